@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What the four hooks share: maps, constants, the flip, the counting. Each hook is a file of its own
+ * (steer, guard, deliver, accept); vfailover.bpf.c makes one object of them. Every instance loads that
+ * object for itself with its slot as a constant, so no program looks up who it works for.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "vfailover.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+
+#define TC_NEXT (-1) /* TCX_NEXT and TC_ACT_UNSPEC: the next program, or the stack */
+#define TC_DROP 2
+
+#define ENODEV 19
+
+/* skb->cb[0]: how a frame came to the hook it is at. Survives bpf_redirect in both directions. */
+#define VF_MARK_STEERED 0x76666f31u
+#define VF_MARK_DELIVERED 0x76666f32u
+
+/* Sizes are set before load: a line and an identity per slot, slot * cpus counters. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vf_line);
+} lines SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vf_counters);
+} counters SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vf_identity);
+} identities SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+} events SEC(".maps");
+
+/* Set by user space before load (.rodata), so the verifier folds them. */
+const volatile __u32 vf_slot = 0;
+const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
+const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists: Linux 6.2 */
+
+/* The few kernel fields we read; CO-RE finds their offsets on the running kernel. */
+struct net_device {
+	unsigned long state;
+} __attribute__((preserve_access_index));
+struct sk_buff {
+	struct net_device *dev;
+} __attribute__((preserve_access_index));
+enum netdev_state_t {
+	__LINK_STATE_START,
+	__LINK_STATE_PRESENT,
+	__LINK_STATE_NOCARRIER,
+};
+extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
+
+static __always_inline struct vf_line *vf_line(void)
+{
+	__u32 slot = vf_slot;
+
+	return bpf_map_lookup_elem(&lines, &slot);
+}
+
+static __always_inline struct vf_counters *vf_counters(void)
+{
+	__u32 i = vf_slot * vf_cpus + bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&counters, &i);
+}
+
+/* Bytes of headers that segmentation repeats in front of every segment. */
+static __noinline __u32 vf_gso_header(struct __sk_buff *skb)
+{
+	__u8 b[20];
+	__u32 at = ETH_HLEN;
+
+	if (!skb || bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
+		return ETH_HLEN;
+	if (b[0] >> 4 == 4)
+		at += (b[0] & 0xf) * 4;
+	else if (b[0] >> 4 == 6)
+		at += 40;
+	else
+		return at;
+	/* TCP's header length is in the upper half of its 13th byte; UDP's is 8. */
+	if ((b[0] >> 4 == 4 ? b[9] : b[6]) == 17)
+		return at + 8;
+	if (bpf_skb_load_bytes(skb, at + 12, b, 1))
+		return at;
+	return at + (b[0] >> 4) * 4;
+}
+
+/* Counts a frame as the wire will see it: a GSO frame is gso_segs frames, each with its headers. */
+static __always_inline void vf_count(struct __sk_buff *skb, struct vf_count *c)
+{
+	__u32 segs = skb->gso_segs;
+
+	c->bytes += skb->len;
+	if (likely(segs <= 1)) {
+		c->packets++;
+		return;
+	}
+	c->packets += segs;
+	c->bytes += (__u64)(segs - 1) * vf_gso_header(skb);
+}
+
+/* Why the device that the program is attached to cannot carry a frame; 0 if it can (netif_running, netif_carrier_ok). */
+static __always_inline __u32 vf_unusable(struct __sk_buff *skb)
+{
+	struct sk_buff *kern;
+	unsigned long state;
+
+	if (!vf_has_kern_ctx)
+		return 0;
+	kern = bpf_cast_to_kern_ctx(skb);
+	state = kern->dev->state;
+	if (unlikely(state & (1ul << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_NOCARRIER))))
+		return VF_CAUSE_CARRIER;
+	if (unlikely(!(state & (1ul << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_START)))))
+		return VF_CAUSE_ADMIN_DOWN;
+	return 0;
+}
+
+/*
+ * Tier 0: makes `path` active if nobody decided since `old` was read. True if the caller's flip, or one that
+ * somebody else made meanwhile, has `path` active now.
+ */
+static __always_inline bool vf_flip(struct vf_line *line, __u32 old, __u32 path, __u32 cause)
+{
+	__u32 new = (((old & ~VF_PATH_MASK) + VF_EPOCH_ONE) & VF_WORD_MASK) | path;
+	__u32 was = __sync_val_compare_and_swap(&line->word, old, new);
+	struct vf_event *e;
+
+	if (was != old)
+		return (was & VF_PATH_MASK) == path;
+	line->flip_ns = bpf_ktime_get_ns();
+	line->flip_cause = cause;
+	WRITE_ONCE(line->flip_word, new); /* last: says that the two above belong to this word */
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (e) {
+		e->ns = line->flip_ns;
+		e->slot = vf_slot;
+		e->cause = cause;
+		e->old_word = old;
+		e->new_word = new;
+		bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+	}
+	return true;
+}
+
+/* Stamps the first frame that the active path carries after a flip. */
+static __always_inline void vf_first(__u32 *seen, __u64 *ns, __u32 word)
+{
+	if (likely(*seen == word))
+		return;
+	*ns = bpf_ktime_get_ns();
+	WRITE_ONCE(*seen, word);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The far end of a numbered stream: stamps each frame's arrival and takes it out of the way, so that counting costs the receiver
+ * nothing and loses nothing. A stream frame is a UDP datagram to VF_STREAM_PORT whose payload begins with
+ * {u32 magic, u32 stream, u32 sequence}.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define VF_STREAM_PORT 7412
+#define VF_STREAM_MAGIC 0x56464c52u
+
+struct vf_stream_frame {
+	__u32 magic;
+	__u32 stream;
+	__u32 sequence;
+} __attribute__((packed));
+
+struct vf_stream_state {
+	__u64 received;
+	__u64 duplicated;
+	__u64 reordered;
+	__u64 foreign; /* another stream's, or out of range */
+	__u32 stream; /* the one recorded */
+	__u32 highest; /* highest sequence so far + 1 */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vf_stream_state);
+} stream SEC(".maps");
+
+/* CLOCK_MONOTONIC of the first arrival of each sequence number; 0: never. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} arrival SEC(".maps");
+
+SEC("tc")
+int vf_record(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+	struct vf_stream_frame *f = (void *)(udp + 1);
+	struct vf_stream_state *s;
+	__u32 zero = 0, sequence;
+	__u64 *at;
+
+	if ((void *)(f + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != 17 ||
+	    udp->dest != bpf_htons(VF_STREAM_PORT) || f->magic != VF_STREAM_MAGIC)
+		return -1;
+	s = bpf_map_lookup_elem(&stream, &zero);
+	sequence = f->sequence;
+	at = bpf_map_lookup_elem(&arrival, &sequence);
+	if (!s)
+		return 2;
+	if (!at || s->stream != f->stream) {
+		__sync_fetch_and_add(&s->foreign, 1);
+		return 2;
+	}
+	if (__sync_val_compare_and_swap(at, 0, bpf_ktime_get_ns())) {
+		__sync_fetch_and_add(&s->duplicated, 1);
+		return 2;
+	}
+	__sync_fetch_and_add(&s->received, 1);
+	if (sequence < s->highest)
+		__sync_fetch_and_add(&s->reordered, 1);
+	else
+		s->highest = sequence + 1;
+	return 2;
+}
+
+/* A cable that is cut without anybody being told: everything is dropped, carrier stays. */
+SEC("tc")
+int vf_blackhole(struct __sk_buff *skb)
+{
+	return 2;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What both ingress hooks do with frames that are not for one receiver alone.
+ */
+#pragma once
+#include "common.h"
+
+/* 01:80:c2:00:00:0x never crosses a bridge: such a frame belongs to the wire it is on. */
+static __always_inline bool vf_link_local(const __u8 *dst)
+{
+	return dst[0] == 0x01 && dst[1] == 0x80 && dst[2] == 0xc2 && dst[3] == 0 && dst[4] == 0 && dst[5] < 0x10;
+}
+
+/* VF_RECENT entries per slot; the size is set before load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VF_RECENT);
+	__type(key, __u32);
+	__type(value, struct vf_recent);
+} recent SEC(".maps");
+
+/*
+ * Broadcast and multicast reach the guest on both slaves when the network floods. The active one's copy is delivered; around a
+ * flip both are accepted and a frame that the other slave brought already is dropped.
+ */
+static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 active, __u64 flipped)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 n = skb->len, hash = n, i, key;
+	struct vf_recent *r;
+	__u32 w[16] = {};
+
+	bool grace = now - flipped < VF_GRACE_NS;
+
+	if (path != active && !grace)
+		return 1;
+	if (n > sizeof(w))
+		n = sizeof(w);
+	if (n < ETH_HLEN || bpf_skb_load_bytes(skb, 0, w, n))
+		return 0;
+#pragma unroll
+	for (i = 0; i < 16; i++)
+		hash = (hash ^ w[i]) * 0x01000193u;
+	key = vf_slot * VF_RECENT + (hash >> 8) % VF_RECENT;
+	r = bpf_map_lookup_elem(&recent, &key);
+	if (!r)
+		return 0;
+	if (grace && r->hash == hash && r->path != path && now - r->ns < VF_GRACE_NS)
+		return 1;
+	r->hash = hash;
+	r->path = path;
+	r->ns = now;
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The object that each instance loads: one program per hook.
+ */
+#include "steer.bpf.h"
+#include "guard.bpf.h"
+#include "deliver.bpf.h"
+#include "accept.bpf.h"
+
+/* Nothing else would name the type of the ring buffer's records in BTF. */
+const volatile struct vf_event vf_event_type __attribute__((used)) = {};
+
+char LICENSE[] SEC("license") = "GPL";

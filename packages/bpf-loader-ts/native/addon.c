@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * bpf_loader.node: what JavaScript cannot do itself. Two halves: eBPF over libbpf (object, map,
+ * prog, link, clsact) and the Linux calls its users need (sys_*). Everything above is TypeScript.
+ */
+#include "util.h"
+
+NAPI_MODULE_INIT()
+{
+	object_init(env, exports);
+	map_init(env, exports);
+	prog_init(env, exports);
+	link_init(env, exports);
+	clsact_init(env, exports);
+	sys_fd_init(env, exports);
+	sys_watch_init(env, exports);
+	sys_netns_init(env, exports);
+	sys_netlink_init(env, exports);
+	sys_ethtool_init(env, exports);
+	sys_packet_init(env, exports);
+	sys_tap_init(env, exports);
+	return exports;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Frames and datagrams: announcements and probes of the daemon, numbered streams of the lab.
+ */
+#include "sys_netns.h"
+#include "util.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netpacket/packet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SEND_BATCH 64
+#define RECV_BATCH 64
+/* an endless sender must not hold the caller of recvDrain() */
+#define DRAIN_MAX 65536
+
+/* packetSocket(netns | -1, ifindex, protocol) -> fd; protocol 0 receives nothing (send only) */
+static napi_value packet_socket(napi_env env, napi_callback_info info)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET };
+	struct args a;
+	int32_t ns, ifindex;
+	uint32_t protocol;
+	int fd, err;
+
+	if (!args_get(env, info, &a, 3) || !arg_i32(&a, 0, "netns", &ns) || !arg_i32(&a, 1, "ifindex", &ifindex) ||
+	    !arg_u32(&a, 2, "protocol", &protocol))
+		return NULL;
+	if (ifindex <= 0)
+		return throw_errno(env, ENODEV, "bind(AF_PACKET)");
+	/* protocol 0 until bound: no frame of another device gets in between */
+	fd = ns_socket(ns, AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return throw_errno(env, -fd, "socket(AF_PACKET)");
+	ll.sll_ifindex = ifindex;
+	ll.sll_protocol = htons((uint16_t)protocol);
+	if (bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0) {
+		err = errno;
+		close(fd);
+		return throw_errno(env, err, "bind(AF_PACKET)");
+	}
+	return mk_i32(env, fd);
+}
+
+/* Fills ss from text and port; returns its length, 0 when the text is no address. */
+static socklen_t parse_addr(const char *text, uint32_t port, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (port > 65535)
+		return 0;
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)port);
+		return sizeof(*v4);
+	}
+	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)port);
+		return sizeof(*v6);
+	}
+	return 0;
+}
+
+static int set_sndbuf(int fd, int bytes)
+{
+	if (bytes <= 0 || setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) == 0)
+		return 0;
+	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+/* udpSocket(netns | -1, bindAddr, bindPort, connectAddr | '', connectPort, sndbuf | 0) -> fd */
+static napi_value udp_socket(napi_env env, napi_callback_info info)
+{
+	struct sockaddr_storage local, peer;
+	socklen_t local_len, peer_len = 0;
+	char bind_text[64], peer_text[64];
+	const char *step;
+	uint32_t bind_port, peer_port;
+	int32_t ns, sndbuf;
+	struct args a;
+	int fd, err;
+
+	if (!args_get(env, info, &a, 6) || !arg_i32(&a, 0, "netns", &ns) ||
+	    !arg_str(&a, 1, "bindAddr", bind_text, sizeof(bind_text)) || !arg_u32(&a, 2, "bindPort", &bind_port) ||
+	    !arg_str(&a, 3, "connectAddr", peer_text, sizeof(peer_text)) ||
+	    !arg_u32(&a, 4, "connectPort", &peer_port) || !arg_i32(&a, 5, "sndbuf", &sndbuf))
+		return NULL;
+	local_len = parse_addr(bind_text, bind_port, &local);
+	if (!local_len)
+		return throw_errno(env, EINVAL, "udpSocket: bindAddr");
+	if (peer_text[0]) {
+		peer_len = parse_addr(peer_text, peer_port, &peer);
+		if (!peer_len || peer.ss_family != local.ss_family)
+			return throw_errno(env, EINVAL, "udpSocket: connectAddr");
+	}
+	fd = ns_socket(ns, local.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP);
+	if (fd < 0)
+		return throw_errno(env, -fd, "socket(SOCK_DGRAM)");
+	step = "setsockopt(SO_SNDBUF)";
+	if (set_sndbuf(fd, sndbuf) < 0)
+		goto fail;
+	step = "bind";
+	if (bind(fd, (struct sockaddr *)&local, local_len) < 0)
+		goto fail;
+	step = "connect";
+	if (peer_len && connect(fd, (struct sockaddr *)&peer, peer_len) < 0)
+		goto fail;
+	return mk_i32(env, fd);
+fail:
+	err = errno;
+	close(fd);
+	return throw_errno(env, err, step);
+}
+
+static napi_value sock_send(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	int32_t fd;
+	uint32_t len;
+	void *buf;
+	size_t cap;
+	ssize_t n;
+
+	if (!args_get(env, info, &a, 3) || !arg_i32(&a, 0, "fd", &fd) || !arg_bytes(&a, 1, "bytes", &buf, &cap) ||
+	    !arg_u32(&a, 2, "len", &len))
+		return NULL;
+	if (len > cap)
+		return mk_i32(env, -EINVAL);
+	n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return mk_i32(env, n < 0 ? -errno : (int32_t)n);
+}
+
+/* sendBatch(fd, bytes, len, count) -> how many of `count` copies went out, or -errno when none did */
+static napi_value sock_send_batch(napi_env env, napi_callback_info info)
+{
+	struct mmsghdr msgs[SEND_BATCH] = { 0 };
+	struct iovec iov;
+	struct args a;
+	int32_t fd;
+	uint32_t len, count, sent = 0;
+	void *buf;
+	size_t cap;
+
+	if (!args_get(env, info, &a, 4) || !arg_i32(&a, 0, "fd", &fd) || !arg_bytes(&a, 1, "bytes", &buf, &cap) ||
+	    !arg_u32(&a, 2, "len", &len) || !arg_u32(&a, 3, "count", &count))
+		return NULL;
+	if (len > cap || count > INT32_MAX)
+		return mk_i32(env, -EINVAL);
+	iov = (struct iovec){ buf, len };
+	for (int i = 0; i < SEND_BATCH; i++) {
+		msgs[i].msg_hdr.msg_iov = &iov;
+		msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+	while (sent < count) {
+		uint32_t want = count - sent > SEND_BATCH ? SEND_BATCH : count - sent;
+		int n = sendmmsg(fd, msgs, want, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return mk_i32(env, sent ? (int32_t)sent : -errno);
+		sent += (uint32_t)n;
+		if ((uint32_t)n < want)
+			break;
+	}
+	return mk_i32(env, (int32_t)sent);
+}
+
+static napi_value sock_recv(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	int32_t fd;
+	void *buf;
+	size_t len;
+	ssize_t n;
+
+	if (!args_get(env, info, &a, 2) || !arg_i32(&a, 0, "fd", &fd) || !arg_bytes(&a, 1, "bytes", &buf, &len))
+		return NULL;
+	n = recv(fd, buf, len, MSG_DONTWAIT);
+	return mk_i32(env, n < 0 ? -errno : (int32_t)n);
+}
+
+/* recvDrain(fd) -> datagrams thrown away (at most DRAIN_MAX), or -errno when there was none */
+static napi_value sock_recv_drain(napi_env env, napi_callback_info info)
+{
+	struct mmsghdr msgs[RECV_BATCH] = { 0 };
+	struct args a;
+	int32_t fd, total = 0;
+
+	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "fd", &fd))
+		return NULL;
+	while (total < DRAIN_MAX) {
+		int n = recvmmsg(fd, msgs, RECV_BATCH, MSG_DONTWAIT, NULL);
+
+		if (n < 0 && errno == ECONNREFUSED)
+			continue; /* an old ICMP answer: reading it cleared it */
+		if (n < 0)
+			return mk_i32(env, total || errno == EAGAIN ? total : -errno);
+		total += n;
+	}
+	return mk_i32(env, total);
+}
+
+void sys_packet_init(napi_env env, napi_value exports)
+{
+	EXPORT_FN(env, exports, "packetSocket", packet_socket);
+	EXPORT_FN(env, exports, "udpSocket", udp_socket);
+	EXPORT_FN(env, exports, "sockSend", sock_send);
+	EXPORT_FN(env, exports, "sockSendBatch", sock_send_batch);
+	EXPORT_FN(env, exports, "sockRecv", sock_recv);
+	EXPORT_FN(env, exports, "sockRecvDrain", sock_recv_drain);
+}

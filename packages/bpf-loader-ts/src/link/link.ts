@@ -1,0 +1,72 @@
+import { native } from '../binding.js';
+import { wrap } from '../errors.js';
+import { Handle } from '../handle.js';
+import type { Program } from '../program.js';
+
+export interface LinkInfo {
+  /** LinkType. */
+  type: number;
+  id: number;
+  progId: number;
+  /** 0 when the device is gone: the link is defunct. */
+  ifindex: number;
+  /** AttachType; 0 for XDP. */
+  attachType: number;
+}
+
+/** A bpf_link: the attachment lasts while a descriptor or a pin of it does. */
+export class Link extends Handle {
+  protected constructor(fd: number, what: string) {
+    super(fd, what);
+  }
+
+  /** @internal */
+  static create(
+    program: Program,
+    ifindex: number,
+    attachType: number,
+    what: string,
+    options: { flags?: number; relative?: number; expectedRevision?: number } = {},
+  ): Link {
+    const { flags = 0, relative = 0, expectedRevision = 0 } = options;
+    const doing = `attach ${program.info.name} to ${what} of device ${ifindex}`;
+    const fd = wrap('BPF_ATTACH', doing, () =>
+      native.linkCreate(program.fd, ifindex, attachType, flags, relative, expectedRevision),
+    );
+    return new Link(fd, `${what} link on ${ifindex}`);
+  }
+
+  static fromPin(path: string): Link {
+    return new Link(
+      wrap('BPF_PIN', `open link ${path}`, () => native.objGet(path)),
+      `link ${path}`,
+    );
+  }
+
+  static fromId(id: number): Link {
+    return new Link(
+      wrap('BPF_ATTACH', `open link ${id}`, () => native.linkFdById(id)),
+      `link ${id}`,
+    );
+  }
+
+  info(): LinkInfo {
+    return wrap('BPF_ATTACH', `info of ${this.what}`, () => native.linkInfo(this.fd));
+  }
+
+  /** Replaces the program atomically: no frame goes without. With `old`, only if that is the one attached. */
+  update(program: Program, old?: Program): void {
+    wrap('BPF_ATTACH', `update of ${this.what} to ${program.info.name}`, () =>
+      native.linkUpdate(this.fd, program.fd, old?.fd ?? -1),
+    );
+  }
+
+  /** Detaches now, whoever else holds the link. */
+  detach(): void {
+    wrap('BPF_ATTACH', `detach of ${this.what}`, () => native.linkDetach(this.fd));
+  }
+
+  pin(path: string): void {
+    wrap('BPF_PIN', `pin of ${this.what} at ${path}`, () => native.objPin(this.fd, path));
+  }
+}

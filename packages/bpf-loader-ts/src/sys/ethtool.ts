@@ -1,0 +1,54 @@
+import { native } from '../binding.js';
+import { OwnedFd } from './fd.js';
+
+const sys = native as {
+  linkState(sockFd: number, ifindex: number): number;
+  linkStates(sockFds: Int32Array, ifindexes: Int32Array, out: Int32Array, n: number): number;
+  controlSocket(netns: number): number;
+  deviceDriver(sockFd: number, ifname: string): DeviceDriver | null;
+};
+
+/** Bits of linkState(). */
+export const LINK_CARRIER = 1;
+export const LINK_UP = 2;
+
+export interface DeviceDriver {
+  driver: string;
+  version: string;
+  /** PCI address for hardware: `0000:01:10.0`. */
+  busInfo: string;
+}
+
+/** A socket that stands for a namespace in device ioctls. */
+export class ControlSocket extends OwnedFd {
+  /** `netns`: fd of the namespace, the calling thread's own by default. */
+  constructor(netns = -1) {
+    super(sys.controlSocket(netns));
+  }
+
+  /** See linkState(). */
+  linkState(ifindex: number): number {
+    return sys.linkState(this.fd, ifindex);
+  }
+
+  /** ETHTOOL_GDRVINFO; null for a device without a driver's answer. Throws ENODEV. */
+  driver(ifname: string): DeviceDriver | null {
+    return sys.deviceDriver(this.fd, ifname);
+  }
+}
+
+/**
+ * LINK_CARRIER | LINK_UP of a device, asked of its driver (a device that is down has no carrier); or -ENODEV, or another
+ * -errno. About 1 µs. The kernel takes the RTNL lock for it, so it waits for whoever reconfigures devices. Allocates nothing.
+ */
+export function linkState(sockFd: number, ifindex: number): number {
+  return sys.linkState(sockFd, ifindex);
+}
+
+/**
+ * linkState() for `n` devices in one call: out[i] for (sockFds[i], ifindexes[i]); ifindex 0 gives -ENODEV. Returns n, or
+ * -EINVAL when an array is shorter than n.
+ */
+export function linkStates(sockFds: Int32Array, ifindexes: Int32Array, out: Int32Array, n: number): number {
+  return sys.linkStates(sockFds, ifindexes, out, n);
+}

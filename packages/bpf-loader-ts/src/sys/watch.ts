@@ -1,0 +1,43 @@
+import './dispose.js';
+import { native } from '../binding.js';
+
+const sys = native as {
+  watchFd(fd: number, callback: (status: number) => void, ref: boolean): object;
+  unwatchFd(handle: object): void;
+  watchRef(handle: object, keepAlive: boolean): void;
+};
+
+export interface WatchOptions {
+  /** Whether the watch alone keeps the process alive; default true. */
+  ref?: boolean;
+}
+
+/** A running watch. It does not own the fd: close the watch first, then the fd. */
+export interface FdWatch extends Disposable {
+  close(): void;
+  ref(): this;
+  unref(): this;
+}
+
+/**
+ * Calls back on this thread's event loop while `fd` is readable (level-triggered: read until EAGAIN). `status` is 0, or
+ * negative when the fd has an error to collect, such as a netlink overrun: read it, or close the watch. The fd becomes
+ * non-blocking. What the callback throws is an uncaughtException. Throws EEXIST when this loop watches the fd already, EPERM
+ * for a regular file.
+ */
+export function watchFd(fd: number, callback: (status: number) => void, options: WatchOptions = {}): FdWatch {
+  const handle = sys.watchFd(fd, callback, options.ref ?? true);
+  const close = (): void => sys.unwatchFd(handle);
+  return {
+    close,
+    ref() {
+      sys.watchRef(handle, true);
+      return this;
+    },
+    unref() {
+      sys.watchRef(handle, false);
+      return this;
+    },
+    [Symbol.dispose]: close,
+  };
+}

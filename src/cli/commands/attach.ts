@@ -1,0 +1,103 @@
+import { type Command, Option } from 'commander';
+import { type InstanceConfig, loadConfig, parseInstance } from '../../config/index.js';
+import { VfError } from '../../errors.js';
+import { type CliContext, usage } from '../context.js';
+import { integerOption } from '../options.js';
+import { summaryLine } from '../render/status.js';
+
+interface AttachOptions {
+  config?: string;
+  master?: string;
+  netns?: string;
+  primaryName?: string;
+  primaryMac?: string;
+  primaryBus?: string;
+  prefer?: string;
+  holdDownMs?: number;
+  downDelayMs?: number;
+  tier0: boolean;
+  attach?: string;
+}
+
+const HOUR_MS = 3_600_000;
+
+export function addAttach(program: Command, ctx: CliContext): void {
+  program
+    .command('attach')
+    .description(
+      'make a failover instance in the running daemon; it lasts until detach or the end of the daemon',
+    )
+    .argument('<name>', 'name of the instance')
+    .option('--config <file>', 'take the instance of that name from a configuration file')
+    .option('--master <device>', 'the master device, by name or ifindex')
+    .option('--netns <netns>', 'namespace of the devices: a name under /run/netns or an absolute path')
+    .option('--primary-name <device>', 'recognise the VF by its name')
+    .option('--primary-mac <mac>', 'recognise the VF by its MAC address')
+    .option('--primary-bus <address>', 'recognise the VF by its bus address')
+    .addOption(
+      new Option('--prefer <slave>', 'the slave to return to').choices(['primary', 'standby', 'none']),
+    )
+    .option('--hold-down-ms <ms>', 'ms of health before failback', integerOption(0, HOUR_MS))
+    .option('--down-delay-ms <ms>', 'ms that a fault must last before failover', integerOption(0, HOUR_MS))
+    .option('--no-tier0', 'do not arm the fallback inside the BPF programs')
+    .addOption(new Option('--attach <how>', 'how BPF programs attach').choices(['auto', 'tcx', 'clsact']))
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: AttachOptions) => {
+      const instance =
+        options.config === undefined ? fromOptions(name, options) : fromFile(name, options.config, options);
+      const status = await ctx.withClient((client) =>
+        client.request('attach', instance, { timeout_ms: 30_000 }),
+      );
+      if (ctx.json) ctx.printJson(status);
+      else ctx.print(summaryLine(status, ctx.colour));
+    });
+}
+
+function fromFile(
+  name: string,
+  file: string,
+  { config: _, tier0, ...others }: AttachOptions,
+): InstanceConfig {
+  if (!tier0 || Object.keys(others).some((key) => key !== 'json')) {
+    throw usage(
+      '--config and the options of an instance exclude each other',
+      'write the instance in the file, or leave --config out',
+    );
+  }
+  const { instances } = loadConfig(file);
+  const found = instances.find((instance) => instance.name === name);
+  if (found !== undefined) return found;
+  const names = instances.map((instance) => instance.name);
+  throw new VfError('INSTANCE_NOT_FOUND', `${file} has no instance ${name}`, {
+    field: 'name',
+    value: name,
+    fix: names.length === 0 ? 'add it to the file' : `name one of ${names.join(', ')}`,
+  });
+}
+
+function fromOptions(name: string, options: AttachOptions): InstanceConfig {
+  const { master } = options;
+  if (master === undefined)
+    throw usage('attach needs --master or --config', 'name the master: --master eth0');
+  const given = <K extends string>(key: K, value: unknown) => (value === undefined ? {} : { [key]: value });
+  return parseInstance(
+    {
+      name,
+      master: /^\d+$/.test(master) ? Number(master) : master,
+      ...given('netns', options.netns),
+      ...given('attach', options.attach),
+      primary: {
+        ...given('name', options.primaryName),
+        ...given('mac', options.primaryMac),
+        ...given('bus', options.primaryBus),
+      },
+      policy: {
+        ...given('prefer', options.prefer),
+        ...given('hold_down_ms', options.holdDownMs),
+        ...given('down_delay_ms', options.downDelayMs),
+        tier0: options.tier0,
+      },
+    },
+    'the arguments',
+  );
+}

@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.js';
+
+/** What `src/daemon/doctor.ts` exports. */
+interface DoctorModule {
+  /** Prints its findings on stdout; resolves to the exit status: 0 when vfailover can run here. */
+  runDoctor(options: { json: boolean }): Promise<number>;
+}
+
+export function addDoctor(program: Command, ctx: CliContext): void {
+  program
+    .command('doctor')
+    .description(
+      'check kernel, capabilities and devices: what works here, what does not, and what to do about it',
+    )
+    .option('--json', 'print JSON')
+    .action(async () => {
+      const { runDoctor } = await ctx.load<DoctorModule>('src/daemon/doctor.js');
+      ctx.exitStatus = await runDoctor({ json: ctx.json });
+    });
+}

@@ -1,0 +1,78 @@
+import { VfError } from '../errors.js';
+import { fieldName, type Locate, shown } from './problems.js';
+
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+/** A namespace as one string: `blue` and `/run/netns/blue` are the same one. */
+export function netnsKey(netns: unknown): string {
+  if (netns === null || netns === undefined) return '';
+  return String(netns).replace(/^\/(?:var\/)?run\/netns\//, '');
+}
+
+/**
+ * What no single key shows: names and masters used twice, more instances than slots. Works on the input as read, which may have
+ * any shape, so that these are reported together with the schema's own findings.
+ */
+export function conflicts(input: unknown, locate: Locate): VfError[] {
+  const root = record(input);
+  const instances = root?.instances;
+  if (!Array.isArray(instances)) return [];
+  const problems: VfError[] = [];
+  const names = new Map<string, number>();
+  const masters = new Map<string, number>();
+
+  instances.forEach((entry: unknown, index) => {
+    const instance = record(entry);
+    if (instance === undefined) return;
+    const { name, master } = instance;
+    if (typeof name === 'string') {
+      const first = names.get(name);
+      if (first === undefined) names.set(name, index);
+      else problems.push(twice('name', name, index, first, 'give each instance a name of its own', locate));
+    }
+    if (typeof master === 'string' || typeof master === 'number') {
+      const key = `${netnsKey(instance.netns)}\0${typeof master}\0${master}`;
+      const first = masters.get(key);
+      if (first === undefined) masters.set(key, index);
+      else
+        problems.push(
+          twice('master', master, index, first, 'a device can be the master of one instance', locate),
+        );
+    }
+  });
+
+  const capacity = root?.capacity ?? 64;
+  if (typeof capacity === 'number' && capacity >= 1 && instances.length > capacity) {
+    problems.push(
+      new VfError(
+        'CONFIG_INVALID',
+        `${instances.length} instances do not fit in ${capacity} slots${locate(['capacity'])}`,
+        {
+          field: 'capacity',
+          value: capacity,
+          fix: `set capacity to ${instances.length} or more (at most 4096), or remove instances`,
+        },
+      ),
+    );
+  }
+  return problems;
+}
+
+function twice(
+  key: string,
+  value: string | number,
+  index: number,
+  first: number,
+  fix: string,
+  locate: Locate,
+): VfError {
+  const path = ['instances', index, key];
+  const field = fieldName(path);
+  return new VfError(
+    'CONFIG_INVALID',
+    `${JSON.stringify(shown(value))} is taken by instances[${first}]${locate(path)}`,
+    { field, value: shown(value), fix },
+  );
+}

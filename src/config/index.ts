@@ -1,0 +1,16 @@
+export { netnsKey } from './conflicts.js';
+export { configJsonSchema } from './json-schema.js';
+export { loadConfig, parseConfig, parseInstance } from './load.js';
+export { VfErrors } from './problems.js';
+export {
+  type AnnounceConfig,
+  type Config,
+  DEFAULT_CONFIG_PATH,
+  DEFAULT_PIN_ROOT,
+  DEFAULT_SOCKET,
+  type InstanceConfig,
+  type InstanceInput,
+  type PolicyConfig,
+  type PrimaryMatch,
+  type WorkerConfig,
+} from './schema.js';

@@ -1,0 +1,182 @@
+import { z } from 'zod';
+
+/**
+ * The configuration file's shape: one vocabulary for the file, the API and the code, so keys stay in snake_case and carry their
+ * unit (`_ms`, `_us`). `error` holds what a value must be, phrased to follow "is not" and "set it to".
+ */
+
+export const DEFAULT_CONFIG_PATH = '/etc/vfailover/config.yaml';
+export const DEFAULT_SOCKET = '/run/vfailover/vfailover.sock';
+export const DEFAULT_PIN_ROOT = '/sys/fs/bpf/vfailover';
+
+/** Bytes a socket path may have: the kernel's 107, less room for the temporary name that the server binds first. */
+export const SOCKET_PATH_MAX = 90;
+
+/** Every model of the design; only those of `MODELS` are built. */
+export const PLANNED_MODELS: readonly string[] = ['net-failover', 'hidden', 'uplink'];
+export const MODELS = ['transparent'] as const;
+
+const HOUR_MS = 3_600_000;
+
+function integer(min: number, max: number, unit = '', what = 'an integer') {
+  const error = `${what} from ${min} to ${max}${unit === '' ? '' : ` ${unit}`}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+function pattern(regex: RegExp, error: string) {
+  return z.string({ error }).regex(regex, { error });
+}
+
+function choice<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, { error: `one of ${values.join(', ')}` });
+}
+
+const boolean = () => z.boolean({ error: 'true or false' });
+const mapping = 'a mapping of keys to values';
+
+const deviceName = pattern(
+  /^(?!\.{1,2}$)[^\s/:]{1,15}$/,
+  'a device name (1 to 15 characters, no space, slash or colon)',
+);
+const ifindex = integer(1, 2_147_483_647, '', 'an ifindex');
+const netns = pattern(
+  /^(?!\.{1,2}$)(?:\/\S{1,4095}|[^\s/]{1,255})$/,
+  'null (the daemon’s own), a name under /run/netns, or an absolute path',
+);
+const absolute = (max: number, what: string) =>
+  pattern(new RegExp(`^/[^\\0]{1,${max - 1}}$`), `${what}: an absolute path of at most ${max} bytes`);
+
+/** How to recognise the VF. Every given key must match; none given: the device with the master's MAC. */
+export const primarySchema = z.strictObject(
+  {
+    name: deviceName.describe('device name of the VF').exactOptional(),
+    mac: pattern(
+      /^(?!(?:00:){5}00$)[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}$/,
+      'a unicast MAC address such as 52:54:00:12:34:56',
+    )
+      .toLowerCase()
+      .describe('MAC address of the VF')
+      .exactOptional(),
+    bus: pattern(/^\S{1,63}$/, 'a bus address such as 0000:01:10.0')
+      .describe('bus address of the VF, as in /sys/class/net/NAME/device')
+      .exactOptional(),
+  },
+  { error: mapping },
+);
+
+export const policySchema = z.strictObject(
+  {
+    prefer: choice(['primary', 'standby', 'none'])
+      .default('primary')
+      .describe('the slave to return to when it is healthy again; none: stay where it is'),
+    hold_down_ms: integer(0, HOUR_MS, 'ms')
+      .default(500)
+      .describe('ms that the preferred slave must stay healthy before failback'),
+    down_delay_ms: integer(0, HOUR_MS, 'ms')
+      .default(0)
+      .describe('ms that a fault must last before failover; 0 fails over at once'),
+    tier0: boolean()
+      .default(true)
+      .describe('arm the fallback inside the BPF programs, which works while the daemon does not'),
+  },
+  { error: mapping },
+);
+
+export const announceSchema = z.strictObject(
+  {
+    count: integer(0, 255).default(1).describe('announcements per address after a switch; 0: none'),
+    delay_ms: integer(0, 60_000, 'ms').default(100).describe('ms between two announcements'),
+  },
+  { error: mapping },
+);
+
+export const INSTANCE_NAME = /^[a-z0-9][a-z0-9_.-]{0,30}$/;
+
+export const instanceNameSchema = pattern(
+  INSTANCE_NAME,
+  'a name of 1 to 31 characters of a-z, 0-9, "_", "." and "-" that starts with a letter or digit',
+);
+
+export const instanceSchema = z.strictObject(
+  {
+    name: instanceNameSchema.describe('name of the failover instance'),
+    model: z
+      .enum(MODELS, {
+        error: ({ input }) =>
+          PLANNED_MODELS.includes(String(input)) ? 'available yet' : `one of ${MODELS.join(', ')}`,
+      })
+      .default('transparent')
+      .describe('how master and slaves relate'),
+    netns: netns
+      .nullable()
+      .default(null)
+      .describe('network namespace of the devices: null, a name under /run/netns or an absolute path'),
+    master: z
+      .union([deviceName, ifindex], { error: 'a device name (1 to 15 characters) or an ifindex (1 or more)' })
+      .describe('the master device, by name or ifindex; in the transparent model the virtio device'),
+    primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
+    policy: policySchema.prefault({}).describe('when to switch'),
+    attach: choice(['auto', 'tcx', 'clsact'])
+      .default('auto')
+      .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),
+    announce: announceSchema.prefault({}).describe('gratuitous ARP and unsolicited NA after a switch'),
+  },
+  { error: mapping },
+);
+
+export const workerSchema = z.strictObject(
+  {
+    count: integer(1, 256).default(1).describe('decision workers; instances are sharded over them'),
+    wait: choice(['epoll', 'poll', 'spin'])
+      .default('epoll')
+      .describe('how a worker waits: for events, every poll_interval_us, or spinning on a core'),
+    poll_interval_us: integer(50, 1_000_000, 'µs')
+      .default(1000)
+      .describe('µs between two reads when wait is poll'),
+    cpu: integer(0, 8191)
+      .nullable()
+      .default(null)
+      .describe('CPU of the first worker, the next ones on the CPUs after it; null: not pinned'),
+    history: integer(16, 1_048_576).default(1024).describe('decisions kept in memory for `events`'),
+  },
+  { error: mapping },
+);
+
+export const configSchema = z
+  .strictObject(
+    {
+      socket: absolute(SOCKET_PATH_MAX, 'a socket')
+        .default(DEFAULT_SOCKET)
+        .describe('unix socket of the API'),
+      socket_group: z
+        .union([pattern(/^[^\s:]{1,32}$/, 'a group'), integer(0, 4_294_967_294)], {
+          error: 'null, the name of a group, or a gid',
+        })
+        .nullable()
+        .default(null)
+        .describe('group that may use the socket (mode 0660); null: only its owner (mode 0600)'),
+      pin_root: absolute(255, 'a directory on a BPF file system')
+        .default(DEFAULT_PIN_ROOT)
+        .describe('where programs, links and maps are pinned'),
+      capacity: integer(1, 4096).default(64).describe('instance slots; fixed once pinned'),
+      log_level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .default('info')
+        .describe('least severe message that is logged'),
+      worker: workerSchema.prefault({}).describe('decision workers'),
+      instances: z
+        .array(instanceSchema, { error: 'a list of instances' })
+        .default([])
+        .describe('failover instances; names are unique, and so is each master within its namespace'),
+    },
+    { error: mapping },
+  )
+  .meta({ title: 'vfailover configuration' });
+
+export type PrimaryMatch = z.output<typeof primarySchema>;
+export type PolicyConfig = z.output<typeof policySchema>;
+export type AnnounceConfig = z.output<typeof announceSchema>;
+export type InstanceConfig = z.output<typeof instanceSchema>;
+export type WorkerConfig = z.output<typeof workerSchema>;
+export type Config = z.output<typeof configSchema>;
+/** An instance as written in the file: keys with a default may be left out. */
+export type InstanceInput = z.input<typeof instanceSchema>;

@@ -1,0 +1,26 @@
+export { ApiClient, type ClientOptions, type RequestOptions, type Subscription } from './client.js';
+export type {
+  ApiHandlers,
+  ApiMethod,
+  ApiMethods,
+  ApiRequestParams,
+  SwitchResult,
+  WatchParams,
+} from './protocol.js';
+export { ApiServer, type ServerOptions } from './server.js';
+export {
+  ABSENT_DEVICE,
+  type ApiEvent,
+  type ApiEventType,
+  type ApiStats,
+  type DaemonStatus,
+  type Decision,
+  type DecisionCause,
+  type DeviceStatus,
+  type ErrorJson,
+  type InstanceStatus,
+  type PathCounters,
+  type ShardStatus,
+  type SlaveStatus,
+} from './types.js';
+export { VERSION } from './version.js';

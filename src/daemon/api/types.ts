@@ -1,0 +1,159 @@
+import type { Config } from '../../config/index.js';
+import type { VfError } from '../../errors.js';
+import type { Role } from '../../failover/device.js';
+
+/** What the API says about the daemon. All of it is plain data that survives JSON. */
+
+export type DecisionCause =
+  | 'carrier'
+  | 'admin-down'
+  | 'unplug'
+  | 'manual'
+  | 'failback'
+  | 'join'
+  | 'leave'
+  | 'no-path';
+
+/** One change of the active slave, recorded once. `*_ns` are CLOCK_MONOTONIC nanoseconds of the machine since boot. */
+export interface Decision {
+  /** Counts up from 1 while the daemon lives; `events` pages by it. */
+  seq: number;
+  instance: string;
+  cause: DecisionCause;
+  /** Who decided: 0 the BPF programs, 1 a decision worker, 2 the supervisor. */
+  tier: 0 | 1 | 2;
+  /** What showed the fault, in words: `carrier of ens5 is off`. */
+  signal: string;
+  /** null: there was no path. */
+  from: Role | null;
+  /** null: no path is left. */
+  to: Role | null;
+  /** Of the steering word after the flip. */
+  epoch: number;
+  detected_ns: number;
+  flipped_ns: number;
+  /** First frame sent and received on the new path; null until there is one. */
+  first_frame_out_ns: number | null;
+  first_frame_in_ns: number | null;
+  /** Wall-clock time of the flip, ISO 8601 with milliseconds, UTC. */
+  at: string;
+  /** Of both slaves before the flip: `up`, `no-carrier`, `admin-down`, `absent` … */
+  health: { primary: string; standby: string };
+}
+
+/** A device now. null: there is none, or it does not say. */
+export interface DeviceStatus {
+  ifindex: number | null;
+  name: string | null;
+  mac: string | null;
+  mtu: number | null;
+  /** IFF_UP. */
+  up: boolean;
+  carrier: boolean;
+  /** IFLA_OPERSTATE; `notpresent` for an absent device. */
+  operstate: string;
+  driver: string | null;
+  /** Bus address: `0000:01:10.0`. */
+  bus: string | null;
+  /** Mb/s; absent where the driver does not know. */
+  speed?: number;
+}
+
+/** The facts of a device that is not there. */
+export const ABSENT_DEVICE: Readonly<DeviceStatus> = {
+  ifindex: null,
+  name: null,
+  mac: null,
+  mtu: null,
+  up: false,
+  carrier: false,
+  operstate: 'notpresent',
+  driver: null,
+  bus: null,
+};
+
+export interface PathCounters {
+  /** `rerouted`: sent on the other slave because this one could not carry them. */
+  tx: { packets: number; bytes: number; drops: number; rerouted: number };
+  /** `suppressed`: duplicates of broadcast and multicast that were not delivered. */
+  rx: { packets: number; bytes: number; drops: number; suppressed: number };
+}
+
+export interface SlaveStatus extends DeviceStatus {
+  state: 'absent' | 'joining' | 'joined' | 'refused';
+  /** Why it is refused, or what it waits for. */
+  reason?: string;
+  counters: PathCounters;
+}
+
+/** `VfError` as it travels: `VfError.toJSON()`, with `errors` when it gathers several. */
+export type ErrorJson = ReturnType<VfError['toJSON']> & { errors?: ErrorJson[] };
+
+export interface InstanceStatus {
+  name: string;
+  model: string;
+  /** As configured; null is the daemon's own. */
+  netns: string | null;
+  /** degraded: one path only; waiting: the master or both slaves are missing; failed: see `refusals`. */
+  state: 'ok' | 'degraded' | 'waiting' | 'failed';
+  /** The slave that the steering word names. */
+  active: Role;
+  /** By hand, or `auto`: the policy decides. */
+  override: 'auto' | Role;
+  /** ISO 8601 time at which the override ends; null: it does not, or there is none. */
+  override_until: string | null;
+  epoch: number;
+  master: DeviceStatus;
+  primary: SlaveStatus;
+  standby: SlaveStatus;
+  /** Conditions on which the BPF programs fall back by themselves. */
+  tier0: { armed: string[] };
+  attach: 'tcx' | 'clsact';
+  /** Since the instance was attached. */
+  switches: number;
+  last_switch: Decision | null;
+  /** Devices that matched and were not taken, and why. */
+  refusals: { device: string; error: ErrorJson }[];
+  /** In words: what would happen if the active slave failed now. */
+  would_switch: string;
+}
+
+export interface ShardStatus {
+  id: number;
+  state: string;
+  /** Rounds of the decision loop. */
+  ticks: number;
+  /** Times the wait returned. */
+  wakeups: number;
+}
+
+export interface DaemonStatus {
+  version: string;
+  pid: number;
+  uptime_ms: number;
+  /** In force, with defaults filled in. */
+  config: Config;
+  instances: InstanceStatus[];
+  worker: { wait: string; poll_interval_us: number; shards: ShardStatus[] };
+  netlink: { overruns: number; resyncs: number; messages: number };
+  /** Of the socket itself; `ApiServer.stats`. */
+  api?: ApiStats;
+}
+
+export interface ApiStats {
+  connections: number;
+  subscribers: number;
+  requests: number;
+  /** Lines that were no valid request. */
+  bad_requests: number;
+  /** Subscribers cut off because they did not read. */
+  dropped_subscribers: number;
+}
+
+/** What `watch` streams. */
+export type ApiEvent =
+  | { type: 'decision'; instance: string; decision: Decision }
+  | { type: 'status'; instance: string; status: InstanceStatus }
+  | { type: 'detached'; instance: string };
+
+export type ApiEventType = ApiEvent['type'];

@@ -1,0 +1,111 @@
+import type { InstanceConfig } from '../config/index.js';
+import { attachKind, ourPrograms } from '../datapath/hooks.js';
+import type { PinStore } from '../datapath/store.js';
+import { openTransparent, type TransparentDatapath } from '../datapath/transparent.js';
+import { VfError } from '../errors.js';
+import { type Device, identityMac } from '../failover/device.js';
+import type { FailoverInstance } from '../failover/instance.js';
+import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY } from '../failover/policy.js';
+import type { Namespace } from './namespace.js';
+import type { Shards } from './shards.js';
+import { refuseForeign, TransparentOps } from './transparent-ops.js';
+
+const PREFER = { primary: CHOICE_PRIMARY, standby: CHOICE_STANDBY, none: CHOICE_NONE };
+
+/** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
+export class Managed {
+  readonly config: InstanceConfig;
+  readonly ns: Namespace;
+  readonly datapath: TransparentDatapath;
+  readonly ops: TransparentOps;
+  readonly instance: FailoverInstance;
+  overrideUntil: string | null = null;
+  overrideTimer: NodeJS.Timeout | undefined;
+  announcer: { announce(): void; close(): void } | undefined;
+
+  /** Attaches or adopts. On failure everything is as it was. */
+  constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
+    this.config = config;
+    this.ns = ns;
+    const master = findMaster(ns, config);
+    const mac = identityMac(master) ?? master.address;
+    const adopted = [...store.occupied()].some((s) => s.name === config.name);
+    if (!adopted) {
+      refuseForeign(ns, master);
+      refuseOtherDaemon(ns, store, master);
+    }
+    this.datapath = openTransparent({
+      store,
+      shardOf: (slot) => shards.shardOf(slot),
+      name: config.name,
+      netns: ns.inode,
+      masterIfindex: master.ifindex,
+      mac,
+      attach: attachKind(config.attach),
+      primaryAlive: (ifindex) => {
+        const d = ns.rtnl.link(ifindex);
+        return d !== undefined && (identityMac(d) === mac || config.primary.mac !== undefined || config.primary.bus !== undefined);
+      },
+      enter: ns.enter,
+    });
+    this.ops = new TransparentOps(ns, this.datapath);
+    const { slot } = this.datapath;
+    shards.attach({
+      slot,
+      netnsFd: ns.fd,
+      tier0: config.policy.tier0,
+      holdDownMs: config.policy.hold_down_ms,
+      downDelayMs: config.policy.down_delay_ms,
+      prefer: PREFER[config.policy.prefer],
+      override: this.datapath.identity.override,
+    });
+    try {
+      const { name, mac: by, bus } = config.primary;
+      const selector = { ...(name !== undefined && { name }), ...(by !== undefined && { mac: by }), ...(bus !== undefined && { bus }) };
+      this.instance = ns.registry.register({
+        name: config.name,
+        model: 'transparent',
+        master,
+        ops: this.ops,
+        index: slot,
+        ...(Object.keys(selector).length > 0 && { rules: { primary: selector } }),
+      });
+    } catch (e) {
+      shards.detach(slot);
+      if (adopted) this.datapath.release();
+      else this.datapath.remove();
+      throw e;
+    }
+  }
+
+  /** Lets go of what this process holds for the instance. */
+  close(): void {
+    this.announcer?.close();
+  }
+}
+
+function findMaster(ns: Namespace, config: InstanceConfig): Device {
+  const { master } = config;
+  const device = ns.rtnl.link(master);
+  if (device) return device;
+  const names = ns.rtnl.links().map((d) => d.name);
+  throw new VfError('DEVICE_NOT_FOUND', `there is no device ${master}`, {
+    field: 'master',
+    value: master,
+    fix: `name one of: ${names.join(', ')}`,
+  });
+}
+
+/** Our own programs on a device whose slot is not in our store: another daemon, with another pin_root, owns it. */
+function refuseOtherDaemon(ns: Namespace, store: PinStore, master: Device): void {
+  const ours = [...store.occupied()].some(({ slot }) => {
+    const id = store.identities.read(slot)!;
+    return id.masterIfindex === master.ifindex && id.netns === ns.inode;
+  });
+  if (ours || ns.enter(() => ourPrograms(master.ifindex)).length === 0) return;
+  throw new VfError('INSTANCE_BUSY', `another vfailover owns ${master.name}: its programs are attached there`, {
+    field: 'master',
+    value: master.name,
+    fix: 'use that daemon (its socket and pin_root), or detach the instance there first',
+  });
+}

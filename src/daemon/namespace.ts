@@ -1,0 +1,80 @@
+import { closeFd, ControlSocket, monotonicNs, netnsCurrent, netnsInode, netnsOpen, withNetns } from 'bpf-loader-ts/sys';
+import { VfError } from '../errors.js';
+import { FailoverRegistry } from '../failover/registry.js';
+import { LinkMonitor, Rtnl } from '../netlink/index.js';
+
+/** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
+export class Namespace {
+  readonly fd: number;
+  readonly inode: number;
+  readonly rtnl: Rtnl;
+  readonly control: ControlSocket;
+  readonly monitor: LinkMonitor;
+  readonly registry: FailoverRegistry;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `netns` as in the configuration: null is the daemon's own. Throws NETNS_NOT_FOUND. */
+  constructor(netns: string | null, maxInstances: number) {
+    this.fd = open(netns);
+    this.inode = netnsInode(this.fd);
+    this.rtnl = new Rtnl({ netns: this.fd });
+    this.control = new ControlSocket(this.fd);
+    this.monitor = new LinkMonitor({ netns: this.fd });
+    this.registry = new FailoverRegistry({ now: () => monotonicNs() / 1e6, random: Math.random, maxInstances });
+  }
+
+  /** Begins to feed the registry. Subscribed before the first dump, so nothing falls between. */
+  start(): void {
+    const fed = (fn: () => void) => () => {
+      fn();
+      this.#schedule();
+    };
+    this.monitor.on('added', (d) => fed(() => this.registry.offer(d))());
+    this.monitor.on('changed', (d) => fed(() => this.registry.changed(d))());
+    this.monitor.on('renamed', (d) => fed(() => this.registry.renamed(d))());
+    this.monitor.on('removed', (d) => fed(() => this.registry.removed(d.ifindex))());
+    this.monitor.start();
+    this.registry.reconcile(this.monitor.links.values());
+    this.registry.subscribe(() => this.#schedule());
+  }
+
+  /** Wakes the registry when a refused join is due again. */
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const at = this.registry.nextRetryAtMs;
+    if (at === undefined) return;
+    this.#timer = setTimeout(
+      () => {
+        this.registry.tick(monotonicNs() / 1e6);
+        this.#schedule();
+      },
+      Math.max(1, at - monotonicNs() / 1e6),
+    );
+  }
+
+  /** Runs `fn` with the calling thread in this namespace. */
+  enter = <T>(fn: () => T): T => withNetns(this.fd, fn);
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.monitor.close();
+    this.control.close();
+    this.rtnl.close();
+    closeFd(this.fd);
+  }
+}
+
+function open(netns: string | null): number {
+  if (netns === null) return netnsCurrent();
+  const path = netns.startsWith('/') ? netns : `/run/netns/${netns}`;
+  try {
+    return netnsOpen(path);
+  } catch (cause) {
+    throw new VfError('NETNS_NOT_FOUND', `${path} is no network namespace: ${(cause as Error).message}`, {
+      field: 'netns',
+      value: netns,
+      fix: 'name one of `ip netns list`, or give the path of one',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,186 @@
+import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { EventFd } from 'bpf-loader-ts/sys';
+import { Piscina } from 'piscina';
+import { CONTROL, CONTROL_WORDS, type DecisionTask, type FromWorker, type ToWorker } from '../../workers/protocol.js';
+import type { WorkerConfig } from '../config/index.js';
+import type { PinStore } from '../datapath/store.js';
+import { VfError } from '../errors.js';
+import { P_OVERRIDE, POLICY_WORDS, policyBase } from '../failover/policy.js';
+import { workerFile } from '../paths.js';
+
+/** A worker that ended is started again after this long, ms. */
+const RESTART_MS = 100;
+
+interface Shard {
+  readonly id: number;
+  readonly control: Int32Array;
+  readonly wake: EventFd;
+  port: MessagePort;
+  state: 'running' | 'restarting' | 'stopped';
+  /** What the worker was told, to tell it again after a restart. */
+  readonly attached: Map<number, ToWorker & { type: 'attach' }>;
+  task: Promise<void>;
+}
+
+interface ShardEvents {
+  message: [m: FromWorker];
+  failed: [shard: number, error: VfError];
+}
+
+/**
+ * The decision workers: one long-running piscina task per shard. An instance belongs to the shard of its slot number modulo their
+ * count. Words are shared memory; only attach and detach are messages.
+ */
+export class Shards extends EventEmitter<ShardEvents> {
+  /** Policy records of all slots, as the workers see them. */
+  readonly policy: Int32Array;
+  readonly #store: PinStore;
+  readonly #config: WorkerConfig;
+  readonly #pool: Piscina;
+  readonly #shards: Shard[] = [];
+  #closing = false;
+
+  constructor(store: PinStore, config: WorkerConfig) {
+    super();
+    this.#store = store;
+    this.#config = config;
+    this.policy = new Int32Array(new SharedArrayBuffer(4 * POLICY_WORDS * store.capacity));
+    const filename = workerFile('decision');
+    if (!existsSync(filename)) throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
+    this.#pool = new Piscina({
+      filename,
+      minThreads: config.count,
+      maxThreads: config.count,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // The default mode parks an idle worker in Atomics.wait, where it hears nothing else.
+      atomics: 'disabled',
+    });
+    // Its listeners would otherwise count as leaks: one per shard is meant.
+    this.#pool.setMaxListeners(0);
+    for (let id = 0; id < config.count; id++) this.#shards.push(this.#start(id));
+  }
+
+  #start(id: number): Shard {
+    const shard: Shard = {
+      id,
+      control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
+      wake: new EventFd(),
+      port: undefined as unknown as MessagePort,
+      state: 'running',
+      attached: new Map(),
+      task: Promise.resolve(),
+    };
+    this.#run(shard);
+    return shard;
+  }
+
+  #run(shard: Shard): void {
+    const { port1, port2 } = new MessageChannel();
+    shard.port = port1;
+    shard.state = 'running';
+    port1.on('message', (m: FromWorker) => this.emit('message', m));
+    port1.unref();
+    shard.control.fill(0);
+    const { cpu, wait, poll_interval_us } = this.#config;
+    const fds = this.#store.fds(shard.id);
+    const task: DecisionTask = {
+      shard: shard.id,
+      port: port2,
+      control: shard.control.buffer as SharedArrayBuffer,
+      policy: this.policy.buffer as SharedArrayBuffer,
+      linesFd: fds.lines,
+      eventsFd: fds.events,
+      wakeFd: shard.wake.fd,
+      wait,
+      pollIntervalUs: poll_interval_us,
+      cpu: cpu === null ? null : cpu + shard.id,
+    };
+    shard.task = this.#pool.run(task, { transferList: [port2] }).then(
+      () => {
+        shard.state = 'stopped';
+      },
+      (cause: unknown) => this.#failed(shard, cause),
+    );
+    for (const m of shard.attached.values()) this.#post(shard, m);
+  }
+
+  /** Until the worker is back tier 0 alone covers its instances, as after a kill. */
+  #failed(shard: Shard, cause: unknown): void {
+    shard.port.close();
+    if (this.#closing) return;
+    shard.state = 'restarting';
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.emit('failed', shard.id, new VfError('WORKER_FAILED', `decision worker ${shard.id} ended: ${message}`, { cause }));
+    setTimeout(() => {
+      if (!this.#closing) this.#run(shard);
+    }, RESTART_MS);
+  }
+
+  #post(shard: Shard, m: ToWorker): void {
+    shard.port.postMessage(m);
+    Atomics.add(shard.control, CONTROL.mail, 1);
+    shard.wake.signal();
+  }
+
+  shardOf(slot: number): number {
+    return slot % this.#shards.length;
+  }
+
+  attach(m: Omit<ToWorker & { type: 'attach' }, 'type'>): void {
+    const shard = this.#shards[this.shardOf(m.slot)]!;
+    const message = { type: 'attach', ...m } as const;
+    shard.attached.set(m.slot, message);
+    this.#post(shard, message);
+  }
+
+  detach(slot: number): void {
+    const shard = this.#shards[this.shardOf(slot)]!;
+    if (shard.attached.delete(slot)) this.#post(shard, { type: 'detach', slot });
+  }
+
+  /** 0 auto, 1 primary, 2 standby: seen in the worker's next turn, which is at once. */
+  override(slot: number, choice: 0 | 1 | 2): void {
+    const shard = this.#shards[this.shardOf(slot)]!;
+    const attached = shard.attached.get(slot);
+    if (attached) attached.override = choice;
+    Atomics.store(this.policy, policyBase(slot) + P_OVERRIDE, choice);
+    shard.wake.signal();
+  }
+
+  /** Resolves when every message posted so far has been taken in. */
+  async settled(timeoutMs = 2000): Promise<void> {
+    const until = performance.now() + timeoutMs;
+    for (const { id, control } of this.#shards) {
+      while (Atomics.load(control, CONTROL.read) !== Atomics.load(control, CONTROL.mail)) {
+        if (performance.now() > until) throw new VfError('WORKER_FAILED', `decision worker ${id} does not answer`);
+        await new Promise((done) => setTimeout(done, 1));
+      }
+    }
+  }
+
+  status(): { id: number; state: string; ticks: number; wakeups: number }[] {
+    return this.#shards.map(({ id, state, control }) => ({
+      id,
+      state,
+      ticks: control[CONTROL.ticks]! >>> 0,
+      wakeups: control[CONTROL.wakeups]! >>> 0,
+    }));
+  }
+
+  /** Ends the workers. What they flipped stays flipped. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const { control, wake } of this.#shards) {
+      Atomics.store(control, CONTROL.stop, 1);
+      wake.signal();
+    }
+    await Promise.all(this.#shards.map((s) => s.task));
+    for (const s of this.#shards) {
+      s.port.close();
+      s.wake.close();
+    }
+    await this.#pool.destroy();
+  }
+}

@@ -1,0 +1,98 @@
+import { monotonicNs } from 'bpf-loader-ts/sys';
+import type { InstanceConfig } from '../config/index.js';
+import { ARM_PRIMARY, ARM_STANDBY } from '../datapath/layout.js';
+import { type Device, PRIMARY, type Role, STANDBY } from '../failover/device.js';
+import { policyBase } from '../failover/policy.js';
+import { describePolicy } from '../failover/policy-describe.js';
+import { ABSENT_DEVICE, type Decision, type DeviceStatus, type InstanceStatus, type SlaveStatus } from './api/index.js';
+import type { Managed } from './managed.js';
+
+const NO_COUNTERS: SlaveStatus['counters'] = {
+  tx: { packets: 0, bytes: 0, drops: 0, rerouted: 0 },
+  rx: { packets: 0, bytes: 0, drops: 0, suppressed: 0 },
+};
+
+function deviceStatus(m: Managed, d: Device): DeviceStatus {
+  let driver: { driver: string; busInfo: string } | null = null;
+  try {
+    driver = m.ns.control.driver(d.name);
+  } catch {
+    // Renamed or gone since the last event: the next one tells.
+  }
+  return {
+    ifindex: d.ifindex,
+    name: d.name,
+    mac: d.address,
+    mtu: d.mtu,
+    up: d.up,
+    carrier: d.carrier,
+    operstate: d.operstate,
+    driver: driver?.driver ?? d.kind ?? null,
+    bus: d.parentDev ?? (driver?.busInfo || null),
+  };
+}
+
+function slaveStatus(m: Managed, role: Role): SlaveStatus {
+  const view = m.instance.slave(role);
+  const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
+  return {
+    ...(view.device ? deviceStatus(m, view.device) : ABSENT_DEVICE),
+    state: view.state,
+    counters,
+    ...(view.error && { reason: view.error.message }),
+  };
+}
+
+/** What `status` says of an instance: facts of the devices, the programs' counters, and the policy's own account. */
+export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | null): InstanceStatus {
+  const { config, instance, datapath } = m;
+  const { override, switches } = datapath.identity;
+  const what = describePolicy(policy, policyBase(datapath.slot), (monotonicNs() / 1e6) | 0);
+  const armed = [
+    ...(datapath.armed & ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
+    ...(datapath.armed & ARM_STANDBY && datapath.primaryIfindex ? ['standby unusable: go to the primary'] : []),
+  ];
+  return {
+    name: config.name,
+    model: instance.model,
+    netns: config.netns,
+    state: instance.health === 'ok' ? 'ok' : instance.health === 'degraded' ? 'degraded' : 'failed',
+    active: datapath.active,
+    override: override === 1 ? 'primary' : override === 2 ? 'standby' : 'auto',
+    override_until: m.overrideUntil,
+    epoch: datapath.epoch,
+    master: deviceStatus(m, instance.master),
+    primary: slaveStatus(m, 'primary'),
+    standby: slaveStatus(m, 'standby'),
+    tier0: { armed },
+    attach: datapath.identity.attach,
+    switches,
+    last_switch: last,
+    refusals: [...instance.refusals.values()].map((r) => ({ device: r.device.name, error: r.error.toJSON() })),
+    would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
+  };
+}
+
+/** An instance whose master does not exist at present. */
+export function waitingStatus(config: InstanceConfig, last: Decision | null): InstanceStatus {
+  const absent: SlaveStatus = { ...ABSENT_DEVICE, state: 'absent', counters: NO_COUNTERS };
+  return {
+    name: config.name,
+    model: config.model,
+    netns: config.netns,
+    state: 'waiting',
+    active: 'standby',
+    override: 'auto',
+    override_until: null,
+    epoch: 0,
+    master: { ...ABSENT_DEVICE, name: String(config.master) },
+    primary: absent,
+    standby: { ...absent, reason: 'the master does not exist' },
+    tier0: { armed: [] },
+    attach: 'tcx',
+    switches: 0,
+    last_switch: last,
+    refusals: [],
+    would_switch: `a device ${config.master} must appear`,
+  };
+}

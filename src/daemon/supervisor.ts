@@ -1,0 +1,310 @@
+import { EventEmitter } from 'node:events';
+import type { FromWorker } from '../../workers/protocol.js';
+import { type Config, type InstanceConfig, netnsKey } from '../config/index.js';
+import { PinStore } from '../datapath/store.js';
+import { VfError } from '../errors.js';
+import type { FailoverEvent } from '../failover/events.js';
+import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus, SwitchResult } from './api/index.js';
+import { VERSION } from './api/index.js';
+import { History } from './history.js';
+import { Managed } from './managed.js';
+import { Namespace } from './namespace.js';
+import { Shards } from './shards.js';
+import { instanceStatus, waitingStatus } from './status.js';
+
+/** What the supervisor needs of a logger (pino's shape). */
+export interface Log {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** How long `switch` waits for the worker to carry out an order, ms. */
+const SWITCH_MS = 500;
+
+interface SupervisorEvents {
+  event: [e: ApiEvent];
+}
+
+/**
+ * The main thread's part: which instances there are, which devices belong to them, what is told to whom. It is never in the way of a
+ * frame or of a decision; when it is gone, programs, maps and (while the process lives) workers go on.
+ */
+export class Supervisor extends EventEmitter<SupervisorEvents> {
+  readonly handlers: ApiHandlers;
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #store: PinStore;
+  readonly #shards: Shards;
+  readonly #history: History;
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #managed = new Map<string, Managed>();
+  /** Instances whose master went away: attached again when it is back. */
+  readonly #waiting = new Map<string, InstanceConfig>();
+  readonly #startedAt = Date.now();
+
+  constructor(config: Config, log: Log) {
+    super();
+    this.#config = config;
+    this.#log = log;
+    this.#history = new History(config.worker.history);
+    this.#store = new PinStore({ root: config.pin_root, capacity: config.capacity, shards: config.worker.count });
+    try {
+      this.#shards = new Shards(this.#store, config.worker);
+    } catch (e) {
+      this.#store.close();
+      throw e;
+    }
+    this.#shards.on('message', (m) => this.#fromWorker(m));
+    this.#shards.on('failed', (shard, error) => log.error({ shard, error }, error.message));
+    this.handlers = {
+      status: (p) => this.status(p.name),
+      events: (p) => this.#history.list(p),
+      switch: (p) => this.switch(p.name, p.to, p.for_ms),
+      attach: (p) => this.attach(p),
+      detach: (p) => this.detach(p.name),
+    };
+  }
+
+  /** Attaches or adopts what the configuration names. All or nothing: an error leaves what was there before. */
+  async start(): Promise<void> {
+    const known = new Set(this.#config.instances.map((i) => i.name));
+    for (const { name } of this.#store.occupied())
+      if (!known.has(name))
+        this.#log.warn({ instance: name }, 'a pinned instance is not in the configuration: it keeps steering by tier 0 alone; attach or detach it');
+    const made: string[] = [];
+    try {
+      for (const config of this.#config.instances) {
+        const adopted = [...this.#store.occupied()].some((s) => s.name === config.name);
+        this.#add(config);
+        if (!adopted) made.push(config.name);
+      }
+    } catch (e) {
+      for (const name of made) this.#remove(name);
+      throw e;
+    }
+    await this.#shards.settled();
+  }
+
+  #namespace(netns: string | null): Namespace {
+    const key = netns === null ? '' : netnsKey(netns);
+    let ns = this.#namespaces.get(key);
+    if (!ns) {
+      ns = new Namespace(netns, this.#store.capacity);
+      this.#namespaces.set(key, ns);
+      ns.start();
+      ns.registry.subscribe((e) => this.#fromRegistry(e));
+      const retry = () => this.#attachWaiting();
+      ns.monitor.on('added', retry);
+      ns.monitor.on('renamed', retry);
+      ns.monitor.on('resync', (d) => this.#log.warn({ netns, ...d }, 'link events were lost: devices read afresh'));
+    }
+    return ns;
+  }
+
+  #add(config: InstanceConfig): Managed {
+    if (this.#managed.has(config.name) || this.#waiting.has(config.name))
+      throw new VfError('INSTANCE_EXISTS', `there is an instance ${config.name} already`, {
+        field: 'name',
+        value: config.name,
+        fix: 'choose another name, or detach that one first',
+      });
+    const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
+    this.#managed.set(config.name, m);
+    this.#log.info({ instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted }, m.datapath.adopted ? 'adopted' : 'attached');
+    return m;
+  }
+
+  #remove(name: string): void {
+    const m = this.#managed.get(name);
+    if (!m) return;
+    clearTimeout(m.overrideTimer);
+    this.#shards.detach(m.datapath.slot);
+    if (m.ns.registry.instances.has(name)) {
+      const failures = m.ns.registry.unregister(name);
+      for (const f of failures) this.#log.error({ instance: name, step: f.step, error: f.error }, 'could not be undone');
+    }
+    m.datapath.remove();
+    m.close();
+    this.#managed.delete(name);
+  }
+
+  #fromRegistry(e: FailoverEvent): void {
+    const instance = e.instance?.name;
+    switch (e.type) {
+      case 'join':
+      case 'leave':
+        this.#log.info({ instance, device: e.device.name, role: e.role, ...(e.type === 'leave' && { reason: e.reason }) }, e.type);
+        if (e.type === 'leave')
+          for (const f of e.undoFailures) this.#log.error({ instance, step: f.step, error: f.error }, 'could not be undone');
+        break;
+      case 'refused':
+        this.#log.warn({ instance, device: e.device.name, role: e.role, error: e.error }, e.error.message);
+        break;
+      case 'fault':
+        this.#log.error({ instance, where: e.where, error: e.error }, e.error.message);
+        break;
+      case 'unregister':
+        if (e.reason === 'master-removed') this.#masterRemoved(e.instance.name);
+        return;
+      default:
+        break;
+    }
+    if (instance !== undefined) this.#publishStatus(instance);
+  }
+
+  #masterRemoved(name: string): void {
+    const m = this.#managed.get(name);
+    if (!m) return;
+    this.#log.warn({ instance: name }, 'the master is gone: waiting for it');
+    this.#remove(name);
+    this.#waiting.set(name, m.config);
+    this.#publishStatus(name);
+  }
+
+  #attachWaiting(): void {
+    for (const [name, config] of [...this.#waiting]) {
+      this.#waiting.delete(name);
+      try {
+        this.#add(config);
+        this.#publishStatus(name);
+      } catch (error) {
+        this.#waiting.set(name, config);
+        if (!(error instanceof VfError && error.code === 'DEVICE_NOT_FOUND')) this.#log.warn({ instance: name, error }, 'cannot attach again yet');
+      }
+    }
+  }
+
+  #bySlot(slot: number): Managed | undefined {
+    for (const m of this.#managed.values()) if (m.datapath.slot === slot) return m;
+    return undefined;
+  }
+
+  #fromWorker(m: FromWorker): void {
+    const managed = this.#bySlot(m.slot);
+    if (!managed) return;
+    const { name } = managed.config;
+    if (m.type === 'first') {
+      const decision = this.#history.first(name, m);
+      if (decision) this.emit('event', { type: 'decision', instance: name, decision });
+      return;
+    }
+    const leave = managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
+    const decision = this.#history.add(name, m, leave);
+    const { identity } = managed.datapath;
+    managed.datapath.remember({ switches: identity.switches + 1 });
+    managed.announcer?.announce();
+    this.#log.info({ decision }, `${name}: ${decision.from} -> ${decision.to}, ${decision.cause}, tier ${decision.tier}`);
+    this.emit('event', { type: 'decision', instance: name, decision });
+    this.#publishStatus(name);
+  }
+
+  #publishStatus(name: string): void {
+    if (this.listenerCount('event') === 0) return;
+    if (this.#managed.has(name) || this.#waiting.has(name))
+      this.emit('event', { type: 'status', instance: name, status: this.#statusOf(name) });
+  }
+
+  #find(name: string): Managed {
+    const m = this.#managed.get(name);
+    if (m) return m;
+    const names = [...this.#managed.keys(), ...this.#waiting.keys()].join(', ') || 'none';
+    throw new VfError('INSTANCE_NOT_FOUND', `there is no running instance ${name}`, { field: 'name', value: name, fix: `instances: ${names}` });
+  }
+
+  #statusOf(name: string): InstanceStatus {
+    const waiting = this.#waiting.get(name);
+    if (waiting) return waitingStatus(waiting, this.#history.last(name));
+    return instanceStatus(this.#find(name), this.#shards.policy, this.#history.last(name));
+  }
+
+  status(name?: string): DaemonStatus {
+    const names = name === undefined ? [...this.#managed.keys(), ...this.#waiting.keys()] : [name];
+    const netlink = { overruns: 0, resyncs: 0, messages: 0 };
+    for (const { monitor } of this.#namespaces.values())
+      for (const key of ['overruns', 'resyncs', 'messages'] as const) netlink[key] += monitor.counters[key];
+    const { wait, poll_interval_us } = this.#config.worker;
+    return {
+      version: VERSION,
+      pid: process.pid,
+      uptime_ms: Date.now() - this.#startedAt,
+      config: this.#config,
+      instances: names.map((n) => this.#statusOf(n)),
+      worker: { wait, poll_interval_us, shards: this.#shards.status() },
+      netlink,
+    };
+  }
+
+  async switch(name: string, to: 'primary' | 'standby' | 'auto', forMs?: number): Promise<SwitchResult> {
+    const m = this.#find(name);
+    if (to !== 'auto' && !m.instance.ready(to))
+      throw new VfError('PATH_NOT_READY', `the ${to} of ${name} has no device with carrier`, {
+        field: 'to',
+        value: to,
+        fix: `look at \`vfailover status ${name}\``,
+      });
+    const choice = to === 'primary' ? 1 : to === 'standby' ? 2 : 0;
+    const before = this.#history.last(name)?.seq ?? 0;
+    clearTimeout(m.overrideTimer);
+    m.overrideUntil = null;
+    m.datapath.remember({ override: choice });
+    this.#shards.override(m.datapath.slot, choice);
+    if (to !== 'auto' && forMs !== undefined) {
+      m.overrideUntil = new Date(Date.now() + forMs).toISOString();
+      m.overrideTimer = setTimeout(() => void this.switch(name, 'auto').catch(() => {}), forMs);
+    }
+    const decision = to === 'auto' || m.datapath.active === to ? null : await this.#decisionAfter(name, before);
+    if (to !== 'auto' && m.datapath.active !== to)
+      throw new VfError('WORKER_FAILED', `the decision worker did not switch ${name} to the ${to} within ${SWITCH_MS} ms`, {
+        fix: `look at \`vfailover status ${name}\`: did the ${to} lose carrier?`,
+      });
+    const fresh = decision ?? this.#history.list({ name, since: before }).at(-1) ?? null;
+    return { decision: fresh, status: this.#statusOf(name) };
+  }
+
+  #decisionAfter(name: string, seq: number): Promise<Decision | null> {
+    return new Promise((done) => {
+      const finish = (d: Decision | null) => {
+        clearTimeout(timer);
+        this.off('event', listen);
+        done(d);
+      };
+      const listen = (e: ApiEvent) => {
+        if (e.type === 'decision' && e.instance === name && e.decision.seq > seq) finish(e.decision);
+      };
+      const timer = setTimeout(() => finish(null), SWITCH_MS);
+      this.on('event', listen);
+    });
+  }
+
+  async attach(config: InstanceConfig): Promise<InstanceStatus> {
+    this.#add(config);
+    await this.#shards.settled();
+    return this.#statusOf(config.name);
+  }
+
+  async detach(name: string): Promise<{ detached: string }> {
+    if (this.#waiting.delete(name)) return { detached: name };
+    // One that is pinned but not configured can be detached as well: it is attached (adopted) first.
+    this.#find(name);
+    this.#remove(name);
+    await this.#shards.settled();
+    this.emit('event', { type: 'detached', instance: name });
+    this.#log.info({ instance: name }, 'detached');
+    return { detached: name };
+  }
+
+  /** Ends the daemon's part. Instances stay pinned and steering unless they are detached first. */
+  async close(): Promise<void> {
+    await this.#shards.close();
+    for (const m of this.#managed.values()) {
+      clearTimeout(m.overrideTimer);
+      m.datapath.release();
+      m.close();
+    }
+    for (const ns of this.#namespaces.values()) ns.close();
+    this.#store.removeIfEmpty();
+    this.#store.close();
+  }
+}

@@ -1,0 +1,173 @@
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { BpfError, BpfMap, BpfObject, ensurePinFolder, haveKfunc, type Mapping, possibleCpus } from 'bpf-loader-ts';
+import { VfError } from '../errors.js';
+import { bpfObject } from '../paths.js';
+import { CounterView } from './counters.js';
+import { IdentityView } from './identity.js';
+import { COUNTERS_BYTES, IDENTITY_BYTES, LINE_BYTES, RECENT, VF_LAYOUT } from './layout.js';
+
+const MAPS = ['lines', 'counters', 'identities', 'recent'] as const;
+type MapName = (typeof MAPS)[number];
+
+/** Turns what the loader throws into an error of ours. */
+export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: string): VfError {
+  if (e instanceof VfError) return e;
+  if (!(e instanceof BpfError)) throw e;
+  if (e.code === 'BPF_PERMISSION')
+    return new VfError('CAPABILITY_MISSING', e.message, {
+      field,
+      fix: 'run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW',
+      cause: e,
+    });
+  const cure = { BPF_LOAD: 'see `vfailover doctor` for what this kernel lacks', BPF_ATTACH: 'see `vfailover doctor`, and `bpftool net`' };
+  return new VfError(code, e.message, { field, fix: cure[code], cause: e });
+}
+
+
+/**
+ * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
+ *
+ *     PIN_ROOT/maps/{lines,counters,identities,recent}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ */
+export class PinStore implements Disposable {
+  readonly root: string;
+  readonly capacity: number;
+  readonly cpus = possibleCpus();
+  /** True if the maps were there already. */
+  readonly adopted: boolean;
+  readonly lines: Int32Array;
+  readonly counters: CounterView;
+  readonly identities: IdentityView;
+  readonly #maps: Record<MapName, BpfMap>;
+  readonly #events: BpfMap[] = [];
+  readonly #mappings: Mapping[] = [];
+
+  /** Opens or makes the store. `capacity` (instance slots) counts only when it is made. */
+  constructor(options: { root: string; capacity: number; shards: number }) {
+    this.root = options.root;
+    try {
+      ensurePinFolder(options.root);
+      for (const d of ['maps', 'events', 'instances']) mkdirSync(join(this.root, d), { recursive: true, mode: 0o700 });
+      this.adopted = existsSync(join(this.root, 'maps', 'lines'));
+      this.#maps = this.adopted ? this.#adopt() : this.#create(options.capacity);
+      for (let shard = 0; shard < options.shards; shard++) this.#events.push(this.#eventsOf(shard));
+      this.capacity = this.#maps.lines.info.maxEntries;
+      this.lines = this.#map('lines').int32();
+      this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
+      this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
+    } catch (e) {
+      this.close();
+      throw asVfError(e, 'BPF_LOAD', 'pin_root');
+    }
+  }
+
+  #map(name: MapName): Mapping {
+    const m = this.#maps[name].mmap();
+    this.#mappings.push(m);
+    return m;
+  }
+
+  #adopt(): Record<MapName, BpfMap> {
+    const maps = Object.fromEntries(MAPS.map((n) => [n, BpfMap.fromPin(join(this.root, 'maps', n))])) as Record<MapName, BpfMap>;
+    const want = { lines: LINE_BYTES, counters: COUNTERS_BYTES, identities: IDENTITY_BYTES, recent: 16 };
+    for (const n of MAPS)
+      if (maps[n].info.valueSize !== want[n])
+        throw new VfError('PIN_INCOMPATIBLE', `the pinned map ${n} has values of ${maps[n].info.valueSize} bytes, this version ${want[n]}`, {
+          field: 'pin_root',
+          value: this.root,
+          fix: `detach every instance with the version that made it, then remove ${this.root}`,
+        });
+    return maps;
+  }
+
+  #create(capacity: number): Record<MapName, BpfMap> {
+    using object = new BpfObject(bpfObject('vfailover'), { name: 'vfailover' });
+    const spec = (n: string) => object.maps.find((m) => m.name === n)!;
+    const sizes: Record<MapName, number> = {
+      lines: capacity,
+      counters: capacity * this.cpus,
+      identities: capacity,
+      recent: capacity * RECENT,
+    };
+    const maps = {} as Record<MapName, BpfMap>;
+    for (const n of MAPS) {
+      const { type, keySize, valueSize, flags } = spec(n);
+      maps[n] = BpfMap.create({ type, name: `vf_${n}`, keySize, valueSize, flags, maxEntries: sizes[n] });
+    }
+    // `lines` last: its pin says that the store is whole.
+    for (const n of [...MAPS].reverse()) {
+      rmSync(join(this.root, 'maps', n), { force: true });
+      maps[n].pin(join(this.root, 'maps', n));
+    }
+    return maps;
+  }
+
+  #eventsOf(shard: number): BpfMap {
+    const path = join(this.root, 'events', String(shard));
+    if (existsSync(path)) return BpfMap.fromPin(path);
+    const map = BpfMap.create({ type: 27, name: 'vf_events', keySize: 0, valueSize: 0, maxEntries: 65536, flags: 0 });
+    map.pin(path);
+    return map;
+  }
+
+  /** Descriptors for a worker thread: it maps them itself. */
+  fds(shard: number): { lines: number; events: number } {
+    return { lines: this.#maps.lines.fd, events: this.#events[shard]!.fd };
+  }
+
+  /** Loads the programs with this slot's number as a constant, over the store's maps. */
+  load(slot: number, shard: number): BpfObject {
+    const object = new BpfObject(bpfObject('vfailover'), { name: 'vfailover' });
+    try {
+      return object.load({
+        constants: {
+          vf_slot: slot,
+          vf_cpus: this.cpus,
+          vf_has_kern_ctx: haveKfunc('bpf_cast_to_kern_ctx', '6.2').answer === 'supported' ? 1 : 0,
+        },
+        reuse: { ...this.#maps, events: this.#events[shard]! },
+      });
+    } catch (e) {
+      object.close();
+      throw asVfError(e, 'BPF_LOAD', 'bpf');
+    }
+  }
+
+  /** Slots in use, with who uses them. Throws PIN_INCOMPATIBLE if another layout wrote one. */
+  *occupied(): Generator<{ slot: number; name: string }> {
+    for (let slot = 0; slot < this.capacity; slot++) {
+      const layout = this.identities.layoutOf(slot);
+      if (layout === 0) continue;
+      if (layout !== VF_LAYOUT)
+        throw new VfError('PIN_INCOMPATIBLE', `slot ${slot} was written with layout ${layout}, this version has ${VF_LAYOUT}`, {
+          field: 'pin_root',
+          value: this.root,
+          fix: `detach every instance with the version that made it, then remove ${this.root}`,
+        });
+      yield { slot, name: this.identities.read(slot)!.name };
+    }
+  }
+
+  instanceFolder(name: string): string {
+    return join(this.root, 'instances', name);
+  }
+
+  /** Removes the pins of a store that no instance uses. The maps go when the last descriptor does. */
+  removeIfEmpty(): boolean {
+    for (const _ of this.occupied()) return false;
+    if (existsSync(join(this.root, 'instances')) && readdirSync(join(this.root, 'instances')).length > 0) return false;
+    rmSync(this.root, { recursive: true, force: true });
+    return true;
+  }
+
+  close(): void {
+    for (const m of this.#mappings) m.close();
+    for (const m of Object.values(this.#maps ?? {})) m.close();
+    for (const m of this.#events) m.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

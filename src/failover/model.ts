@@ -1,0 +1,19 @@
+/** How master and slaves relate (design.md, "Models"). */
+export type Model = 'transparent' | 'net-failover' | 'hidden' | 'uplink';
+
+/** What the core must know of a model. Code asks for a trait, never for a model's name. */
+export interface ModelTraits {
+  /**
+   * The master netdev is itself the standby slave (`transparent`: the virtio netdev; as Hyper-V's netvsc).
+   */
+  readonly standbyIsMaster: boolean;
+  /** Slaves must have the master's MAC. False only where a guest's MAC is steered between ports of a host. */
+  readonly sameMac: boolean;
+}
+
+export const MODELS: Readonly<Record<Model, ModelTraits>> = {
+  transparent: { standbyIsMaster: true, sameMac: true },
+  'net-failover': { standbyIsMaster: false, sameMac: true },
+  hidden: { standbyIsMaster: false, sameMac: true },
+  uplink: { standbyIsMaster: false, sameMac: false },
+};

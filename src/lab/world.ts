@@ -1,0 +1,114 @@
+import { closeFd, EventFd, netnsCreate, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
+import { Piscina } from 'piscina';
+import { STREAM_PORT, TRAFFIC, TRAFFIC_WORDS, type TrafficTask } from '../../workers/traffic.js';
+import { Rtnl } from '../netlink/index.js';
+import { workerFile } from '../paths.js';
+import { Wire, type WireKind } from './wire.js';
+
+export const GUEST_ADDRESS = '10.99.0.2';
+export const HOST_ADDRESS = '10.99.0.1';
+export const GUEST_MAC = '02:76:66:00:00:01';
+
+/**
+ * A VM and its host in two namespaces: in the guest `virtio0` (with the address) and `vf0`, both with one MAC; in the host a learning
+ * bridge with a port for each. The namespaces are anonymous: they end with this process, whatever ends it.
+ */
+export class World {
+  readonly kind: WireKind;
+  readonly guest = netnsCreate();
+  readonly host = netnsCreate();
+  readonly guestRtnl = new Rtnl({ netns: this.guest });
+  readonly hostRtnl = new Rtnl({ netns: this.host });
+  readonly vf: Wire;
+  readonly virtio: Wire;
+  readonly bridge: number;
+  readonly control = new Int32Array(new SharedArrayBuffer(4 * TRAFFIC_WORDS));
+  readonly #sockets: UdpSocket[] = [];
+  #wake: EventFd | undefined;
+  #pool: Piscina | undefined;
+  #traffic: Promise<void> | undefined;
+
+  constructor(kind: WireKind) {
+    this.kind = kind;
+    const wire = (guest: string, host: string) =>
+      new Wire({
+        kind,
+        guest: { netns: this.guest, rtnl: this.guestRtnl, name: guest, mac: GUEST_MAC },
+        host: { netns: this.host, rtnl: this.hostRtnl, name: host },
+      });
+    this.bridge = this.hostRtnl.createBridge({ name: 'br0' });
+    this.virtio = wire('virtio0', 'port-virtio');
+    this.vf = wire('vf0', 'port-vf');
+    for (const w of [this.virtio, this.vf]) this.hostRtnl.setLink(w.hostIfindex, { master: this.bridge });
+    this.hostRtnl.setLink(this.bridge, { up: true });
+    this.guestRtnl.setLink(this.virtio.guestIfindex, { addrGenMode: 1 });
+    this.guestRtnl.setLink(this.virtio.guestIfindex, { up: true });
+    this.hostRtnl.addAddress(this.bridge, `${HOST_ADDRESS}/24`);
+    this.guestRtnl.addAddress(this.virtio.guestIfindex, `${GUEST_ADDRESS}/24`);
+    // Known neighbours: address resolution is not what is measured.
+    this.hostRtnl.addNeighbour(this.bridge, GUEST_ADDRESS, GUEST_MAC);
+    this.guestRtnl.addNeighbour(this.virtio.guestIfindex, HOST_ADDRESS, this.hostRtnl.link(this.bridge)!.address);
+  }
+
+  /** Path of the guest's namespace for another process. */
+  get guestPath(): string {
+    return `/proc/${process.pid}/fd/${this.guest}`;
+  }
+
+  /** Starts the thread that sends streams and is the cable of wires made of taps. */
+  startTraffic(cpu: number | null): void {
+    const guestSocket = withNetns(this.guest, () => new UdpSocket({ connectAddr: HOST_ADDRESS, connectPort: STREAM_PORT }));
+    const hostSocket = withNetns(this.host, () => new UdpSocket({ connectAddr: GUEST_ADDRESS, connectPort: STREAM_PORT }));
+    this.#sockets.push(guestSocket, hostSocket);
+    this.#wake = new EventFd();
+    this.#pool ??= new Piscina({ filename: workerFile('traffic'), minThreads: 1, maxThreads: 1, atomics: 'disabled' });
+    this.control[TRAFFIC.stop] = 0;
+    const task: TrafficTask = {
+      control: this.control.buffer as SharedArrayBuffer,
+      wires: [this.vf, this.virtio]
+        .filter((w) => w.guestTap !== undefined && w.hostTap !== undefined)
+        .map((w) => ({ guest: w.guestTap!.fd, host: w.hostTap!.fd })),
+      guestSocket: guestSocket.fd,
+      hostSocket: hostSocket.fd,
+      wakeFd: this.#wake.fd,
+      cpu,
+    };
+    this.#traffic = this.#pool.run(task);
+    this.#traffic.catch(() => {});
+  }
+
+  wakeTraffic(): void {
+    this.#wake?.signal();
+  }
+
+  async stopTraffic(): Promise<void> {
+    Atomics.store(this.control, TRAFFIC.stop, 1);
+    this.wakeTraffic();
+    await this.#traffic;
+    for (const s of this.#sockets.splice(0)) s.close();
+    this.#wake?.close();
+    this.#wake = undefined;
+  }
+
+  /** Cuts the VF's wire and takes its carrier: returns just after. */
+  cutVf(): void {
+    if (this.kind === 'tap') Atomics.or(this.control, TRAFFIC.cut, 1);
+    this.vf.carrier(false);
+  }
+
+  mendVf(): void {
+    if (this.kind === 'tap') Atomics.and(this.control, TRAFFIC.cut, ~1);
+    this.vf.carrier(true);
+  }
+
+  async close(): Promise<void> {
+    if (this.#traffic) await this.stopTraffic();
+    await this.#pool?.destroy();
+    this.vf.close();
+    this.virtio.close();
+    this.guestRtnl.close();
+    this.hostRtnl.close();
+    closeFd(this.guest);
+    closeFd(this.host);
+  }
+}

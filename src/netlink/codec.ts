@@ -1,0 +1,381 @@
+/** Netlink messages as bytes: building, splitting, reading. Pure; whatever the bytes, nothing but VfError comes out. */
+import { endianness } from 'node:os';
+import { VfError } from '../errors.js';
+import type { Device } from '../failover/device.js';
+import * as c from './constants.js';
+
+/** Netlink speaks the byte order of its machine. */
+const LE = endianness() === 'LE';
+const NLMSG_HDRLEN = 16;
+const NLA_HDRLEN = 4;
+const NLA_TYPE_MASK = 0x3fff;
+const NLA_F_NESTED = 0x8000;
+const MAX_ERRNO = 4095;
+
+export interface NlMessage {
+  type: number;
+  flags: number;
+  seq: number;
+  /** What follows the header; a view, not a copy. */
+  data: Uint8Array;
+}
+
+/** Attributes by type; of a repeated one the last, as in the kernel. */
+export type Attributes = ReadonlyMap<number, Uint8Array>;
+
+const align4 = (n: number): number => (n + 3) & ~3;
+const viewOf = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+function malformed(what: string): VfError {
+  return new VfError('NETLINK', `malformed netlink message: ${what}`);
+}
+
+// ---- building ----
+
+/** Builds one message; grows as needed. */
+export class MessageBuilder {
+  #bytes = new Uint8Array(256);
+  #view = viewOf(this.#bytes);
+  #len = NLMSG_HDRLEN;
+
+  constructor(type: number, flags: number) {
+    this.#view.setUint16(4, type, LE);
+    this.#view.setUint16(6, flags, LE);
+  }
+
+  #take(size: number): number {
+    const at = this.#len;
+    this.#len += align4(size);
+    if (this.#len > this.#bytes.length) {
+      const grown = new Uint8Array(2 ** Math.ceil(Math.log2(this.#len)));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+      this.#view = viewOf(grown);
+    }
+    return at;
+  }
+
+  /** Plain bytes, padded to 4. */
+  raw(bytes: Uint8Array): this {
+    const at = this.#take(bytes.length);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  /** struct ifinfomsg. */
+  ifinfo(ifindex: number, flags = 0, change = 0): this {
+    const at = this.#take(16);
+    this.#view.setInt32(at + 4, ifindex, LE);
+    this.#view.setUint32(at + 8, flags, LE);
+    this.#view.setUint32(at + 12, change, LE);
+    return this;
+  }
+
+  attr(type: number, bytes: Uint8Array): this {
+    const size = NLA_HDRLEN + bytes.length;
+    if (size > 0xffff) throw new VfError('NETLINK', `attribute ${type} is too long`, { value: bytes.length });
+    const at = this.#take(size);
+    this.#view.setUint16(at, size, LE);
+    this.#view.setUint16(at + 2, type, LE);
+    this.#bytes.set(bytes, at + NLA_HDRLEN);
+    return this;
+  }
+
+  u8(type: number, value: number): this {
+    return this.attr(type, Uint8Array.of(value));
+  }
+
+  u32(type: number, value: number): this {
+    const bytes = new Uint8Array(4);
+    viewOf(bytes).setUint32(0, value, LE);
+    return this.attr(type, bytes);
+  }
+
+  /** NUL-terminated. */
+  string(type: number, value: string): this {
+    return this.attr(type, encoder.encode(`${value}\0`));
+  }
+
+  nest(type: number, fill: (message: this) => void): this {
+    const at = this.#take(NLA_HDRLEN);
+    fill(this);
+    const size = this.#len - at;
+    if (size > 0xffff) throw new VfError('NETLINK', `attribute ${type} is too long`, { value: size });
+    this.#view.setUint16(at, size, LE);
+    this.#view.setUint16(at + 2, type | NLA_F_NESTED, LE);
+    return this;
+  }
+
+  /** The message, ready to send; a view that the next call of a method may invalidate. */
+  finish(seq: number): Uint8Array {
+    this.#view.setUint32(0, this.#len, LE);
+    this.#view.setUint32(8, seq, LE);
+    return this.#bytes.subarray(0, this.#len);
+  }
+}
+
+/** Six bytes of `aa:bb:cc:dd:ee:ff`. */
+export function parseMac(text: string, field = 'address'): Uint8Array {
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
+    throw new VfError('NETLINK', `not a MAC address: ${text}`, {
+      field,
+      value: text,
+      fix: 'write aa:bb:cc:dd:ee:ff',
+    });
+  }
+  return Uint8Array.from(text.split(':'), (s) => Number.parseInt(s, 16));
+}
+
+/** Lower case, two digits a byte, of any length. */
+export function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(':');
+}
+
+// ---- reading ----
+
+/** The messages of one datagram. Those before a malformed one are yielded before it throws. */
+export function* splitMessages(bytes: Uint8Array): Generator<NlMessage, void, undefined> {
+  const view = viewOf(bytes);
+  for (let at = 0; at < bytes.length; ) {
+    const left = bytes.length - at;
+    if (left < NLMSG_HDRLEN) throw malformed(`${left} bytes where a header should be`);
+    const len = view.getUint32(at, LE);
+    if (len < NLMSG_HDRLEN || len > left) throw malformed(`length ${len} with ${left} bytes left`);
+    yield {
+      type: view.getUint16(at + 4, LE),
+      flags: view.getUint16(at + 6, LE),
+      seq: view.getUint32(at + 8, LE),
+      data: bytes.subarray(at + NLMSG_HDRLEN, at + len),
+    };
+    at += align4(len);
+  }
+}
+
+export function parseAttributes(bytes: Uint8Array): Attributes {
+  const view = viewOf(bytes);
+  const out = new Map<number, Uint8Array>();
+  for (let at = 0; at < bytes.length; ) {
+    const left = bytes.length - at;
+    if (left < NLA_HDRLEN) throw malformed(`${left} bytes where an attribute should be`);
+    const len = view.getUint16(at, LE);
+    if (len < NLA_HDRLEN || len > left) throw malformed(`attribute length ${len} with ${left} bytes left`);
+    out.set(view.getUint16(at + 2, LE) & NLA_TYPE_MASK, bytes.subarray(at + NLA_HDRLEN, at + len));
+    at += align4(len);
+  }
+  return out;
+}
+
+/** The attributes after a fixed header of `size` bytes. */
+export function attributesAfter(data: Uint8Array, size: number): Attributes {
+  if (data.length < size) throw malformed(`${data.length} bytes, the header alone has ${size}`);
+  return parseAttributes(data.subarray(size));
+}
+
+function need(bytes: Uint8Array, size: number): DataView {
+  if (bytes.length < size) throw malformed(`a value of ${bytes.length} bytes, ${size} expected`);
+  return viewOf(bytes);
+}
+
+export const readU8 = (bytes: Uint8Array): number => need(bytes, 1).getUint8(0);
+export const readU32 = (bytes: Uint8Array): number => need(bytes, 4).getUint32(0, LE);
+export const readI32 = (bytes: Uint8Array): number => need(bytes, 4).getInt32(0, LE);
+
+/** Up to the first NUL; bytes that are not UTF-8 become U+FFFD. */
+export function readString(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** What a link message is about, before anything else is read of it. */
+export interface LinkHeader {
+  family: number;
+  type: number;
+  ifindex: number;
+  flags: number;
+}
+
+export function parseLinkHeader(data: Uint8Array): LinkHeader {
+  const view = need(data, 16);
+  return {
+    family: view.getUint8(0),
+    type: view.getUint16(2, LE),
+    ifindex: view.getInt32(4, LE),
+    flags: view.getUint32(8, LE),
+  };
+}
+
+const XDP_MODES = [undefined, 'driver', 'generic', 'offload', 'multi'] as const;
+
+function parseXdp(bytes: Uint8Array): Device['xdp'] {
+  const attrs = parseAttributes(bytes);
+  const attached = attrs.get(c.IFLA_XDP_ATTACHED);
+  const mode = attached && XDP_MODES[readU8(attached)];
+  if (mode === undefined) return undefined;
+  // with several modes at once there is no PROG_ID: the driver's program comes first in a packet's way
+  const id = [c.IFLA_XDP_PROG_ID, c.IFLA_XDP_DRV_PROG_ID, c.IFLA_XDP_SKB_PROG_ID, c.IFLA_XDP_HW_PROG_ID]
+    .map((type) => attrs.get(type))
+    .find((value) => value !== undefined);
+  return { mode, progId: id === undefined ? 0 : readU32(id) };
+}
+
+function parseAddrGenMode(afSpec: Uint8Array): number | undefined {
+  const inet6 = parseAttributes(afSpec).get(c.AF_INET6);
+  const mode = inet6 && parseAttributes(inet6).get(c.IFLA_INET6_ADDR_GEN_MODE);
+  return mode && readU8(mode);
+}
+
+/**
+ * The device in the data of an RTM_NEWLINK or RTM_DELLINK message of family AF_UNSPEC. Throws on a message without a name: such
+ * (wireless events) tell one attribute only.
+ */
+export function parseLink(data: Uint8Array): Device {
+  const header = parseLinkHeader(data);
+  const attrs = attributesAfter(data, 16);
+  const get = <T>(type: number, read: (bytes: Uint8Array) => T): T | undefined => {
+    const bytes = attrs.get(type);
+    return bytes === undefined ? undefined : read(bytes);
+  };
+  const name = get(c.IFLA_IFNAME, readString);
+  if (name === undefined || name === '') throw malformed('a link without a name');
+  const device: Device = {
+    ifindex: header.ifindex,
+    name,
+    type: header.type,
+    address: get(c.IFLA_ADDRESS, formatMac) ?? '',
+    mtu: get(c.IFLA_MTU, readU32) ?? 0,
+    up: (header.flags & c.IFF_UP) !== 0,
+    carrier: (get(c.IFLA_CARRIER, readU8) ?? header.flags & c.IFF_LOWER_UP) !== 0,
+    operstate: c.OPERSTATES[get(c.IFLA_OPERSTATE, readU8) ?? 0] ?? 'unknown',
+  };
+  const optional: { [K in keyof Device]?: Device[K] | undefined } = {
+    permAddress: get(c.IFLA_PERM_ADDRESS, formatMac),
+    minMtu: get(c.IFLA_MIN_MTU, readU32),
+    maxMtu: get(c.IFLA_MAX_MTU, readU32) || undefined, // 0: the driver sets none
+    kind: get(c.IFLA_LINKINFO, (bytes) => {
+      const kind = parseAttributes(bytes).get(c.IFLA_INFO_KIND);
+      return kind && readString(kind);
+    }),
+    master: get(c.IFLA_MASTER, readU32) || undefined,
+    link: get(c.IFLA_LINK, readU32) || undefined,
+    linkNetnsId: get(c.IFLA_LINK_NETNSID, readI32),
+    parentDev: get(c.IFLA_PARENT_DEV_NAME, readString),
+    parentBus: get(c.IFLA_PARENT_DEV_BUS_NAME, readString),
+    physPortName: get(c.IFLA_PHYS_PORT_NAME, readString),
+    xdp: get(c.IFLA_XDP, parseXdp),
+    addrGenMode: get(c.IFLA_AF_SPEC, parseAddrGenMode),
+  };
+  // absent, not undefined: devices are compared and printed as JSON
+  for (const [key, value] of Object.entries(optional))
+    if (value !== undefined) Object.assign(device, { [key]: value });
+  return device;
+}
+
+/** The outcome in an NLMSG_ERROR or NLMSG_DONE message: 0 or a positive errno, and the kernel's own words. */
+export interface Ack {
+  errno: number;
+  message?: string;
+}
+
+export function parseAck(message: NlMessage): Ack {
+  const { type, flags, data } = message;
+  // a dump that ended well may come without any payload
+  if (type === c.NLMSG_DONE && data.length < 4) return { errno: 0 };
+  const errno = Math.abs(readI32(data));
+  if (errno > MAX_ERRNO) throw malformed(`an error number of ${errno}`);
+  if ((flags & c.NLM_F_ACK_TLVS) === 0) return { errno };
+  let at = 4;
+  if (type === c.NLMSG_ERROR) {
+    // the request's header follows, and unless capped the whole request
+    const request = need(data, 4 + NLMSG_HDRLEN).getUint32(4, LE);
+    at += (flags & c.NLM_F_CAPPED) !== 0 ? NLMSG_HDRLEN : align4(request);
+  }
+  const text = attributesAfter(data, at).get(c.NLMSGERR_ATTR_MSG);
+  return text === undefined ? { errno } : { errno, message: readString(text) };
+}
+
+/** One address of a device. */
+export interface Address {
+  ifindex: number;
+  family: 4 | 6;
+  /** The raw address; ip.ts formats it. */
+  bytes: Uint8Array;
+  prefix: number;
+  /** 0 universe, 253 link, 254 host. */
+  scope: number;
+  /** IFA_F_*. */
+  flags: number;
+}
+
+/** The address in RTM_NEWADDR data; undefined for families other than IPv4 and IPv6. */
+export function parseAddress(data: Uint8Array): Address | undefined {
+  const view = need(data, 8);
+  const family = view.getUint8(0);
+  if (family !== c.AF_INET && family !== c.AF_INET6) return undefined;
+  const attrs = attributesAfter(data, 8);
+  // on a point-to-point link ADDRESS is the peer's, LOCAL ours
+  const bytes = attrs.get(c.IFA_LOCAL) ?? attrs.get(c.IFA_ADDRESS);
+  if (bytes === undefined || bytes.length !== (family === c.AF_INET ? 4 : 16))
+    throw malformed('an address without bytes');
+  const flags = attrs.get(c.IFA_FLAGS);
+  return {
+    ifindex: view.getUint32(4, LE),
+    family: family === c.AF_INET ? 4 : 6,
+    bytes: bytes.slice(),
+    prefix: view.getUint8(1),
+    scope: view.getUint8(3),
+    flags: flags === undefined ? view.getUint8(2) : readU32(flags),
+  };
+}
+
+/** One queueing discipline of a device. */
+export interface Qdisc {
+  ifindex: number;
+  /** clsact, ingress, noqueue, fq_codel … */
+  kind: string;
+  /** major << 16 | minor. */
+  handle: number;
+  parent: number;
+}
+
+/** The qdisc in RTM_NEWQDISC data. */
+export function parseQdisc(data: Uint8Array): Qdisc {
+  const view = need(data, 20);
+  const kind = attributesAfter(data, 20).get(c.TCA_KIND);
+  return {
+    ifindex: view.getInt32(4, LE),
+    kind: kind === undefined ? '' : readString(kind),
+    handle: view.getUint32(8, LE),
+    parent: view.getUint32(12, LE),
+  };
+}
+
+/** Fixed headers of requests, as bytes for MessageBuilder.raw(). */
+export function ifaddrmsg(family: number, prefix: number, ifindex: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  bytes[0] = family;
+  bytes[1] = prefix;
+  viewOf(bytes).setUint32(4, ifindex, LE);
+  return bytes;
+}
+
+export function ndmsg(family: number, ifindex: number, state: number): Uint8Array {
+  const bytes = new Uint8Array(12);
+  bytes[0] = family;
+  viewOf(bytes).setInt32(4, ifindex, LE);
+  viewOf(bytes).setUint16(8, state, LE);
+  return bytes;
+}
+
+export function rtmsg(family: number, prefix: number, scope: number): Uint8Array {
+  const [srcLen, tos] = [0, 0];
+  const head = [family, prefix, srcLen, tos, c.RT_TABLE_MAIN, c.RTPROT_STATIC, scope, c.RTN_UNICAST];
+  return Uint8Array.of(...head, 0, 0, 0, 0);
+}
+
+export function tcmsg(ifindex: number): Uint8Array {
+  const bytes = new Uint8Array(20);
+  viewOf(bytes).setInt32(4, ifindex, LE);
+  return bytes;
+}

@@ -1,0 +1,338 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  configJsonSchema,
+  loadConfig,
+  parseConfig,
+  parseInstance,
+  VfErrors,
+} from '../../src/config/index.js';
+import { fieldName, nearest } from '../../src/config/problems.js';
+import { VfError } from '../../src/errors.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'vf-config-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function problems(text: string): VfError[] {
+  try {
+    parseConfig(text, 'vf.yaml');
+  } catch (error) {
+    if (error instanceof VfErrors) return [...error.errors];
+    if (error instanceof VfError) return [error];
+    throw error;
+  }
+  return [];
+}
+
+function only(text: string): VfError {
+  const found = problems(text);
+  expect(found.map(String)).toHaveLength(1);
+  return found[0]!;
+}
+
+const instance = (line: string): string => `instances:\n  - { name: net0, master: eth0, ${line} }\n`;
+
+describe('defaults', () => {
+  it('fills in an empty file', () => {
+    expect(parseConfig('', 'x')).toEqual({
+      socket: '/run/vfailover/vfailover.sock',
+      socket_group: null,
+      pin_root: '/sys/fs/bpf/vfailover',
+      capacity: 64,
+      log_level: 'info',
+      worker: { count: 1, wait: 'epoll', poll_interval_us: 1000, cpu: null, history: 1024 },
+      instances: [],
+    });
+  });
+
+  it('fills in an instance', () => {
+    expect(parseConfig('instances: [{ name: net0, master: 3 }]', 'x').instances).toEqual([
+      {
+        name: 'net0',
+        model: 'transparent',
+        netns: null,
+        master: 3,
+        primary: {},
+        policy: { prefer: 'primary', hold_down_ms: 500, down_delay_ms: 0, tier0: true },
+        attach: 'auto',
+        announce: { count: 1, delay_ms: 100 },
+      },
+    ]);
+  });
+
+  it('keeps what is given, with MAC addresses in lower case', () => {
+    const { instances } = parseConfig(
+      instance('netns: blue, primary: { mac: 52:54:00:AB:CD:EF, bus: "0000:01:10.0" }'),
+      'x',
+    );
+    expect(instances[0]?.primary).toEqual({ mac: '52:54:00:ab:cd:ef', bus: '0000:01:10.0' });
+    expect(instances[0]?.netns).toBe('blue');
+  });
+
+  it('lets instances share a policy by an alias', () => {
+    const config = parseConfig(
+      'instances:\n  - { name: a, master: a, policy: &p { hold_down_ms: 7 } }\n  - { name: b, master: b, policy: *p }\n',
+      'x',
+    );
+    expect(config.instances[1]?.policy.hold_down_ms).toBe(7);
+  });
+});
+
+describe('wrong keys and values', () => {
+  it('names an unknown key by its path and the nearest right one', () => {
+    const error = only(instance('polcy: {}'));
+    expect(error.toJSON()).toMatchObject({
+      code: 'CONFIG_UNKNOWN_KEY',
+      field: 'instances[0].polcy',
+      fix: 'write instances[0].policy',
+      message: '"polcy" is not a key (vf.yaml:2:33)',
+    });
+  });
+
+  it('lists the keys where none is near', () => {
+    expect(only('metrics: {}').fix).toMatch(/^remove it; the keys here are socket, socket_group/);
+  });
+
+  it.each([
+    [
+      'worker: { poll_interval_us: 49 }',
+      'worker.poll_interval_us',
+      49,
+      /50 to 1000000 µs, or leave it out for 1000/,
+    ],
+    ['worker: { wait: sleep }', 'worker.wait', 'sleep', /epoll, poll, spin/],
+    ['worker: { cpu: -1 }', 'worker.cpu', -1, /0 to 8191, or leave it out for null/],
+    ['worker: 3', 'worker', 3, /mapping/],
+    ['capacity: 4097', 'capacity', 4097, /1 to 4096/],
+    ['capacity: 1.5', 'capacity', 1.5, /1 to 4096/],
+    ['capacity: .nan', 'capacity', 'NaN', /1 to 4096/],
+    ['socket: run/x', 'socket', 'run/x', /absolute path/],
+    [`socket: /${'x'.repeat(90)}`, 'socket', `/${'x'.repeat(90)}`, /at most 90 bytes/],
+    ['socket_group: []', 'socket_group', 'a list of 0', /name of a group, or a gid/],
+    ['log_level: loud', 'log_level', 'loud', /trace, debug/],
+    ['instances: {}', 'instances', 'a mapping', /list of instances/],
+    ['instances: [null]', 'instances[0]', null, /mapping/],
+    ['instances: [{ name: Net0, master: a }]', 'instances[0].name', 'Net0', /1 to 31 characters/],
+    ['instances: [{ master: a }]', 'instances[0].name', undefined, /^add it: a name/],
+    ['instances: [{ name: a, master: "a b" }]', 'instances[0].master', 'a b', /device name|ifindex/],
+    ['instances: [{ name: a, master: 0 }]', 'instances[0].master', 0, /ifindex/],
+    [instance('model: hidden'), 'instances[0].model', 'hidden', /use transparent/],
+    [instance('model: magic'), 'instances[0].model', 'magic', /one of transparent/],
+    [instance('netns: a/b'), 'instances[0].netns', 'a/b', /absolute path/],
+    [instance('netns: ..'), 'instances[0].netns', '..', /absolute path/],
+    [
+      instance('primary: { mac: 01:00:5e:00:00:01 }'),
+      'instances[0].primary.mac',
+      '01:00:5e:00:00:01',
+      /unicast/,
+    ],
+    [
+      instance('primary: { mac: 00:00:00:00:00:00 }'),
+      'instances[0].primary.mac',
+      '00:00:00:00:00:00',
+      /unicast/,
+    ],
+    [instance('primary: { name: null }'), 'instances[0].primary.name', null, /device name/],
+    [
+      instance('policy: { hold_down_ms: 3600001 }'),
+      'instances[0].policy.hold_down_ms',
+      3600001,
+      /0 to 3600000 ms/,
+    ],
+    [instance('policy: { tier0: 1 }'), 'instances[0].policy.tier0', 1, /true or false/],
+    [instance('announce: { count: 256 }'), 'instances[0].announce.count', 256, /0 to 255/],
+    [instance('attach: xdp'), 'instances[0].attach', 'xdp', /auto, tcx, clsact/],
+  ])('%s', (text, field, value, fix) => {
+    const error = only(text);
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.field).toBe(field);
+    expect(error.value).toBe(value);
+    expect(error.fix).toMatch(fix);
+    expect(error.message).toMatch(/\(vf\.yaml:\d+:\d+\)$/);
+  });
+
+  it('says of the planned models that they are not available yet', () => {
+    for (const model of ['net-failover', 'hidden', 'uplink']) {
+      expect(only(instance(`model: ${model}`)).message).toContain('not available yet');
+    }
+  });
+
+  it('refuses names and masters used twice, also by another spelling of the namespace', () => {
+    const found = problems(
+      'instances:\n' +
+        '  - { name: a, master: eth0 }\n' +
+        '  - { name: a, master: eth1 }\n' +
+        '  - { name: b, master: eth0 }\n' +
+        '  - { name: c, master: eth0, netns: blue }\n' +
+        '  - { name: d, master: eth0, netns: /run/netns/blue }\n',
+    );
+    expect(found.map(({ field }) => field)).toEqual([
+      'instances[1].name',
+      'instances[2].master',
+      'instances[4].master',
+    ]);
+  });
+
+  it('refuses more instances than slots', () => {
+    const error = only('capacity: 1\ninstances: [{ name: a, master: a }, { name: b, master: b }]');
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID', field: 'capacity', value: 1 });
+  });
+
+  it('reports everything at once, a line each', () => {
+    const text = 'wroker: {}\nworker: { cuont: 1, poll_interval_us: 1 }\ninstances: [{ name: A }]\n';
+    const found = problems(text);
+    expect(found.map(({ field }) => field).sort()).toEqual([
+      'instances[0].master',
+      'instances[0].name',
+      'worker.cuont',
+      'worker.poll_interval_us',
+      'wroker',
+    ]);
+    try {
+      parseConfig(text, 'vf.yaml');
+    } catch (error) {
+      expect(error).toBeInstanceOf(VfErrors);
+      expect((error as VfErrors).cause).toBeInstanceOf(AggregateError);
+      expect(String(error).split('\n')).toHaveLength(11);
+      expect((error as VfErrors).toJSON().errors).toHaveLength(5);
+    }
+  });
+
+  it('never repeats a huge value', () => {
+    const error = only(`log_level: ${'x'.repeat(100_000)}`);
+    expect(JSON.stringify(error).length).toBeLessThan(1000);
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    'treats %s as any unknown key',
+    (key) => {
+      expect(problems(`${key}: { polluted: true }`)[0]?.code).toBe('CONFIG_UNKNOWN_KEY');
+      expect(problems(`worker: { ${key}: 1 }`)[0]?.field).toBe(`worker.${key}`);
+      expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    },
+  );
+});
+
+describe('YAML', () => {
+  it.each([
+    ['a bracket left open', 'worker: {\n', /vf\.yaml:\d+:\d+/],
+    ['a key written twice', 'capacity: 1\ncapacity: 2\n', /vf\.yaml:2:1/],
+    ['a tab as indentation', 'worker:\n\tcount: 1\n', /vf\.yaml:2:1/],
+    ['two documents', 'capacity: 1\n---\ncapacity: 2\n', /vf\.yaml:2:1/],
+    ['an unknown tag', 'capacity: !secret 1\n', /vf\.yaml:1:11/],
+    ['an alias without its anchor', 'capacity: *x\n', /vf\.yaml/],
+    ['deep brackets', '['.repeat(50_000), /nested more than 32/],
+    ['deep lists', `${'- '.repeat(20_000)}a`, /nested more than 32/],
+    ['deep braces', '{a: '.repeat(20_000), /nested more than 32/],
+  ])('refuses %s', (_, text, where) => {
+    const [first] = problems(text);
+    expect(first?.code).toBe('CONFIG_UNREADABLE');
+    expect(first?.message).toMatch(where);
+    expect(first?.fix).toBeTruthy();
+  });
+
+  it('refuses an alias bomb quickly', () => {
+    let text = 'a: &a [x, x, x, x, x, x, x, x, x]\n';
+    for (let i = 0; i < 20; i++) {
+      const [from, to] = [String.fromCharCode(97 + i), String.fromCharCode(98 + i)];
+      text += `${to}: &${to} [${Array(9).fill(`*${from}`).join(', ')}]\n`;
+    }
+    const start = performance.now();
+    expect(problems(text)[0]?.code).toBe('CONFIG_UNREADABLE');
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
+  it('survives any bytes', () => {
+    let seed = 42;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      return seed % below;
+    };
+    const pieces = [
+      'a',
+      ':',
+      ' ',
+      '\n',
+      '- ',
+      '[',
+      ']',
+      '{',
+      '}',
+      '&x ',
+      '*x',
+      '!t ',
+      '"',
+      "'",
+      '|',
+      '>',
+      '#',
+      '? ',
+      '\t',
+      '%',
+      '\0',
+      'é',
+      '1',
+      'instances',
+      'name',
+      '---\n',
+    ];
+    for (let round = 0; round < 2000; round++) {
+      const text = Array.from({ length: random(40) }, () => pieces[random(pieces.length)]).join('');
+      for (const error of problems(text)) expect(error.code).toMatch(/^CONFIG_/);
+    }
+  });
+});
+
+describe('files', () => {
+  it('reads a file', () => {
+    const path = join(folder, 'ok.yaml');
+    writeFileSync(path, 'capacity: 3\n');
+    expect(loadConfig(path).capacity).toBe(3);
+  });
+
+  it.each([
+    ['an absent file', () => join(folder, 'none.yaml'), /no such file/],
+    ['a folder', () => folder, /is a directory/],
+    [
+      'bytes that are no UTF-8',
+      () => {
+        const path = join(folder, 'latin1.yaml');
+        writeFileSync(path, Buffer.from([0x61, 0xff, 0xfe]));
+        return path;
+      },
+      /not UTF-8/,
+    ],
+  ])('refuses %s', (_, path, message) => {
+    expect(() => loadConfig(path())).toThrow(message);
+  });
+});
+
+describe('parseInstance', () => {
+  it('counts fields from the instance', () => {
+    expect(() => parseInstance({ name: 'a', master: 'b', policy: { prefer: 'vf' } })).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', field: 'policy.prefer', value: 'vf' }),
+    );
+    expect(() => parseInstance(null)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  });
+});
+
+describe('helpers', () => {
+  it('writes paths as the user does', () => {
+    expect(fieldName(['instances', 0, 'policy'])).toBe('instances[0].policy');
+    expect(fieldName(['a', 'b c'])).toBe('a["b c"]');
+  });
+
+  it('guesses near words only', () => {
+    expect(nearest('polcy', ['policy', 'name'])).toBe('policy');
+    expect(nearest('metrics', ['socket', 'worker'])).toBeUndefined();
+    expect(nearest('x', [])).toBeUndefined();
+  });
+});
+
+it('docs/config.schema.json is what the schema says', () => {
+  const path = new URL('../../docs/config.schema.json', import.meta.url);
+  const hint = 'regenerate it: vfailover config schema --output docs/config.schema.json';
+  expect(readFileSync(path, 'utf8') === configJsonSchema(), hint).toBe(true);
+});

@@ -1,0 +1,277 @@
+import { BpfMap, type Mapping, RingBuffer } from 'bpf-loader-ts';
+import { clockMonotonic, ControlSocket, Epoll, eventfdClear, linkStates, NetlinkSocket } from 'bpf-loader-ts/sys';
+import { EVENT, LINE } from '../src/datapath/layout.js';
+import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
+import { PRIMARY, STANDBY } from '../src/failover/device.js';
+import {
+  accept,
+  armedFallbacks,
+  CAUSE_UNPLUG,
+  evaluate,
+  initPolicy,
+  P_CAUSE,
+  P_LINK_PRIMARY,
+  P_LINK_STANDBY,
+  policyBase,
+} from '../src/failover/policy.js';
+import { CONTROL, type DecisionTask, type FromWorker, type ToWorker } from './protocol.js';
+
+const EPOCHS = 0x7ffffff;
+const NETLINK_ROUTE = 0;
+const RTNLGRP_LINK = 1;
+const WAKE = 0;
+const EVENTS = 1;
+const HINT = 2;
+/** How long the first frames after a flip are waited for: 10 s. */
+const FIRST_FRAME_NS = 10e9;
+
+/** What one instance holds open in this thread. */
+interface Held {
+  slot: number;
+  control: ControlSocket;
+  hint: NetlinkSocket;
+}
+
+/**
+ * The hot loop of one shard: looks at the links and the steering lines of its instances, decides, flips. A turn allocates nothing and
+ * makes one native call for all links; everything it reads lies in typed arrays or in the maps' own memory.
+ */
+export class DecisionLoop {
+  readonly #task: DecisionTask;
+  readonly #control: Int32Array;
+  readonly #policy: Int32Array;
+  readonly #linesMapping: Mapping;
+  readonly #lines: Int32Array;
+  readonly #ring: RingBuffer;
+  readonly #maps: BpfMap[];
+  readonly #epoll = new Epoll();
+  readonly #ready = new Int32Array(16);
+  readonly #clock = new Float64Array(1);
+  readonly #drain = new Uint8Array(16384);
+  readonly #report: (m: FromWorker) => void;
+  readonly #onEvent: (view: DataView, at: number, length: number) => void;
+  #held: Held[] = [];
+
+  // By position in #held; two entries per instance where paths are concerned.
+  #n = 0;
+  #sockets = new Int32Array(0);
+  #ifindexes = new Int32Array(0);
+  #links = new Int32Array(0);
+  #known = new Int32Array(0);
+  #armed = new Int32Array(0);
+  #tier0 = new Int32Array(0);
+  /** When the first frames after the last flip stop being waited for; 0: not waiting. */
+  #awaiting = new Float64Array(0);
+  #nowMs = 0;
+
+  constructor(task: DecisionTask, report: (m: FromWorker) => void, dup: (fd: number) => number) {
+    this.#task = task;
+    this.#report = report;
+    this.#control = new Int32Array(task.control);
+    this.#policy = new Int32Array(task.policy);
+    const lines = BpfMap.fromFd(dup(task.linesFd));
+    const events = BpfMap.fromFd(dup(task.eventsFd));
+    this.#maps = [lines, events];
+    this.#linesMapping = lines.mmap();
+    this.#lines = this.#linesMapping.int32();
+    this.#ring = new RingBuffer(events);
+    this.#epoll.add(task.wakeFd, WAKE);
+    if (task.wait === 'epoll') this.#epoll.add(this.#ring.fd, EVENTS);
+    this.#onEvent = (view, at) => this.#tier0Event(view, at);
+  }
+
+  /** Takes in a message; not part of the hot path. */
+  handle(m: ToWorker): void {
+    if (m.type === 'attach') this.#attach(m);
+    else this.#detach(m.slot);
+  }
+
+  #attach(m: ToWorker & { type: 'attach' }): void {
+    this.#detach(m.slot);
+    const hint = new NetlinkSocket({ protocol: NETLINK_ROUTE, ...(m.netnsFd >= 0 && { netns: m.netnsFd }) });
+    hint.join(RTNLGRP_LINK);
+    if (this.#task.wait === 'epoll') this.#epoll.add(hint.fd, HINT);
+    const held = { slot: m.slot, control: new ControlSocket(m.netnsFd), hint };
+    const word = readWord(this.#lines, lineBase(m.slot));
+    initPolicy(this.#policy, policyBase(m.slot), {
+      holdDownMs: m.holdDownMs,
+      downDelayMs: m.downDelayMs,
+      prefer: m.prefer,
+      override: m.override,
+      active: pathOf(word),
+    });
+    this.#resize([...this.#held, held]);
+    this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
+    this.#armed[this.#n - 1] = -1;
+    this.#known[this.#n - 1] = word;
+  }
+
+  #detach(slot: number): void {
+    const at = this.#held.findIndex((h) => h.slot === slot);
+    if (at < 0) return;
+    const gone = this.#held[at]!;
+    if (this.#task.wait === 'epoll') this.#epoll.delete(gone.hint.fd);
+    gone.hint.close();
+    gone.control.close();
+    this.#resize(this.#held.filter((h) => h.slot !== slot));
+  }
+
+  /** Lays the arrays out anew for these instances; what is known of those that stay is kept. */
+  #resize(held: Held[]): void {
+    const before = new Map(this.#held.map((h, i) => [h.slot, i]));
+    const n = held.length;
+    const keep = <T extends Int32Array | Float64Array>(old: T, fresh: T): T => {
+      held.forEach((h, i) => {
+        const was = before.get(h.slot);
+        if (was !== undefined) fresh[i] = old[was]!;
+      });
+      return fresh;
+    };
+    this.#known = keep(this.#known, new Int32Array(n));
+    this.#armed = keep(this.#armed, new Int32Array(n));
+    this.#tier0 = keep(this.#tier0, new Int32Array(n));
+    this.#awaiting = keep(this.#awaiting, new Float64Array(n));
+    this.#sockets = Int32Array.from(held.flatMap((h) => [h.control.fd, h.control.fd]));
+    this.#ifindexes = new Int32Array(2 * n);
+    this.#links = new Int32Array(2 * n);
+    this.#held = held;
+    this.#n = n;
+  }
+
+  /** Waits as configured; true when there is mail or the end. */
+  wait(): void {
+    const { wait, pollIntervalUs, wakeFd } = this.#task;
+    if (wait === 'spin' && this.#n > 0) return;
+    // Without instances there is nothing to look at: only mail can bring work.
+    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : pollIntervalUs);
+    this.#control[CONTROL.wakeups]!++;
+    for (let i = 0; i < n; i++) {
+      const what = this.#ready[i]!;
+      if (what === WAKE) eventfdClear(wakeFd);
+      else if (what === HINT) this.#drainHints();
+    }
+  }
+
+  /** Link messages only tell that it is time to look: what they say may be old. */
+  #drainHints(): void {
+    for (let i = 0; i < this.#held.length; i++) {
+      const { hint } = this.#held[i]!;
+      for (let k = 0; k < 64 && hint.recv(this.#drain) !== -11; k++);
+    }
+  }
+
+  /** One turn over all instances. */
+  tick(): void {
+    const lines = this.#lines;
+    const policy = this.#policy;
+    const n = this.#n;
+    this.#control[CONTROL.ticks]!++;
+    this.#nowMs = (clockMonotonic(this.#clock, 0), this.#clock[0]! / 1e6) | 0;
+    if (this.#ring.pending) this.#ring.consume(this.#onEvent);
+    for (let i = 0; i < n; i++) {
+      const line = lineBase(this.#held[i]!.slot);
+      this.#ifindexes[2 * i] = lines[line + LINE.primary_ifindex]!;
+      this.#ifindexes[2 * i + 1] = lines[line + LINE.master_ifindex]!;
+    }
+    linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
+    for (let i = 0; i < n; i++) {
+      const slot = this.#held[i]!.slot;
+      const line = lineBase(slot);
+      const record = policyBase(slot);
+      const word = readWord(lines, line);
+      if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
+      policy[record + P_LINK_PRIMARY] = this.#links[2 * i]!;
+      policy[record + P_LINK_STANDBY] = this.#links[2 * i + 1]!;
+      const path = evaluate(policy, record, this.#nowMs);
+      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
+      const bits = this.#tier0[i] === 1 ? armedFallbacks(policy, record) : 0;
+      if (bits !== this.#armed[i]) {
+        arm(lines, line, bits);
+        this.#armed[i] = bits;
+      }
+      if (this.#awaiting[i] !== 0) this.#firstFrames(i, line);
+    }
+  }
+
+  #switch(i: number, line: number, record: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
+    const detectedNs = this.#clock[0]!;
+    // Lost means that tier 0 or the supervisor was faster: the next turn sees what they made.
+    if (!flip(this.#lines, line, word, path)) return;
+    clockMonotonic(this.#clock, 0);
+    this.#accepted(i, nextWord(word, path), path);
+    this.#tell(i, 1, this.#policy[record + P_CAUSE]!, word, this.#known[i]!, detectedNs, this.#clock[0]!);
+  }
+
+  #accepted(i: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
+    accept(this.#policy, policyBase(this.#held[i]!.slot), path, this.#nowMs);
+    this.#known[i] = word;
+    this.#awaiting[i] = this.#clock[0]! + FIRST_FRAME_NS;
+  }
+
+  /** Somebody else flipped, and no event said so (yet): the line tells whether it was tier 0. */
+  #flippedByOthers(i: number, line: number, word: number): void {
+    const from = this.#known[i]!;
+    const tier0 = this.#lines[line + LINE.flip_word] === word;
+    if (tier0) this.#control[CONTROL.lost_events]!++;
+    const ns = tier0 ? readNs(this.#lines, line + LINE.flip_ns) : this.#clock[0]!;
+    this.#accepted(i, word, pathOf(word));
+    this.#tell(i, tier0 ? 0 : 2, tier0 ? this.#lines[line + LINE.flip_cause]! : CAUSE_UNPLUG, from, word, ns, ns);
+  }
+
+  #tier0Event(view: DataView, at: number): void {
+    const slot = view.getInt32(at + EVENT.slot, true);
+    const i = this.#indexOf(slot);
+    if (i < 0) return;
+    const word = view.getInt32(at + EVENT.new_word, true);
+    const from = this.#known[i]!;
+    // An event about a flip that is known already (the line was read first), or older than what is known.
+    const ahead = (epochOf(word) - epochOf(from)) & EPOCHS;
+    if (ahead === 0 || ahead > EPOCHS >>> 1) return;
+    const ns = view.getInt32(at + EVENT.ns + 4, true) * 4294967296 + view.getUint32(at + EVENT.ns, true);
+    this.#accepted(i, word, pathOf(word));
+    this.#tell(i, 0, view.getInt32(at + EVENT.cause, true), view.getInt32(at + EVENT.old_word, true), word, ns, ns);
+  }
+
+  #indexOf(slot: number): number {
+    for (let i = 0; i < this.#n; i++) if (this.#held[i]!.slot === slot) return i;
+    return -1;
+  }
+
+  /** Reports the first frames out and in after a flip, when both have been seen or the wait is over. */
+  #firstFrames(i: number, line: number): void {
+    const word = this.#known[i]!;
+    const out = this.#lines[line + LINE.seen_tx] === word;
+    const inn = this.#lines[line + LINE.seen_rx] === word;
+    if (!(out && inn) && this.#clock[0]! < this.#awaiting[i]!) return;
+    this.#awaiting[i] = 0;
+    this.#report({
+      type: 'first',
+      slot: this.#held[i]!.slot,
+      to: word,
+      outNs: out ? readNs(this.#lines, line + LINE.first_tx_ns) : null,
+      inNs: inn ? readNs(this.#lines, line + LINE.first_rx_ns) : null,
+    });
+  }
+
+  #tell(i: number, tier: 0 | 1 | 2, cause: number, from: number, to: number, detectedNs: number, flippedNs: number): void {
+    this.#report({
+      type: 'decision',
+      slot: this.#held[i]!.slot,
+      cause,
+      tier,
+      from,
+      to,
+      detectedNs,
+      flippedNs,
+      links: [this.#links[2 * i]!, this.#links[2 * i + 1]!],
+    });
+  }
+
+  close(): void {
+    for (const h of [...this.#held]) this.#detach(h.slot);
+    this.#ring.close();
+    this.#linesMapping.close();
+    for (const m of this.#maps) m.close();
+    this.#epoll.close();
+  }
+}

@@ -1,0 +1,31 @@
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { dupFd, setAffinity } from 'bpf-loader-ts/sys';
+import { DecisionLoop } from './decision-loop.js';
+import { CONTROL, type DecisionTask, type ToWorker } from './protocol.js';
+
+/**
+ * A shard's task: runs until told to stop. The thread never returns to its event loop meanwhile, so mail is fetched by hand when the
+ * control block says that there is some.
+ */
+export default function run(task: DecisionTask): { ticks: number } {
+  const control = new Int32Array(task.control);
+  if (task.cpu !== null) setAffinity(task.cpu);
+  const loop = new DecisionLoop(task, (m) => task.port.postMessage(m), dupFd);
+  try {
+    Atomics.store(control, CONTROL.running, 1);
+    while (Atomics.load(control, CONTROL.stop) === 0) {
+      while (control[CONTROL.read] !== Atomics.load(control, CONTROL.mail)) {
+        const mail = receiveMessageOnPort(task.port);
+        if (mail === undefined) break;
+        loop.handle(mail.message as ToWorker);
+        control[CONTROL.read]!++;
+      }
+      loop.tick();
+      loop.wait();
+    }
+    return { ticks: control[CONTROL.ticks]! };
+  } finally {
+    loop.close();
+    task.port.close();
+  }
+}

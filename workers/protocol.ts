@@ -1,0 +1,65 @@
+import type { MessagePort } from 'node:worker_threads';
+
+/** How a decision worker waits between turns. */
+export type WaitMode = 'epoll' | 'poll' | 'spin';
+
+/** Words of the control block that a shard and its supervisor share. */
+export const CONTROL = {
+  /** 1: end. */
+  stop: 0,
+  /** Messages posted so far: tells the worker to look into its port. */
+  mail: 1,
+  /** Turns of the loop, wrapping. */
+  ticks: 2,
+  /** Returns from a wait, wrapping. */
+  wakeups: 3,
+  /** Flips by tier 0 that were seen in the maps but not in the ring buffer. */
+  lost_events: 4,
+  /** Messages taken in: `mail` minus this is what still waits. */
+  read: 5,
+  /** 1 once the loop runs. */
+  running: 6,
+} as const;
+export const CONTROL_WORDS = 16;
+
+/** One shard: a long-running task of the pool. Descriptors are the process's; the worker maps them for itself. */
+export interface DecisionTask {
+  shard: number;
+  port: MessagePort;
+  /** CONTROL_WORDS int32. */
+  control: SharedArrayBuffer;
+  /** A policy record (src/failover/policy.ts) per slot of the store. */
+  policy: SharedArrayBuffer;
+  linesFd: number;
+  eventsFd: number;
+  /** eventfd: wakes the worker for its mail or its end. */
+  wakeFd: number;
+  wait: WaitMode;
+  /** Microseconds between looks at the links (epoll, poll). */
+  pollIntervalUs: number;
+  /** Pin the thread to this CPU. */
+  cpu: number | null;
+}
+
+/** Supervisor to worker. */
+export type ToWorker =
+  | { type: 'attach'; slot: number; netnsFd: number; tier0: boolean; holdDownMs: number; downDelayMs: number; prefer: number; override: number }
+  | { type: 'detach'; slot: number };
+
+/** Worker to supervisor. Times are CLOCK_MONOTONIC, nanoseconds. */
+export type FromWorker =
+  | {
+      type: 'decision';
+      slot: number;
+      /** CAUSE_* of the policy. */
+      cause: number;
+      /** 0 the programs, 1 the worker, 2 the supervisor (a leave). */
+      tier: 0 | 1 | 2;
+      from: number;
+      to: number;
+      detectedNs: number;
+      flippedNs: number;
+      /** Link bits of both paths at the decision. */
+      links: [primary: number, standby: number];
+    }
+  | { type: 'first'; slot: number; to: number; outNs: number | null; inNs: number | null };
