@@ -83,6 +83,8 @@ struct vf_identity {
 	__u32 attach; /* 1 TCX, 2 clsact */
 	__u32 override; /* 0 auto, 1 primary, 2 standby */
 	__u64 switches; /* decisions so far, over restarts */
+	__u32 seen_word; /* the last steering word that a decision was recorded for */
+	__u32 unused;
 };
 #define VF_UNDO_MTU 1u
 #define VF_UNDO_ADMIN_DOWN 2u

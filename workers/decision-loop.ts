@@ -92,18 +92,17 @@ export class DecisionLoop {
     hint.join(RTNLGRP_LINK);
     if (this.#task.wait === 'epoll') this.#epoll.add(hint.fd, HINT);
     const held = { slot: m.slot, control: new ControlSocket(m.netnsFd), hint };
-    const word = readWord(this.#lines, lineBase(m.slot));
     initPolicy(this.#policy, policyBase(m.slot), {
       holdDownMs: m.holdDownMs,
       downDelayMs: m.downDelayMs,
       prefer: m.prefer,
       override: m.override,
-      active: pathOf(word),
+      active: pathOf(m.knownWord),
     });
     this.#resize([...this.#held, held]);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
-    this.#known[this.#n - 1] = word;
+    this.#known[this.#n - 1] = m.knownWord;
   }
 
   #detach(slot: number): void {

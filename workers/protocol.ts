@@ -43,7 +43,19 @@ export interface DecisionTask {
 
 /** Supervisor to worker. */
 export type ToWorker =
-  | { type: 'attach'; slot: number; netnsFd: number; tier0: boolean; holdDownMs: number; downDelayMs: number; prefer: number; override: number }
+  | {
+      type: 'attach';
+      slot: number;
+      netnsFd: number;
+      tier0: boolean;
+      holdDownMs: number;
+      downDelayMs: number;
+      /** CHOICE_* of the policy. */
+      prefer: number;
+      override: number;
+      /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
+      knownWord: number;
+    }
   | { type: 'detach'; slot: number };
 
 /** Worker to supervisor. Times are CLOCK_MONOTONIC, nanoseconds. */

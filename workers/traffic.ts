@@ -28,16 +28,21 @@ export const TRAFFIC = {
   running: 7,
   /** Bit 0: guest to host, bit 1: host to guest. */
   directions: 8,
+  /** Turns of the loop, wrapping: after two more of them the thread has seen every word written before. */
+  turns: 9,
+  /** Descriptors of the taps of each wire: guest's, host's, guest's, host's …; -1: none. */
+  taps: 16,
 } as const;
-export const TRAFFIC_WORDS = 16;
+export const TRAFFIC_WORDS = 32;
+export const WIRES = 2;
 
 export const STREAM_PORT = 7412;
 const MAGIC = 0x56464c52;
 
 export interface TrafficTask {
   control: SharedArrayBuffer;
-  /** Descriptors of both ends of wires made of taps: this thread is the cable. */
-  wires: { guest: number; host: number }[];
+  /** When each frame was sent, by sequence number: CLOCK_MONOTONIC ns as doubles. */
+  sentAt: SharedArrayBuffer;
   /** Connected UDP sockets. */
   guestSocket: number;
   hostSocket: number;
@@ -55,7 +60,8 @@ const BURST = 32;
  */
 export default function run(task: TrafficTask): void {
   const control = new Int32Array(task.control);
-  const { wires, guestSocket, hostSocket, wakeFd } = task;
+  const sentAt = new Float64Array(task.sentAt);
+  const { guestSocket, hostSocket, wakeFd } = task;
   if (task.cpu !== null) setAffinity(task.cpu);
   const clock = new Float64Array(1);
   const scratch = new Uint8Array(65536 + 256);
@@ -65,13 +71,10 @@ export default function run(task: TrafficTask): void {
   const ready = new Int32Array(8);
   const epoll = new Epoll();
   epoll.add(wakeFd, -1);
-  for (const w of wires) {
-    epoll.add(w.guest, 0);
-    epoll.add(w.host, 0);
-  }
   let next = 0;
   while (Atomics.load(control, TRAFFIC.stop) === 0) {
     const stream = Atomics.load(control, TRAFFIC.stream);
+    Atomics.add(control, TRAFFIC.turns, 1);
     if (stream !== control[TRAFFIC.running]) {
       if (stream !== 0) {
         control[TRAFFIC.sent] = 0;
@@ -89,24 +92,27 @@ export default function run(task: TrafficTask): void {
         next = next === 0 || now - next > 20 * interval ? now + interval : next + interval;
         words[2] = control[TRAFFIC.sent]!;
         const directions = control[TRAFFIC.directions]!;
+        sentAt[control[TRAFFIC.sent]!] = now;
         if (directions & 1 && sockSend(guestSocket, payload, 64) < 0) control[TRAFFIC.refused]!++;
         if (directions & 2 && sockSend(hostSocket, payload, 64) < 0) control[TRAFFIC.refused]!++;
         control[TRAFFIC.sent]!++;
       }
     }
     const cut = Atomics.load(control, TRAFFIC.cut);
-    for (let i = 0; i < wires.length; i++) {
-      const { guest, host } = wires[i]!;
+    for (let i = 0; i < WIRES; i++) {
+      const guest = Atomics.load(control, TRAFFIC.taps + 2 * i);
+      const host = Atomics.load(control, TRAFFIC.taps + 2 * i + 1);
       if (cut & (1 << i)) {
-        tapDiscard(guest, BURST);
-        tapDiscard(host, BURST);
-      } else {
+        if (guest >= 0) tapDiscard(guest, BURST);
+        if (host >= 0) tapDiscard(host, BURST);
+      } else if (guest >= 0 && host >= 0) {
         tapForward(guest, host, scratch, BURST);
         tapForward(host, guest, scratch, BURST);
       }
     }
     if (stream === 0) {
-      const n = epoll.wait(ready, 100_000);
+      // Idle: wires made of taps are looked after once a millisecond.
+      const n = epoll.wait(ready, control[TRAFFIC.taps]! >= 0 || control[TRAFFIC.taps + 2]! >= 0 ? 1_000 : 100_000);
       for (let k = 0; k < n; k++) if (ready[k] === -1) eventfdClear(wakeFd);
       sockRecvDrain(guestSocket);
       sockRecvDrain(hostSocket);

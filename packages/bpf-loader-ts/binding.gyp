@@ -5,6 +5,7 @@
       "sources": [
         "native/addon.c",
         "native/util.c",
+        "native/libbpf_log.c",
         "native/object.c",
         "native/map.c",
         "native/prog.c",

@@ -58,6 +58,7 @@ export class Managed {
       downDelayMs: config.policy.down_delay_ms,
       prefer: PREFER[config.policy.prefer],
       override: this.datapath.identity.override,
+      knownWord: this.datapath.identity.seenWord,
     });
     try {
       const { name, mac: by, bus } = config.primary;

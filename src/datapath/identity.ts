@@ -16,6 +16,8 @@ export interface Identity {
   attach: 'tcx' | 'clsact';
   override: 0 | 1 | 2;
   switches: number;
+  /** The last steering word that a decision was recorded for: what differs from it happened without a daemon. */
+  seenWord: number;
 }
 
 const encoder = new TextEncoder();
@@ -61,6 +63,7 @@ export class IdentityView {
       attach: v.getUint32(at + IDENTITY.attach, true) === 2 ? 'clsact' : 'tcx',
       override: v.getUint32(at + IDENTITY.override, true) as 0 | 1 | 2,
       switches: Number(v.getBigUint64(at + IDENTITY.switches, true)),
+      seenWord: v.getUint32(at + IDENTITY.seen_word, true),
     };
   }
 
@@ -83,6 +86,7 @@ export class IdentityView {
     v.setUint32(at + IDENTITY.attach, id.attach === 'clsact' ? 2 : 1, true);
     v.setUint32(at + IDENTITY.override, id.override, true);
     v.setBigUint64(at + IDENTITY.switches, BigInt(id.switches), true);
+    v.setUint32(at + IDENTITY.seen_word, id.seenWord, true);
     // Last: a slot counts as taken only when all of it is there.
     v.setUint32(at + IDENTITY.layout, VF_LAYOUT, true);
   }

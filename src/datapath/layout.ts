@@ -36,7 +36,7 @@ export const COUNT = { packets: 0, bytes: 8, drops: 16, rerouted: 24 } as const;
 /** Byte offsets in struct vf_counters of [primary, standby]. */
 export const COUNTERS = { tx: [0, 64], rx: [128, 192] } as const;
 
-export const IDENTITY_BYTES = 88;
+export const IDENTITY_BYTES = 96;
 /** Byte offsets in struct vf_identity. */
 export const IDENTITY = {
   layout: 0,
@@ -51,6 +51,7 @@ export const IDENTITY = {
   attach: 72,
   override: 76,
   switches: 80,
+  seen_word: 88,
 } as const;
 export const NAME_BYTES = 32;
 

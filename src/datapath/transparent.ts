@@ -65,6 +65,7 @@ export class TransparentDatapath {
         attach: options.attach,
         override: 0,
         switches: 0,
+        seenWord: STANDBY,
       });
     }
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);

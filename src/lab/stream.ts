@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TRAFFIC } from '../../workers/traffic.js';
-import { Recorder } from './recorder.js';
-import type { World } from './world.js';
+import { type Arrivals, Recorder } from './recorder.js';
+import { STREAM_MAX, type World } from './world.js';
 
 /** What became of a numbered stream in one direction. */
 export interface DirectionResult {
@@ -17,6 +17,8 @@ export interface StreamResult {
   sent: number;
   /** Sends that the kernel refused. */
   refused: number;
+  /** When the fault began; null if there was none. */
+  faultNs: number | null;
   out: DirectionResult;
   in: DirectionResult;
 }
@@ -30,7 +32,7 @@ export class Stream {
   readonly #atGuest: Recorder;
 
   /** To be made after the instance is attached: its recorder goes behind the programs on the master. */
-  constructor(world: World, capacity: number) {
+  constructor(world: World, capacity = STREAM_MAX) {
     this.#world = world;
     this.#atHost = new Recorder({ netns: world.host, ifindex: world.bridge, capacity });
     this.#atGuest = new Recorder({ netns: world.guest, ifindex: world.virtio.guestIfindex, capacity });
@@ -38,6 +40,12 @@ export class Stream {
 
   /** Starts sending `pps` frames each way; resolves when the first have arrived at both ends. */
   async start(pps: number, directions: 1 | 2 | 3 = 3): Promise<void> {
+    // A few from the guest first: until the bridge knows where the guest is it floods, and the guest gets two copies of a frame.
+    await this.#begin(1000, 1);
+    await this.#begin(pps, directions);
+  }
+
+  async #begin(pps: number, directions: 1 | 2 | 3): Promise<void> {
     const { control } = this.#world;
     const id = ++streams;
     this.#atHost.begin(id);
@@ -48,10 +56,10 @@ export class Stream {
     Atomics.store(control, TRAFFIC.stream, id);
     this.#world.wakeTraffic();
     const until = performance.now() + 5000;
-    while ((directions & 1 && this.#atHost.received < 10) || (directions & 2 && this.#atGuest.received < 10)) {
+    while ((directions & 1 && this.#atHost.received < 5) || (directions & 2 && this.#atGuest.received < 5)) {
       if (performance.now() > until)
         throw new Error(`the stream does not flow: ${this.#atHost.received} frames reached the host, ${this.#atGuest.received} the guest`);
-      await sleep(2);
+      await sleep(1);
     }
   }
 
@@ -60,19 +68,26 @@ export class Stream {
     return this.#world.control[TRAFFIC.sent]!;
   }
 
-  /** Stops, waits for what is under way, and judges. `faultNs`: when the fault was made (CLOCK_MONOTONIC). */
-  async stop(faultNs: number | null): Promise<StreamResult> {
-    const { control } = this.#world;
+  /**
+   * Stops, waits for what is under way, and judges the fault. Without one only losses are counted.
+   */
+  async stop(fault?: Fault): Promise<StreamResult> {
+    const { control, sentAt } = this.#world;
     const directions = control[TRAFFIC.directions]!;
     Atomics.store(control, TRAFFIC.stream, 0);
+    this.#world.wakeTraffic();
     while (Atomics.load(control, TRAFFIC.running) !== 0) await sleep(1);
     const sent = control[TRAFFIC.sent]!;
     await sleep(20);
+    const out = this.#atHost.read(directions & 1 ? sent : 0);
+    const inn = this.#atGuest.read(directions & 2 ? sent : 0);
+    const at = fault && faultTime(fault, sentAt, [out.times, inn.times]);
     return {
       sent,
       refused: control[TRAFFIC.refused]!,
-      out: judge(this.#atHost, directions & 1 ? sent : 0, faultNs),
-      in: judge(this.#atGuest, directions & 2 ? sent : 0, faultNs),
+      faultNs: at ?? null,
+      out: judge(out, at),
+      in: judge(inn, at),
     };
   }
 
@@ -82,9 +97,34 @@ export class Stream {
   }
 }
 
-function judge(recorder: Recorder, sent: number, faultNs: number | null): DirectionResult {
-  const { received, duplicated, reordered, times } = recorder.read(sent);
-  return { lost: sent - received, duplicated, reordered, outageNs: faultNs === null ? null : outage(times, faultNs) };
+/** A fault that was ordered at `orderedNs`. */
+export interface Fault {
+  orderedNs: number;
+  /** When the failover saw it, if it did. */
+  detectedNs: number | null;
+  /** True if it takes effect at `orderedNs`. False if the kernel takes its time (a veth end set down, a device deleted). */
+  immediate: boolean;
+}
+
+/**
+ * When the fault began. One that the kernel carries out at leisure began with the first frame that the old path did not deliver: the
+ * first one lost, or the one whose sending showed the fault to the failover, whichever was earlier.
+ */
+function faultTime(fault: Fault, sentAt: Float64Array, arrivals: Float64Array[]): number {
+  if (fault.immediate) return fault.orderedNs;
+  let at = fault.detectedNs ?? Number.POSITIVE_INFINITY;
+  for (const times of arrivals)
+    for (let i = 0; i < times.length; i++)
+      if (times[i] === 0 && sentAt[i]! >= fault.orderedNs) {
+        at = Math.min(at, sentAt[i]!);
+        break;
+      }
+  return Number.isFinite(at) ? Math.max(at, fault.orderedNs) : fault.orderedNs;
+}
+
+function judge({ received, duplicated, reordered, times }: Arrivals, faultNs: number | undefined): DirectionResult {
+  const lost = times.length - received;
+  return { lost, duplicated, reordered, outageNs: faultNs === undefined ? null : outage(times, faultNs) };
 }
 
 /**

@@ -51,13 +51,10 @@ export class Wire {
     host.rtnl.setLink(this.hostIfindex, { up: true });
   }
 
-  /** Pulls the guest's device out, as device_del does. */
-  unplug(): void {
-    if (this.kind === 'veth') this.#ends.guest.rtnl.deleteLink(this.guestIfindex);
-    else {
-      this.guestTap?.close();
-      this.guestTap = undefined;
-    }
+  /** After the guest's device is deleted: lets go of its descriptor. */
+  dropGuestTap(): void {
+    this.guestTap?.close();
+    this.guestTap = undefined;
   }
 
   /** Takes carrier from the guest's device, or gives it back. For veth it is the far end that is set down. */

@@ -1,12 +1,14 @@
 import { closeFd, EventFd, netnsCreate, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
-import { STREAM_PORT, TRAFFIC, TRAFFIC_WORDS, type TrafficTask } from '../../workers/traffic.js';
+import { STREAM_PORT, TRAFFIC, TRAFFIC_WORDS, type TrafficTask, WIRES } from '../../workers/traffic.js';
 import { Rtnl } from '../netlink/index.js';
 import { workerFile } from '../paths.js';
 import { Wire, type WireKind } from './wire.js';
 
 export const GUEST_ADDRESS = '10.99.0.2';
 export const HOST_ADDRESS = '10.99.0.1';
+/** Frames of the longest stream, each way. */
+export const STREAM_MAX = 1 << 20;
 export const GUEST_MAC = '02:76:66:00:00:01';
 
 /**
@@ -23,6 +25,8 @@ export class World {
   readonly virtio: Wire;
   readonly bridge: number;
   readonly control = new Int32Array(new SharedArrayBuffer(4 * TRAFFIC_WORDS));
+  /** Send times of the running stream, by sequence number. */
+  readonly sentAt = new Float64Array(new SharedArrayBuffer(8 * STREAM_MAX));
   readonly #sockets: UdpSocket[] = [];
   #wake: EventFd | undefined;
   #pool: Piscina | undefined;
@@ -37,6 +41,8 @@ export class World {
         host: { netns: this.host, rtnl: this.hostRtnl, name: host },
       });
     this.bridge = this.hostRtnl.createBridge({ name: 'br0' });
+    // Set by hand it stays: by default a bridge takes the lowest of its ports' addresses, and another when a port goes.
+    this.hostRtnl.setLink(this.bridge, { address: '02:76:66:00:00:fe' });
     this.virtio = wire('virtio0', 'port-virtio');
     this.vf = wire('vf0', 'port-vf');
     for (const w of [this.virtio, this.vf]) this.hostRtnl.setLink(w.hostIfindex, { master: this.bridge });
@@ -45,6 +51,8 @@ export class World {
     this.guestRtnl.setLink(this.virtio.guestIfindex, { up: true });
     this.hostRtnl.addAddress(this.bridge, `${HOST_ADDRESS}/24`);
     this.guestRtnl.addAddress(this.virtio.guestIfindex, `${GUEST_ADDRESS}/24`);
+    // Once without effect, so that the first fault is not the first run of this code.
+    this.mendVf();
     // Known neighbours: address resolution is not what is measured.
     this.hostRtnl.addNeighbour(this.bridge, GUEST_ADDRESS, GUEST_MAC);
     this.guestRtnl.addNeighbour(this.virtio.guestIfindex, HOST_ADDRESS, this.hostRtnl.link(this.bridge)!.address);
@@ -63,11 +71,10 @@ export class World {
     this.#wake = new EventFd();
     this.#pool ??= new Piscina({ filename: workerFile('traffic'), minThreads: 1, maxThreads: 1, atomics: 'disabled' });
     this.control[TRAFFIC.stop] = 0;
+    this.#tellTaps();
     const task: TrafficTask = {
       control: this.control.buffer as SharedArrayBuffer,
-      wires: [this.vf, this.virtio]
-        .filter((w) => w.guestTap !== undefined && w.hostTap !== undefined)
-        .map((w) => ({ guest: w.guestTap!.fd, host: w.hostTap!.fd })),
+      sentAt: this.sentAt.buffer as SharedArrayBuffer,
       guestSocket: guestSocket.fd,
       hostSocket: hostSocket.fd,
       wakeFd: this.#wake.fd,
@@ -90,7 +97,15 @@ export class World {
     this.#wake = undefined;
   }
 
-  /** Cuts the VF's wire and takes its carrier: returns just after. */
+  #tellTaps(): void {
+    [this.vf, this.virtio].slice(0, WIRES).forEach((w, i) => {
+      Atomics.store(this.control, TRAFFIC.taps + 2 * i, w.guestTap?.fd ?? -1);
+      Atomics.store(this.control, TRAFFIC.taps + 2 * i + 1, w.hostTap?.fd ?? -1);
+    });
+    this.wakeTraffic();
+  }
+
+  /** Cuts the VF's wire and takes its carrier. */
   cutVf(): void {
     if (this.kind === 'tap') Atomics.or(this.control, TRAFFIC.cut, 1);
     this.vf.carrier(false);
@@ -99,6 +114,25 @@ export class World {
   mendVf(): void {
     if (this.kind === 'tap') Atomics.and(this.control, TRAFFIC.cut, ~1);
     this.vf.carrier(true);
+  }
+
+  /** Pulls the VF out of the guest: its device is closed, then unregistered, as by device_del. */
+  unplugVf(): void {
+    this.guestRtnl.deleteLink(this.vf.guestIfindex);
+    if (this.kind === 'veth') return;
+    // The thread that was the cable must let go of the descriptor before it is closed.
+    Atomics.store(this.control, TRAFFIC.taps, -1);
+    this.wakeTraffic();
+    const seen = Atomics.load(this.control, TRAFFIC.turns);
+    while (this.#traffic && ((Atomics.load(this.control, TRAFFIC.turns) - seen) | 0) < 2);
+    this.vf.dropGuestTap();
+  }
+
+  /** Plugs a VF in again: a new device, down, with the guest's MAC. */
+  replugVf(): void {
+    this.vf.plug();
+    this.hostRtnl.setLink(this.vf.hostIfindex, { master: this.bridge });
+    this.#tellTaps();
   }
 
   async close(): Promise<void> {

@@ -5,20 +5,17 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 
+#include "libbpf_log.h"
 #include "util.h"
 
 static bool hook_args(struct args *a, struct bpf_tc_hook *hook, size_t want, napi_callback_info info)
 {
-	uint32_t ifindex;
+	int32_t ifindex;
 	bool egress;
 
-	if (!args_get(a->env, info, a, want) || !arg_u32(a, 0, "ifindex", &ifindex))
+	if (!args_get(a->env, info, a, want) || !arg_i32(a, 0, "ifindex", &ifindex) || !arg_bool(a, 1, "egress", &egress))
 		return false;
 	hook->ifindex = ifindex;
-	if (napi_get_value_bool(a->env, a->v[1], &egress) != napi_ok) {
-		napi_throw_type_error(a->env, "ERR_INVALID_ARG_TYPE", "egress must be a boolean");
-		return false;
-	}
 	hook->attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;
 	return true;
 }
@@ -32,10 +29,12 @@ static napi_value clsact_create(napi_env env, napi_callback_info info)
 
 	if (!hook_args(&a, &hook, 2, info))
 		return NULL;
+	listen_begin();
 	err = bpf_tc_hook_create(&hook);
 	if (err && err != -EEXIST)
-		return throw_errno(env, -err, "bpf_tc_hook_create");
-	return mk_bool(env, !err);
+		throw_said(env, -err, "bpf_tc_hook_create");
+	listen_end();
+	return err && err != -EEXIST ? NULL : mk_bool(env, !err);
 }
 
 /* clsactDestroy(ifindex, egress): removes the qdisc with every filter on it, both directions */
@@ -63,13 +62,16 @@ static napi_value clsact_attach(napi_env env, napi_callback_info info)
 	int err;
 
 	if (!hook_args(&a, &hook, 6, info) || !arg_i32(&a, 2, "progFd", &fd) || !arg_u32(&a, 3, "handle", &opts.handle) ||
-	    !arg_u32(&a, 4, "priority", &opts.priority))
+	    !arg_u32(&a, 4, "priority", &opts.priority) || !arg_bool(&a, 5, "replace", &replace))
 		return NULL;
-	napi_get_value_bool(env, a.v[5], &replace);
 	opts.prog_fd = fd;
 	opts.flags = replace ? BPF_TC_F_REPLACE : 0;
+	listen_begin();
 	err = bpf_tc_attach(&hook, &opts);
-	return err ? throw_errno(env, -err, "bpf_tc_attach") : mk_u32(env, opts.prog_id);
+	if (err)
+		throw_said(env, -err, "bpf_tc_attach");
+	listen_end();
+	return err ? NULL : mk_u32(env, opts.prog_id);
 }
 
 static napi_value clsact_detach(napi_env env, napi_callback_info info)

@@ -4,14 +4,22 @@
  * include/uapi/linux/bpf.h from 6.6 on, spelled out since Debian 12's header is older.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fd_is.h"
 #include "util.h"
 
+/* as many as the kernel attaches to one hook (BPF_MPROG_MAX) */
 #define MAX_QUERY 64
+
+/* enum bpf_link_type */
+#define LINK_XDP 6
+#define LINK_TCX 11
+#define LINK_NETKIT 13
 
 struct link_create {
 	uint32_t prog_fd;
@@ -65,12 +73,26 @@ struct prog_query {
 
 static int bpf(int cmd, void *attr, unsigned int size)
 {
-	int r;
+	int r, tries = 5;
 
 	do {
 		r = syscall(__NR_bpf, cmd, attr, size);
-	} while (r < 0 && errno == EAGAIN);
+	} while (r < 0 && errno == EAGAIN && --tries);
 	return r;
+}
+
+/* A descriptor that is not stdin, stdout or stderr, should one of these be closed. */
+static int good_fd(int fd)
+{
+	int up, err;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	err = errno;
+	close(fd);
+	errno = err;
+	return up;
 }
 
 /* linkCreate(progFd, ifindex, attachType, flags, relative, expectedRevision) -> fd */
@@ -90,7 +112,7 @@ static napi_value link_create(napi_env env, napi_callback_info info)
 	attr.prog_fd = prog;
 	attr.expected_revision = rev;
 	/* Kernels before 6.6 refuse bytes they do not know: send no more than is used. */
-	fd = bpf(BPF_LINK_CREATE, &attr, attr.relative_fd || rev ? 32 : 16);
+	fd = good_fd(bpf(BPF_LINK_CREATE, &attr, attr.relative_fd || rev ? 32 : 16));
 	return fd < 0 ? throw_errno(env, errno, "bpf(BPF_LINK_CREATE)") : mk_i32(env, fd);
 }
 
@@ -131,10 +153,13 @@ static napi_value link_info(napi_env env, napi_callback_info info)
 	struct info_by_fd attr = { .len = sizeof(li), .info = (uint64_t)(uintptr_t)&li };
 	struct args a;
 	napi_value r;
+	bool on_device;
 	int32_t fd;
 
 	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "linkFd", &fd))
 		return NULL;
+	if (!fd_is(fd, "bpf_link") && !fd_is(fd, "bpf-link"))
+		return throw_errno(env, EINVAL, "not a link");
 	attr.fd = fd;
 	if (bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, 16))
 		return throw_errno(env, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
@@ -142,8 +167,10 @@ static napi_value link_info(napi_env env, napi_callback_info info)
 	set_prop(env, r, "type", mk_u32(env, li.type));
 	set_prop(env, r, "id", mk_u32(env, li.id));
 	set_prop(env, r, "progId", mk_u32(env, li.prog_id));
-	set_prop(env, r, "ifindex", mk_u32(env, li.ifindex));
-	set_prop(env, r, "attachType", mk_u32(env, li.attach_type));
+	/* the other kinds have something else in this place */
+	on_device = li.type == LINK_XDP || li.type == LINK_TCX || li.type == LINK_NETKIT;
+	set_prop(env, r, "ifindex", mk_u32(env, on_device ? li.ifindex : 0));
+	set_prop(env, r, "attachType", mk_u32(env, on_device && li.type != LINK_XDP ? li.attach_type : 0));
 	return r;
 }
 

@@ -1,69 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * A BPF object file: opened, adjusted (constants, map sizes, maps to reuse), loaded. libbpf does the
- * CO-RE relocation; what it says meanwhile is collected per thread and becomes the error's log.
+ * CO-RE relocation; what it says meanwhile becomes the error's log.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "libbpf_log.h"
 #include "util.h"
 
-#define SAID_MAX (64 * 1024)
-
-/* libbpf has one print callback for the whole process; the buffer is the calling thread's. */
-static __thread char *said;
-static __thread size_t said_len;
-
-static int print_cb(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	int n;
-
-	if (!said || level == LIBBPF_DEBUG || said_len + 1 >= SAID_MAX)
-		return 0;
-	n = vsnprintf(said + said_len, SAID_MAX - said_len, fmt, ap);
-	if (n > 0)
-		said_len += (size_t)n < SAID_MAX - said_len ? (size_t)n : SAID_MAX - said_len - 1;
-	return n;
-}
-
-static void listen_begin(void)
-{
-	said = calloc(1, SAID_MAX);
-	said_len = 0;
-}
-
-/* Throws with what libbpf said, and the kernel's own log behind it. */
-static napi_value fail(napi_env env, int err, const char *what, const char *kernel_log)
-{
-	size_t n = (said ? strlen(said) : 0) + (kernel_log ? strlen(kernel_log) : 0) + 2;
-	char *all = malloc(n);
-
-	if (all) {
-		snprintf(all, n, "%s%s", said ? said : "", kernel_log ? kernel_log : "");
-		throw_errno_log(env, err, what, all);
-	} else {
-		throw_errno(env, err, what);
-	}
-	free(all);
-	return NULL;
-}
-
-static void listen_end(void)
-{
-	free(said);
-	said = NULL;
-}
+#define OBJECT_MAGIC 0x6f626a65u
+/* elf.ts and libbpf take longer names from a file; nothing can be done with such a one */
+#define NAME_CAP 1024
 
 struct object {
+	uint32_t magic;
 	struct bpf_object *obj;
-	char *log;
-	size_t log_size;
 };
 
 static void object_free(struct object *o)
@@ -71,35 +27,46 @@ static void object_free(struct object *o)
 	if (o->obj)
 		bpf_object__close(o->obj);
 	o->obj = NULL;
-	free(o->log);
-	o->log = NULL;
 }
 
 static void object_finalize(napi_env env, void *data, void *hint)
 {
-	object_free(data);
-	free(data);
+	struct object *o = data;
+
+	object_free(o);
+	o->magic = 0;
+	free(o);
+}
+
+/* The object behind argument 0, open or closed; NULL with an exception for anything else. */
+static struct object *any_object_arg(struct args *a)
+{
+	struct object *o = NULL;
+
+	if (napi_get_value_external(a->env, a->v[0], (void **)&o) == napi_ok && o && o->magic == OBJECT_MAGIC)
+		return o;
+	napi_throw_type_error(a->env, "ERR_INVALID_ARG_TYPE", "object must be a handle from objectOpen");
+	return NULL;
 }
 
 static struct object *object_arg(struct args *a)
 {
-	struct object *o = NULL;
+	struct object *o = any_object_arg(a);
 
-	if (napi_get_value_external(a->env, a->v[0], (void **)&o) != napi_ok || !o) {
-		napi_throw_type_error(a->env, "ERR_INVALID_ARG_TYPE", "object must be a handle from objectOpen");
-		return NULL;
-	}
-	if (!o->obj) {
+	if (o && !o->obj) {
 		napi_throw_error(a->env, "ERR_CLOSED", "the object is closed");
 		return NULL;
 	}
 	return o;
 }
 
-/* objectOpen(bytes, name, logLevel) -> handle */
+/*
+ * objectOpen(bytes, name, logLevel) -> handle. libbpf trusts what it reads: the caller (elf.ts) has checked every offset and index.
+ */
 static napi_value object_open(napi_env env, napi_callback_info info)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct bpf_object *obj;
 	struct args a;
 	struct object *o;
 	char name[64];
@@ -111,33 +78,30 @@ static napi_value object_open(napi_env env, napi_callback_info info)
 	if (!args_get(env, info, &a, 3) || !arg_bytes(&a, 0, "bytes", &bytes, &len) ||
 	    !arg_str(&a, 1, "name", name, sizeof(name)) || !arg_u32(&a, 2, "logLevel", &level))
 		return NULL;
+	if (!len)
+		return throw_errno(env, EINVAL, "bpf_object__open");
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return throw_errno(env, ENOMEM, "objectOpen");
-	o->log_size = 1 << 20;
-	o->log = calloc(1, o->log_size);
+	o->magic = OBJECT_MAGIC;
 	opts.object_name = name;
-	if (level) {
-		opts.kernel_log_buf = o->log;
-		opts.kernel_log_size = o->log_size;
-		opts.kernel_log_level = level;
-	}
+	/* no buffer: libbpf's own grows to 16 MB, and it prints the log when a load fails */
+	opts.kernel_log_level = level;
 	listen_begin();
-	o->obj = len ? bpf_object__open_mem(bytes, len, &opts) : (errno = EINVAL, NULL);
-	if (!o->obj || libbpf_get_error(o->obj)) {
-		int err = errno ? errno : EINVAL;
-		o->obj = NULL;
-		fail(env, err < 4000 ? err : EINVAL, "bpf_object__open", NULL);
-		listen_end();
-		object_free(o);
+	obj = bpf_object__open_mem(bytes, len, &opts);
+	if (!obj) {
+		int err = errno;
 		free(o);
+		throw_said(env, err > 0 && err < 4096 ? err : EINVAL, "bpf_object__open");
+		listen_end();
 		return NULL;
 	}
 	listen_end();
+	o->obj = obj;
 	if (napi_create_external(env, o, object_finalize, NULL, &h) != napi_ok) {
 		object_free(o);
 		free(o);
-		return NULL;
+		return throw_errno(env, ENOMEM, "objectOpen");
 	}
 	return h;
 }
@@ -188,7 +152,7 @@ static napi_value object_info(napi_env env, napi_callback_info info)
 static struct bpf_map *map_arg(struct args *a, struct object *o)
 {
 	struct bpf_map *m;
-	char name[128];
+	char name[NAME_CAP];
 
 	if (!arg_str(a, 1, "map", name, sizeof(name)))
 		return NULL;
@@ -201,7 +165,7 @@ static struct bpf_map *map_arg(struct args *a, struct object *o)
 static struct bpf_program *prog_arg(struct args *a, struct object *o)
 {
 	struct bpf_program *p;
-	char name[128];
+	char name[NAME_CAP];
 
 	if (!arg_str(a, 1, "program", name, sizeof(name)))
 		return NULL;
@@ -261,7 +225,8 @@ static napi_value object_initial_get(napi_env env, napi_callback_info info)
 		return throw_errno(env, EINVAL, "bpf_map__initial_value");
 	if (napi_create_arraybuffer(env, size, &to, &ab) != napi_ok)
 		return NULL;
-	memcpy(to, v, size);
+	if (size)
+		memcpy(to, v, size);
 	return ab;
 }
 
@@ -291,7 +256,7 @@ static napi_value object_program(napi_env env, napi_callback_info info)
 	int32_t type;
 
 	if (!args_get(env, info, &a, 4) || !(o = object_arg(&a)) || !(p = prog_arg(&a, o)) ||
-	    napi_get_value_bool(env, a.v[2], &autoload) != napi_ok || !arg_i32(&a, 3, "expectedAttachType", &type))
+	    !arg_bool(&a, 2, "autoload", &autoload) || !arg_i32(&a, 3, "expectedAttachType", &type))
 		return NULL;
 	bpf_program__set_autoload(p, autoload);
 	if (type >= 0)
@@ -311,9 +276,15 @@ static napi_value object_load(napi_env env, napi_callback_info info)
 	listen_begin();
 	err = bpf_object__load(o->obj);
 	if (err)
-		fail(env, -err, "bpf_object__load", o->log);
+		throw_said(env, -err, "bpf_object__load");
 	listen_end();
 	return err ? NULL : mk_undefined(env);
+}
+
+/* ENOENT: it was not loaded */
+static napi_value fd_result(napi_env env, int fd, const char *what)
+{
+	return fd < 0 ? throw_errno(env, ENOENT, what) : mk_i32(env, fd);
 }
 
 static napi_value object_map_fd(napi_env env, napi_callback_info info)
@@ -324,7 +295,7 @@ static napi_value object_map_fd(napi_env env, napi_callback_info info)
 
 	if (!args_get(env, info, &a, 2) || !(o = object_arg(&a)) || !(m = map_arg(&a, o)))
 		return NULL;
-	return mk_i32(env, bpf_map__fd(m));
+	return fd_result(env, bpf_map__fd(m), "map");
 }
 
 static napi_value object_prog_fd(napi_env env, napi_callback_info info)
@@ -335,7 +306,7 @@ static napi_value object_prog_fd(napi_env env, napi_callback_info info)
 
 	if (!args_get(env, info, &a, 2) || !(o = object_arg(&a)) || !(p = prog_arg(&a, o)))
 		return NULL;
-	return mk_i32(env, bpf_program__fd(p));
+	return fd_result(env, bpf_program__fd(p), "program");
 }
 
 /* objectBtf(handle) -> ArrayBuffer copy of the object's BTF */
@@ -363,13 +334,12 @@ static napi_value object_btf(napi_env env, napi_callback_info info)
 
 static napi_value object_close(napi_env env, napi_callback_info info)
 {
-	struct object *o = NULL;
+	struct object *o;
 	struct args a;
 
-	if (!args_get(env, info, &a, 1))
+	if (!args_get(env, info, &a, 1) || !(o = any_object_arg(&a)))
 		return NULL;
-	if (napi_get_value_external(env, a.v[0], (void **)&o) == napi_ok && o)
-		object_free(o);
+	object_free(o);
 	return mk_undefined(env);
 }
 
@@ -383,10 +353,8 @@ static napi_value kernel_has_function(napi_env env, napi_callback_info info)
 
 	if (!args_get(env, info, &a, 1) || !arg_str(&a, 0, "name", name, sizeof(name)))
 		return NULL;
-	listen_begin();
 	btf = btf__load_vmlinux_btf();
-	listen_end();
-	if (!btf || libbpf_get_error(btf))
+	if (!btf)
 		return throw_errno(env, errno ? errno : ENOENT, "btf__load_vmlinux_btf");
 	has = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 	btf__free(btf);
@@ -395,8 +363,7 @@ static napi_value kernel_has_function(napi_env env, napi_callback_info info)
 
 void object_init(napi_env env, napi_value exports)
 {
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	libbpf_set_print(print_cb);
+	libbpf_log_init();
 	export_fn(env, exports, "objectOpen", object_open);
 	export_fn(env, exports, "objectInfo", object_info);
 	export_fn(env, exports, "objectMapMaxEntries", object_map_max);

@@ -4,9 +4,14 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "fd_is.h"
 #include "util.h"
+
+#define LIVE_FRAMES (1u << 1) /* BPF_F_TEST_XDP_LIVE_FRAMES */
+#define LOG_SIZE (1u << 20)
 
 static napi_value prog_info(napi_env env, napi_callback_info info)
 {
@@ -19,6 +24,8 @@ static napi_value prog_info(napi_env env, napi_callback_info info)
 
 	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "fd", &fd))
 		return NULL;
+	if (!fd_is(fd, "bpf-prog"))
+		return throw_errno(env, EINVAL, "not a program");
 	if (bpf_obj_get_info_by_fd(fd, &pi, &len))
 		return throw_errno(env, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
 	for (i = 0; i < 8; i++) {
@@ -61,7 +68,8 @@ static napi_value prog_test_run(napi_env env, napi_callback_info info)
 	if (!arg_absent(&a, 2)) {
 		if (!arg_bytes(&a, 2, "dataOut", &p, &n))
 			return NULL;
-		opts.data_out = p;
+		/* with a pointer and size 0 the kernel writes the whole frame, whatever lies there */
+		opts.data_out = n ? p : NULL;
 		opts.data_size_out = n;
 	}
 	if (!arg_absent(&a, 3)) {
@@ -73,9 +81,10 @@ static napi_value prog_test_run(napi_env env, napi_callback_info info)
 	opts.repeat = repeat;
 	opts.flags = flags;
 	opts.batch_size = batch;
+	/* a signal ends a long run; live frames that went out would go out again */
 	do {
 		err = bpf_prog_test_run_opts(fd, &opts);
-	} while (err && errno == EINTR);
+	} while (err && errno == EINTR && !(flags & LIVE_FRAMES));
 	if (err)
 		return throw_errno(env, errno, "bpf(BPF_PROG_TEST_RUN)");
 	napi_create_object(env, &r);
@@ -89,7 +98,7 @@ static napi_value prog_test_run(napi_env env, napi_callback_info info)
 static napi_value prog_load(napi_env env, napi_callback_info info)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
-	char license[32], name[16], log[4096] = "";
+	char license[32], name[16], *log;
 	uint32_t type, attach;
 	struct args a;
 	void *insns;
@@ -100,11 +109,19 @@ static napi_value prog_load(napi_env env, napi_callback_info info)
 	    !arg_u32(&a, 1, "expectedAttachType", &attach) || !arg_bytes(&a, 2, "instructions", &insns, &len) ||
 	    !arg_str(&a, 3, "license", license, sizeof(license)) || !arg_str(&a, 4, "name", name, sizeof(name)))
 		return NULL;
+	if (!len || len % 8)
+		return throw_errno(env, EINVAL, "bpf(BPF_PROG_LOAD): instructions are 8 bytes each");
+	log = calloc(1, LOG_SIZE);
+	if (!log)
+		return throw_errno(env, ENOMEM, "bpf(BPF_PROG_LOAD)");
 	opts.expected_attach_type = attach;
 	opts.log_buf = log;
-	opts.log_size = sizeof(log);
+	opts.log_size = LOG_SIZE;
 	fd = bpf_prog_load(type, name, license, insns, len / 8, &opts);
-	return fd < 0 ? throw_errno_log(env, -fd, "bpf(BPF_PROG_LOAD)", log) : mk_i32(env, fd);
+	if (fd < 0)
+		throw_errno_log(env, -fd, "bpf(BPF_PROG_LOAD)", log);
+	free(log);
+	return fd < 0 ? NULL : mk_i32(env, fd);
 }
 
 static napi_value fd_by_id(napi_env env, napi_callback_info info, int (*get)(__u32), const char *what)

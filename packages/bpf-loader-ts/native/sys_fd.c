@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -132,6 +133,30 @@ static napi_value fd_dup(napi_env env, napi_callback_info info)
 	if (copy < 0)
 		return throw_errno(env, errno, "fcntl(F_DUPFD_CLOEXEC)");
 	return mk_i32(env, copy);
+}
+
+/* lockFile(path) -> fd that holds the lock, or null when another one holds it */
+static napi_value lock_file(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	char path[4096];
+	napi_value r = NULL;
+	int fd, err;
+
+	if (!args_get(env, info, &a, 1) || !arg_str(&a, 0, "path", path, sizeof(path)))
+		return NULL;
+	/* O_NONBLOCK: a fifo at that path must not hang the caller; no link is followed to where another user points */
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return throw_errno(env, errno, "open(lock file)");
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return mk_i32(env, fd);
+	err = errno;
+	close(fd);
+	if (err != EWOULDBLOCK)
+		return throw_errno(env, err, "flock");
+	napi_get_null(env, &r);
+	return r;
 }
 
 /* errnoName(errno) -> "ENODEV"; every name the C library knows (libuv knows fewer: no ESTALE) */
@@ -330,6 +355,7 @@ void sys_fd_init(napi_env env, napi_value exports)
 	EXPORT_FN(env, exports, "fdRead", fd_read);
 	EXPORT_FN(env, exports, "fdWrite", fd_write);
 	EXPORT_FN(env, exports, "fdDup", fd_dup);
+	EXPORT_FN(env, exports, "lockFile", lock_file);
 	EXPORT_FN(env, exports, "errnoName", errno_name);
 	EXPORT_FN(env, exports, "clockMonotonic", clock_monotonic);
 	EXPORT_FN(env, exports, "monotonicNs", monotonic_ns);

@@ -90,6 +90,25 @@ bool arg_i64(struct args *a, size_t i, const char *name, int64_t *out)
 	return true;
 }
 
+bool arg_bool(struct args *a, size_t i, const char *name, bool *out)
+{
+	if (i >= a->n || napi_get_value_bool(a->env, a->v[i], out) != napi_ok)
+		return bad_type(a->env, name, "a boolean");
+	return true;
+}
+
+/* The system sees a string up to its first NUL: one inside would name something else than JavaScript meant. */
+static bool no_nul(struct args *a, const char *name, const char *s, size_t len)
+{
+	char msg[160];
+
+	if (strlen(s) == len)
+		return true;
+	snprintf(msg, sizeof(msg), "%s has a NUL character in it", name);
+	napi_throw_range_error(a->env, "ERR_OUT_OF_RANGE", msg);
+	return false;
+}
+
 bool arg_str(struct args *a, size_t i, const char *name, char *buf, size_t cap)
 {
 	size_t len;
@@ -103,22 +122,7 @@ bool arg_str(struct args *a, size_t i, const char *name, char *buf, size_t cap)
 		return false;
 	}
 	napi_get_value_string_utf8(a->env, a->v[i], buf, cap, &len);
-	return true;
-}
-
-bool arg_str_dup(struct args *a, size_t i, const char *name, char **out)
-{
-	size_t len;
-
-	if (i >= a->n || napi_get_value_string_utf8(a->env, a->v[i], NULL, 0, &len) != napi_ok)
-		return bad_type(a->env, name, "a string");
-	*out = malloc(len + 1);
-	if (!*out) {
-		throw_errno(a->env, ENOMEM, "malloc");
-		return false;
-	}
-	napi_get_value_string_utf8(a->env, a->v[i], *out, len + 1, &len);
-	return true;
+	return no_nul(a, name, buf, len);
 }
 
 bool arg_bytes(struct args *a, size_t i, const char *name, void **data, size_t *len)
@@ -129,7 +133,7 @@ bool arg_bytes(struct args *a, size_t i, const char *name, void **data, size_t *
 		[napi_uint32_array] = 4, [napi_float32_array] = 4, [napi_float64_array] = 8,
 		[napi_bigint64_array] = 8, [napi_biguint64_array] = 8,
 	};
-	napi_typedarray_type type;
+	napi_typedarray_type type = (napi_typedarray_type)-1;
 	bool is = false;
 
 	if (i >= a->n)
@@ -139,15 +143,20 @@ bool arg_bytes(struct args *a, size_t i, const char *name, void **data, size_t *
 		size_t n;
 		if (napi_get_typedarray_info(a->env, a->v[i], &type, &n, data, NULL, NULL) != napi_ok)
 			return bad_type(a->env, name, "a typed array");
+		/* later Node versions know more types than this table */
+		if ((size_t)type >= sizeof(width))
+			return bad_type(a->env, name, "a typed array of integers or floats");
 		*len = n * width[type];
 		return true;
 	}
 	napi_is_dataview(a->env, a->v[i], &is);
 	if (is)
-		return napi_get_dataview_info(a->env, a->v[i], len, data, NULL, NULL) == napi_ok;
+		return napi_get_dataview_info(a->env, a->v[i], len, data, NULL, NULL) == napi_ok ||
+		       bad_type(a->env, name, "a DataView that is not detached");
 	napi_is_arraybuffer(a->env, a->v[i], &is);
 	if (is)
-		return napi_get_arraybuffer_info(a->env, a->v[i], data, len) == napi_ok;
+		return napi_get_arraybuffer_info(a->env, a->v[i], data, len) == napi_ok ||
+		       bad_type(a->env, name, "an ArrayBuffer");
 	return bad_type(a->env, name, "a typed array, DataView or ArrayBuffer");
 }
 

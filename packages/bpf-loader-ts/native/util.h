@@ -28,10 +28,9 @@ bool arg_i32(struct args *a, size_t i, const char *name, int32_t *out);
 bool arg_u32(struct args *a, size_t i, const char *name, uint32_t *out);
 bool arg_f64(struct args *a, size_t i, const char *name, double *out);
 bool arg_i64(struct args *a, size_t i, const char *name, int64_t *out);
-/* Copies a string argument into buf (NUL-terminated); longer than cap-1 is a RangeError. */
+bool arg_bool(struct args *a, size_t i, const char *name, bool *out);
+/* Copies a string argument into buf (NUL-terminated); longer than cap-1, or with a NUL inside, is a RangeError. */
 bool arg_str(struct args *a, size_t i, const char *name, char *buf, size_t cap);
-/* A string of any length, malloc()ed; the caller frees it. */
-bool arg_str_dup(struct args *a, size_t i, const char *name, char **out);
 /* The bytes of a TypedArray, DataView, Buffer or ArrayBuffer argument; no copy. */
 bool arg_bytes(struct args *a, size_t i, const char *name, void **data, size_t *len);
 /* True when argument i is missing, undefined or null. */

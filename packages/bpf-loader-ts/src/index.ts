@@ -2,7 +2,8 @@ export { Btf, type BtfMember, type BtfVariable } from './btf.js';
 export * from './constants.js';
 export { BPF_ERROR_CODES, BpfError, type BpfErrorCode, summarizeLog } from './errors.js';
 export { haveBtf, haveKfunc, haveMmapableArray, haveRingBuffer, haveTcx, type Probe } from './features.js';
-export { Handle, openHandles } from './handle.js';
+export { Handle } from './handle.js';
+export { openHandles } from './leaks.js';
 export {
   attachClsact,
   type ClsactPlace,

@@ -10,19 +10,17 @@ interface DemoModule {
     faults?: string[];
     rate_pps?: number;
     json?: string;
-    report?: string;
     quiet?: boolean;
   }): Promise<number>;
 }
 
-export const FAULTS = ['planned', 'carrier', 'black-hole', 'unplug', 'kill-controller'] as const;
+export const FAULTS = ['planned', 'carrier', 'unplug', 'kill-controller'] as const;
 
 interface DemoOptions {
   devices: 'veth' | 'tap';
   faults?: string[];
   rate?: number;
   json?: string;
-  report?: string;
   quiet?: boolean;
 }
 
@@ -44,7 +42,6 @@ export function addDemo(program: Command, ctx: CliContext): void {
     )
     .option('--rate <pps>', 'frames per second each way', integerOption(1, 10_000_000))
     .option('--json <file>', 'write the results as JSON')
-    .option('--report <file>', 'draw the results in an HTML file')
     .option('--quiet', 'print the result table only')
     .action(async ({ rate, ...options }: DemoOptions) => {
       const { runDemo } = await ctx.load<DemoModule>('src/lab/demo.js');

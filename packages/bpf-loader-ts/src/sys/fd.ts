@@ -1,8 +1,9 @@
 import './dispose.js';
 import { native } from '../binding.js';
+import { track } from '../leaks.js';
 
 /** What hot calls fill and send: any view over memory, no copy. */
-export type Bytes = ArrayBufferView | ArrayBufferLike;
+export type Bytes = ArrayBufferView | ArrayBuffer;
 
 const sys = native as {
   fdClose(fd: number): void;
@@ -10,6 +11,7 @@ const sys = native as {
   fdWrite(fd: number, bytes: Bytes, len: number): number;
   fdDup(fd: number): number;
   errnoName(errno: number): string;
+  lockFile(path: string): number | null;
   eventfdCreate(): number;
   eventfdSignal(fd: number): number;
   eventfdClear(fd: number): number;
@@ -27,14 +29,24 @@ export class ClosedError extends Error {
 /** One file descriptor and the duty to close it. Not collected by the garbage collector: call close(). */
 export abstract class OwnedFd implements Disposable {
   #fd: number;
+  readonly #untrack: () => void;
+  /** What this is, for messages and leak reports. */
+  readonly what: string;
 
-  protected constructor(fd: number) {
+  protected constructor(fd: number, what: string = new.target.name) {
     this.#fd = fd;
+    this.what = what;
+    this.#untrack = track(what);
   }
 
-  /** The descriptor, still owned by this object. Throws ERR_CLOSED after close(). */
+  /** What use after close() throws. */
+  protected closedError(): Error {
+    return new ClosedError(this.what);
+  }
+
+  /** The descriptor, still owned by this object. Throws ERR_CLOSED (BPF_CLOSED for maps, programs and links) after close(). */
   get fd(): number {
-    if (this.#fd < 0) throw new ClosedError(this.constructor.name);
+    if (this.#fd < 0) throw this.closedError();
     return this.#fd;
   }
 
@@ -47,6 +59,7 @@ export abstract class OwnedFd implements Disposable {
     if (this.#fd < 0) return;
     const fd = this.#fd;
     this.#fd = -1;
+    this.#untrack();
     sys.fdClose(fd);
   }
 
@@ -78,6 +91,15 @@ export function dupFd(fd: number): number {
 /** `ENODEV` for -19 (or 19), as the hot calls return them. */
 export function errnoName(rc: number): string {
   return sys.errnoName(rc);
+}
+
+/**
+ * Takes the lock of a file, which is made (mode 0600) when it is not there: flock(2), exclusive, without waiting. Returns the
+ * descriptor that holds it, or undefined when somebody else does. The lock goes when the descriptor is closed (closeFd) or the
+ * process ends, however that ends; the file stays. Throws ENOENT (no such folder), EACCES, ELOOP (a symbolic link).
+ */
+export function lockFile(path: string): number | undefined {
+  return sys.lockFile(path) ?? undefined;
 }
 
 /** eventfd(2), non-blocking: wakes an epoll or a watch in another thread. Both ends may share one fd. */

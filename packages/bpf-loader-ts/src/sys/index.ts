@@ -1,4 +1,5 @@
 /** The few Linux calls that Node lacks. Everything here is a thin, typed wrapper; meaning is added elsewhere. */
+export { openHandles } from '../leaks.js';
 export * from './clock.js';
 export * from './epoll.js';
 export * from './ethtool.js';

@@ -1,5 +1,6 @@
 import './dispose.js';
 import { native } from '../binding.js';
+import { track } from '../leaks.js';
 
 const sys = native as {
   watchFd(fd: number, callback: (status: number) => void, ref: boolean): object;
@@ -27,7 +28,11 @@ export interface FdWatch extends Disposable {
  */
 export function watchFd(fd: number, callback: (status: number) => void, options: WatchOptions = {}): FdWatch {
   const handle = sys.watchFd(fd, callback, options.ref ?? true);
-  const close = (): void => sys.unwatchFd(handle);
+  const untrack = track(`watch of fd ${fd}`);
+  const close = (): void => {
+    untrack();
+    sys.unwatchFd(handle);
+  };
   return {
     close,
     ref() {

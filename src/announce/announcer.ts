@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { closeFd, errnoName, netnsCurrent, netnsInode, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
+import { VfError } from '../errors.js';
+import type { Device } from '../failover/device.js';
+import { parseMac } from '../netlink/codec.js';
+import { Rtnl } from '../netlink/index.js';
+import { type Announcement, planAnnouncements } from './plan.js';
+
+export interface AnnouncerOptions {
+  /** fd of the master's namespace; stays the caller's and must outlive the announcer. */
+  netns: number;
+  masterIfindex: number;
+  /** The master's MAC. */
+  mac: string;
+  /** Rounds per announce(); 0 announces nothing. */
+  count: number;
+  /** Milliseconds between two rounds. */
+  delayMs: number;
+  /** The router flag of neighbour advertisements; by default what the device is: its IPv6 forwarding setting. */
+  router?: boolean;
+  /** The namespace's devices, where somebody watches them already (`LinkMonitor.links`); asked of the kernel otherwise. */
+  devices?: () => Iterable<Device>;
+}
+
+export interface AnnouncerStats {
+  /** Calls of announce(). */
+  announcements: number;
+  rounds: number;
+  /** Frames that the kernel took. */
+  frames: number;
+  /** What went wrong, by errno name or VfError code: ENETDOWN, ENOBUFS, ENODEV (the master is gone) … */
+  errors: Record<string, number>;
+}
+
+/**
+ * Announces a master's addresses after a switch: gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6, RARP for a
+ * device without addresses, each also for the VLAN devices on the master in its namespace.
+ *
+ * Frames are sent on the master and pass its steering program as any others do, so they leave through the slave that is active at
+ * that moment, not through the one that was active when the call was made.
+ */
+export class Announcer implements Disposable {
+  readonly stats: AnnouncerStats = { announcements: 0, rounds: 0, frames: 0, errors: {} };
+  readonly #options: AnnouncerOptions;
+  readonly #mac: Uint8Array;
+  /** Undefined: the calling thread's own, which needs no CAP_SYS_ADMIN to get to. */
+  readonly #netns: number | undefined;
+  /** Kept open: closing a packet socket waits for an RCU grace period, tens of ms that a switch must not pay. */
+  readonly #sockets = new Map<number, PacketSocket>();
+  #rtnl: Rtnl | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** Opens nothing yet. Throws VfError for a MAC that is none, EBADF for a namespace that is none. */
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+    this.#mac = parseMac(options.mac, 'mac');
+    this.#netns = isCurrent(options.netns) ? undefined : options.netns;
+  }
+
+  /**
+   * Sends the first round before it returns and the others `delayMs` apart; what is left of an earlier call's rounds is dropped.
+   * Reads the addresses once, blocking for some 100 µs. Never throws: what goes wrong is counted in `stats`. After close() it does
+   * nothing. The timer does not keep the process alive.
+   */
+  announce(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed || this.#options.count < 1) return;
+    this.stats.announcements++;
+    try {
+      const plan = this.#plan();
+      if (plan.length === 0) this.#count('ENODEV');
+      else this.#round(plan, this.#options.count);
+    } catch (error) {
+      this.#count(codeOf(error));
+      // a socket that failed once may be stuck: the next call gets a new one
+      this.#rtnl?.close();
+      this.#rtnl = undefined;
+    }
+  }
+
+  /** Ends the rounds and closes the sockets. Again is harmless. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+    this.#rtnl?.close();
+    this.#rtnl = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #plan(): Announcement[] {
+    const rtnl = this.#rtnl ?? new Rtnl(this.#netns === undefined ? {} : { netns: this.#netns });
+    this.#rtnl = rtnl;
+    const devices = this.#options.devices;
+    const plan = planAnnouncements(
+      this.#options.masterIfindex,
+      this.#mac,
+      devices === undefined ? rtnl.links() : [...devices()],
+      rtnl.addresses(),
+      (device) => this.#options.router ?? this.#forwards(device),
+    );
+    for (const [ifindex, socket] of this.#sockets) {
+      if (plan.some((a) => a.ifindex === ifindex)) continue;
+      socket.close();
+      this.#sockets.delete(ifindex);
+    }
+    return plan;
+  }
+
+  #round(plan: readonly Announcement[], left: number): void {
+    this.stats.rounds++;
+    for (const announcement of plan) this.#send(announcement);
+    if (left > 1) this.#timer = setTimeout(() => this.#round(plan, left - 1), this.#options.delayMs).unref();
+  }
+
+  #send({ ifindex, frames }: Announcement): void {
+    try {
+      let socket = this.#sockets.get(ifindex);
+      if (socket === undefined) {
+        const netns = this.#netns === undefined ? {} : { netns: this.#netns };
+        socket = new PacketSocket({ ...netns, ifindex, protocol: 0 });
+        this.#sockets.set(ifindex, socket);
+      }
+      for (const frame of frames) {
+        const rc = socket.send(frame);
+        if (rc >= 0) this.stats.frames++;
+        else this.#count(errnoName(rc));
+      }
+    } catch (error) {
+      this.#count(codeOf(error));
+    }
+  }
+
+  /** The kernel's own advertisements take the router flag from here (ndisc_send_na). /proc/sys/net shows the reader's namespace. */
+  #forwards({ name }: Device): boolean {
+    const read = (): boolean =>
+      readFileSync(`/proc/sys/net/ipv6/conf/${name}/forwarding`, 'latin1').trim() !== '0';
+    try {
+      return this.#netns === undefined ? read() : withNetns(this.#netns, read);
+    } catch (error) {
+      // renamed or removed since it was listed
+      this.#count(codeOf(error));
+      return false;
+    }
+  }
+
+  #count(code: string): void {
+    this.stats.errors[code] = (this.stats.errors[code] ?? 0) + 1;
+  }
+}
+
+function isCurrent(netns: number): boolean {
+  const current = netnsCurrent();
+  try {
+    return netnsInode(netns) === netnsInode(current);
+  } finally {
+    closeFd(current);
+  }
+}
+
+/** ENODEV and the like; of a VfError the errno that the kernel answered, where there is one. */
+function codeOf(error: unknown): string {
+  if (error instanceof VfError) return typeof error.value === 'string' ? error.value : error.code;
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return typeof code === 'string' ? code : 'INTERNAL';
+}

@@ -1,0 +1,10 @@
+export * from './announcer.js';
+export {
+  type ArpSpec,
+  gratuitousArp,
+  type NeighbourSpec,
+  type RarpSpec,
+  rarpAnnouncement,
+  unsolicitedNeighbourAdvert,
+  type VlanTag,
+} from './frames.js';

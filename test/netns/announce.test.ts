@@ -1,0 +1,251 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { closeFd, netnsCreate, netnsCurrent, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Announcer, type AnnouncerOptions } from '../../src/announce/announcer.js';
+import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from '../../src/announce/frames.js';
+import { parseMac } from '../../src/netlink/codec.js';
+import { Rtnl } from '../../src/netlink/index.js';
+import { parseIp } from '../../src/netlink/ip.js';
+
+const OLD = '02:00:00:00:00:01';
+const NEW = '02:00:00:00:00:02';
+
+/** A veth pair: `near` is the master, `far` a neighbour. */
+let near: number;
+let far: number;
+let rtnl: Rtnl;
+let farRtnl: Rtnl;
+let ifindex: number;
+let receiver: PacketSocket;
+let announcer: Announcer | undefined;
+
+beforeEach(() => {
+  near = netnsCreate();
+  far = netnsCreate();
+  rtnl = new Rtnl({ netns: near });
+  farRtnl = new Rtnl({ netns: far });
+  const made = rtnl.createVeth({ name: 'm0', mac: NEW, peer: { name: 'n0', netnsFd: far } });
+  ifindex = made.ifindex;
+  // a veth sends router solicitations and multicast reports of its own: only what the test adds is wanted
+  rtnl.setLink(ifindex, { addrGenMode: 1, up: true });
+  farRtnl.setLink(made.peerIfindex, { addrGenMode: 1, up: true });
+  receiver = new PacketSocket({ netns: far, ifindex: made.peerIfindex });
+});
+afterEach(() => {
+  announcer?.close();
+  announcer = undefined;
+  receiver.close();
+  rtnl.close();
+  farRtnl.close();
+  closeFd(near);
+  closeFd(far);
+});
+
+function make(more: Partial<AnnouncerOptions> = {}): Announcer {
+  announcer = new Announcer({
+    netns: near,
+    masterIfindex: ifindex,
+    mac: NEW,
+    count: 1,
+    delayMs: 10,
+    ...more,
+  });
+  return announcer;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+/** IPv4's IGMP and IPv6's MLD, ND probes of the kernel itself are not ours. */
+const isOurs = (frame: Uint8Array): boolean => {
+  const type = (frame[12]! << 8) | frame[13]!;
+  return type === 0x0806 || type === 0x8035 || (type === 0x86dd && frame[54] === 136);
+};
+
+const buffer = new Uint8Array(2048);
+/** Throws away what has arrived so far. */
+const forget = (): void => void receiver.drain();
+
+/** The next `count` frames of ours, and any that follow them within 10 ms: a softirq may be late. */
+async function received(count: number): Promise<string[]> {
+  const frames: string[] = [];
+  let until = performance.now() + (count === 0 ? 20 : 2000);
+  while (performance.now() < until) {
+    const n = receiver.recv(buffer);
+    if (n <= 0) {
+      await sleep(1);
+      continue;
+    }
+    if (isOurs(buffer)) frames.push(hex(buffer.subarray(0, n)));
+    if (frames.length === count) until = performance.now() + 10;
+  }
+  return frames;
+}
+
+const mac = parseMac(NEW);
+const garp = (ip: string): string => hex(gratuitousArp({ mac, ip: parseIp(ip).bytes }));
+const na = (ip: string, router = false): string =>
+  hex(unsolicitedNeighbourAdvert({ mac, ip: parseIp(ip).bytes, router }));
+
+/** What a command prints in the far namespace. */
+const inFar = (...command: string[]): string =>
+  execFileSync('nsenter', [`--net=/proc/${process.pid}/fd/${far}`, ...command], { encoding: 'utf8' });
+
+describe('what is sent', () => {
+  it('every address, secondary ones too, in the first round and at once', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    rtnl.addAddress(ifindex, '10.0.0.2/24');
+    rtnl.addAddress(ifindex, 'fd00::1/64', true);
+    forget();
+    const a = make();
+    a.announce();
+    expect((await received(3)).sort()).toEqual([garp('10.0.0.1'), garp('10.0.0.2'), na('fd00::1')].sort());
+    expect(a.stats).toEqual({ announcements: 1, rounds: 1, frames: 3, errors: {} });
+  });
+
+  it('no tentative address; RARP when nothing else is left', async () => {
+    make().announce();
+    expect(await received(1)).toEqual([hex(rarpAnnouncement({ mac }))]);
+    rtnl.addAddress(ifindex, 'fd00::1/64'); // is checked for duplicates for a second
+    announcer?.announce();
+    expect(await received(1)).toEqual([hex(rarpAnnouncement({ mac }))]);
+  });
+
+  it('the router flag as the device has it, or as told', async () => {
+    rtnl.addAddress(ifindex, 'fd00::1/64', true);
+    withNetns(near, () => writeFileSync('/proc/sys/net/ipv6/conf/m0/forwarding', '1'));
+    forget();
+    make().announce();
+    expect(await received(1)).toEqual([na('fd00::1', true)]);
+    announcer?.close();
+    make({ router: false }).announce();
+    expect(await received(1)).toEqual([na('fd00::1', false)]);
+  });
+
+  it('from devices that somebody else watches', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    const devices = vi.fn(() => rtnl.links());
+    make({ devices }).announce();
+    expect(devices).toHaveBeenCalledOnce();
+    expect(await received(1)).toEqual([garp('10.0.0.1')]);
+  });
+
+  it('when the namespace is the own one', async () => {
+    withNetns(near, () => {
+      const here = netnsCurrent();
+      make({ netns: here }).announce();
+      closeFd(here);
+    });
+    expect(await received(1)).toEqual([hex(rarpAnnouncement({ mac }))]);
+  });
+});
+
+describe('rounds', () => {
+  it('come `count` times, `delayMs` apart', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    const a = make({ count: 3, delayMs: 40 });
+    const start = performance.now();
+    a.announce();
+    expect(a.stats.rounds).toBe(1);
+    await vi.waitFor(() => expect(a.stats.rounds).toBe(3), { interval: 5 });
+    expect(performance.now() - start).toBeGreaterThan(75);
+    await sleep(100);
+    expect(await received(3)).toEqual(Array(3).fill(garp('10.0.0.1')));
+  });
+
+  it('start anew with a new announce(), with the addresses of then', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    const a = make({ count: 2, delayMs: 50 });
+    a.announce();
+    rtnl.addAddress(ifindex, '10.0.1.1/24');
+    a.announce();
+    await sleep(150);
+    const both = [garp('10.0.0.1'), garp('10.0.1.1')];
+    expect(await received(5)).toEqual([garp('10.0.0.1'), ...both, ...both]);
+    expect(a.stats).toMatchObject({ announcements: 2, rounds: 3, frames: 5 });
+  });
+
+  it('end with close(), after which nothing is sent', async () => {
+    const a = make({ count: 5, delayMs: 5 });
+    a.announce();
+    a.close();
+    a.close();
+    a.announce();
+    await sleep(40);
+    expect(a.stats.rounds).toBe(1);
+  });
+
+  it('count 0 sends nothing', async () => {
+    const a = make({ count: 0 });
+    a.announce();
+    expect(await received(0)).toEqual([]);
+    expect(a.stats.announcements).toBe(0);
+  });
+});
+
+describe('what goes wrong is counted', () => {
+  it('a device that is down, and sends again once it is up', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    const a = make();
+    a.announce();
+    rtnl.setLink(ifindex, { up: false });
+    a.announce();
+    expect(a.stats).toMatchObject({ frames: 1, errors: { ENETDOWN: 1 } });
+    rtnl.setLink(ifindex, { up: true });
+    forget();
+    a.announce();
+    expect(await received(1)).toEqual([garp('10.0.0.1')]);
+    expect(a.stats.errors).toEqual({ ENETDOWN: 1 });
+  });
+
+  it('a device that is gone, before and between rounds', async () => {
+    const a = make({ count: 3, delayMs: 5 });
+    a.announce();
+    rtnl.deleteLink(ifindex);
+    await vi.waitFor(() => expect(a.stats.rounds).toBe(3));
+    expect(a.stats.frames).toBe(1);
+    const failed = Object.values(a.stats.errors).reduce((x, y) => x + y);
+    expect(failed).toBe(2);
+    a.announce();
+    expect(a.stats.errors.ENODEV).toBeGreaterThan(0);
+    expect(a.stats.rounds).toBe(3);
+  });
+
+  it('a namespace that is closed', () => {
+    const gone = netnsCreate();
+    const a = make({ netns: gone });
+    closeFd(gone);
+    a.announce();
+    expect(Object.values(a.stats.errors)).toEqual([1]);
+  });
+
+  it('but a MAC that is none is refused at once', () => {
+    expect(() => make({ mac: '02:00' })).toThrow(expect.objectContaining({ field: 'mac' }));
+  });
+});
+
+describe('the far kernel', () => {
+  it('takes a changed MAC from both announcements when it has an entry', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    rtnl.addAddress(ifindex, 'fd00::1/64', true);
+    // without any address the kernel takes none for a unicast one, and so no ARP for gratuitous
+    inFar('ip', 'addr', 'add', '10.0.0.9/24', 'dev', 'n0');
+    inFar('ip', 'neigh', 'replace', '10.0.0.1', 'lladdr', OLD, 'nud', 'reachable', 'dev', 'n0');
+    inFar('ip', 'neigh', 'replace', 'fd00::1', 'lladdr', OLD, 'nud', 'reachable', 'dev', 'n0');
+    expect(inFar('ip', 'neigh')).toContain(`10.0.0.1 dev n0 lladdr ${OLD}`);
+    make().announce();
+    await vi.waitFor(() => {
+      const table = inFar('ip', 'neigh');
+      expect(table).toContain(`10.0.0.1 dev n0 lladdr ${NEW}`);
+      expect(table).toContain(`fd00::1 dev n0 lladdr ${NEW}`);
+    });
+  });
+
+  it('makes no entry for an address it never asked for', async () => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    inFar('ip', 'addr', 'add', '10.0.0.9/24', 'dev', 'n0');
+    make().announce();
+    await sleep(20);
+    expect(inFar('ip', 'neigh')).not.toContain('10.0.0.1');
+  });
+});
