@@ -21,7 +21,7 @@ let ifindex: number;
 let receiver: PacketSocket;
 let announcer: Announcer | undefined;
 
-beforeEach(() => {
+beforeEach(async () => {
   near = netnsCreate();
   far = netnsCreate();
   rtnl = new Rtnl({ netns: near });
@@ -32,6 +32,7 @@ beforeEach(() => {
   rtnl.setLink(ifindex, { addrGenMode: 1, up: true });
   farRtnl.setLink(made.peerIfindex, { addrGenMode: 1, up: true });
   receiver = new PacketSocket({ netns: far, ifindex: made.peerIfindex });
+  await ready();
 });
 afterEach(() => {
   announcer?.close();
@@ -42,6 +43,10 @@ afterEach(() => {
   closeFd(near);
   closeFd(far);
 });
+
+/** Until the kernel has noticed the carrier, a device's qdisc is noop: it drops everything and says that it took it. */
+const ready = (): Promise<void> =>
+  vi.waitFor(() => expect(rtnl.link(ifindex)?.operstate).toBe('up'), { interval: 2 });
 
 function make(more: Partial<AnnouncerOptions> = {}): Announcer {
   announcer = new Announcer({
@@ -192,6 +197,7 @@ describe('what goes wrong is counted', () => {
     a.announce();
     expect(a.stats).toMatchObject({ frames: 1, errors: { ENETDOWN: 1 } });
     rtnl.setLink(ifindex, { up: true });
+    await ready();
     forget();
     a.announce();
     expect(await received(1)).toEqual([garp('10.0.0.1')]);

@@ -37,34 +37,40 @@ const isNative = (e: unknown): e is NativeError => e instanceof Error && 'syscal
 /** The errno name of an error that the addon threw, else undefined. */
 export const errnoOf = (e: unknown): string | undefined => (isNative(e) ? e.code : undefined);
 
+const NOISE =
+  /^(\d+: |R\d+(_[a-z]+)?=|from \d+ to |;|processed \d|max_states|peak_states|mark_|verification time|stack depth|libbpf: |--|$|func#|last_idx|regs=|parent |propagating |frame\d)/;
+
 /**
- * The line of a verifier log that says why: the last one that is neither state, nor an instruction, nor statistics. libbpf's own
- * remarks come before it.
+ * The lines of a verifier log that say why, as one: the last that are neither state, nor an instruction, nor statistics, two at most
+ * (what was refused, then the bound that it broke). Without any, libbpf's last remark.
  */
 export function summarizeLog(log: string): string | undefined {
   const lines = log.split('\n').map((l) => l.trim());
-  const noise =
-    /^(\d+: |R\d+|from \d+|;|processed \d|max_states|peak_states|mark_|verification time|stack depth|libbpf: |--|$|func#|last_idx|regs=|parent )/;
-  return lines.filter((l) => !noise.test(l)).at(-1) ?? lines.filter((l) => l.startsWith('libbpf: ')).at(-1);
+  const last = lines.findLastIndex((l) => !NOISE.test(l));
+  if (last < 0) return lines.findLast((l) => l.startsWith('libbpf: '));
+  const before = lines[last - 1];
+  return before !== undefined && !NOISE.test(before) ? `${before}; ${lines[last]}` : lines[last];
 }
+
+const isVerifierLog = (log: string | undefined): boolean => log !== undefined && /processed \d+ insns|BEGIN PROG LOAD LOG/.test(log);
+
+/** What util.c throws for an argument of a wrong type or range. */
+const BAD_ARGUMENT = new Set(['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_MISSING_ARGS']);
 
 /** Runs `fn`, turning what the addon throws into a BpfError of this code that says what was being done. */
 export function wrap<T>(code: BpfErrorCode, doing: string, fn: () => T): T {
   try {
     return fn();
   } catch (e) {
+    if (e instanceof Error && BAD_ARGUMENT.has((e as Error & { code?: string }).code ?? ''))
+      throw new BpfError('BPF_ARGUMENT', `${doing}: ${e.message}`, { cause: e });
     if (!isNative(e)) throw e;
     const log = e.log && e.log.length > 0 ? e.log : undefined;
     const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
-    if (e.code === 'EPERM' || e.code === 'EACCES') {
-      const refused = log !== undefined && /processed \d+ insns|BEGIN PROG LOAD LOG/.test(log);
-      if (!refused) throw new BpfError('BPF_PERMISSION', `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`, detail);
-    }
+    const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
+    if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
+      throw new BpfError('BPF_PERMISSION', `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`, detail);
     const why = log === undefined ? undefined : summarizeLog(log);
-    throw new BpfError(
-      code === 'BPF_LOAD' && log !== undefined && /processed \d+ insns|BEGIN PROG LOAD LOG/.test(log) ? 'BPF_VERIFIER' : code,
-      `${doing}: ${why ?? e.message}`,
-      detail,
-    );
+    throw new BpfError(verifier ? 'BPF_VERIFIER' : code, `${doing}: ${why ?? e.message}`, detail);
   }
 }

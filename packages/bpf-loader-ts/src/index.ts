@@ -1,7 +1,17 @@
 export { Btf, type BtfMember, type BtfVariable } from './btf.js';
 export * from './constants.js';
 export { BPF_ERROR_CODES, BpfError, type BpfErrorCode, summarizeLog } from './errors.js';
-export { haveBtf, haveKfunc, haveMmapableArray, haveRingBuffer, haveTcx, type Probe } from './features.js';
+export {
+  haveAtomics,
+  haveBtf,
+  haveClsact,
+  haveKfunc,
+  haveMmapableArray,
+  haveNativeXdp,
+  haveRingBuffer,
+  haveTcx,
+  type Probe,
+} from './features.js';
 export { Handle } from './handle.js';
 export { openHandles } from './leaks.js';
 export {
@@ -20,4 +30,5 @@ export { Mapping } from './mmap.js';
 export { BpfObject, type LoadOptions, type MapSpec, type OpenOptions, type ProgramSpec } from './object.js';
 export { ensurePinFolder } from './pin.js';
 export { Program, type ProgramInfo, type TestRunOptions } from './program.js';
+export { ReadOnlyView } from './readonly-view.js';
 export { RingBuffer } from './ringbuf.js';

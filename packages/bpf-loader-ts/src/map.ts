@@ -2,8 +2,12 @@ import { readFileSync } from 'node:fs';
 import { native } from './binding.js';
 import { BPF_F_MMAPABLE, MapType } from './constants.js';
 import { BpfError, wrap } from './errors.js';
-import { Handle } from './handle.js';
+import { adopt, Handle } from './handle.js';
 import { Mapping } from './mmap.js';
+import { openPin, pinFd } from './pin.js';
+import { errnoName } from './sys/fd.js';
+
+const ENOENT = -2;
 
 export interface MapInfo {
   id: number;
@@ -11,54 +15,64 @@ export interface MapInfo {
   name: string;
   /** Bytes. */
   keySize: number;
-  /** Bytes; of one CPU's value for per-CPU maps. */
+  /** Bytes; of one CPU's value for per-CPU maps, see `valueBytes`. */
   valueSize: number;
   maxEntries: number;
   flags: number;
 }
 
-export const PAGE_SIZE = 4096;
+/** Bytes of a page of memory: the unit of mappings. */
+export const PAGE_SIZE: number = native.pageSize();
 
-/** Possible CPUs: how many values an element of a per-CPU map has. */
-export function possibleCpus(): number {
-  const list = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim();
-  return Number(list.split(/[,-]/).at(-1)) + 1;
+/** CPUs of a list such as `0-3,8`. */
+function parseCpus(list: string): number[] {
+  return list
+    .trim()
+    .split(',')
+    .flatMap((range) => {
+      const [first = 0, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    });
 }
+
+const possible = parseCpus(readFileSync('/sys/devices/system/cpu/possible', 'utf8'));
+
+/** Highest possible CPU number + 1: what an array indexed by bpf_get_smp_processor_id() needs. Does not change while running. */
+export const possibleCpus = (): number => possible.at(-1)! + 1;
+
+/** Per-CPU types: an element holds a value for every possible CPU. PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE. */
+const PER_CPU = new Set([5, 6, 10, 21]);
 
 const round8 = (n: number): number => (n + 7) & ~7;
 
 /** A BPF map by its file descriptor. Keys and values are bytes; sizes are checked. */
 export class BpfMap extends Handle {
-  readonly info: MapInfo;
+  readonly info: Readonly<MapInfo>;
+  /** Bytes that a lookup returns: per-CPU maps give one value, rounded up to 8 bytes, for every possible CPU. */
+  readonly valueBytes: number;
 
   private constructor(fd: number) {
     const info = wrap('BPF_MAP', 'map info', () => native.mapInfo(fd) as MapInfo);
     super(fd, `map ${info.name}`);
-    this.info = info;
+    this.info = Object.freeze(info);
+    this.valueBytes = PER_CPU.has(info.type) ? round8(info.valueSize) * possible.length : info.valueSize;
   }
 
-  /** Takes over an open descriptor of a map. */
+  /** Takes over an open descriptor of a map; when it is none it throws and the descriptor stays the caller's. */
   static fromFd(fd: number): BpfMap {
     return new BpfMap(fd);
   }
 
   /** Opens a pinned map. */
   static fromPin(path: string): BpfMap {
-    return new BpfMap(wrap('BPF_PIN', `open map ${path}`, () => native.objGet(path)));
+    return adopt(openPin('map', path), (fd) => new BpfMap(fd));
   }
 
-  /** A new map; name up to 15 characters. */
+  /** A new map; name up to 15 letters, digits, `_` and `.` */
   static create(spec: Omit<MapInfo, 'id'>): BpfMap {
     const { type, name, keySize, valueSize, maxEntries, flags } = spec;
-    return new BpfMap(
-      wrap('BPF_MAP', `create map ${name}`, () => native.mapCreate(type, name, keySize, valueSize, maxEntries, flags)),
-    );
-  }
-
-  /** Bytes that a lookup returns: per-CPU maps give one rounded value for every possible CPU. */
-  get valueBytes(): number {
-    const perCpu = this.info.type === MapType.perCpuArray || this.info.type === MapType.perCpuHash;
-    return perCpu ? round8(this.info.valueSize) * possibleCpus() : this.info.valueSize;
+    const fd = wrap('BPF_MAP', `create map ${name}`, () => native.mapCreate(type, name, keySize, valueSize, maxEntries, flags));
+    return adopt(fd, (own) => new BpfMap(own));
   }
 
   #check(what: 'key' | 'value', bytes: Uint8Array, want: number): void {
@@ -66,39 +80,56 @@ export class BpfMap extends Handle {
       throw new BpfError('BPF_ARGUMENT', `${what} of map ${this.info.name} is ${want} bytes, got ${bytes.byteLength}`);
   }
 
+  #failed(rc: number, doing: string): never {
+    const errno = errnoName(rc);
+    const code = errno === 'EPERM' || errno === 'EACCES' ? 'BPF_PERMISSION' : 'BPF_MAP';
+    throw new BpfError(code, `${doing} map ${this.info.name}: ${errno}`, { errno });
+  }
+
   #result(rc: number, doing: string): boolean {
     if (rc === 0) return true;
-    if (rc === -2) return false;
-    throw new BpfError('BPF_MAP', `${doing} map ${this.info.name}: errno ${-rc}`);
+    return rc === ENOENT ? false : this.#failed(rc, doing);
   }
 
   /** The value, or undefined when there is no such key. About 0.8 µs: a system call. */
   lookup(key: Uint8Array, into = new Uint8Array(this.valueBytes)): Uint8Array | undefined {
-    this.#check('key', key, this.info.keySize);
+    const { keySize } = this.info;
+    this.#check('key', key, keySize);
     this.#check('value', into, this.valueBytes);
-    return this.#result(native.mapLookup(this.fd, key, into), 'lookup in') ? into : undefined;
+    return this.#result(native.mapLookup(this.fd, keySize, this.valueBytes, key, into), 'lookup in') ? into : undefined;
   }
 
   /** flags: 0 any, 1 must be new (BPF_NOEXIST), 2 must exist (BPF_EXIST). */
   update(key: Uint8Array, value: Uint8Array, flags = 0): void {
-    this.#check('key', key, this.info.keySize);
+    const { keySize } = this.info;
+    this.#check('key', key, keySize);
     this.#check('value', value, this.valueBytes);
-    if (!this.#result(native.mapUpdate(this.fd, key, value, flags), 'update of'))
-      throw new BpfError('BPF_MAP', `update of map ${this.info.name}: no such key`);
+    const rc: number = native.mapUpdate(this.fd, keySize, this.valueBytes, key, value, flags);
+    if (rc !== 0) this.#failed(rc, 'update of');
   }
 
   /** True if the key was there. */
   delete(key: Uint8Array): boolean {
     this.#check('key', key, this.info.keySize);
-    return this.#result(native.mapDelete(this.fd, key), 'delete from');
+    return this.#result(native.mapDelete(this.fd, this.info.keySize, key), 'delete from');
   }
 
+  /**
+   * Every key, once. The key just given may be deleted; when another one that the iteration stands on is, a hash starts from its
+   * beginning, so it ends with BPF_MAP after as many keys as the map can hold.
+   */
   *keys(): Generator<Uint8Array> {
-    let key: Uint8Array | null = null;
-    for (;;) {
-      const next: Uint8Array = new Uint8Array(this.info.keySize);
-      if (!this.#result(native.mapNextKey(this.fd, key, next), 'iterate')) return;
-      yield next;
+    const { keySize, maxEntries } = this.info;
+    const after = (key: Uint8Array | null): Uint8Array | null => {
+      const next = new Uint8Array(keySize);
+      return this.#result(native.mapNextKey(this.fd, keySize, key, next), 'iteration of') ? next : null;
+    };
+    let given = 0;
+    for (let key = after(null); key !== null; ) {
+      if (given++ === maxEntries)
+        throw new BpfError('BPF_MAP', `iteration of map ${this.info.name}: it changed too often to see every key`);
+      const next = after(key);
+      yield key;
       key = next;
     }
   }
@@ -117,6 +148,6 @@ export class BpfMap extends Handle {
   }
 
   pin(path: string): void {
-    wrap('BPF_PIN', `pin map ${this.info.name} at ${path}`, () => native.objPin(this.fd, path));
+    pinFd(this.fd, `map ${this.info.name}`, path);
   }
 }

@@ -1,47 +1,69 @@
+import './sys/dispose.js';
 import { native } from './binding.js';
 import { BpfError, wrap } from './errors.js';
+import { track } from './leaks.js';
+import { ReadOnlyView } from './readonly-view.js';
 
 /**
- * A piece of a map's memory. Reading costs a load, not a system call. `close()` unmaps at once and empties every view of it (a view
- * then reads `undefined`); the garbage collector would do so too late.
+ * A piece of a map's memory. Reading costs a load, not a system call. `close()` unmaps at once and empties every view of it (a typed
+ * array then reads `undefined`, a DataView throws); the garbage collector would do so too late.
  */
 export class Mapping implements Disposable {
-  readonly buffer: ArrayBuffer;
+  readonly #buffer: ArrayBuffer;
+  readonly #untrack: () => void;
   readonly writable: boolean;
 
-  /** Maps `length` bytes of `fd` from `offset` (a multiple of the page size). A map needs BPF_F_MMAPABLE (Linux 5.5). */
+  /**
+   * Maps `length` bytes of the map `fd` from `offset` (both multiples of the page size). An array needs BPF_F_MMAPABLE (Linux 5.5).
+   */
   constructor(fd: number, length: number, offset = 0, writable = true) {
-    this.buffer = wrap('BPF_MAP', `mmap of ${length} bytes`, () => native.mmap(fd, length, offset, writable));
+    this.#buffer = wrap('BPF_MAP', `mmap of ${length} bytes`, () => native.mmap(fd, length, offset, writable));
+    this.#untrack = track(`mapping of ${length} bytes`);
     this.writable = writable;
   }
 
-  #write(): ArrayBuffer {
-    // A store into a read-only mapping is SIGSEGV, so no view of one is ever handed out.
-    if (!this.writable) throw new BpfError('BPF_ARGUMENT', 'the mapping is read-only: use the reading accessors');
-    return this.buffer;
+  /** The memory itself. Only of a writable mapping: a store into another would be SIGSEGV, so nothing that can store is handed out. */
+  get buffer(): ArrayBuffer {
+    if (!this.writable) throw new BpfError('BPF_ARGUMENT', 'the mapping is read-only: use reader()');
+    return this.#buffer;
+  }
+
+  get closed(): boolean {
+    return this.#buffer.byteLength === 0;
   }
 
   int32(): Int32Array {
-    return new Int32Array(this.#write());
+    return new Int32Array(this.buffer);
   }
   uint32(): Uint32Array {
-    return new Uint32Array(this.#write());
+    return new Uint32Array(this.buffer);
   }
   uint8(): Uint8Array {
-    return new Uint8Array(this.#write());
+    return new Uint8Array(this.buffer);
   }
   float64(): Float64Array {
-    return new Float64Array(this.#write());
+    return new Float64Array(this.buffer);
   }
   bigUint64(): BigUint64Array {
-    return new BigUint64Array(this.#write());
+    return new BigUint64Array(this.buffer);
   }
   view(): DataView {
-    return new DataView(this.#write());
+    return new DataView(this.buffer);
+  }
+
+  /** Reads of any mapping, live; its setters throw. */
+  reader(offset = 0): ReadOnlyView {
+    return new ReadOnlyView(this.#buffer, offset);
+  }
+
+  /** @internal For the ring buffer, which keeps its typed arrays to itself and never stores through them. */
+  static bufferOf(mapping: Mapping): ArrayBuffer {
+    return mapping.#buffer;
   }
 
   close(): void {
-    if (this.buffer.byteLength > 0) native.munmap(this.buffer);
+    this.#untrack();
+    if (this.#buffer.byteLength > 0) native.munmap(this.#buffer);
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { BpfError } from './errors.js';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { native } from './binding.js';
+import { BpfError, wrap } from './errors.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
+const BPF_FS = '/sys/fs/bpf';
+
 const isBpffs = (path: string): boolean => {
   try {
     return statfsSync(path).type === BPF_FS_MAGIC;
@@ -12,19 +15,41 @@ const isBpffs = (path: string): boolean => {
   }
 };
 
+/** The folder itself, or the nearest one above it that exists. */
+function nearest(path: string): string {
+  let at = resolve(path);
+  while (!existsSync(at) && at !== '/') at = dirname(at);
+  return at;
+}
+
 /** Makes a folder for pins, mounting the BPF file system at /sys/fs/bpf if nothing is mounted there. */
 export function ensurePinFolder(path: string): void {
-  if (path.startsWith('/sys/fs/bpf') && !isBpffs('/sys/fs/bpf')) {
+  const full = resolve(path);
+  if ((full === BPF_FS || full.startsWith(`${BPF_FS}/`)) && !isBpffs(BPF_FS)) {
     try {
-      execFileSync('mount', ['-t', 'bpf', 'bpf', '/sys/fs/bpf'], { stdio: 'pipe' });
+      execFileSync('mount', ['-t', 'bpf', 'bpf', BPF_FS], { stdio: 'pipe' });
     } catch (e) {
-      throw new BpfError('BPF_PIN', 'no BPF file system: run `mount -t bpf bpf /sys/fs/bpf` as root', { cause: e });
+      throw new BpfError('BPF_PIN', `no BPF file system: run \`mount -t bpf bpf ${BPF_FS}\` as root`, { cause: e });
     }
   }
+  // Before anything is made: a refusal leaves no folders behind.
+  if (!isBpffs(nearest(full)))
+    throw new BpfError('BPF_PIN', `${path} is not on a BPF file system: nothing can be pinned there; use a folder below ${BPF_FS}`);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    mkdirSync(full, { recursive: true, mode: 0o700 });
   } catch (e) {
     throw new BpfError('BPF_PIN', `cannot make the pin folder ${path}: ${(e as Error).message}`, { cause: e });
   }
-  if (!isBpffs(path)) throw new BpfError('BPF_PIN', `${path} is not on a BPF file system (${dirname(path)}): nothing can be pinned there`);
 }
+
+/** Pins what a descriptor stands for. The kernel answers EPERM for reasons that no privilege would cure: these are told apart. */
+export function pinFd(fd: number, what: string, path: string): void {
+  if (basename(path).includes('.'))
+    throw new BpfError('BPF_PIN', `pin ${what} at ${path}: names on a BPF file system have no dots`);
+  if (existsSync(dirname(path)) && !isBpffs(dirname(path)))
+    throw new BpfError('BPF_PIN', `pin ${what} at ${path}: ${dirname(path)} is not on a BPF file system`);
+  wrap('BPF_PIN', `pin ${what} at ${path}`, () => native.objPin(fd, path));
+}
+
+/** The descriptor of what is pinned at `path`. */
+export const openPin = (what: string, path: string): number => wrap('BPF_PIN', `open ${what} ${path}`, () => native.objGet(path));

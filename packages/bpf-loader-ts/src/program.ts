@@ -1,6 +1,7 @@
 import { native } from './binding.js';
 import { wrap } from './errors.js';
-import { Handle } from './handle.js';
+import { adopt, Handle } from './handle.js';
+import { pinFd } from './pin.js';
 
 export interface ProgramInfo {
   id: number;
@@ -13,6 +14,7 @@ export interface ProgramInfo {
 export interface TestRunOptions {
   /** The packet (at least 14 bytes for tc and XDP) or the program's input. */
   data?: Uint8Array;
+  /** Receives the packet as the program left it; too small for that is ENOSPC. */
   dataOut?: Uint8Array;
   /** The context structure: struct __sk_buff, struct xdp_md. */
   ctx?: Uint8Array;
@@ -24,20 +26,24 @@ export interface TestRunOptions {
 
 /** A loaded program by its file descriptor. */
 export class Program extends Handle {
-  readonly info: ProgramInfo;
+  readonly info: Readonly<ProgramInfo>;
 
   private constructor(fd: number) {
     const info = wrap('BPF_LOAD', 'program info', () => native.progInfo(fd) as ProgramInfo);
     super(fd, `program ${info.name}`);
-    this.info = info;
+    this.info = Object.freeze(info);
   }
 
+  /** Takes over an open descriptor of a program; when it is none it throws and the descriptor stays the caller's. */
   static fromFd(fd: number): Program {
     return new Program(fd);
   }
 
   static fromId(id: number): Program {
-    return new Program(wrap('BPF_LOAD', `open program ${id}`, () => native.progFdById(id)));
+    return adopt(
+      wrap('BPF_LOAD', `open program ${id}`, () => native.progFdById(id) as number),
+      (fd) => new Program(fd),
+    );
   }
 
   /** BPF_PROG_TEST_RUN: runs the program on a packet of ours; `durationNs` is the mean of one run, in nanoseconds. */
@@ -49,6 +55,6 @@ export class Program extends Handle {
   }
 
   pin(path: string): void {
-    wrap('BPF_PIN', `pin program ${this.info.name} at ${path}`, () => native.objPin(this.fd, path));
+    pinFd(this.fd, `program ${this.info.name}`, path);
   }
 }

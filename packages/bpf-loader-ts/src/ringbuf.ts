@@ -1,7 +1,10 @@
+import './sys/dispose.js';
+import { MapType } from './constants.js';
 import { BpfError } from './errors.js';
 import type { BpfMap } from './map.js';
 import { PAGE_SIZE } from './map.js';
 import { Mapping } from './mmap.js';
+import type { ReadOnlyView } from './readonly-view.js';
 
 const BUSY = 0x80000000 | 0;
 const DISCARD = 0x40000000;
@@ -12,61 +15,90 @@ const LEN = 0x3fffffff;
  * copy. One consumer per buffer. To wait for records put `fd` in an epoll set: it is readable while records wait.
  */
 export class RingBuffer implements Disposable {
+  readonly #map: BpfMap;
   readonly #consumer: Mapping;
   readonly #data: Mapping;
   readonly #pos: Int32Array;
+  readonly #pos64: BigInt64Array;
   readonly #producer: Int32Array;
   readonly #words: Int32Array;
   readonly #mask: number;
-  /** The record last given to the callback: valid only during it. */
-  readonly view: DataView;
-  readonly fd: number;
+  #busy = false;
+  /** The record last given to the callback: valid only during it. Read-only, as the kernel's memory is. */
+  readonly view: ReadOnlyView;
 
   constructor(map: BpfMap) {
+    if (map.info.type !== MapType.ringbuf) throw new BpfError('BPF_ARGUMENT', `map ${map.info.name} is no ring buffer`);
     const size = map.info.maxEntries;
-    if (size < PAGE_SIZE || (size & (size - 1)) !== 0) throw new BpfError('BPF_ARGUMENT', `map ${map.info.name} is no ring buffer`);
-    this.fd = map.fd;
+    this.#map = map;
     this.#mask = size - 1;
     this.#consumer = new Mapping(map.fd, PAGE_SIZE, 0, true);
-    // The kernel maps the data twice in a row, so that no record wraps.
-    this.#data = new Mapping(map.fd, PAGE_SIZE + 2 * size, PAGE_SIZE, false);
+    try {
+      // The kernel maps the data twice in a row, so that no record wraps.
+      this.#data = new Mapping(map.fd, PAGE_SIZE + 2 * size, PAGE_SIZE, false);
+    } catch (e) {
+      this.#consumer.close();
+      throw e;
+    }
+    const data = Mapping.bufferOf(this.#data);
     this.#pos = this.#consumer.int32();
-    this.#producer = new Int32Array(this.#data.buffer, 0, 2);
-    this.#words = new Int32Array(this.#data.buffer, PAGE_SIZE);
-    this.view = new DataView(this.#data.buffer, PAGE_SIZE);
+    this.#pos64 = new BigInt64Array(this.#consumer.buffer);
+    this.#producer = new Int32Array(data, 0, 2);
+    this.#words = new Int32Array(data, PAGE_SIZE);
+    this.view = this.#data.reader(PAGE_SIZE);
   }
 
-  /** True while records wait: two loads, for busy polling. */
+  /** The map's descriptor, for epoll. Throws BPF_CLOSED when the map is closed. */
+  get fd(): number {
+    return this.#map.fd;
+  }
+
+  get closed(): boolean {
+    return this.#consumer.closed;
+  }
+
+  /** True while records wait (or one is being written): two loads, for busy polling. False once closed. */
   get pending(): boolean {
-    return Atomics.load(this.#producer, 0) !== this.#pos[0];
+    return this.#pos.length > 0 && Atomics.load(this.#producer, 0) !== this.#pos[0];
   }
 
-  /** Gives every waiting record to `fn` (view, byte offset, bytes); returns how many there were. Allocates nothing. */
-  consume(fn: (view: DataView, offset: number, length: number) => void): number {
+  /**
+   * Gives every waiting record to `fn` (view, byte offset, bytes); returns how many there were. Allocates nothing. A record whose
+   * callback throws counts as read: the next call goes on behind it. The callback may close the buffer.
+   */
+  consume(fn: (view: ReadOnlyView, offset: number, length: number) => void): number {
+    if (this.closed) throw new BpfError('BPF_CLOSED', `the consumer of map ${this.#map.info.name} is closed`);
+    if (this.#busy) throw new BpfError('BPF_ARGUMENT', 'consume() was called from its own callback');
+    this.#busy = true;
     let n = 0;
-    // Positions are 64 bits long and only their low words are compared: a buffer is far smaller than 4 GiB.
-    let lo = this.#pos[0]! >>> 0;
-    let hi = this.#pos[1]!;
-    while ((Atomics.load(this.#producer, 0) >>> 0) !== lo) {
-      const at = (lo & this.#mask) >>> 2;
-      const header = Atomics.load(this.#words, at);
-      if (header & BUSY) break;
-      const length = header & LEN;
-      if (!(header & DISCARD)) {
-        fn(this.view, (at << 2) + 8, length);
-        n++;
+    try {
+      // Positions are 64 bits long; only their low words are compared, since a buffer is smaller than 4 GiB.
+      while (this.#pos.length > 0 && Atomics.load(this.#producer, 0) !== this.#pos[0]) {
+        const lo = this.#pos[0]! >>> 0;
+        const at = (lo & this.#mask) >>> 2;
+        const header = Atomics.load(this.#words, at);
+        if (header & BUSY) break;
+        const length = header & LEN;
+        try {
+          if (!(header & DISCARD)) {
+            n++;
+            fn(this.view, (at << 2) + 8, length);
+          }
+        } finally {
+          if (this.#pos.length > 0) this.#advance(lo, (length + 8 + 7) & ~7);
+        }
       }
-      lo += (length + 8 + 7) & ~7;
-      if (lo > 0xffffffff) {
-        lo -= 0x100000000;
-        hi++;
-        // The kernel reads the position as one 64-bit word: let it never see a mixture that is ahead of the truth.
-        Atomics.store(this.#pos, 0, 0);
-        Atomics.store(this.#pos, 1, hi);
-      }
-      Atomics.store(this.#pos, 0, lo | 0);
+    } finally {
+      this.#busy = false;
     }
     return n;
+  }
+
+  #advance(lo: number, bytes: number): void {
+    const next = lo + bytes;
+    if (next <= 0xffffffff) Atomics.store(this.#pos, 0, next | 0);
+    // Once in 4 GiB: one store of 64 bits, for the kernel must never read half of it.
+    else Atomics.store(this.#pos64, 0, (BigInt(this.#pos[1]!) << 32n) + BigInt(next));
   }
 
   close(): void {

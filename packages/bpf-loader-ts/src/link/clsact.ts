@@ -1,5 +1,5 @@
 import { native } from '../binding.js';
-import { wrap } from '../errors.js';
+import { BpfError, wrap } from '../errors.js';
 import type { Program } from '../program.js';
 import type { Direction } from './tcx.js';
 
@@ -13,6 +13,16 @@ export interface ClsactPlace {
   priority: number;
 }
 
+/** The kernel takes 0 for "any" or "choose one": here it would touch what is somebody else's. */
+function check({ ifindex, handle, priority }: ClsactPlace): void {
+  const number = (name: string, n: number, max: number): void => {
+    if (!Number.isInteger(n) || n < 1 || n > max) throw new BpfError('BPF_ARGUMENT', `${name} is ${n}, not a whole number from 1 to ${max}`);
+  };
+  number('ifindex', ifindex, 0x7fffffff);
+  number('handle', handle, 0xffffffff);
+  number('priority', priority, 0xffff);
+}
+
 /** Makes the clsact qdisc if there is none; true if it did. Any kernel with cls_bpf (4.5). In the calling thread's namespace. */
 export const createClsact = (ifindex: number): boolean =>
   wrap('BPF_ATTACH', `clsact on device ${ifindex}`, () => native.clsactCreate(ifindex, true));
@@ -24,19 +34,25 @@ export const destroyClsact = (ifindex: number): void =>
 /** Attaches a direct-action filter; with `replace` it takes the place of one with the same handle and priority, atomically. */
 export function attachClsact(program: Program, place: ClsactPlace, replace = false): void {
   const { ifindex, direction, handle, priority } = place;
+  check(place);
   wrap('BPF_ATTACH', `attach ${program.info.name} to clsact ${direction} of device ${ifindex}`, () =>
     native.clsactAttach(ifindex, direction === 'egress', program.fd, handle, priority, replace),
   );
 }
 
-export function detachClsact({ ifindex, direction, handle, priority }: ClsactPlace): void {
+export function detachClsact(place: ClsactPlace): void {
+  const { ifindex, direction, handle, priority } = place;
+  check(place);
   wrap('BPF_ATTACH', `detach from clsact ${direction} of device ${ifindex}`, () =>
     native.clsactDetach(ifindex, direction === 'egress', handle, priority),
   );
 }
 
-/** Program id of the filter at that place, or 0. */
-export const queryClsact = ({ ifindex, direction, handle, priority }: ClsactPlace): number =>
-  wrap('BPF_ATTACH', `query of clsact ${direction} of device ${ifindex}`, () =>
+/** Program id of the filter at that place, or 0 (also when there is no clsact qdisc, or no such device). */
+export function queryClsact(place: ClsactPlace): number {
+  const { ifindex, direction, handle, priority } = place;
+  check(place);
+  return wrap('BPF_ATTACH', `query of clsact ${direction} of device ${ifindex}`, () =>
     native.clsactQuery(ifindex, direction === 'egress', handle, priority),
   );
+}

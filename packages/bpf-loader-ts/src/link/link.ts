@@ -1,6 +1,7 @@
 import { native } from '../binding.js';
 import { wrap } from '../errors.js';
-import { Handle } from '../handle.js';
+import { adopt, Handle } from '../handle.js';
+import { openPin, pinFd } from '../pin.js';
 import type { Program } from '../program.js';
 
 export interface LinkInfo {
@@ -8,7 +9,7 @@ export interface LinkInfo {
   type: number;
   id: number;
   progId: number;
-  /** 0 when the device is gone: the link is defunct. */
+  /** 0 when the device is gone (the link is defunct), and for links that are not on a device. */
   ifindex: number;
   /** AttachType; 0 for XDP. */
   attachType: number;
@@ -36,16 +37,21 @@ export class Link extends Handle {
     return new Link(fd, `${what} link on ${ifindex}`);
   }
 
+  /** An owner of `fd`, which is closed if it is no link's. */
+  static #adopt(fd: number, what: string): Link {
+    return adopt(fd, () => {
+      wrap('BPF_PIN', what, () => native.linkInfo(fd));
+      return new Link(fd, what);
+    });
+  }
+
   static fromPin(path: string): Link {
-    return new Link(
-      wrap('BPF_PIN', `open link ${path}`, () => native.objGet(path)),
-      `link ${path}`,
-    );
+    return Link.#adopt(openPin('link', path), `link ${path}`);
   }
 
   static fromId(id: number): Link {
-    return new Link(
-      wrap('BPF_ATTACH', `open link ${id}`, () => native.linkFdById(id)),
+    return Link.#adopt(
+      wrap('BPF_ATTACH', `open link ${id}`, () => native.linkFdById(id) as number),
       `link ${id}`,
     );
   }
@@ -67,6 +73,6 @@ export class Link extends Handle {
   }
 
   pin(path: string): void {
-    wrap('BPF_PIN', `pin of ${this.what} at ${path}`, () => native.objPin(this.fd, path));
+    pinFd(this.fd, this.what, path);
   }
 }

@@ -1,0 +1,59 @@
+import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
+import { onTestFinished } from 'vitest';
+import { LINE } from '../../src/datapath/layout.js';
+import { lineBase } from '../../src/datapath/line.js';
+import { PinStore } from '../../src/datapath/store.js';
+import { openTransparent, type TransparentDatapath } from '../../src/datapath/transparent.js';
+import { Reaper } from '../../src/lab/reaper.js';
+import { Stream } from '../../src/lab/stream.js';
+import type { WireKind } from '../../src/lab/wire.js';
+import { GUEST_MAC, World } from '../../src/lab/world.js';
+
+let made = 0;
+/** A folder for pins that is gone when the test, or the process, is. */
+export function pinRoot(): { path: string; reaper: Reaper } {
+  const path = `/sys/fs/bpf/vft-${process.pid}-${++made}`;
+  return { path, reaper: new Reaper(path) };
+}
+
+/** A world with the datapath and no daemon: the test is the worker. */
+export interface Bench {
+  world: World;
+  store: PinStore;
+  datapath: TransparentDatapath;
+  lines: Int32Array;
+  base: number;
+  stream: Stream;
+}
+
+export async function inProcess(kind: WireKind, attach: 'tcx' | 'clsact' = 'tcx'): Promise<Bench> {
+  const world = new World(kind);
+  const { path, reaper } = pinRoot();
+  onTestFinished(async () => {
+    await world.close();
+    await reaper.reap();
+  });
+  const store = new PinStore({ root: path, capacity: 4, shards: 1 });
+  onTestFinished(() => store.close());
+  const datapath = openTransparent({
+    store,
+    shardOf: () => 0,
+    name: 'net0',
+    netns: netnsInode(world.guest),
+    masterIfindex: world.virtio.guestIfindex,
+    mac: GUEST_MAC,
+    attach,
+    primaryAlive: () => true,
+    enter: (fn) => withNetns(world.guest, fn),
+  });
+  onTestFinished(() => datapath.release());
+  datapath.attachPrimary(world.vf.guestIfindex);
+  world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
+  world.startTraffic(null);
+  const stream = new Stream(world, 1 << 17);
+  onTestFinished(() => stream.close());
+  const base = lineBase(datapath.slot);
+  return { world, store, datapath, lines: store.lines, base, stream };
+}
+
+export const word = ({ lines, base }: Bench): number => lines[base + LINE.word]!;
