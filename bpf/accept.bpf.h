@@ -27,7 +27,7 @@ int vf_accept(struct __sk_buff *skb)
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))
 			return TC_NEXT;
-		if (vf_second_copy(skb, VF_STANDBY, word & VF_PATH_MASK, line->first_tx_ns)) {
+		if (vf_second_copy(skb, VF_STANDBY, word)) {
 			count->rx[VF_STANDBY].rerouted++;
 			return TC_DROP;
 		}

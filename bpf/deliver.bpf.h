@@ -20,7 +20,7 @@ int vf_deliver(struct __sk_buff *skb)
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))
 			return TC_NEXT;
-		if (vf_second_copy(skb, VF_PRIMARY, word & VF_PATH_MASK, line->first_tx_ns)) {
+		if (vf_second_copy(skb, VF_PRIMARY, word)) {
 			count->rx[VF_PRIMARY].rerouted++;
 			return TC_DROP;
 		}

@@ -23,16 +23,25 @@ struct {
  * Broadcast and multicast reach the guest on both slaves when the network floods. The active one's copy is delivered; around a
  * flip both are accepted and a frame that the other slave brought already is dropped.
  */
-static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 active, __u64 flipped)
+static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 word)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 n = skb->len, hash = n, i, key;
 	struct vf_recent *r;
 	__u32 w[16] = {};
+	bool grace;
 
-	bool grace = now - flipped < VF_GRACE_NS;
-
-	if (path != active && !grace)
+	/* The last entry holds the word that the latest multicast frame met, and since when: a new word opens the window. */
+	key = vf_slot * VF_RECENT + VF_RECENT - 1;
+	r = bpf_map_lookup_elem(&recent, &key);
+	if (!r)
+		return 0;
+	if (unlikely(r->hash != word)) {
+		r->hash = word;
+		r->ns = now;
+	}
+	grace = now - r->ns < VF_GRACE_NS;
+	if (path != (word & VF_PATH_MASK) && !grace)
 		return 1;
 	if (n > sizeof(w))
 		n = sizeof(w);
@@ -41,7 +50,7 @@ static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 ac
 #pragma unroll
 	for (i = 0; i < 16; i++)
 		hash = (hash ^ w[i]) * 0x01000193u;
-	key = vf_slot * VF_RECENT + (hash >> 8) % VF_RECENT;
+	key = vf_slot * VF_RECENT + (hash >> 8) % (VF_RECENT - 1);
 	r = bpf_map_lookup_elem(&recent, &key);
 	if (!r)
 		return 0;

@@ -107,5 +107,5 @@ struct vf_recent {
 	__u32 hash;
 	__u32 path;
 };
-#define VF_RECENT 64u /* entries per instance */
+#define VF_RECENT 64u /* entries per instance, the last one for the window below */
 #define VF_GRACE_NS 100000000ull /* both slaves' multicast is accepted (once) for 100 ms after a flip */

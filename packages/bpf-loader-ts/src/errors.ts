@@ -23,7 +23,11 @@ export class BpfError extends Error {
   readonly errno: string | undefined;
   readonly log: string | undefined;
 
-  constructor(code: BpfErrorCode, message: string, detail: { errno?: string; log?: string; cause?: unknown } = {}) {
+  constructor(
+    code: BpfErrorCode,
+    message: string,
+    detail: { errno?: string; log?: string; cause?: unknown } = {},
+  ) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = 'BpfError';
     this.code = code;
@@ -52,7 +56,8 @@ export function summarizeLog(log: string): string | undefined {
   return before !== undefined && !NOISE.test(before) ? `${before}; ${lines[last]}` : lines[last];
 }
 
-const isVerifierLog = (log: string | undefined): boolean => log !== undefined && /processed \d+ insns|BEGIN PROG LOAD LOG/.test(log);
+const isVerifierLog = (log: string | undefined): boolean =>
+  log !== undefined && /processed \d+ insns|BEGIN PROG LOAD LOG/.test(log);
 
 /** What util.c throws for an argument of a wrong type or range. */
 const BAD_ARGUMENT = new Set(['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_MISSING_ARGS']);
@@ -69,7 +74,11 @@ export function wrap<T>(code: BpfErrorCode, doing: string, fn: () => T): T {
     const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
     const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
     if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
-      throw new BpfError('BPF_PERMISSION', `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`, detail);
+      throw new BpfError(
+        'BPF_PERMISSION',
+        `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`,
+        detail,
+      );
     const why = log === undefined ? undefined : summarizeLog(log);
     throw new BpfError(verifier ? 'BPF_VERIFIER' : code, `${doing}: ${why ?? e.message}`, detail);
   }

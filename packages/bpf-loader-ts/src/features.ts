@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { native } from './binding.js';
-import { AttachType, MapType, ProgType, XDP_FLAGS_DRV_MODE } from './constants.js';
+import { AttachType, BPF_F_MMAPABLE, MapType, ProgType, XDP_FLAGS_DRV_MODE } from './constants.js';
 import { errnoOf } from './errors.js';
 import { PAGE_SIZE } from './map.js';
 
@@ -20,7 +20,10 @@ function probe(name: string, since: string, test: () => boolean): Probe {
   try {
     result = test()
       ? { answer: 'supported', detail: `${name} works` }
-      : { answer: 'unsupported', detail: `${name} not supported (requires kernel >= ${since}; this is ${release()})` };
+      : {
+          answer: 'unsupported',
+          detail: `${name} not supported (requires kernel >= ${since}; this is ${release()})`,
+        };
   } catch (e) {
     return { answer: 'inconclusive', detail: `${name}: ${(e as Error).message}` };
   }
@@ -57,7 +60,8 @@ export const haveAtomics = (): Probe =>
   });
 
 /** /sys/kernel/btf/vmlinux: what CO-RE needs. */
-export const haveBtf = (): Probe => probe('kernel BTF', '5.2 with CONFIG_DEBUG_INFO_BTF', () => existsSync('/sys/kernel/btf/vmlinux'));
+export const haveBtf = (): Probe =>
+  probe('kernel BTF', '5.2 with CONFIG_DEBUG_INFO_BTF', () => existsSync('/sys/kernel/btf/vmlinux'));
 
 /** The kernel's BTF has a function of this name: a kfunc that programs may call. */
 export const haveKfunc = (name: string, since: string): Probe =>

@@ -71,13 +71,18 @@ export class BpfMap extends Handle {
   /** A new map; name up to 15 letters, digits, `_` and `.` */
   static create(spec: Omit<MapInfo, 'id'>): BpfMap {
     const { type, name, keySize, valueSize, maxEntries, flags } = spec;
-    const fd = wrap('BPF_MAP', `create map ${name}`, () => native.mapCreate(type, name, keySize, valueSize, maxEntries, flags));
+    const fd = wrap('BPF_MAP', `create map ${name}`, () =>
+      native.mapCreate(type, name, keySize, valueSize, maxEntries, flags),
+    );
     return adopt(fd, (own) => new BpfMap(own));
   }
 
   #check(what: 'key' | 'value', bytes: Uint8Array, want: number): void {
     if (bytes.byteLength !== want)
-      throw new BpfError('BPF_ARGUMENT', `${what} of map ${this.info.name} is ${want} bytes, got ${bytes.byteLength}`);
+      throw new BpfError(
+        'BPF_ARGUMENT',
+        `${what} of map ${this.info.name} is ${want} bytes, got ${bytes.byteLength}`,
+      );
   }
 
   #failed(rc: number, doing: string): never {
@@ -96,7 +101,9 @@ export class BpfMap extends Handle {
     const { keySize } = this.info;
     this.#check('key', key, keySize);
     this.#check('value', into, this.valueBytes);
-    return this.#result(native.mapLookup(this.fd, keySize, this.valueBytes, key, into), 'lookup in') ? into : undefined;
+    return this.#result(native.mapLookup(this.fd, keySize, this.valueBytes, key, into), 'lookup in')
+      ? into
+      : undefined;
   }
 
   /** flags: 0 any, 1 must be new (BPF_NOEXIST), 2 must exist (BPF_EXIST). */
@@ -127,7 +134,10 @@ export class BpfMap extends Handle {
     let given = 0;
     for (let key = after(null); key !== null; ) {
       if (given++ === maxEntries)
-        throw new BpfError('BPF_MAP', `iteration of map ${this.info.name}: it changed too often to see every key`);
+        throw new BpfError(
+          'BPF_MAP',
+          `iteration of map ${this.info.name}: it changed too often to see every key`,
+        );
       const next = after(key);
       yield key;
       key = next;
@@ -142,7 +152,10 @@ export class BpfMap extends Handle {
   /** Maps the whole array. The map must have been made with BPF_F_MMAPABLE. */
   mmap(options: { writable?: boolean } = {}): Mapping {
     if (this.info.type !== MapType.array || !(this.info.flags & BPF_F_MMAPABLE))
-      throw new BpfError('BPF_ARGUMENT', `map ${this.info.name} is no array with BPF_F_MMAPABLE: it cannot be mapped`);
+      throw new BpfError(
+        'BPF_ARGUMENT',
+        `map ${this.info.name} is no array with BPF_F_MMAPABLE: it cannot be mapped`,
+      );
     const bytes = this.stride * this.info.maxEntries;
     return new Mapping(this.fd, Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE, 0, options.writable ?? true);
   }

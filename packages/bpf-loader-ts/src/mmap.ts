@@ -17,7 +17,9 @@ export class Mapping implements Disposable {
    * Maps `length` bytes of the map `fd` from `offset` (both multiples of the page size). An array needs BPF_F_MMAPABLE (Linux 5.5).
    */
   constructor(fd: number, length: number, offset = 0, writable = true) {
-    this.#buffer = wrap('BPF_MAP', `mmap of ${length} bytes`, () => native.mmap(fd, length, offset, writable));
+    this.#buffer = wrap('BPF_MAP', `mmap of ${length} bytes`, () =>
+      native.mmap(fd, length, offset, writable),
+    );
     this.#untrack = track(`mapping of ${length} bytes`);
     this.writable = writable;
   }

@@ -1,8 +1,12 @@
+import './sys/dispose.js';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { native } from './binding.js';
 import { Btf } from './btf.js';
+import { checkElf } from './elf.js';
 import { BpfError, wrap } from './errors.js';
+import { adopt } from './handle.js';
+import { track } from './leaks.js';
 import { BpfMap } from './map.js';
 import { Program } from './program.js';
 
@@ -38,12 +42,30 @@ export interface LoadOptions {
   reuse?: Record<string, BpfMap>;
   /** Sizes of maps, by name. */
   maxEntries?: Record<string, number>;
-  /** Integer constants of .rodata, by name. */
-  constants?: Record<string, number>;
+  /** Integer constants of .rodata, by name. A value must fit, signed or unsigned. */
+  constants?: Record<string, number | bigint>;
   /** Programs not to load. */
   skip?: string[];
   /** expected_attach_type of programs, by name (AttachType). */
   attachTypes?: Record<string, number>;
+}
+
+function readObject(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (e) {
+    throw new BpfError('BPF_OPEN', `open ${path}: ${(e as Error).message}`, { cause: e });
+  }
+}
+
+/** The value as it stands in `size` bytes. */
+function toInteger(name: string, value: number | bigint, size: number): bigint {
+  const whole = typeof value === 'bigint' || Number.isSafeInteger(value);
+  const bits = BigInt(8 * size);
+  const n = whole ? BigInt(value) : 0n;
+  if (!whole || n < -(1n << (bits - 1n)) || n >= 1n << bits)
+    throw new BpfError('BPF_ARGUMENT', `constant ${name} is ${value}, not a whole number of ${size} bytes`);
+  return BigInt.asUintN(8 * size, n);
 }
 
 /** A BPF object file. Opening is free of the kernel; `load()` makes maps and programs. Linux 5.8 for ring buffers, BTF for CO-RE. */
@@ -52,97 +74,130 @@ export class BpfObject implements Disposable {
   readonly programs: readonly ProgramSpec[];
   readonly btf: Btf;
   readonly #handle: unknown;
-  readonly #open: (BpfMap | Program)[] = [];
-  #state: 'opened' | 'loaded' | 'closed' = 'opened';
+  readonly #untrack: () => void;
+  #open: (BpfMap | Program)[] = [];
+  #state: 'opened' | 'loaded' | 'failed' | 'closed' = 'opened';
 
+  /** `source`: a file's path or its bytes. Throws BPF_OPEN for what is no BPF object, or a damaged one. */
   constructor(source: string | Uint8Array, options: OpenOptions = {}) {
-    const bytes = typeof source === 'string' ? readFileSync(source) : source;
+    // A copy: what is checked here is what libbpf reads, whoever else may write to the memory.
+    const bytes = typeof source === 'string' ? readObject(source) : Uint8Array.from(source);
     const name = options.name ?? (typeof source === 'string' ? basename(source).split('.')[0]! : 'object');
-    this.#handle = wrap('BPF_OPEN', `open ${name}`, () => native.objectOpen(bytes, name.slice(0, 63), options.logLevel ?? 0));
+    this.btf = checkElf(bytes);
+    this.#handle = wrap('BPF_OPEN', `open ${name}`, () =>
+      native.objectOpen(bytes, name.slice(0, 15), options.logLevel ?? 0),
+    );
     const info = native.objectInfo(this.#handle) as { maps: MapSpec[]; programs: ProgramSpec[] };
     this.maps = info.maps;
     this.programs = info.programs;
-    this.btf = new Btf(wrap('BPF_OPEN', `BTF of ${name}`, () => native.objectBtf(this.#handle)));
+    this.#untrack = track(`object ${name}`);
   }
 
   #named<T extends { name: string }>(kind: string, list: readonly T[], name: string): T {
     const found = list.find((x) => x.name === name);
     if (!found)
-      throw new BpfError('BPF_ARGUMENT', `the object has no ${kind} ${name}; it has ${list.map((x) => x.name).join(', ')}`);
+      throw new BpfError(
+        'BPF_ARGUMENT',
+        `the object has no ${kind} ${name}; it has ${list.map((x) => x.name).join(', ')}`,
+      );
     return found;
   }
 
-  /** Makes the maps and loads the programs. */
+  /** Makes the maps and loads the programs. An object that the kernel refused cannot be loaded again: open it anew. */
   load(options: LoadOptions = {}): this {
-    if (this.#state !== 'opened') throw new BpfError('BPF_CLOSED', `the object is ${this.#state}: it can be loaded once`);
-    for (const [name, n] of Object.entries(options.maxEntries ?? {})) {
+    if (this.#state !== 'opened')
+      throw new BpfError('BPF_CLOSED', `the object is ${this.#state}: it can be loaded once`);
+    const { maxEntries = {}, reuse = {}, constants = {}, skip = [], attachTypes = {} } = options;
+    for (const name of [...Object.keys(maxEntries), ...Object.keys(reuse)])
       this.#named('map', this.maps, name);
+    for (const name of [...skip, ...Object.keys(attachTypes)]) this.#named('program', this.programs, name);
+    for (const [name, n] of Object.entries(maxEntries))
       wrap('BPF_MAP', `size of map ${name}`, () => native.objectMapMaxEntries(this.#handle, name, n));
-    }
-    for (const [name, map] of Object.entries(options.reuse ?? {})) {
-      this.#named('map', this.maps, name);
+    for (const [name, map] of Object.entries(reuse))
       wrap('BPF_MAP', `reuse of map ${name}`, () => native.objectMapReuse(this.#handle, name, map.fd));
-    }
-    this.#setConstants(options.constants ?? {});
-    for (const p of this.programs) {
-      const attach = options.attachTypes?.[p.name] ?? -1;
-      const wanted = !(options.skip ?? []).includes(p.name);
-      wrap('BPF_LOAD', `program ${p.name}`, () => native.objectProgram(this.#handle, p.name, wanted, attach));
-    }
+    this.#setConstants(constants);
+    for (const p of this.programs)
+      wrap('BPF_LOAD', `program ${p.name}`, () =>
+        native.objectProgram(this.#handle, p.name, !skip.includes(p.name), attachTypes[p.name] ?? -1),
+      );
+    this.#state = 'failed';
     wrap('BPF_LOAD', 'load', () => native.objectLoad(this.#handle));
     this.#state = 'loaded';
     return this;
   }
 
-  #setConstants(constants: Record<string, number>): void {
+  #setConstants(constants: Record<string, number | bigint>): void {
     const entries = Object.entries(constants);
     if (entries.length === 0) return;
     const map = this.maps.find((m) => m.internal && m.name.endsWith('.rodata'));
-    if (!map) throw new BpfError('BPF_ARGUMENT', `the object has no constants: ${entries[0]![0]} cannot be set`);
+    if (!map)
+      throw new BpfError('BPF_ARGUMENT', `the object has no constants: ${entries[0]![0]} cannot be set`);
     const bytes = native.objectInitialValue(this.#handle, map.name) as ArrayBuffer;
     const view = new DataView(bytes);
-    const vars = this.btf.section('.rodata');
+    // libbpf fills in where variables lie when it opens the object; in the file clang leaves their offsets 0.
+    const vars = new Btf(native.objectBtf(this.#handle)).section('.rodata');
     for (const [name, value] of entries) {
       const v = vars.find((x) => x.name === name);
-      if (!v) throw new BpfError('BPF_ARGUMENT', `the object has no constant ${name}; it has ${vars.map((x) => x.name).join(', ')}`);
-      if (v.size === 1) view.setUint8(v.offset, value);
-      else if (v.size === 2) view.setUint16(v.offset, value, true);
-      else if (v.size === 4) view.setUint32(v.offset, value >>> 0, true);
-      else if (v.size === 8) view.setBigUint64(v.offset, BigInt(value), true);
-      else throw new BpfError('BPF_ARGUMENT', `constant ${name} is ${v.size} bytes long: only integers can be set`);
+      if (!v)
+        throw new BpfError(
+          'BPF_ARGUMENT',
+          `the object has no constant ${name}; it has ${vars.map((x) => x.name).join(', ')}`,
+        );
+      if (!v.integer || ![1, 2, 4, 8].includes(v.size) || v.offset + v.size > bytes.byteLength)
+        throw new BpfError('BPF_ARGUMENT', `constant ${name} is no integer: only integers can be set`);
+      const n = toInteger(name, value, v.size);
+      if (v.size === 8) view.setBigUint64(v.offset, n, true);
+      else if (v.size === 4) view.setUint32(v.offset, Number(n), true);
+      else if (v.size === 2) view.setUint16(v.offset, Number(n), true);
+      else view.setUint8(v.offset, Number(n));
     }
     wrap('BPF_MAP', 'constants', () => native.objectSetInitialValue(this.#handle, map.name, bytes));
   }
 
   #loaded(): void {
-    if (this.#state !== 'loaded') throw new BpfError('BPF_CLOSED', `the object is ${this.#state}, not loaded`);
+    if (this.#state !== 'loaded')
+      throw new BpfError('BPF_CLOSED', `the object is ${this.#state}, not loaded`);
   }
 
-  /** A map of the loaded object. It is the caller's, also after the object is closed. */
+  #take<T extends BpfMap | Program>(fd: number, make: (fd: number) => T): T {
+    const taken = adopt(native.fdDup(fd), make);
+    this.#open = [...this.#open.filter((h) => !h.closed), taken];
+    return taken;
+  }
+
+  /** A map of the loaded object, by its name or, for `.rodata`, `.data` and `.bss`, that of its section. Closed with the object. */
   map(name: string): BpfMap {
     this.#loaded();
-    const spec = this.maps.find((m) => m.name === name) ?? this.maps.find((m) => m.internal && m.name.endsWith(name));
-    this.#named('map', this.maps, spec?.name ?? name);
-    const map = BpfMap.fromFd(native.fdDup(native.objectMapFd(this.#handle, spec?.name ?? name)));
-    this.#open.push(map);
-    return map;
+    const spec =
+      this.maps.find((m) => m.name === name) ??
+      (name.startsWith('.') ? this.maps.find((m) => m.internal && m.name.endsWith(name)) : undefined) ??
+      this.#named('map', this.maps, name);
+    return this.#take(
+      wrap('BPF_MAP', `map ${name}`, () => native.objectMapFd(this.#handle, spec.name)),
+      BpfMap.fromFd,
+    );
   }
 
   /** A program of the loaded object. It is closed with the object; links and pins keep it in the kernel. */
   program(name: string): Program {
     this.#loaded();
     this.#named('program', this.programs, name);
-    const program = Program.fromFd(native.fdDup(native.objectProgFd(this.#handle, name)));
-    this.#open.push(program);
-    return program;
+    let fd: number;
+    try {
+      fd = native.objectProgFd(this.#handle, name);
+    } catch (e) {
+      throw new BpfError('BPF_ARGUMENT', `program ${name} was not loaded: it was skipped`, { cause: e });
+    }
+    return this.#take(fd, Program.fromFd);
   }
 
   /** Closes the object with every map and program taken from it. */
   close(): void {
     if (this.#state === 'closed') return;
-    for (const h of this.#open) h.close();
-    native.objectClose(this.#handle);
     this.#state = 'closed';
+    this.#untrack();
+    native.objectClose(this.#handle);
+    for (const h of this.#open) h.close();
   }
 
   [Symbol.dispose](): void {

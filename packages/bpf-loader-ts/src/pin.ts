@@ -29,16 +29,23 @@ export function ensurePinFolder(path: string): void {
     try {
       execFileSync('mount', ['-t', 'bpf', 'bpf', BPF_FS], { stdio: 'pipe' });
     } catch (e) {
-      throw new BpfError('BPF_PIN', `no BPF file system: run \`mount -t bpf bpf ${BPF_FS}\` as root`, { cause: e });
+      throw new BpfError('BPF_PIN', `no BPF file system: run \`mount -t bpf bpf ${BPF_FS}\` as root`, {
+        cause: e,
+      });
     }
   }
   // Before anything is made: a refusal leaves no folders behind.
   if (!isBpffs(nearest(full)))
-    throw new BpfError('BPF_PIN', `${path} is not on a BPF file system: nothing can be pinned there; use a folder below ${BPF_FS}`);
+    throw new BpfError(
+      'BPF_PIN',
+      `${path} is not on a BPF file system: nothing can be pinned there; use a folder below ${BPF_FS}`,
+    );
   try {
     mkdirSync(full, { recursive: true, mode: 0o700 });
   } catch (e) {
-    throw new BpfError('BPF_PIN', `cannot make the pin folder ${path}: ${(e as Error).message}`, { cause: e });
+    throw new BpfError('BPF_PIN', `cannot make the pin folder ${path}: ${(e as Error).message}`, {
+      cause: e,
+    });
   }
 }
 
@@ -52,4 +59,5 @@ export function pinFd(fd: number, what: string, path: string): void {
 }
 
 /** The descriptor of what is pinned at `path`. */
-export const openPin = (what: string, path: string): number => wrap('BPF_PIN', `open ${what} ${path}`, () => native.objGet(path));
+export const openPin = (what: string, path: string): number =>
+  wrap('BPF_PIN', `open ${what} ${path}`, () => native.objGet(path));

@@ -60,7 +60,12 @@ export class ReadOnlyView implements DataView<ArrayBuffer> {
 
   /** A copy of some bytes. */
   slice(byteOffset: number, length: number): Uint8Array {
-    return new Uint8Array(this.#view.buffer.slice(this.#view.byteOffset + byteOffset, this.#view.byteOffset + byteOffset + length));
+    return new Uint8Array(
+      this.#view.buffer.slice(
+        this.#view.byteOffset + byteOffset,
+        this.#view.byteOffset + byteOffset + length,
+      ),
+    );
   }
 
   setInt8(): never {

@@ -28,7 +28,8 @@ export class RingBuffer implements Disposable {
   readonly view: ReadOnlyView;
 
   constructor(map: BpfMap) {
-    if (map.info.type !== MapType.ringbuf) throw new BpfError('BPF_ARGUMENT', `map ${map.info.name} is no ring buffer`);
+    if (map.info.type !== MapType.ringbuf)
+      throw new BpfError('BPF_ARGUMENT', `map ${map.info.name} is no ring buffer`);
     const size = map.info.maxEntries;
     this.#map = map;
     this.#mask = size - 1;

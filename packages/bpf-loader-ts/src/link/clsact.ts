@@ -16,7 +16,8 @@ export interface ClsactPlace {
 /** The kernel takes 0 for "any" or "choose one": here it would touch what is somebody else's. */
 function check({ ifindex, handle, priority }: ClsactPlace): void {
   const number = (name: string, n: number, max: number): void => {
-    if (!Number.isInteger(n) || n < 1 || n > max) throw new BpfError('BPF_ARGUMENT', `${name} is ${n}, not a whole number from 1 to ${max}`);
+    if (!Number.isInteger(n) || n < 1 || n > max)
+      throw new BpfError('BPF_ARGUMENT', `${name} is ${n}, not a whole number from 1 to ${max}`);
   };
   number('ifindex', ifindex, 0x7fffffff);
   number('handle', handle, 0xffffffff);

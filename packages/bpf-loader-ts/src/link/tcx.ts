@@ -15,7 +15,12 @@ export interface TcxOptions {
 }
 
 /** Attaches a tc program by TCX (Linux 6.6). A program already in the list is EEXIST. In the calling thread's namespace. */
-export function attachTcx(program: Program, ifindex: number, direction: Direction, options: TcxOptions = {}): Link {
+export function attachTcx(
+  program: Program,
+  ifindex: number,
+  direction: Direction,
+  options: TcxOptions = {},
+): Link {
   const flags = options.where === 'head' ? BPF_F_BEFORE : options.where === 'tail' ? BPF_F_AFTER : 0;
   return Link.create(program, ifindex, type(direction), `TCX ${direction}`, {
     flags,
@@ -28,5 +33,7 @@ export function queryTcx(
   ifindex: number,
   direction: Direction,
 ): { revision: number; entries: { progId: number; linkId: number }[] } {
-  return wrap('BPF_ATTACH', `query of TCX ${direction} of device ${ifindex}`, () => native.progQuery(ifindex, type(direction)));
+  return wrap('BPF_ATTACH', `query of TCX ${direction} of device ${ifindex}`, () =>
+    native.progQuery(ifindex, type(direction)),
+  );
 }

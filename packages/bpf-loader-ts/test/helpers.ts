@@ -1,0 +1,138 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BpfObject, type LoadOptions } from 'bpf-loader-ts';
+import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
+import { afterAll, afterEach } from 'vitest';
+
+/** What a child process or a worker imports: the built package, by URL. */
+export const INDEX_URL = new URL('../dist/index.js', import.meta.url).href;
+export const SYS_URL = new URL('../dist/sys/index.js', import.meta.url).href;
+/** The product's own programs: the largest object at hand. */
+export const VFAILOVER_O = fileURLToPath(new URL('../../../bpf/vfailover.bpf.o', import.meta.url));
+
+const undo: (() => void)[] = [];
+afterEach(() => {
+  for (const fn of undo.splice(0).reverse()) fn();
+});
+
+/** Runs after the test, last first. */
+export const after = (fn: () => void): void => void undo.push(fn);
+
+export function own<T extends Disposable>(resource: T): T {
+  after(() => resource[Symbol.dispose]());
+  return resource;
+}
+
+let folder: string | undefined;
+afterAll(() => {
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder of this test file's own. */
+export function tempFolder(): string {
+  folder ??= mkdtempSync(join(tmpdir(), 'bpf-loader-ts-'));
+  return folder;
+}
+
+/** Compiles test/bpf/NAME.bpf.c as the Makefile compiles bpf/; once per test file. */
+export function compile(name: string): string {
+  const out = join(tempFolder(), `${name}.bpf.o`);
+  if (existsSync(out)) return out;
+  const source = fileURLToPath(new URL(`bpf/${name}.bpf.c`, import.meta.url));
+  const arch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
+  const flags = [
+    '-g',
+    '-O2',
+    '-mcpu=v3',
+    '-target',
+    'bpf',
+    '-Wall',
+    '-Werror',
+    `-I/usr/include/${arch}`,
+    '-c',
+    source,
+    '-o',
+    out,
+  ];
+  execFileSync('clang', flags, { stdio: 'pipe' });
+  execFileSync('llvm-strip', ['-g', out]);
+  return out;
+}
+
+/** test/bpf/basic.bpf.c, loaded; closed after the test. */
+export const basic = (options: LoadOptions = {}): BpfObject => own(new BpfObject(compile('basic'))).load(options);
+
+/** A frame for test runs. */
+export const FRAME = new Uint8Array(64);
+
+export const u32 = (n: number): Uint8Array => new Uint8Array(Uint32Array.of(n).buffer);
+
+const BPF_FS = '/sys/fs/bpf';
+const PREFIX = 'bpf-loader-ts-test-';
+
+/** A pin folder of this process's own. Those of processes that died before they could tidy up go too. */
+export function pinFolder(): string {
+  for (const name of readdirSync(BPF_FS)) {
+    const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length).split('-')[0]) : Number.NaN;
+    if (pid > 0 && !existsSync(`/proc/${pid}`)) rmSync(join(BPF_FS, name), { recursive: true, force: true });
+  }
+  const path = join(BPF_FS, `${PREFIX}${process.pid}-${Math.random().toString(36).slice(2)}`);
+  after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export interface Namespace {
+  fd: number;
+  /** Runs `ip` inside. */
+  ip(...args: string[]): string;
+  ifindex(name: string): number;
+  in<T>(fn: () => T): T;
+  /** A path by which another process can enter. */
+  path: string;
+}
+
+/** An anonymous network namespace with the veth pair a-b, both up; gone with the process or the test. */
+export function namespaceWithVeth(): Namespace {
+  const fd = netnsCreate();
+  after(() => closeFd(fd));
+  const path = `/proc/${process.pid}/fd/${fd}`;
+  const ip = (...args: string[]): string =>
+    execFileSync('nsenter', [`--net=${path}`, 'ip', ...args], { encoding: 'utf8' });
+  ip('link', 'add', 'a', 'up', 'type', 'veth', 'peer', 'name', 'b');
+  ip('link', 'set', 'b', 'up');
+  return {
+    fd,
+    ip,
+    path,
+    ifindex: (name) => (JSON.parse(ip('-j', 'link', 'show', 'dev', name)) as { ifindex: number }[])[0]!.ifindex,
+    in: (fn) => withNetns(fd, fn),
+  };
+}
+
+/** Runs an ES module in a Node process of its own, through `via` (`nsenter …`, `setpriv …`) if given. */
+export function node(
+  script: string,
+  via: string[] = [],
+): { status: number | null; signal: string | null; stdout: string; stderr: string } {
+  const [command, ...args] = [...via, process.execPath, '--input-type=module', '-e', script];
+  const run = spawnSync(command!, args, { encoding: 'utf8', timeout: 60_000, maxBuffer: 64 << 20, cwd: '/' });
+  return { status: run.status, signal: run.signal, stdout: run.stdout, stderr: run.stderr };
+}
+
+/** Numbers that look random and are the same each time (mulberry32). */
+export function seeded(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
+
+/** A matcher of a BpfError by code and, if given, errno. */
+export const bpfError = (code: string, errno?: string): object =>
+  errno === undefined ? { name: 'BpfError', code } : { name: 'BpfError', code, errno };

@@ -1,0 +1,231 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { BpfError, BpfMap, BpfObject, MapType } from 'bpf-loader-ts';
+import { describe, expect, it } from 'vitest';
+import { basic, bpfError, compile, FRAME, INDEX_URL, node, own, tempFolder, VFAILOVER_O } from './helpers.js';
+
+/** The error that `fn` throws. */
+function thrown(fn: () => unknown): BpfError {
+  try {
+    fn();
+  } catch (e) {
+    expect(e).toBeInstanceOf(BpfError);
+    return e as BpfError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('opening', () => {
+  it('lists maps and programs without a kernel', () => {
+    const object = own(new BpfObject(compile('basic')));
+    expect(object.maps.filter((m) => !m.internal).map((m) => [m.name, m.type, m.valueSize, m.maxEntries])).toEqual([
+      ['cells', MapType.array, 16, 4],
+      ['percpu', MapType.perCpuArray, 4, 2],
+      ['events', MapType.ringbuf, 0, 65536],
+    ]);
+    expect(object.programs.map((p) => p.name)).toContain('count');
+    expect(object.programs.find((p) => p.name === 'pass')).toMatchObject({ section: 'xdp', type: 6 });
+    expect(object.btf.section('.rodata').map((v) => v.name)).toContain('c32');
+    expect(() => object.map('cells')).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
+  });
+
+  it('refuses what is no object, and says why', () => {
+    expect(thrown(() => new BpfObject('/nowhere/x.o')).message).toMatch(/ENOENT/);
+    for (const bytes of [new Uint8Array(0), new Uint8Array(10), new Uint8Array(4096), Buffer.from('\x7fELF')])
+      expect(thrown(() => new BpfObject(bytes)).code).toBe('BPF_OPEN');
+    expect(thrown(() => new BpfObject(process.execPath)).message).toMatch(/relocatable|for BPF/);
+  });
+
+  it('mutated and truncated files give an error and never a crash', () => {
+    const run = node(`
+      import { readFileSync } from 'node:fs';
+      const { BpfObject } = await import(${JSON.stringify(INDEX_URL)});
+      const seeded = (a) => () => { a = (a + 0x6d2b79f5) | 0; let t = Math.imul(a ^ (a >>> 15), 1 | a);
+        t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t; return (t ^ (t >>> 14)) >>> 0; };
+      const source = readFileSync(${JSON.stringify(VFAILOVER_O)});
+      const headers = Number(source.readBigUInt64LE(40));
+      const seen = { none: 0 };
+      for (let seed = 0; seed < 600; seed++) {
+        const next = seeded(seed);
+        let bytes = Buffer.from(source);
+        for (let i = next() % 12; i >= 0; i--) {
+          const where = next() % 5;
+          const at = where === 0 ? next() % 64 : where === 1 ? headers + next() % (bytes.length - headers) : next() % headers;
+          bytes[at] = [next() & 255, 0, 255, 127, 128, 1][next() % 6];
+        }
+        if (seed % 6 === 0) bytes = bytes.subarray(0, next() % bytes.length);
+        let object;
+        try {
+          object = new BpfObject(bytes);
+          for (const name of object.btf.structNames()) try { object.btf.struct(name); } catch (e) { if (!e.code) throw e; }
+          object.load();
+          seen.none++;
+        } catch (e) {
+          if (e.name !== 'BpfError') { console.log('seed ' + seed + ': ' + e.stack); process.exit(1); }
+          seen[e.code] = (seen[e.code] ?? 0) + 1;
+        } finally {
+          object?.close();
+        }
+      }
+      console.log(JSON.stringify(seen));`);
+    expect(run).toMatchObject({ status: 0, signal: null });
+    const seen = JSON.parse(run.stdout) as Record<string, number>;
+    expect(Object.values(seen).reduce((a, b) => a + b)).toBe(600);
+    expect(seen.BPF_OPEN).toBeGreaterThan(100);
+  });
+
+  it('opens bytes wherever they lie, and a copy of them', () => {
+    const path = compile('basic');
+    const bytes = new Uint8Array(Buffer.concat([Buffer.alloc(3), Buffer.from(own(new BpfObject(path)) && '')]));
+    expect(thrown(() => new BpfObject(bytes)).code).toBe('BPF_OPEN');
+    const copy = join(tempFolder(), 'name-that-is-too-long-for-a-kernel.o');
+    writeFileSync(copy, '');
+    expect(thrown(() => new BpfObject(copy)).code).toBe('BPF_OPEN');
+  });
+});
+
+describe('loading', () => {
+  it('sets constants of every size', () => {
+    const run = (constants: Record<string, number | bigint>): number =>
+      basic({ constants }).program('constants').testRun({ data: FRAME }).retval;
+    expect(run({})).toBe(1 + 2 + 3 - 4 + 5 + 7);
+    expect(run({ c8: 255, c16: 65535, c32: 1_000_000, s32: -1, c64: 2n ** 33n, colour: 0 })).toBe(
+      255 + 65535 + 1_000_000 - 1 + 2,
+    );
+    expect(run({ c8: -1 })).toBe(255 + 2 + 3 - 4 + 5 + 7);
+  });
+
+  it.each([
+    [{ c8: 256 }, /c8 is 256/],
+    [{ c32: -(2 ** 31) - 1 }, /c32 is/],
+    [{ c32: 1.5 }, /whole number/],
+    [{ c64: Number.NaN }, /whole number/],
+    [{ text: 1 }, /no integer/],
+    [{ c33: 1 }, /has no constant c33; it has .*c32/],
+  ])('refuses the constants %o', (constants, message) => {
+    const object = own(new BpfObject(compile('basic')));
+    const error = thrown(() => object.load({ constants: constants as Record<string, number> }));
+    expect(error.code).toBe('BPF_ARGUMENT');
+    expect(error.message).toMatch(message);
+    object.load(); // nothing reached the kernel, so the object is as good as before
+  });
+
+  it('refuses unknown names, whatever they are for', () => {
+    const object = own(new BpfObject(compile('basic')));
+    const map = own(BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 16, maxEntries: 4, flags: 0 }));
+    for (const options of [
+      { skip: ['nope'] },
+      { attachTypes: { nope: 1 } },
+      { maxEntries: { nope: 1 } },
+      { reuse: { nope: map } },
+    ])
+      expect(thrown(() => object.load(options))).toMatchObject({
+        code: 'BPF_ARGUMENT',
+        message: expect.stringMatching(/no (map|program) nope; it has/),
+      });
+    expect(thrown(() => object.load({ maxEntries: { cells: -1 } })).code).toBe('BPF_ARGUMENT');
+  });
+
+  it('changes sizes, skips programs, reuses maps', () => {
+    const one = basic({ maxEntries: { cells: 100 }, skip: ['emit', 'emit_large'] });
+    expect(one.map('cells').info.maxEntries).toBe(100);
+    expect(thrown(() => one.program('emit'))).toMatchObject({ code: 'BPF_ARGUMENT', message: /skipped/ });
+    const two = basic({ reuse: { cells: one.map('cells') } });
+    expect(two.map('cells').info.id).toBe(one.map('cells').info.id);
+    two.program('count').testRun({ data: FRAME, repeat: 5 });
+    expect(new DataView(one.map('cells').lookup(new Uint8Array(4))!.buffer).getBigUint64(0, true)).toBe(15n);
+    expect(one.map('.bss').info.valueSize).toBe(8);
+    expect(() => one.map('ss')).toThrow(/no map ss/);
+    const wrong = own(BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 8, maxEntries: 4, flags: 0 }));
+    expect(
+      thrown(() => own(new BpfObject(compile('basic'))).load({ reuse: { cells: wrong } })).code,
+    ).toMatch(/^BPF_(MAP|LOAD)$/);
+  });
+
+  it('is done once; closing closes what was taken from it', () => {
+    const object = basic();
+    const [map, program] = [object.map('cells'), object.program('count')];
+    expect(thrown(() => object.load())).toMatchObject({ code: 'BPF_CLOSED', message: /loaded/ });
+    object.close();
+    object.close();
+    expect([map.closed, program.closed]).toEqual([true, true]);
+    expect(() => object.map('cells')).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
+    expect(() => program.testRun({ data: FRAME })).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
+  });
+});
+
+describe('a program that the verifier refuses', () => {
+  const others = (keep: string): string[] => ['out_of_bounds', 'unchecked', 'long_way'].filter((n) => n !== keep);
+
+  it.each([
+    ['out_of_bounds', /invalid access to map value, value_size=4 off=400 size=4; R\d .*outside/],
+    ['unchecked', /R\d invalid mem access 'map_value_or_null'/],
+    ['long_way', /R\d invalid mem access 'map_value_or_null'/],
+  ])('%s: one line of summary, the whole log behind it', (name, message) => {
+    const object = own(new BpfObject(compile('refused')));
+    const error = thrown(() => object.load({ skip: others(name) }));
+    expect(error).toMatchObject({ code: 'BPF_VERIFIER', errno: 'EACCES', message: expect.stringMatching(message) });
+    expect(error.message).not.toContain('\n');
+    expect(error.log).toMatch(/BEGIN PROG LOAD LOG/);
+    expect(error.log).toMatch(/processed \d+ insns/);
+    expect(error.log).toMatch(/END PROG LOAD LOG/);
+    if (name === 'long_way') expect(error.log!.length).toBeGreaterThan(256 * 1024);
+    expect(thrown(() => object.load())).toMatchObject({ code: 'BPF_CLOSED', message: /failed/ });
+  });
+
+  it('worker threads that load at the same time each get their own log', async () => {
+    const path = compile('refused');
+    const logs = await Promise.all(
+      [...others(''), ...others('')].map(async (name) => {
+        const worker = new Worker(
+          `import(${JSON.stringify(INDEX_URL)}).then(({ BpfObject }) => {
+             const logs = [];
+             for (let i = 0; i < 3; i++) {
+               const object = new BpfObject(${JSON.stringify(path)});
+               try { object.load({ skip: ${JSON.stringify(others(name))} }); } catch (e) { logs.push(e.log); }
+               object.close();
+             }
+             require('node:worker_threads').parentPort.postMessage(logs);
+           })`,
+          { eval: true },
+        );
+        const got = await new Promise<string[]>((resolve, reject) => {
+          worker.once('message', resolve);
+          worker.once('error', reject);
+        });
+        await worker.terminate();
+        return { name, got };
+      }),
+    );
+    for (const { name, got } of logs) {
+      expect(got).toHaveLength(3);
+      for (const log of got) {
+        expect(log.match(/prog '(\w+)': -- BEGIN/g)).toEqual([`prog '${name}': -- BEGIN`]);
+        expect(log.match(/processed/g)).toHaveLength(1);
+      }
+    }
+  });
+});
+
+it('threads and the process may end with everything open', () => {
+  const script = `
+    import { Worker } from 'node:worker_threads';
+    const body = \`import(${JSON.stringify(INDEX_URL)}).then(({ BpfObject, RingBuffer }) => {
+      const object = new BpfObject(${JSON.stringify(compile('basic'))}).load();
+      globalThis.keep = [object, object.map('cells').mmap().int32(), new RingBuffer(object.map('events'))];
+      require('node:worker_threads').parentPort.postMessage(0);
+      setInterval(() => globalThis.keep[1][0]++, 0);
+    })\`;
+    for (let round = 0; round < 3; round++)
+      await Promise.all([0, 1, 2].map(async () => {
+        const w = new Worker(body, { eval: true });
+        await new Promise((resolve) => w.once('message', resolve));
+        await w.terminate();
+      }));
+    // The addon was unloaded with the last worker; here it comes again, and stays open until the end.
+    const { BpfObject } = await import(${JSON.stringify(INDEX_URL)});
+    globalThis.keep = new BpfObject(${JSON.stringify(compile('basic'))}).load().map('cells').mmap().int32();
+    console.log('end');`;
+  expect(node(script)).toMatchObject({ status: 0, signal: null, stdout: 'end\n' });
+});

@@ -1,0 +1,114 @@
+import type { Probe } from 'bpf-loader-ts';
+
+/** Features of the kernel, each probed by trying it. */
+export const FEATURES = [
+  'atomics',
+  'btf',
+  'mmapableArray',
+  'ringBuffer',
+  'tcx',
+  'clsact',
+  'kernCtx',
+  'nativeXdp',
+  'netkit',
+] as const;
+export type Feature = (typeof FEATURES)[number];
+
+/** What needs our native addon to find out. */
+export interface ProbeFindings {
+  /** Version of the shared libbpf; null where it is linked in. */
+  libbpf: string | null;
+  features: Record<Feature, Probe>;
+  /** Whether this kernel loads our programs, with the privileges of this process. */
+  programs: Probe;
+  /** Whether this process may enter a network namespace by its descriptor, be it its own. */
+  setns: Probe;
+  /** RLIMIT_MEMLOCK in bytes, Infinity for unlimited. */
+  memlock: { soft: number; hard: number };
+  /** Pairs in this process's own namespace. A string: why they could not be listed. */
+  candidates: readonly Candidate[] | string;
+}
+
+/** What /proc, /sys and the file system tell. */
+export interface HostFindings {
+  /** vfailover's. */
+  version: string;
+  /** `6.1.0-28-amd64`. */
+  release: string;
+  arch: string;
+  /** Without the leading v. */
+  node: string;
+  /** CPUs that this process may use. */
+  cpus: number;
+  /** CapEff of /proc/self/status; null where that cannot be read. */
+  capabilities: bigint | null;
+  /** Whether /sys/fs/bpf is a BPF file system, and whether a folder can be made in it. */
+  bpffs: { mounted: boolean; writable: Probe };
+  /** null: not readable here, as in a namespace that does not have the setting. */
+  sysctls: { netdevMaxBacklog: number | null; rmemMax: number | null };
+  /** Files of the build that are not there. */
+  missing: readonly string[];
+  /** Programs that run and configure devices on their own. */
+  managers: readonly Manager[];
+}
+
+/** Everything that the report is made of. Facts only. */
+export interface Findings {
+  host: HostFindings;
+  /** A string: why the native addon cannot be loaded. */
+  probes: ProbeFindings | string;
+}
+
+export type Manager = 'NetworkManager' | 'systemd-networkd' | 'dhcpcd' | 'connman' | 'wicked';
+
+/** A device of a pair, as far as the report needs it. */
+export interface CandidateDevice {
+  name: string;
+  ifindex: number;
+  /** `virtio_net`, `iavf` …; null where the driver does not tell. */
+  driver: string | null;
+  /** Managers that say they manage it. */
+  managedBy: readonly Manager[];
+  /** Programs of others on its tc hooks, in words. */
+  foreign: readonly string[];
+}
+
+/** Devices that share a MAC: what a failover instance can be made of. */
+export interface Candidate {
+  mac: string;
+  /** The virtio device; null when none, or more than one, looks like it. */
+  master: CandidateDevice | null;
+  /** The others. More than one is ambiguous. */
+  others: readonly CandidateDevice[];
+  /** Who pairs or owns some of them already: `net_failover eth0`, `bond bond0`. */
+  owner: string | null;
+}
+
+/** `fail`: vfailover cannot run. `warn`: it runs, and this is what it costs. `unknown`: the probe could not tell. */
+export type Status = 'ok' | 'warn' | 'fail' | 'unknown';
+
+export interface Check {
+  /** Stable, for scripts. */
+  name: string;
+  status: Status;
+  found: string;
+  needed: string;
+  /** What it costs as it is; null: nothing. */
+  cost: string | null;
+  /** What to do about it, or a hint; null: nothing. */
+  fix: string | null;
+}
+
+/** What `vfailover doctor --json` prints. */
+export interface DoctorReport {
+  /** No check failed. */
+  can_run: boolean;
+  version: string;
+  kernel: string;
+  arch: string;
+  node: string;
+  libbpf: string | null;
+  cpus: number;
+  checks: Check[];
+  candidates: readonly Candidate[];
+}

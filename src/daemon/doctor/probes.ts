@@ -1,0 +1,196 @@
+/**
+ * What has to be tried. Whatever touches a device does so in a namespace that has no name and ends with the probe; of the machine's
+ * own devices facts are read and nothing is changed. Loaded by doctor.ts only when the native addon can be.
+ */
+import { readFileSync } from 'node:fs';
+import {
+  BpfError,
+  BpfObject,
+  haveAtomics,
+  haveBtf,
+  haveClsact,
+  haveKfunc,
+  haveMmapableArray,
+  haveNativeXdp,
+  haveRingBuffer,
+  haveTcx,
+  type Probe,
+} from 'bpf-loader-ts';
+import {
+  ControlSocket,
+  closeFd,
+  errnoName,
+  memlockLimit,
+  NetlinkSocket,
+  netnsCreate,
+  netnsCurrent,
+  withNetns,
+} from 'bpf-loader-ts/sys';
+import { foreignPrograms } from '../../datapath/hooks.js';
+import { MessageBuilder, parseAck, splitMessages } from '../../netlink/codec.js';
+import * as c from '../../netlink/constants.js';
+import { Rtnl } from '../../netlink/index.js';
+import { bpfObject } from '../../paths.js';
+import { findCandidates } from './candidates.js';
+import type { Candidate, Manager, ProbeFindings } from './findings.js';
+import { managersOf } from './host.js';
+
+const NETKIT_SINCE = '6.7';
+const NETKIT_TIMEOUT_MS = 1000;
+const LOOPBACK = 1;
+
+/** Takes tens of milliseconds. Never throws. `managers`: those that run. */
+export function gatherProbes(managers: readonly Manager[]): ProbeFindings {
+  const kernCtx = haveKfunc('bpf_cast_to_kern_ctx', '6.2');
+  return {
+    libbpf: libbpfVersion(),
+    features: {
+      atomics: haveAtomics(),
+      btf: haveBtf(),
+      mmapableArray: haveMmapableArray(),
+      ringBuffer: haveRingBuffer(),
+      tcx: haveTcx(),
+      kernCtx,
+      ...probeDevices(),
+    },
+    programs: loadPrograms(kernCtx.answer === 'supported'),
+    setns: attempt('entering a network namespace', enterOwn),
+    memlock: memlockLimit(),
+    candidates: listCandidates(managers),
+  };
+}
+
+/** The shared library as it was mapped: `/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.2`. */
+function libbpfVersion(): string | null {
+  try {
+    return /\/libbpf\.so\.([\d.]+)$/m.exec(readFileSync('/proc/self/maps', 'utf8'))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** A probe of something that can only fail for want of permission. */
+function attempt(name: string, test: () => void): Probe {
+  try {
+    test();
+    return { answer: 'supported', detail: `${name} works` };
+  } catch (error) {
+    return { answer: 'unsupported', detail: `${name}: ${messageOf(error)}` };
+  }
+}
+
+function enterOwn(): void {
+  const own = netnsCurrent();
+  try {
+    withNetns(own, () => {});
+  } finally {
+    closeFd(own);
+  }
+}
+
+type DeviceProbes = Record<'clsact' | 'nativeXdp' | 'netkit', Probe>;
+
+function probeDevices(): DeviceProbes {
+  let netns: number;
+  try {
+    netns = netnsCreate();
+  } catch (error) {
+    const detail = `no network namespace to try it in: ${messageOf(error)}`;
+    const none: Probe = { answer: 'inconclusive', detail };
+    return { clsact: none, nativeXdp: none, netkit: none };
+  }
+  try {
+    const veth = createVeth(netns);
+    return {
+      // the loopback of a namespace of our own will do where there is no veth
+      clsact: withNetns(netns, () => haveClsact(typeof veth === 'number' ? veth : LOOPBACK)),
+      nativeXdp:
+        typeof veth === 'number' ? withNetns(netns, () => haveNativeXdp(veth, 'veth', '4.19')) : veth,
+      netkit: probeNetkit(netns),
+    };
+  } catch (error) {
+    const failed: Probe = { answer: 'inconclusive', detail: messageOf(error) };
+    return { clsact: failed, nativeXdp: failed, netkit: failed };
+  } finally {
+    closeFd(netns);
+  }
+}
+
+/** Its ifindex, or why there is none. */
+function createVeth(netns: number): number | Probe {
+  try {
+    using rtnl = new Rtnl({ netns });
+    return rtnl.createVeth({ name: 'vfprobe0', peer: { name: 'vfprobe1' } }).ifindex;
+  } catch (error) {
+    return { answer: 'inconclusive', detail: `no veth to try it on: ${messageOf(error)}` };
+  }
+}
+
+/** Makes a netkit pair, which ends with its namespace. A kernel that does not know the kind says EOPNOTSUPP. */
+function probeNetkit(netns: number): Probe {
+  const inconclusive = (why: string): Probe => ({ answer: 'inconclusive', detail: `netkit: ${why}` });
+  try {
+    using socket = new NetlinkSocket({ netns });
+    const flags = c.NLM_F_REQUEST | c.NLM_F_ACK | c.NLM_F_CREATE | c.NLM_F_EXCL;
+    const request = new MessageBuilder(c.RTM_NEWLINK, flags)
+      .ifinfo(0)
+      .string(c.IFLA_IFNAME, 'vfprobe2')
+      .nest(c.IFLA_LINKINFO, (m) => m.string(c.IFLA_INFO_KIND, 'netkit'));
+    const sent = socket.send(request.finish(1));
+    if (sent < 0) return inconclusive(errnoName(sent));
+    const buffer = new Uint8Array(4096);
+    if (socket.pollIn(NETKIT_TIMEOUT_MS) !== 1) return inconclusive('the kernel did not answer');
+    const length = socket.recv(buffer);
+    if (length < 0) return inconclusive(errnoName(length));
+    for (const message of splitMessages(buffer.subarray(0, length))) {
+      if (message.type !== c.NLMSG_ERROR) continue;
+      const { errno } = parseAck(message);
+      if (errno === 0) return { answer: 'supported', detail: 'netkit works' };
+      if (errno === c.EOPNOTSUPP) {
+        return { answer: 'unsupported', detail: `netkit not supported (requires kernel >= ${NETKIT_SINCE})` };
+      }
+      return inconclusive(errnoName(errno));
+    }
+    return inconclusive('the kernel did not acknowledge');
+  } catch (error) {
+    return inconclusive(messageOf(error));
+  }
+}
+
+/** Loads our own programs as the datapath does, attached to nothing and pinned nowhere: the probe that no table can replace. */
+function loadPrograms(kernCtx: boolean): Probe {
+  try {
+    using object = new BpfObject(bpfObject('vfailover'), { name: 'vfailover' });
+    object.load({ constants: { vf_has_kern_ctx: kernCtx ? 1 : 0 } });
+    const names = object.programs.map((p) => p.name);
+    return { answer: 'supported', detail: `${names.length} programs load` };
+  } catch (error) {
+    const refused = error instanceof BpfError && error.code !== 'BPF_PERMISSION';
+    return { answer: refused ? 'unsupported' : 'inconclusive', detail: messageOf(error) };
+  }
+}
+
+function listCandidates(managers: readonly Manager[]): Candidate[] | string {
+  try {
+    using rtnl = new Rtnl();
+    using control = new ControlSocket();
+    return findCandidates(rtnl.links(), ({ name, ifindex }) => ({
+      driver: quietly(() => control.driver(name)?.driver) ?? null,
+      managedBy: managersOf(ifindex, managers),
+      foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
+    }));
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** A detail that may be missing: the device has just gone, or asking needs a privilege that another check reports. */
+function quietly<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,138 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
+import { afterEach, expect, it, vi } from 'vitest';
+import type { DoctorReport, Status } from '../../src/daemon/doctor/findings.js';
+import { examine, runDoctor } from '../../src/daemon/doctor.js';
+import { Rtnl } from '../../src/netlink/index.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** What runDoctor prints, and its exit status. */
+async function run(json: boolean): Promise<{ text: string; status: number }> {
+  let text = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    text += String(chunk);
+    return true;
+  });
+  const status = await runDoctor({ json });
+  write.mockRestore();
+  return { text, status };
+}
+
+const statuses = ({ checks }: DoctorReport): Record<string, Status> =>
+  Object.fromEntries(checks.map((c) => [c.name, c.status]));
+
+it('this kernel is known (lab.md): what it has is ok, netkit is absent', async () => {
+  const { text, status } = await run(true);
+  const report = JSON.parse(text) as DoctorReport;
+  expect(statuses(report)).toMatchObject({
+    kernel: 'ok',
+    capabilities: 'ok',
+    perfmon: 'ok',
+    namespaces: 'ok',
+    btf: 'ok',
+    'mmapable-arrays': 'ok',
+    'ring-buffer': 'ok',
+    programs: 'ok',
+    tcx: 'ok',
+    clsact: 'ok',
+    'kern-ctx': 'ok',
+    'native-xdp': 'ok',
+    netkit: 'warn',
+    addon: 'ok',
+    'bpf-objects': 'ok',
+    bpffs: 'ok',
+  });
+  expect(report.checks.find((c) => c.name === 'netkit')?.found).toContain('requires kernel >= 6.7');
+  expect(report.checks.find((c) => c.name === 'clsact')?.found).toBe('present');
+  expect({ status, can_run: report.can_run }).toEqual({ status: 0, can_run: true });
+});
+
+it('the table says the same', async () => {
+  const { text, status } = await run(false);
+  expect(text).toMatch(/^vfailover \S+, Linux \d/);
+  expect(text).toMatch(/^ok {7}tcx /m);
+  expect(text).toMatch(/\nvfailover can run here.*\.\n$/);
+  expect(status).toBe(0);
+});
+
+it('leaves the machine as it was', async () => {
+  const state = (): unknown => {
+    using rtnl = new Rtnl();
+    return {
+      links: rtnl.links(),
+      qdiscs: rtnl.qdiscs(),
+      bpffs: readdirSync('/sys/fs/bpf').filter((name) => name.startsWith('vfailover-doctor')),
+      namespaces: execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' }),
+    };
+  };
+  const before = state();
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  await examine();
+  const open = descriptors();
+  await examine();
+  expect(descriptors()).toBe(open);
+  expect(state()).toEqual(before);
+});
+
+it('finds devices of one MAC in its own namespace', () => {
+  const netns = netnsCreate();
+  try {
+    using rtnl = new Rtnl({ netns });
+    rtnl.createVeth({ name: 'm0', mac: '02:00:00:00:00:01', peer: { name: 'mx' } });
+    rtnl.createVeth({ name: 'v0', mac: '02:00:00:00:00:01', peer: { name: 'vx' } });
+    // a child inherits the namespace of the thread that makes it
+    const child = withNetns(netns, () => cli(process.execPath, []));
+    const { checks, candidates } = JSON.parse(child.stdout) as DoctorReport;
+    expect(candidates).toMatchObject([
+      {
+        mac: '02:00:00:00:00:01',
+        master: null,
+        others: [
+          { name: 'm0', driver: 'veth', foreign: [] },
+          { name: 'v0', driver: 'veth' },
+        ],
+      },
+    ]);
+    expect(checks.find((c) => c.name === 'devices')).toMatchObject({
+      status: 'warn',
+      found: expect.stringContaining('m0'),
+    });
+  } finally {
+    closeFd(netns);
+  }
+});
+
+it('without privileges says what is missing and what it could not find out', () => {
+  const child = cli('setpriv', [
+    '--reuid',
+    '65534',
+    '--clear-groups',
+    '--inh-caps',
+    '-all',
+    process.execPath,
+  ]);
+  const report = JSON.parse(child.stdout) as DoctorReport;
+  expect(statuses(report)).toMatchObject({
+    capabilities: 'fail',
+    perfmon: 'warn',
+    btf: 'ok',
+    tcx: 'unknown',
+    clsact: 'unknown',
+    'native-xdp': 'unknown',
+    netkit: 'unknown',
+    programs: 'unknown',
+    addon: 'ok',
+  });
+  expect(child.status).toBe(1);
+});
+
+/** `vfailover doctor --json` as a process of its own, with words before it. */
+function cli(command: string, args: string[]): { stdout: string; status: number | null } {
+  const main = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+  return spawnSync(command, [...args, main, 'doctor', '--json'], { encoding: 'utf8' });
+}
