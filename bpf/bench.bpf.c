@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * What counting and steering cost, one step at a time, for BPF_PROG_TEST_RUN: the helper that redirects is left out, it costs the
- * same whoever calls it.
+ * same whoever calls it. And two tools of the other benchmarks: a source of events, and a sink for frames.
  */
 #include "common.h"
+#include <linux/ip.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
 
 SEC("tc")
 int vf_empty(struct __sk_buff *skb)
@@ -49,6 +52,44 @@ SEC("tc")
 int vf_carrier_check(struct __sk_buff *skb)
 {
 	return vf_unusable(skb) ? TC_DROP : TC_NEXT;
+}
+
+/* A record as tier 0 writes it at a flip, stamped last. */
+SEC("tc")
+int vf_bench_event(struct __sk_buff *skb)
+{
+	struct vf_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e)
+		return TC_DROP;
+	e->slot = vf_slot;
+	e->cause = VF_CAUSE_CARRIER;
+	e->old_word = 0;
+	e->new_word = 1;
+	e->ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+	return TC_NEXT;
+}
+
+#define VF_SINK_PORT 7413
+
+/* The far end of a flood: counts datagrams to VF_SINK_PORT per CPU and takes them out of the way. */
+SEC("tc")
+int vf_sink(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+	struct vf_counters *count;
+
+	if ((void *)(udp + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != 17 ||
+	    udp->dest != bpf_htons(VF_SINK_PORT))
+		return TC_NEXT;
+	count = vf_counters();
+	if (count)
+		count->rx[VF_PRIMARY].packets++;
+	return TC_DROP;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -57,7 +57,7 @@ struct {
 /* Set by user space before load (.rodata), so the verifier folds them. */
 const volatile __u32 vf_slot = 0;
 const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
-const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists: Linux 6.2 */
+const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists (Linux 6.2) and may be used (CAP_PERFMON) */
 
 /* The few kernel fields we read; CO-RE finds their offsets on the running kernel. */
 struct net_device {
@@ -93,7 +93,7 @@ static __noinline __u32 vf_gso_header(struct __sk_buff *skb)
 	__u8 b[20];
 	__u32 at = ETH_HLEN;
 
-	if (!skb || bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
 		return ETH_HLEN;
 	if (b[0] >> 4 == 4)
 		at += (b[0] & 0xf) * 4;

@@ -1,5 +1,5 @@
 import { BpfMap, type Mapping, RingBuffer } from 'bpf-loader-ts';
-import { clockMonotonic, ControlSocket, Epoll, eventfdClear, linkStates, NetlinkSocket } from 'bpf-loader-ts/sys';
+import { clockMonotonic, ControlSocket, Epoll, eventfdClear, LINK_CARRIER, LINK_RUNNING, linkStates, NetlinkSocket } from 'bpf-loader-ts/sys';
 import { EVENT, LINE } from '../src/datapath/layout.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../src/failover/device.js';
@@ -24,6 +24,13 @@ const EVENTS = 1;
 const HINT = 2;
 /** How long the first frames after a flip are waited for: 10 s. */
 const FIRST_FRAME_NS = 10e9;
+
+/**
+ * Link bits as the policy should see them. The active path is as good as its carrier. Another one must be RUNNING to be switched to:
+ * between carrier and that (linkwatch, up to a second) its queue drops what is sent. Negative (no device) stays as it is.
+ */
+const usable = (link: number, active: boolean): number =>
+  link < 0 || active || link & LINK_RUNNING ? link : link & ~LINK_CARRIER;
 
 /** What one instance holds open in this thread. */
 interface Held {
@@ -179,10 +186,11 @@ export class DecisionLoop {
       const record = policyBase(slot);
       const word = readWord(lines, line);
       if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
-      policy[record + P_LINK_PRIMARY] = this.#links[2 * i]!;
-      policy[record + P_LINK_STANDBY] = this.#links[2 * i + 1]!;
+      const active = pathOf(word);
+      policy[record + P_LINK_PRIMARY] = usable(this.#links[2 * i]!, active === PRIMARY);
+      policy[record + P_LINK_STANDBY] = usable(this.#links[2 * i + 1]!, active === STANDBY);
       const path = evaluate(policy, record, this.#nowMs);
-      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
+      if (path !== active) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
       const bits = this.#tier0[i] === 1 ? armedFallbacks(policy, record) : 0;
       if (bits !== this.#armed[i]) {
         arm(lines, line, bits);

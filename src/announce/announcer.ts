@@ -45,7 +45,7 @@ export class Announcer implements Disposable {
   readonly #mac: Uint8Array;
   /** Undefined: the calling thread's own, which needs no CAP_SYS_ADMIN to get to. */
   readonly #netns: number | undefined;
-  /** Kept open: closing a packet socket waits for an RCU grace period, tens of ms that a switch must not pay. */
+  /** Kept open: closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
   readonly #sockets = new Map<number, PacketSocket>();
   #rtnl: Rtnl | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -60,7 +60,8 @@ export class Announcer implements Disposable {
 
   /**
    * Sends the first round before it returns and the others `delayMs` apart; what is left of an earlier call's rounds is dropped.
-   * Reads the addresses once, blocking for some 100 µs. Never throws: what goes wrong is counted in `stats`. After close() it does
+   * Reads the addresses once, which blocks: about 20 µs with few devices and `devices` given, 150 µs without; with 500 devices 1 and
+   * 14 ms. Never throws: what goes wrong is counted in `stats`. After close() it does
    * nothing. The timer does not keep the process alive.
    */
   announce(): void {

@@ -1,3 +1,4 @@
+import { Announcer } from '../announce/index.js';
 import type { InstanceConfig } from '../config/index.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
@@ -21,7 +22,7 @@ export class Managed {
   readonly instance: FailoverInstance;
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
-  announcer: { announce(): void; close(): void } | undefined;
+  readonly announcer: Announcer;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
@@ -49,6 +50,14 @@ export class Managed {
       enter: ns.enter,
     });
     this.ops = new TransparentOps(ns, this.datapath);
+    this.announcer = new Announcer({
+      netns: ns.fd,
+      masterIfindex: master.ifindex,
+      mac,
+      count: config.announce.count,
+      delayMs: config.announce.delay_ms,
+      devices: () => ns.monitor.links.values(),
+    });
     const { slot } = this.datapath;
     shards.attach({
       slot,
@@ -71,6 +80,12 @@ export class Managed {
         index: slot,
         ...(Object.keys(selector).length > 0 && { rules: { primary: selector } }),
       });
+      const standby = this.instance.slave('standby');
+      // An adopted instance goes on with what it has; a new one whose master cannot serve is refused.
+      if (standby.error && !adopted) {
+        ns.registry.unregister(config.name);
+        throw standby.error;
+      }
     } catch (e) {
       shards.detach(slot);
       if (adopted) this.datapath.release();
@@ -81,7 +96,7 @@ export class Managed {
 
   /** Lets go of what this process holds for the instance. */
   close(): void {
-    this.announcer?.close();
+    this.announcer.close();
   }
 }
 

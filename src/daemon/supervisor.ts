@@ -194,7 +194,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const decision = this.#history.add(name, m, leave);
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
-    managed.announcer?.announce();
+    managed.announcer.announce();
     this.#log.info({ decision }, `${name}: ${decision.from} -> ${decision.to}, ${decision.cause}, tier ${decision.tier}`);
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);

@@ -3,12 +3,20 @@ import { join } from 'node:path';
 import { BpfError, BpfMap, BpfObject, ensurePinFolder, haveKfunc, type Mapping, possibleCpus } from 'bpf-loader-ts';
 import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
+import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
 import { COUNTERS_BYTES, IDENTITY_BYTES, LINE_BYTES, RECENT, VF_LAYOUT } from './layout.js';
 
 const MAPS = ['lines', 'counters', 'identities', 'recent'] as const;
 type MapName = (typeof MAPS)[number];
+
+/**
+ * Whether programs may look at the device behind a frame, and so tier 0 at its carrier: Linux 6.2, and CAP_PERFMON for reading kernel
+ * memory. Without it tier 0 still notices a device that is gone.
+ */
+export const seesCarrier = (): boolean =>
+  hasCapability('perfmon') && haveKfunc('bpf_cast_to_kern_ctx', '6.2').answer === 'supported';
 
 /** Turns what the loader throws into an error of ours. */
 export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: string): VfError {
@@ -124,7 +132,7 @@ export class PinStore implements Disposable {
         constants: {
           vf_slot: slot,
           vf_cpus: this.cpus,
-          vf_has_kern_ctx: haveKfunc('bpf_cast_to_kern_ctx', '6.2').answer === 'supported' ? 1 : 0,
+          vf_has_kern_ctx: seesCarrier() ? 1 : 0,
         },
         reuse: { ...this.#maps, events: this.#events[shard]! },
       });

@@ -17,6 +17,7 @@
 
 #define LINK_CARRIER 1
 #define LINK_UP 2
+#define LINK_RUNNING 4
 
 /*
  * ioctls take names, devices are known by ifindex, and a name may move to another device between
@@ -49,6 +50,8 @@ static int link_state_once(int sock, int ifindex)
 		state |= LINK_CARRIER;
 	if (flags & IFF_UP)
 		state |= LINK_UP;
+	if (flags & IFF_RUNNING)
+		state |= LINK_RUNNING;
 	return state;
 }
 

@@ -25,11 +25,20 @@ static int ns_self(void)
 	return open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
 }
 
+/* setns(2) wants CAP_SYS_ADMIN even for the namespace that the thread is in already. */
+static bool ns_is_self(int ns)
+{
+	struct stat mine, other;
+
+	return stat(SELF_NETNS, &mine) == 0 && fstat(ns, &other) == 0 && mine.st_ino == other.st_ino &&
+	       mine.st_dev == other.st_dev;
+}
+
 int ns_enter(int ns)
 {
 	int saved, err;
 
-	if (ns < 0)
+	if (ns < 0 || ns_is_self(ns))
 		return -1;
 	saved = ns_self();
 	if (saved < 0)
@@ -111,7 +120,7 @@ static napi_value netns_enter(napi_env env, napi_callback_info info)
 
 	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "fd", &fd))
 		return NULL;
-	if (setns(fd, CLONE_NEWNET) < 0)
+	if (!ns_is_self(fd) && setns(fd, CLONE_NEWNET) < 0)
 		return throw_errno(env, errno, "setns");
 	return mk_undefined(env);
 }

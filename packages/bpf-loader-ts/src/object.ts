@@ -113,8 +113,7 @@ export class BpfObject implements Disposable {
     for (const name of [...skip, ...Object.keys(attachTypes)]) this.#named('program', this.programs, name);
     for (const [name, n] of Object.entries(maxEntries))
       wrap('BPF_MAP', `size of map ${name}`, () => native.objectMapMaxEntries(this.#handle, name, n));
-    for (const [name, map] of Object.entries(reuse))
-      wrap('BPF_MAP', `reuse of map ${name}`, () => native.objectMapReuse(this.#handle, name, map.fd));
+    for (const [name, map] of Object.entries(reuse)) this.#reuse(name, map);
     this.#setConstants(constants);
     for (const p of this.programs)
       wrap('BPF_LOAD', `program ${p.name}`, () =>
@@ -124,6 +123,18 @@ export class BpfObject implements Disposable {
     wrap('BPF_LOAD', 'load', () => native.objectLoad(this.#handle));
     this.#state = 'loaded';
     return this;
+  }
+
+  /** libbpf would take a map of any shape, and the programs would be refused for reasons that say nothing of it. */
+  #reuse(name: string, map: BpfMap): void {
+    const want = this.#named('map', this.maps, name);
+    for (const what of ['type', 'keySize', 'valueSize'] as const)
+      if (map.info[what] !== want[what])
+        throw new BpfError(
+          'BPF_ARGUMENT',
+          `map ${map.info.name} cannot stand for ${name}: its ${what} is ${map.info[what]}, not ${want[what]}`,
+        );
+    wrap('BPF_MAP', `reuse of map ${name}`, () => native.objectMapReuse(this.#handle, name, map.fd));
   }
 
   #setConstants(constants: Record<string, number | bigint>): void {

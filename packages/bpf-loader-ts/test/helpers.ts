@@ -101,8 +101,8 @@ export function namespaceWithVeth(): Namespace {
   const path = `/proc/${process.pid}/fd/${fd}`;
   const ip = (...args: string[]): string =>
     execFileSync('nsenter', [`--net=${path}`, 'ip', ...args], { encoding: 'utf8' });
-  ip('link', 'add', 'a', 'up', 'type', 'veth', 'peer', 'name', 'b');
-  ip('link', 'set', 'b', 'up');
+  ip('link', 'add', 'name', 'a', 'up', 'type', 'veth', 'peer', 'name', 'b');
+  ip('link', 'set', 'dev', 'b', 'up');
   return {
     fd,
     ip,

@@ -1,9 +1,8 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { BpfError, BpfMap, BpfObject, MapType } from 'bpf-loader-ts';
 import { describe, expect, it } from 'vitest';
-import { basic, bpfError, compile, FRAME, INDEX_URL, node, own, tempFolder, VFAILOVER_O } from './helpers.js';
+import { basic, bpfError, compile, FRAME, INDEX_URL, node, own, VFAILOVER_O } from './helpers.js';
 
 /** The error that `fn` throws. */
 function thrown(fn: () => unknown): BpfError {
@@ -19,11 +18,12 @@ function thrown(fn: () => unknown): BpfError {
 describe('opening', () => {
   it('lists maps and programs without a kernel', () => {
     const object = own(new BpfObject(compile('basic')));
-    expect(object.maps.filter((m) => !m.internal).map((m) => [m.name, m.type, m.valueSize, m.maxEntries])).toEqual([
-      ['cells', MapType.array, 16, 4],
-      ['percpu', MapType.perCpuArray, 4, 2],
-      ['events', MapType.ringbuf, 0, 65536],
-    ]);
+    const maps = object.maps.filter((m) => !m.internal);
+    expect(Object.fromEntries(maps.map((m) => [m.name, [m.type, m.valueSize, m.maxEntries]]))).toEqual({
+      cells: [MapType.array, 16, 4],
+      percpu: [MapType.perCpuArray, 4, 2],
+      events: [MapType.ringbuf, 0, 65536],
+    });
     expect(object.programs.map((p) => p.name)).toContain('count');
     expect(object.programs.find((p) => p.name === 'pass')).toMatchObject({ section: 'xdp', type: 6 });
     expect(object.btf.section('.rodata').map((v) => v.name)).toContain('c32');
@@ -75,13 +75,13 @@ describe('opening', () => {
     expect(seen.BPF_OPEN).toBeGreaterThan(100);
   });
 
-  it('opens bytes wherever they lie, and a copy of them', () => {
-    const path = compile('basic');
-    const bytes = new Uint8Array(Buffer.concat([Buffer.alloc(3), Buffer.from(own(new BpfObject(path)) && '')]));
-    expect(thrown(() => new BpfObject(bytes)).code).toBe('BPF_OPEN');
-    const copy = join(tempFolder(), 'name-that-is-too-long-for-a-kernel.o');
-    writeFileSync(copy, '');
-    expect(thrown(() => new BpfObject(copy)).code).toBe('BPF_OPEN');
+  it('opens bytes wherever they lie, and is not touched when they change', () => {
+    const source = readFileSync(compile('basic'));
+    const bytes = new Uint8Array(source.length + 3).subarray(3);
+    bytes.set(source);
+    const object = own(new BpfObject(bytes));
+    bytes.fill(0);
+    expect(object.load().program('first').info.name).toBe('first');
   });
 });
 
@@ -138,9 +138,9 @@ describe('loading', () => {
     expect(one.map('.bss').info.valueSize).toBe(8);
     expect(() => one.map('ss')).toThrow(/no map ss/);
     const wrong = own(BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 8, maxEntries: 4, flags: 0 }));
-    expect(
-      thrown(() => own(new BpfObject(compile('basic'))).load({ reuse: { cells: wrong } })).code,
-    ).toMatch(/^BPF_(MAP|LOAD)$/);
+    expect(thrown(() => own(new BpfObject(compile('basic'))).load({ reuse: { cells: wrong } }))).toMatchObject(
+      { code: 'BPF_ARGUMENT', message: 'map x cannot stand for cells: its valueSize is 8, not 16' },
+    );
   });
 
   it('is done once; closing closes what was taken from it', () => {
@@ -219,7 +219,7 @@ it('threads and the process may end with everything open', () => {
     })\`;
     for (let round = 0; round < 3; round++)
       await Promise.all([0, 1, 2].map(async () => {
-        const w = new Worker(body, { eval: true });
+        const w = new Worker(body, { eval: true, execArgv: [] });
         await new Promise((resolve) => w.once('message', resolve));
         await w.terminate();
       }));
@@ -227,5 +227,5 @@ it('threads and the process may end with everything open', () => {
     const { BpfObject } = await import(${JSON.stringify(INDEX_URL)});
     globalThis.keep = new BpfObject(${JSON.stringify(compile('basic'))}).load().map('cells').mmap().int32();
     console.log('end');`;
-  expect(node(script)).toMatchObject({ status: 0, signal: null, stdout: 'end\n' });
+  expect(node(script)).toMatchObject({ status: 0, signal: null, stdout: 'end\n', stderr: '' });
 });

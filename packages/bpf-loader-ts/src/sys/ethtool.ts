@@ -11,6 +11,11 @@ const sys = native as {
 /** Bits of linkState(). */
 export const LINK_CARRIER = 1;
 export const LINK_UP = 2;
+/**
+ * IFF_RUNNING: the kernel has taken notice of the carrier (linkwatch, up to a second after it came back). Until then the device's queue
+ * drops every frame and reports success: carrier alone does not mean that a device can send.
+ */
+export const LINK_RUNNING = 4;
 
 export interface DeviceDriver {
   driver: string;

@@ -25,7 +25,7 @@ int out_of_bounds(struct __sk_buff *skb)
 SEC("tc")
 int unchecked(struct __sk_buff *skb)
 {
-	__u32 zero = 0, *w = bpf_map_lookup_elem(&words, &zero);
+	__u32 key = skb->mark, *w = bpf_map_lookup_elem(&words, &key);
 
 	return *w;
 }
@@ -34,12 +34,12 @@ int unchecked(struct __sk_buff *skb)
 SEC("tc")
 int long_way(struct __sk_buff *skb)
 {
-	__u32 zero = 0, *w, i;
+	__u32 key = skb->mark, *w, i;
 	volatile __u32 sum = 0;
 
 	for (i = 0; i < 3000; i++)
 		sum += skb->len;
-	w = bpf_map_lookup_elem(&words, &zero);
+	w = bpf_map_lookup_elem(&words, &key);
 	return *w + sum;
 }
 

@@ -1,0 +1,105 @@
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Piscina } from 'piscina';
+import { Reaper } from '../src/lab/reaper.js';
+import { workerFile } from '../src/paths.js';
+import type { Row } from './report.js';
+
+/** Where the far end, or what is measured, runs. On a machine with one CPU both are the same. */
+export const CPU_A = 0;
+export const CPU_B = Math.min(1, cpus().length - 1);
+
+/** Thrown where the run stands when it was interrupted: everything open is closed on the way out. */
+export class Interrupted extends Error {}
+
+/** What a group works with. */
+export class BenchContext {
+  readonly quick: boolean;
+  /** A folder for pins, removed at the end however the process ends. */
+  readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
+  readonly #reaper = new Reaper(this.pins);
+  readonly #abort = new AbortController();
+  readonly #say: (text: string) => void;
+  #folders = 0;
+
+  constructor(quick: boolean, say: (text: string) => void) {
+    this.quick = quick;
+    this.#say = say;
+  }
+
+  /** `full`, or `quick` in a smoke test. */
+  scale(full: number, quick: number): number {
+    return this.quick ? quick : full;
+  }
+
+  progress(text: string): void {
+    this.#say(`  ${text}`);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  interrupt(): void {
+    this.#abort.abort();
+  }
+
+  /** Throws Interrupted if the run is to end. To be called at least twice a second. */
+  check(): void {
+    if (this.#abort.signal.aborted) throw new Interrupted('interrupted');
+  }
+
+  async sleep(ms: number): Promise<void> {
+    try {
+      await delay(ms, undefined, { signal: this.#abort.signal });
+    } catch {
+      throw new Interrupted('interrupted');
+    }
+  }
+
+  /** Lets signals and what other processes wrote come in. */
+  async breathe(): Promise<void> {
+    await new Promise((done) => setImmediate(done));
+    this.check();
+  }
+
+  /** A pin folder of its own; `dropPins` removes it. */
+  newPins(): string {
+    return `${this.pins}/${++this.#folders}`;
+  }
+
+  dropPins(folder: string): void {
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  /** Runs a task of workers/NAME.ts in a thread of its own. */
+  async inWorker<Task, Result>(name: string, task: Task): Promise<Result> {
+    const pool = new Piscina({ filename: workerFile(name), minThreads: 1, maxThreads: 1, atomics: 'disabled' });
+    try {
+      return (await pool.run(task)) as Result;
+    } finally {
+      await pool.destroy();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#reaper.reap();
+  }
+}
+
+/** A group: measures, and returns its rows. */
+export type Group = (ctx: BenchContext) => Promise<Row[]>;
+
+/** Binds this process's main thread to one CPU; the returned function lifts that. Threads that exist already stay where they are. */
+export function pinMainThread(cpu: number): () => void {
+  const set = (list: string): void => void execFileSync('taskset', ['-cp', list, String(process.pid)], { stdio: 'ignore' });
+  set(String(cpu));
+  return () => set(`0-${cpus().length - 1}`);
+}
+
+/** Binds every thread of another process to one CPU. */
+export function pinProcess(pid: number, cpu: number): void {
+  execFileSync('taskset', ['-acp', String(cpu), String(pid)], { stdio: 'ignore' });
+}

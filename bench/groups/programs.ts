@@ -1,0 +1,51 @@
+import type { ProgramName, ProgramsResult, ProgramsTask } from '../../workers/bench-programs.js';
+import { type BenchContext, CPU_B } from '../context.js';
+import { type Parameters, type Row, type Target, withTargets } from '../report.js';
+import { median, summarize } from '../stats.js';
+
+/** Rows: the program, its name in the table, its target. The difference to the empty program of the same round, ns. */
+const ROWS: readonly { program: ProgramName; name: string; targets: Target[] }[] = [
+  { program: 'vf_count_only', name: 'count', targets: [{ of: 'p50', atMost: 1 }] },
+  { program: 'vf_count_steer', name: 'count + steer', targets: [{ of: 'p50', atMost: 2.5 }] },
+  { program: 'vf_carrier_check', name: 'carrier check', targets: [] },
+  { program: 'vf_steer', name: 'vf_steer, whole', targets: [] },
+  { program: 'vf_guard', name: 'vf_guard, whole', targets: [] },
+  { program: 'vf_deliver', name: 'vf_deliver, whole', targets: [] },
+  { program: 'vf_accept', name: 'vf_accept, whole', targets: [] },
+];
+
+/**
+ * Cost per packet of the programs, nanoseconds. Method: BPF_PROG_TEST_RUN, at least 2,000,000 runs per call, wall time of the call by
+ * CLOCK_MONOTONIC divided by the runs (the kernel's own figure is whole nanoseconds; it is in the parameters for comparison). A round
+ * runs every program twice, in order and in reverse, and takes the difference to the empty program of the same round: the loop of the
+ * test run cancels out. Caches are warm and one flow is seen: this is the cost of the instructions, not of cache misses.
+ */
+export async function programs(ctx: BenchContext): Promise<Row[]> {
+  const rounds = ctx.scale(31, 5);
+  const repeat = ctx.scale(2_000_000, 500_000);
+  const results: ProgramsResult[] = [];
+  for (let round = 0; round < rounds; round++) {
+    ctx.check();
+    results.push(await ctx.inWorker<ProgramsTask, ProgramsResult>('bench-programs', { cpu: CPU_B, repeat }));
+    if ((round + 1) % 10 === 0) ctx.progress(`round ${round + 1} of ${rounds}`);
+  }
+  const about = (program: ProgramName): Parameters => ({
+    program,
+    repeat,
+    runs_per_round: 2,
+    absolute_p50_ns: median(results.map((r) => r[program].wallNs)),
+    kernel_duration_p50_ns: median(results.map((r) => r[program].kernelNs)),
+  });
+  const empty: Row = {
+    name: 'empty program and test loop',
+    unit: 'ns',
+    ...summarize(results.map((r) => r.vf_empty.wallNs)),
+    parameters: about('vf_empty'),
+  };
+  const over = ROWS.map(({ program, name, targets }) => {
+    const differences = results.map((r) => r[program].wallNs - r.vf_empty.wallNs);
+    const row: Row = { name: `${name}, over empty`, unit: 'ns', ...summarize(differences), parameters: about(program) };
+    return targets.length > 0 ? withTargets(row, ...targets) : row;
+  });
+  return [empty, ...over];
+}

@@ -1,0 +1,69 @@
+import { parseArgs } from 'node:util';
+import { closest } from 'fastest-levenshtein';
+
+export const GROUPS = {
+  a: 'cost of the BPF programs per packet, over an empty one',
+  b: 'TCP and UDP throughput through an instance, against the same wires without',
+  c: 'carrier faults: outage, detection, frames lost, per tier and waiting mode',
+  d: 'planned flips under traffic: frames lost, duplicated, reordered',
+  e: 'what an idle daemon costs',
+  f: 'event to worker latency; primitives that the decision loop is made of',
+} as const;
+export type GroupName = keyof typeof GROUPS;
+export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];
+
+export interface BenchOptions {
+  only: GroupName[];
+  quick: boolean;
+  /** A further copy of the results. */
+  json: string | undefined;
+  help: boolean;
+}
+
+export const USAGE = `usage: vfailover bench [--only GROUPS] [--quick] [--json FILE]
+
+Measures and prints a table; the figures go to bench/results/latest.json as well. As root: it makes network
+namespaces of its own, which end with it. About ten minutes, --quick a minute.
+
+  --only GROUPS  some groups only, with commas between: a,c
+  --quick        few samples: whether everything works, not what it costs
+  --json FILE    write the results there too
+  --help         this text
+
+groups:
+${GROUP_NAMES.map((g) => `  ${g}  ${GROUPS[g]}`).join('\n')}
+`;
+
+const OPTIONS = {
+  only: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  json: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** A command line that is wrong, in words. */
+export class UsageError extends Error {}
+
+/** Reads the arguments. Throws UsageError. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  for (const a of args) {
+    const name = /^--([^=]+)/.exec(a)?.[1];
+    if (name !== undefined && !Object.hasOwn(OPTIONS, name))
+      throw new UsageError(`unknown option --${name}: did you mean --${closest(name, Object.keys(OPTIONS))}?`);
+  }
+  try {
+    const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false });
+    return { only: groupsOf(values.only), quick: values.quick, json: values.json, help: values.help };
+  } catch (e) {
+    if (e instanceof UsageError) throw e;
+    throw new UsageError((e as Error).message);
+  }
+}
+
+function groupsOf(list: string | undefined): GroupName[] {
+  if (list === undefined) return GROUP_NAMES;
+  const wanted = list.split(',').map((g) => g.trim());
+  for (const g of wanted)
+    if (!Object.hasOwn(GROUPS, g)) throw new UsageError(`--only: there is no group '${g}'; groups are ${GROUP_NAMES.join(', ')}`);
+  return GROUP_NAMES.filter((g) => wanted.includes(g));
+}

@@ -1,0 +1,95 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+import type { ApiClient, Decision, InstanceStatus } from '../../src/daemon/api/index.js';
+import { DaemonProcess } from '../../src/lab/daemon-process.js';
+import type { WireKind } from '../../src/lab/wire.js';
+import { World } from '../../src/lab/world.js';
+import { ROOT } from '../../src/paths.js';
+import { pinRoot } from './in-process.js';
+
+/** A world with a real daemon beside it. */
+export interface Lab {
+  world: World;
+  daemon: DaemonProcess;
+  client: ApiClient;
+  pins: string;
+}
+
+export function world(kind: WireKind = 'veth'): World {
+  const w = new World(kind);
+  onTestFinished(() => w.close());
+  return w;
+}
+
+/** A daemon, not started, whose one instance is net0 on virtio0; `instance` and `rest` override its configuration. */
+export function daemonOf(w: World, instance: object = {}, rest: object = {}): { daemon: DaemonProcess; pins: string } {
+  const { path, reaper } = pinRoot();
+  const daemon = new DaemonProcess({
+    pin_root: path,
+    instances: [{ name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 }, ...instance }],
+    ...rest,
+  });
+  onTestFinished(async () => {
+    await daemon.close();
+    await reaper.reap();
+  });
+  return { daemon, pins: path };
+}
+
+export async function lab(kind: WireKind = 'veth', instance: object = {}, rest: object = {}): Promise<Lab> {
+  const w = world(kind);
+  const { daemon, pins } = daemonOf(w, instance, rest);
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  return { world: w, daemon, client, pins };
+}
+
+export const status = async (l: { client: ApiClient }, name = 'net0'): Promise<InstanceStatus> =>
+  (await l.client.request('status', { name })).instances[0]!;
+
+export const events = (l: { client: ApiClient }, since = 0): Promise<Decision[]> => l.client.request('events', { since });
+
+/** Waits until `ask` gives something true; what it gave last is in the error. */
+export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boolean, ms = 5000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const x = await ask();
+    if (holds(x)) return x;
+    if (performance.now() > end) throw new Error(`not so after ${ms} ms: ${JSON.stringify(x)}`);
+    await sleep(10);
+  }
+}
+
+export const untilActive = (l: { client: ApiClient }, active: 'primary' | 'standby'): Promise<InstanceStatus> =>
+  until(() => status(l), (s) => s.active === active && (active === 'standby' || s.primary.state === 'joined'));
+
+/** The command line, as a user has it. */
+export function cli(...args: string[]): { code: number | null; out: string; err: string } {
+  const r = spawnSync(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), ...args], { encoding: 'utf8', timeout: 30_000 });
+  return { code: r.status, out: r.stdout, err: r.stderr };
+}
+
+/** Runs a program inside the guest's namespace. */
+export const inGuest = (w: World, ...argv: string[]): string =>
+  execFileSync('nsenter', [`--net=${w.guestPath}`, ...argv], { encoding: 'utf8' });
+
+/** Everything that attaching may change about a namespace: links, addresses, routes, qdiscs, filters, BPF. Times and counters left out. */
+export function dump(w: World): string {
+  const parts = [
+    ['ip', '-d', 'link', 'show'],
+    ['ip', 'addr', 'show'],
+    ['ip', 'route', 'show', 'table', 'all'],
+    ['ip', '-6', 'route', 'show', 'table', 'all'],
+    ['tc', 'qdisc', 'show'],
+    ['bpftool', 'net', 'show'],
+    ['ip', 'maddr', 'show'],
+  ];
+  return parts
+    .map((argv) => `$ ${argv.join(' ')}\n${inGuest(w, ...argv)}`)
+    .join('\n')
+    .replaceAll(/(valid_lft|preferred_lft|expires) \w+/g, '$1 X')
+    .replaceAll(' tentative', '');
+}

@@ -1,0 +1,109 @@
+import { BpfObject, type Program, possibleCpus } from 'bpf-loader-ts';
+import { monotonicNs, netnsCreate, netnsEnter, setAffinity } from 'bpf-loader-ts/sys';
+import { COUNT, COUNTERS, COUNTERS_BYTES, LINE, RECENT } from '../src/datapath/layout.js';
+import { Rtnl } from '../src/netlink/index.js';
+import { bpfObject } from '../src/paths.js';
+
+/** Programs that are measured, in the order of the table. `TC_NEXT` is -1, a redirect 7. */
+export const MEASURED = {
+  vf_empty: { object: 'bench', returns: 0xffffffff },
+  vf_count_only: { object: 'bench', returns: 0xffffffff },
+  vf_count_steer: { object: 'bench', returns: 1 },
+  vf_carrier_check: { object: 'bench', returns: 0xffffffff },
+  vf_steer: { object: 'vfailover', returns: 7 },
+  vf_guard: { object: 'vfailover', returns: 0xffffffff },
+  vf_deliver: { object: 'vfailover', returns: 7 },
+  vf_accept: { object: 'vfailover', returns: 0xffffffff },
+} as const;
+export type ProgramName = keyof typeof MEASURED;
+const NAMES = Object.keys(MEASURED) as ProgramName[];
+
+export interface ProgramsTask {
+  cpu: number;
+  repeat: number;
+}
+
+/** Per program: ns of one run by the wall clock, and by the kernel's own (whole) count. */
+export type ProgramsResult = Record<ProgramName, { wallNs: number; kernelNs: number }>;
+
+const LOOPBACK = 1;
+
+/** An object with a line that says: primary and master are the loopback device, the primary is active and armed. */
+function load(name: 'bench' | 'vfailover'): BpfObject {
+  const cpus = possibleCpus();
+  const object = new BpfObject(bpfObject(name), { name });
+  object.load({
+    maxEntries: { lines: 1, counters: cpus, ...(name === 'vfailover' && { identities: 1, recent: RECENT }) },
+    constants: { vf_slot: 0, vf_cpus: cpus, vf_has_kern_ctx: 1 },
+    skip: object.programs.map((p) => p.name).filter((p) => !(NAMES as string[]).includes(p)),
+  });
+  using lines = object.map('lines').mmap();
+  const line = lines.int32();
+  line[LINE.primary_ifindex] = LOOPBACK;
+  line[LINE.master_ifindex] = LOOPBACK;
+  line[LINE.armed] = 1;
+  return object;
+}
+
+/** Frames counted so far, on all paths and CPUs. */
+function counted(object: BpfObject): number {
+  using counters = object.map('counters').mmap();
+  const words = counters.uint32();
+  let n = 0;
+  for (let cpu = 0; cpu < possibleCpus(); cpu++)
+    for (const path of [...COUNTERS.tx, ...COUNTERS.rx]) {
+      const at = (cpu * COUNTERS_BYTES + path + COUNT.packets) >>> 2;
+      n += words[at + 1]! * 4294967296 + words[at]!;
+    }
+  return n;
+}
+
+/** 60 bytes (64 with the checksum): IPv4 to a unicast address. */
+function frame(): Uint8Array {
+  const f = new Uint8Array(60);
+  f.set([0x02, 0x76, 0x66, 0, 0, 1, 0x02, 0x76, 0x66, 0, 0, 0xfe, 0x08, 0, 0x45]);
+  return f;
+}
+
+/**
+ * One round: loads every program anew (its place in memory is another one each time, so that the luck of alignment shows as spread),
+ * warms it up, and runs all of them forwards and then backwards, so that a clock that drifts favours none.
+ */
+export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
+  setAffinity(cpu);
+  // A test run's frame comes from the loopback device of the thread's namespace: one of our own, set up.
+  const netns = netnsCreate();
+  netnsEnter(netns);
+  const rtnl = new Rtnl();
+  rtnl.setLink(LOOPBACK, { up: true });
+  rtnl.close();
+  const objects = { bench: load('bench'), vfailover: load('vfailover') };
+  const data = frame();
+  const result = {} as ProgramsResult;
+  try {
+    const programs = new Map<ProgramName, Program>(NAMES.map((n) => [n, objects[MEASURED[n].object].program(n)]));
+    const once = (name: ProgramName, times: number): { wallNs: number; kernelNs: number } => {
+      const program = programs.get(name)!;
+      const from = monotonicNs();
+      const { retval, durationNs } = program.testRun({ data, repeat: times });
+      const wallNs = (monotonicNs() - from) / times;
+      if (retval !== MEASURED[name].returns) throw new Error(`${name} returned ${retval}, not ${MEASURED[name].returns}: not what was to be measured`);
+      return { wallNs, kernelNs: durationNs };
+    };
+    for (const name of NAMES) once(name, Math.ceil(repeat / 20));
+    const before = counted(objects.bench);
+    for (const name of [...NAMES, ...[...NAMES].reverse()]) {
+      const { wallNs, kernelNs } = once(name, repeat);
+      const sum = (result[name] ??= { wallNs: 0, kernelNs: 0 });
+      sum.wallNs += wallNs / 2;
+      sum.kernelNs += kernelNs / 2;
+    }
+    // Two programs of that object count, twice each.
+    const frames = counted(objects.bench) - before;
+    if (frames !== 4 * repeat) throw new Error(`${frames} frames were counted, not ${4 * repeat}`);
+  } finally {
+    objects.bench.close();
+    objects.vfailover.close();
+  }
+  return result;
+}
