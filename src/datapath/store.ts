@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfError, BpfMap, BpfObject, ensurePinFolder, haveKfunc, type Mapping, possibleCpus } from 'bpf-loader-ts';
+import { closeFd, lockFile } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
@@ -50,12 +51,14 @@ export class PinStore implements Disposable {
   readonly #maps: Record<MapName, BpfMap>;
   readonly #events: BpfMap[] = [];
   readonly #mappings: Mapping[] = [];
+  #lock: number | undefined;
 
   /** Opens or makes the store. `capacity` (instance slots) counts only when it is made. */
   constructor(options: { root: string; capacity: number; shards: number }) {
     this.root = options.root;
     try {
       ensurePinFolder(options.root);
+      this.#lock = lock(options.root);
       for (const d of ['maps', 'events', 'instances']) mkdirSync(join(this.root, d), { recursive: true, mode: 0o700 });
       this.adopted = existsSync(join(this.root, 'maps', 'lines'));
       this.#maps = this.adopted ? this.#adopt() : this.#create(options.capacity);
@@ -173,9 +176,32 @@ export class PinStore implements Disposable {
     for (const m of this.#mappings) m.close();
     for (const m of Object.values(this.#maps ?? {})) m.close();
     for (const m of this.#events) m.close();
+    if (this.#lock !== undefined) closeFd(this.#lock);
+    this.#lock = undefined;
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** One daemon to a store: the folder itself is locked, so the lock is gone when its holder is, and leaves nothing behind. */
+function lock(root: string): number {
+  const fd = lockFile(root);
+  if (fd !== undefined) return fd;
+  const holder = holderOf(root);
+  throw new VfError('INSTANCE_BUSY', `another daemon works with ${root}${holder === undefined ? '' : ` (process ${holder})`}`, {
+    field: 'pin_root',
+    value: root,
+    fix: 'use that daemon through its socket, stop it, or give this one another pin_root',
+  });
+}
+
+/** Process id of whoever holds the lock, by /proc/locks. */
+function holderOf(path: string): string | undefined {
+  const inode = statSync(path).ino;
+  const line = readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .find((l) => l.includes(' FLOCK ') && l.includes(`:${inode} `));
+  return line?.trim().split(/\s+/)[4];
 }

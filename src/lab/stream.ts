@@ -23,6 +23,19 @@ export interface StreamResult {
   in: DirectionResult;
 }
 
+/** A stream that has ended, by sequence number: what benchmarks judge for themselves. */
+export interface StreamRecord {
+  /** Frames each way. */
+  sent: number;
+  /** Sends that the kernel refused. */
+  refused: number;
+  /** CLOCK_MONOTONIC ns. */
+  sentAt: Float64Array;
+  /** Empty in a direction in which nothing was sent. */
+  out: Arrivals;
+  in: Arrivals;
+}
+
 let streams = 0;
 
 /** A numbered stream both ways through the guest's master, received by BPF programs at both ends. */
@@ -68,10 +81,8 @@ export class Stream {
     return this.#world.control[TRAFFIC.sent]!;
   }
 
-  /**
-   * Stops, waits for what is under way, and judges the fault. Without one only losses are counted.
-   */
-  async stop(fault?: Fault): Promise<StreamResult> {
+  /** Stops and waits for what is under way. */
+  async collect(): Promise<StreamRecord> {
     const { control, sentAt } = this.#world;
     const directions = control[TRAFFIC.directions]!;
     Atomics.store(control, TRAFFIC.stream, 0);
@@ -79,16 +90,22 @@ export class Stream {
     while (Atomics.load(control, TRAFFIC.running) !== 0) await sleep(1);
     const sent = control[TRAFFIC.sent]!;
     await sleep(20);
-    const out = this.#atHost.read(directions & 1 ? sent : 0);
-    const inn = this.#atGuest.read(directions & 2 ? sent : 0);
-    const at = fault && faultTime(fault, sentAt, [out.times, inn.times]);
     return {
       sent,
       refused: control[TRAFFIC.refused]!,
-      faultNs: at ?? null,
-      out: judge(out, at),
-      in: judge(inn, at),
+      sentAt: sentAt.slice(0, sent),
+      out: this.#atHost.read(directions & 1 ? sent : 0),
+      in: this.#atGuest.read(directions & 2 ? sent : 0),
     };
+  }
+
+  /**
+   * Stops, waits for what is under way, and judges the fault. Without one only losses are counted.
+   */
+  async stop(fault?: Fault): Promise<StreamResult> {
+    const { sent, refused, sentAt, out, in: inn } = await this.collect();
+    const at = fault && faultTime(fault, sentAt, [out.times, inn.times]);
+    return { sent, refused, faultNs: at ?? null, out: judge(out, at), in: judge(inn, at) };
   }
 
   close(): void {
@@ -110,7 +127,7 @@ export interface Fault {
  * When the fault began. One that the kernel carries out at leisure began with the first frame that the old path did not deliver: the
  * first one lost, or the one whose sending showed the fault to the failover, whichever was earlier.
  */
-function faultTime(fault: Fault, sentAt: Float64Array, arrivals: Float64Array[]): number {
+export function faultTime(fault: Fault, sentAt: Float64Array, arrivals: Float64Array[]): number {
   if (fault.immediate) return fault.orderedNs;
   let at = fault.detectedNs ?? Number.POSITIVE_INFINITY;
   for (const times of arrivals)

@@ -142,6 +142,7 @@ describe('the controller dies', () => {
     const stream = new Stream(l.world, 1 << 16);
     await stream.start(5000);
     process.kill(l.daemon.pid!, 'SIGSTOP');
+    await sleep(50); // every thread must have stopped
     l.world.cutVf();
     await sleep(100);
     process.kill(l.daemon.pid!, 'SIGCONT');

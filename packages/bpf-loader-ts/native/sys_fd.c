@@ -147,6 +147,8 @@ static napi_value lock_file(napi_env env, napi_callback_info info)
 		return NULL;
 	/* O_NONBLOCK: a fifo at that path must not hang the caller; no link is followed to where another user points */
 	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0 && errno == EISDIR)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return throw_errno(env, errno, "open(lock file)");
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)

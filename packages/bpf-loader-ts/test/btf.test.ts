@@ -26,7 +26,10 @@ describe.each([
   ['basic', () => compile('basic')],
 ])('the structures of %s', (_, path) => {
   it('are as bpftool tells them', () => {
-    const dump = execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', path()], { encoding: 'utf8', maxBuffer: 64 << 20 });
+    const dump = execFileSync('bpftool', ['-j', 'btf', 'dump', 'file', path()], {
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+    });
     const types = (JSON.parse(dump) as { types: Dumped[] }).types;
     const byId = new Map(types.map((t) => [t.id, t]));
     const size = (id: number): number => {
@@ -80,7 +83,12 @@ describe('damaged type information', () => {
       const next = seeded(seed);
       const bytes = raw.slice(0, seed % 8 === 0 ? next() % raw.length : raw.length);
       for (let i = next() % 6; i >= 0 && bytes.length > 0; i--)
-        bytes[next() % (seed % 4 === 0 ? Math.min(24, bytes.length) : bytes.length)] = [next() & 255, 0, 255, 1][next() % 4]!;
+        bytes[next() % (seed % 4 === 0 ? Math.min(24, bytes.length) : bytes.length)] = [
+          next() & 255,
+          0,
+          255,
+          1,
+        ][next() % 4]!;
       try {
         use(bytes);
       } catch (e) {

@@ -50,7 +50,9 @@ it('a filter is attached, replaced in place and detached', () => {
   expect(query({ ...place, priority: 11 })).toBe(id('third'));
   ns.in(() => detachClsact(place));
   expect([query(), query({ ...place, priority: 11 })]).toEqual([0, id('third')]);
-  expect(() => ns.in(() => detachClsact(place))).toThrow(expect.objectContaining(bpfError('BPF_ATTACH', 'ENOENT')));
+  expect(() => ns.in(() => detachClsact(place))).toThrow(
+    expect.objectContaining(bpfError('BPF_ATTACH', 'ENOENT')),
+  );
 });
 
 it('lasts when the object is closed', () => {
@@ -62,15 +64,22 @@ it('lasts when the object is closed', () => {
 });
 
 it('without a qdisc or a device the error says what the kernel said', () => {
-  expect(() => ns.in(() => attachClsact(object.program('first'), place))).toThrow(/clsact egress of device \d+: /);
-  expect(() => ns.in(() => createClsact(999_999))).toThrow(expect.objectContaining(bpfError('BPF_ATTACH', 'ENODEV')));
+  expect(() => ns.in(() => attachClsact(object.program('first'), place))).toThrow(
+    /clsact egress of device \d+: /,
+  );
+  expect(() => ns.in(() => createClsact(999_999))).toThrow(
+    expect.objectContaining(bpfError('BPF_ATTACH', 'ENODEV')),
+  );
   expect(query({ ...place, ifindex: 999_999 })).toBe(0);
 });
 
-it.each([{ handle: 0 }, { priority: 0 }, { priority: 65536 }, { ifindex: 0 }, { handle: 1.5 }])('refuses %o', (bad) => {
-  const wrong = { ...place, ...bad };
-  const refused = expect.objectContaining(bpfError('BPF_ARGUMENT'));
-  expect(() => attachClsact(object.program('first'), wrong)).toThrow(refused);
-  expect(() => detachClsact(wrong)).toThrow(refused);
-  expect(() => queryClsact(wrong)).toThrow(refused);
-});
+it.each([{ handle: 0 }, { priority: 0 }, { priority: 65536 }, { ifindex: 0 }, { handle: 1.5 }])(
+  'refuses %o',
+  (bad) => {
+    const wrong = { ...place, ...bad };
+    const refused = expect.objectContaining(bpfError('BPF_ARGUMENT'));
+    expect(() => attachClsact(object.program('first'), wrong)).toThrow(refused);
+    expect(() => detachClsact(wrong)).toThrow(refused);
+    expect(() => queryClsact(wrong)).toThrow(refused);
+  },
+);

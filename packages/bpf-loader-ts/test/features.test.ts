@@ -18,7 +18,9 @@ it.each([
 it('what no kernel has: unsupported, and the version is named', () => {
   expect(haveKfunc('bpf_of_the_future', '99.1')).toMatchObject({
     answer: 'unsupported',
-    detail: expect.stringMatching(/^kfunc bpf_of_the_future not supported \(requires kernel >= 99\.1; this is \d/),
+    detail: expect.stringMatching(
+      /^kfunc bpf_of_the_future not supported \(requires kernel >= 99\.1; this is \d/,
+    ),
   });
 });
 

@@ -63,7 +63,8 @@ export function compile(name: string): string {
 }
 
 /** test/bpf/basic.bpf.c, loaded; closed after the test. */
-export const basic = (options: LoadOptions = {}): BpfObject => own(new BpfObject(compile('basic'))).load(options);
+export const basic = (options: LoadOptions = {}): BpfObject =>
+  own(new BpfObject(compile('basic'))).load(options);
 
 /** A frame for test runs. */
 export const FRAME = new Uint8Array(64);
@@ -107,7 +108,8 @@ export function namespaceWithVeth(): Namespace {
     fd,
     ip,
     path,
-    ifindex: (name) => (JSON.parse(ip('-j', 'link', 'show', 'dev', name)) as { ifindex: number }[])[0]!.ifindex,
+    ifindex: (name) =>
+      (JSON.parse(ip('-j', 'link', 'show', 'dev', name)) as { ifindex: number }[])[0]!.ifindex,
     in: (fn) => withNetns(fd, fn),
   };
 }

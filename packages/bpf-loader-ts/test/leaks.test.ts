@@ -13,7 +13,13 @@ it('lists what is open, of either half of the package, with where it was opened'
   const object = basic();
   const map = object.map('cells');
   const mapping = map.mmap();
-  expect(names()).toEqual(['EventFd', `watch of fd ${event.fd}`, 'object basic', 'map cells', 'mapping of 4096 bytes']);
+  expect(names()).toEqual([
+    'EventFd',
+    `watch of fd ${event.fd}`,
+    'object basic',
+    'map cells',
+    'mapping of 4096 bytes',
+  ]);
   for (const { openedAt } of openHandles()) expect(openedAt).toMatch(/leaks\.test|helpers/);
   mapping.close();
   object.close();

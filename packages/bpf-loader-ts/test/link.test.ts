@@ -1,7 +1,15 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { attachTcx, attachXdp, type BpfObject, ensurePinFolder, Link, LinkType, queryTcx } from 'bpf-loader-ts';
-import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  attachTcx,
+  attachXdp,
+  type BpfObject,
+  ensurePinFolder,
+  Link,
+  LinkType,
+  queryTcx,
+} from 'bpf-loader-ts';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   basic,
   bpfError,
@@ -50,7 +58,7 @@ describe('TCX', () => {
     link.update(first);
     expect(attached()).toEqual([id('first'), id('third')]);
     link.update(second, first);
-    expect(() => link.update(first, first)).toThrow(expect.objectContaining(bpfError('BPF_PERMISSION', 'EPERM')));
+    expect(() => link.update(first, first)).toThrow(expect.objectContaining(bpfError('BPF_ATTACH', 'EPERM')));
     expect(attached()).toEqual([id('second'), id('third')]);
     expect(() => link.update(object.program('pass'))).toThrow(
       expect.objectContaining(bpfError('BPF_ATTACH', 'EINVAL')),
@@ -78,7 +86,9 @@ describe('TCX', () => {
     expect(() => own(ns.in(() => attachTcx(object.program('first'), -1, 'ingress')))).toThrow(
       expect.objectContaining(bpfError('BPF_ARGUMENT')),
     );
-    expect(() => ns.in(() => queryTcx(999_999, 'egress'))).toThrow(expect.objectContaining(bpfError('BPF_ATTACH')));
+    expect(() => ns.in(() => queryTcx(999_999, 'egress'))).toThrow(
+      expect.objectContaining(bpfError('BPF_ATTACH')),
+    );
   });
 
   it('detach takes it off now; the link stays, defunct; so it is when its device goes', () => {
@@ -94,7 +104,7 @@ describe('TCX', () => {
     expect(other.info()).toMatchObject({ ifindex: 0, progId: id('second') });
   });
 
-  it('a pin keeps it after its process is gone, and another adopts it', () => {
+  it('a pin keeps it after its process is gone, and another adopts it', async () => {
     const folder = pinFolder();
     ensurePinFolder(folder);
     const path = join(folder, 'link');
@@ -112,14 +122,16 @@ describe('TCX', () => {
 
     const link = own(Link.fromPin(path));
     expect(link.info()).toMatchObject({ type: LinkType.tcx, progId: theirs, ifindex: a });
-    expect(own(Link.fromId(link.info().id)).info()).toEqual(link.info());
+    using same = Link.fromId(link.info().id);
+    expect(same.info()).toEqual(link.info());
+    same.close();
     link.update(object.program('first'));
     expect(attached()).toEqual([id('first')]);
     link.close();
     expect(attached()).toEqual([id('first')]); // the pin holds it
     expect(existsSync(path)).toBe(true);
     rmSync(path);
-    expect.soft(ns.in(() => queryTcx(a, 'egress').entries).length).toBeLessThanOrEqual(1);
+    await vi.waitFor(() => expect(attached()).toEqual([])); // the kernel lets go of the last reference in its own time
   });
 });
 
@@ -127,8 +139,9 @@ describe('XDP', () => {
   const attach = (name: string, mode: 'native' | 'generic', device = a): Link =>
     own(ns.in(() => attachXdp(object.program(name), device, mode)));
   const mode = (): { mode: number; prog: { id: number } } =>
-    (JSON.parse(ns.ip('-j', 'link', 'show', 'dev', 'a')) as [{ xdp: { mode: number; prog: { id: number } } }])[0]
-      .xdp;
+    (
+      JSON.parse(ns.ip('-j', 'link', 'show', 'dev', 'a')) as [{ xdp: { mode: number; prog: { id: number } } }]
+    )[0].xdp;
 
   it.each([
     ['native', 1],

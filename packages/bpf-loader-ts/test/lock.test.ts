@@ -10,7 +10,9 @@ import { after, SYS_URL, tempFolder } from './helpers.js';
 async function holder(path: string): Promise<ChildProcess> {
   const script = `const { lockFile } = await import(${JSON.stringify(SYS_URL)});
     console.log(lockFile(${JSON.stringify(path)}) === undefined ? 'refused' : 'held'); setInterval(() => {}, 1e6);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   after(() => void child.kill('SIGKILL'));
   const [said] = (await once(child.stdout!, 'data')) as [Buffer];
   expect(said.toString().trim()).toBe('held');

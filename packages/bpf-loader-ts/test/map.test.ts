@@ -5,7 +5,17 @@ import { describe, expect, it } from 'vitest';
 import { basic, bpfError, FRAME, own, u32 } from './helpers.js';
 
 const create = (spec: Partial<Omit<MapInfo, 'id'>>): BpfMap =>
-  own(BpfMap.create({ type: MapType.array, name: 'test', keySize: 4, valueSize: 4, maxEntries: 8, flags: 0, ...spec }));
+  own(
+    BpfMap.create({
+      type: MapType.array,
+      name: 'test',
+      keySize: 4,
+      valueSize: 4,
+      maxEntries: 8,
+      flags: 0,
+      ...spec,
+    }),
+  );
 
 describe('array', () => {
   it('holds values, refuses what is outside', () => {
@@ -40,7 +50,9 @@ describe('hash', () => {
   it('gives every key once, also when each is deleted on the way', () => {
     const map = create({ type: MapType.hash, maxEntries: 1000 });
     for (let i = 0; i < 1000; i++) map.update(u32(i), u32(i));
-    expect(() => map.update(u32(1000), u32(0))).toThrow(expect.objectContaining(bpfError('BPF_MAP', 'E2BIG')));
+    expect(() => map.update(u32(1000), u32(0))).toThrow(
+      expect.objectContaining(bpfError('BPF_MAP', 'E2BIG')),
+    );
     const number = (key: Uint8Array): number => new DataView(key.buffer).getUint32(0, true);
     expect(new Set([...map.keys()].map(number)).size).toBe(1000);
     const deleted = new Set<number>();
@@ -94,7 +106,9 @@ describe('per-CPU maps', () => {
     expect(map.valueBytes).toBe(16 * possibleCpus());
     map.update(u32(1), new Uint8Array(map.valueBytes).fill(7));
     expect(map.lookup(u32(1))![16 * (possibleCpus() - 1) + 11]).toBe(7);
-    expect(() => map.update(u32(1), new Uint8Array(12))).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
+    expect(() => map.update(u32(1), new Uint8Array(12))).toThrow(
+      expect.objectContaining(bpfError('BPF_ARGUMENT')),
+    );
   });
 });
 
@@ -150,7 +164,9 @@ describe('descriptors', () => {
     using event = new EventFd();
     for (const fd of [object.program('count').fd, event.fd, 987_654, -1])
       expect(() => BpfMap.fromFd(fd)).toThrow(expect.objectContaining({ code: 'BPF_MAP' }));
-    expect(() => Program.fromFd(object.map('cells').fd)).toThrow(expect.objectContaining({ code: 'BPF_LOAD' }));
+    expect(() => Program.fromFd(object.map('cells').fd)).toThrow(
+      expect.objectContaining({ code: 'BPF_LOAD' }),
+    );
     closeFd(dupFd(event.fd));
   });
 

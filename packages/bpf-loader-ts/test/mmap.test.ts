@@ -118,7 +118,14 @@ describe('refusals', () => {
     for (const name of ['percpu', 'events'])
       expect(() => object.map(name).mmap()).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
     const plain = own(
-      BpfMap.create({ type: MapType.array, name: 'plain', keySize: 4, valueSize: 8, maxEntries: 1, flags: 0 }),
+      BpfMap.create({
+        type: MapType.array,
+        name: 'plain',
+        keySize: 4,
+        valueSize: 8,
+        maxEntries: 1,
+        flags: 0,
+      }),
     );
     expect(() => plain.mmap()).toThrow(/BPF_F_MMAPABLE/);
     const { fd } = object.map('cells');
@@ -136,7 +143,9 @@ describe('refusals', () => {
     ] as const)
       expect(() => new Mapping(fd, length, offset), `${length} at ${offset}`).toThrow(failed);
     expect(() => new Mapping(event.fd, PAGE_SIZE)).toThrow(failed);
-    expect(() => new Mapping(fd, PAGE_SIZE, 0, 1 as unknown as boolean)).toThrow(/writable must be a boolean/);
+    expect(() => new Mapping(fd, PAGE_SIZE, 0, 1 as unknown as boolean)).toThrow(
+      /writable must be a boolean/,
+    );
   });
 });
 

@@ -113,7 +113,9 @@ describe('loading', () => {
 
   it('refuses unknown names, whatever they are for', () => {
     const object = own(new BpfObject(compile('basic')));
-    const map = own(BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 16, maxEntries: 4, flags: 0 }));
+    const map = own(
+      BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 16, maxEntries: 4, flags: 0 }),
+    );
     for (const options of [
       { skip: ['nope'] },
       { attachTypes: { nope: 1 } },
@@ -137,10 +139,15 @@ describe('loading', () => {
     expect(new DataView(one.map('cells').lookup(new Uint8Array(4))!.buffer).getBigUint64(0, true)).toBe(15n);
     expect(one.map('.bss').info.valueSize).toBe(8);
     expect(() => one.map('ss')).toThrow(/no map ss/);
-    const wrong = own(BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 8, maxEntries: 4, flags: 0 }));
-    expect(thrown(() => own(new BpfObject(compile('basic'))).load({ reuse: { cells: wrong } }))).toMatchObject(
-      { code: 'BPF_ARGUMENT', message: 'map x cannot stand for cells: its valueSize is 8, not 16' },
+    const wrong = own(
+      BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 8, maxEntries: 4, flags: 0 }),
     );
+    expect(
+      thrown(() => own(new BpfObject(compile('basic'))).load({ reuse: { cells: wrong } })),
+    ).toMatchObject({
+      code: 'BPF_ARGUMENT',
+      message: 'map x cannot stand for cells: its valueSize is 8, not 16',
+    });
   });
 
   it('is done once; closing closes what was taken from it', () => {
@@ -156,7 +163,8 @@ describe('loading', () => {
 });
 
 describe('a program that the verifier refuses', () => {
-  const others = (keep: string): string[] => ['out_of_bounds', 'unchecked', 'long_way'].filter((n) => n !== keep);
+  const others = (keep: string): string[] =>
+    ['out_of_bounds', 'unchecked', 'long_way'].filter((n) => n !== keep);
 
   it.each([
     ['out_of_bounds', /invalid access to map value, value_size=4 off=400 size=4; R\d .*outside/],
@@ -165,7 +173,11 @@ describe('a program that the verifier refuses', () => {
   ])('%s: one line of summary, the whole log behind it', (name, message) => {
     const object = own(new BpfObject(compile('refused')));
     const error = thrown(() => object.load({ skip: others(name) }));
-    expect(error).toMatchObject({ code: 'BPF_VERIFIER', errno: 'EACCES', message: expect.stringMatching(message) });
+    expect(error).toMatchObject({
+      code: 'BPF_VERIFIER',
+      errno: 'EACCES',
+      message: expect.stringMatching(message),
+    });
     expect(error.message).not.toContain('\n');
     expect(error.log).toMatch(/BEGIN PROG LOAD LOG/);
     expect(error.log).toMatch(/processed \d+ insns/);

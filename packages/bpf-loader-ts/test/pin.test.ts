@@ -10,15 +10,21 @@ it('a pinned map is the same map for whoever opens it', () => {
   const folder = join(pinFolder(), 'deep', 'er');
   ensurePinFolder(folder);
   ensurePinFolder(folder);
-  const map = own(BpfMap.create({ type: 2, name: 'kept', keySize: 4, valueSize: 4, maxEntries: 2, flags: 0 }));
+  const map = own(
+    BpfMap.create({ type: 2, name: 'kept', keySize: 4, valueSize: 4, maxEntries: 2, flags: 0 }),
+  );
   map.pin(join(folder, 'map'));
   map.update(u32(1), u32(77));
   const { id } = map.info;
   map.close();
   const again = own(BpfMap.fromPin(join(folder, 'map')));
   expect([again.info.id, again.info.name, again.lookup(u32(1))]).toEqual([id, 'kept', u32(77)]);
-  expect(() => again.pin(join(folder, 'map'))).toThrow(expect.objectContaining(bpfError('BPF_PIN', 'EEXIST')));
-  expect(() => again.pin(join(folder, 'no', 'map'))).toThrow(expect.objectContaining(bpfError('BPF_PIN', 'ENOENT')));
+  expect(() => again.pin(join(folder, 'map'))).toThrow(
+    expect.objectContaining(bpfError('BPF_PIN', 'EEXIST')),
+  );
+  expect(() => again.pin(join(folder, 'no', 'map'))).toThrow(
+    expect.objectContaining(bpfError('BPF_PIN', 'ENOENT')),
+  );
 });
 
 it('what is pinned there must be what is asked for, and nothing leaks when it is not', () => {
@@ -30,7 +36,9 @@ it('what is pinned there must be what is asked for, and nothing leaks when it is
   const [fds, handles] = [openFds(), openHandles().length];
   expect(() => BpfMap.fromPin(join(folder, 'program'))).toThrow(/not a map/);
   expect(() => Link.fromPin(join(folder, 'map'))).toThrow(/not a link/);
-  expect(() => BpfMap.fromPin(join(folder, 'absent'))).toThrow(expect.objectContaining(bpfError('BPF_PIN', 'ENOENT')));
+  expect(() => BpfMap.fromPin(join(folder, 'absent'))).toThrow(
+    expect.objectContaining(bpfError('BPF_PIN', 'ENOENT')),
+  );
   expect(() => Program.fromId(0x7fffffff)).toThrow(expect.objectContaining(bpfError('BPF_LOAD', 'ENOENT')));
   expect(() => Link.fromId(0x7fffffff)).toThrow(expect.objectContaining(bpfError('BPF_ATTACH', 'ENOENT')));
   expect([openFds(), openHandles().length]).toEqual([fds, handles]);
@@ -39,7 +47,10 @@ it('what is pinned there must be what is asked for, and nothing leaks when it is
 it('a folder elsewhere is refused before anything is made', () => {
   const elsewhere = join(tempFolder(), 'pins', 'deep');
   expect(() => ensurePinFolder(elsewhere)).toThrow(
-    expect.objectContaining({ code: 'BPF_PIN', message: expect.stringMatching(/not on a BPF file system.*\/sys\/fs\/bpf/) }),
+    expect.objectContaining({
+      code: 'BPF_PIN',
+      message: expect.stringMatching(/not on a BPF file system.*\/sys\/fs\/bpf/),
+    }),
   );
   expect(existsSync(join(tempFolder(), 'pins'))).toBe(false);
   expect(() => ensurePinFolder('/sys/fs/bpf-not')).toThrow(expect.objectContaining({ code: 'BPF_PIN' }));
@@ -52,6 +63,8 @@ it('a pin that the kernel would refuse with EPERM is refused with the reason', (
   expect(() => map.pin(join(folder, 'with.dot'))).toThrow(/no dots/);
   expect(() => map.pin(join(tempFolder(), 'map'))).toThrow(/not on a BPF file system/);
   writeFileSync(join(tempFolder(), 'file'), '');
-  expect(() => BpfMap.fromPin(join(tempFolder(), 'file'))).toThrow(expect.objectContaining({ name: 'BpfError' }));
+  expect(() => BpfMap.fromPin(join(tempFolder(), 'file'))).toThrow(
+    expect.objectContaining({ name: 'BpfError' }),
+  );
   expect(() => map.pin(join(folder, 'a\0b'))).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
 });

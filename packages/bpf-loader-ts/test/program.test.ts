@@ -12,7 +12,9 @@ describe('a test run', () => {
     const { durationNs } = count.testRun({ data: FRAME, repeat: 10_000 });
     expect(cells[0]).toBe(30_003);
     expect(durationNs).toBeLessThan(100_000);
-    expect(new DataView(object.map('.bss').lookup(new Uint8Array(4))!.buffer).getBigUint64(0, true)).toBe(10_001n);
+    expect(new DataView(object.map('.bss').lookup(new Uint8Array(4))!.buffer).getBigUint64(0, true)).toBe(
+      10_001n,
+    );
   });
 
   it('gives back the frame as the program left it', () => {
@@ -45,7 +47,10 @@ describe('a test run', () => {
   });
 
   it('refuses a frame without a header', () => {
-    const run = (n: number) => () => basic().program('first').testRun({ data: new Uint8Array(n) });
+    const run = (n: number) => () =>
+      basic()
+        .program('first')
+        .testRun({ data: new Uint8Array(n) });
     for (const n of [0, 13]) expect(run(n)).toThrow(expect.objectContaining(bpfError('BPF_RUN', 'EINVAL')));
     expect(() => basic().program('first').testRun({ data: FRAME, repeat: -1 })).toThrow(
       expect.objectContaining(bpfError('BPF_ARGUMENT')),

@@ -151,7 +151,14 @@ describe('waiting', () => {
 describe('misuse', () => {
   it('of a map that is no ring buffer', () => {
     const array = own(
-      BpfMap.create({ type: MapType.array, name: 'x', keySize: 4, valueSize: 8, maxEntries: 4096, flags: 1024 }),
+      BpfMap.create({
+        type: MapType.array,
+        name: 'x',
+        keySize: 4,
+        valueSize: 8,
+        maxEntries: 4096,
+        flags: 1024,
+      }),
     );
     const before = openHandles().length;
     expect(() => new RingBuffer(array)).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));

@@ -16,6 +16,7 @@ import {
   type FdWatch,
   gettid,
   LINK_CARRIER,
+  LINK_RUNNING,
   LINK_UP,
   linkStates,
   memlockLimit,
@@ -90,6 +91,9 @@ function makeTap(netns: number, name: string, up = true): Tap {
   if (up) expect(setUp(netns, tap.ifindex, true)).toBe(0);
   return tap;
 }
+
+/** Without LINK_RUNNING, which the kernel sets in its own time. */
+const settled = (state: number): number => (state < 0 ? state : state & ~LINK_RUNNING);
 
 /** A frame of an experimental EtherType, so that nothing else on a device is mistaken for it. */
 function frame(text: string): Uint8Array {
@@ -437,19 +441,19 @@ describe('taps, link states and frames', () => {
     const ns = makeNetns();
     const control = own(new ControlSocket(ns));
     const tap = makeTap(ns, 't0', false);
-    expect(control.linkState(tap.ifindex)).toBe(0);
+    expect(settled(control.linkState(tap.ifindex))).toBe(0);
     setUp(ns, tap.ifindex, true);
-    expect(control.linkState(tap.ifindex)).toBe(LINK_UP | LINK_CARRIER);
+    expect(settled(control.linkState(tap.ifindex))).toBe(LINK_UP | LINK_CARRIER);
     tap.carrier(false);
-    expect(control.linkState(tap.ifindex)).toBe(LINK_UP);
+    expect(settled(control.linkState(tap.ifindex))).toBe(LINK_UP);
     tap.carrier(true);
-    expect(control.linkState(tap.ifindex)).toBe(LINK_UP | LINK_CARRIER);
+    expect(settled(control.linkState(tap.ifindex))).toBe(LINK_UP | LINK_CARRIER);
     expect(control.driver('t0')).toMatchObject({ driver: 'tun' });
     expect(() => control.driver('absent')).toThrow(expect.objectContaining({ code: 'ENODEV' }));
-    expect(control.linkState(0)).toBe(ENODEV);
+    expect(settled(control.linkState(0))).toBe(ENODEV);
     const { ifindex } = tap;
     tap.close();
-    expect(control.linkState(ifindex)).toBe(ENODEV);
+    expect(settled(control.linkState(ifindex))).toBe(ENODEV);
   });
 
   it('linkStates answers for devices of several namespaces', () => {
@@ -460,7 +464,8 @@ describe('taps, link states and frames', () => {
     const out = new Int32Array(4).fill(99);
     const socks = Int32Array.of(ca.fd, cb.fd, ca.fd);
     expect(linkStates(socks, Int32Array.of(ta.ifindex, tb.ifindex, 0), out, 3)).toBe(3);
-    expect([...out]).toEqual([3, 2, ENODEV, 99]);
+    expect([...out.subarray(0, 3)].map(settled)).toEqual([3, 2, ENODEV]);
+    expect(out[3]).toBe(99);
     expect(linkStates(socks, new Int32Array(4), out, 4)).toBe(EINVAL);
   });
 

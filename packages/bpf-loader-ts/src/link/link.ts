@@ -1,5 +1,5 @@
 import { native } from '../binding.js';
-import { wrap } from '../errors.js';
+import { BpfError, wrap } from '../errors.js';
 import { adopt, Handle } from '../handle.js';
 import { openPin, pinFd } from '../pin.js';
 import type { Program } from '../program.js';
@@ -60,11 +60,21 @@ export class Link extends Handle {
     return wrap('BPF_ATTACH', `info of ${this.what}`, () => native.linkInfo(this.fd));
   }
 
-  /** Replaces the program atomically: no frame goes without. With `old`, only if that is the one attached. */
+  /** Replaces the program atomically: no frame goes without. With `old`, only if that is the one attached (else EPERM). */
   update(program: Program, old?: Program): void {
-    wrap('BPF_ATTACH', `update of ${this.what} to ${program.info.name}`, () =>
-      native.linkUpdate(this.fd, program.fd, old?.fd ?? -1),
-    );
+    const doing = `update of ${this.what} to ${program.info.name}`;
+    try {
+      wrap('BPF_ATTACH', doing, () => native.linkUpdate(this.fd, program.fd, old?.fd ?? -1));
+    } catch (e) {
+      // The kernel says EPERM for that, which has nothing to do with permission.
+      if (!old || !(e instanceof BpfError) || e.errno !== 'EPERM') throw e;
+      const { progId } = this.info();
+      if (progId === old.info.id) throw e;
+      throw new BpfError('BPF_ATTACH', `${doing}: program ${progId} is attached, not ${old.info.id}`, {
+        errno: 'EPERM',
+        cause: e,
+      });
+    }
   }
 
   /** Detaches now, whoever else holds the link. */

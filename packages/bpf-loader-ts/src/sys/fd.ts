@@ -94,7 +94,7 @@ export function errnoName(rc: number): string {
 }
 
 /**
- * Takes the lock of a file, which is made (mode 0600) when it is not there: flock(2), exclusive, without waiting. Returns the
+ * Takes the lock of a folder, or of a file, which is made (mode 0600) when it is not there: flock(2), exclusive, without waiting. Returns the
  * descriptor that holds it, or undefined when somebody else does. The lock goes when the descriptor is closed (closeFd) or the
  * process ends, however that ends; the file stays. Throws ENOENT (no such folder), EACCES, ELOOP (a symbolic link).
  */
