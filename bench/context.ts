@@ -76,7 +76,12 @@ export class BenchContext {
 
   /** Runs a task of workers/NAME.ts in a thread of its own. */
   async inWorker<Task, Result>(name: string, task: Task): Promise<Result> {
-    const pool = new Piscina({ filename: workerFile(name), minThreads: 1, maxThreads: 1, atomics: 'disabled' });
+    const pool = new Piscina({
+      filename: workerFile(name),
+      minThreads: 1,
+      maxThreads: 1,
+      atomics: 'disabled',
+    });
     try {
       return (await pool.run(task)) as Result;
     } finally {
@@ -94,7 +99,8 @@ export type Group = (ctx: BenchContext) => Promise<Row[]>;
 
 /** Binds this process's main thread to one CPU; the returned function lifts that. Threads that exist already stay where they are. */
 export function pinMainThread(cpu: number): () => void {
-  const set = (list: string): void => void execFileSync('taskset', ['-cp', list, String(process.pid)], { stdio: 'ignore' });
+  const set = (list: string): void =>
+    void execFileSync('taskset', ['-cp', list, String(process.pid)], { stdio: 'ignore' });
   set(String(cpu));
   return () => set(`0-${cpus().length - 1}`);
 }

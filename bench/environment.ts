@@ -31,7 +31,11 @@ const read = (file: string): string | null => (existsSync(file) ? readFileSync(f
 
 function run(command: string, ...args: string[]): string | null {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], cwd: ROOT }).trim();
+    return execFileSync(command, args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      cwd: ROOT,
+    }).trim();
   } catch {
     return null;
   }
@@ -45,16 +49,17 @@ export interface CpuTimes {
 }
 
 export function cpuTimes(): CpuTimes {
-  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = readFileSync('/proc/stat', 'utf8')
-    .split('\n')[0]!
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
-  return { total: user + nice + system + idle + iowait + irq + softirq + steal, idle: idle + iowait, stolen: steal };
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] =
+    readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/\s+/).slice(1).map(Number);
+  return {
+    total: user + nice + system + idle + iowait + irq + softirq + steal,
+    idle: idle + iowait,
+    stolen: steal,
+  };
 }
 
-const percent = (part: number, whole: number): number => (whole > 0 ? Math.round((1000 * part) / whole) / 10 : 0);
+const percent = (part: number, whole: number): number =>
+  whole > 0 ? Math.round((1000 * part) / whole) / 10 : 0;
 
 /** What the hypervisor withheld since `before`, percent of all CPUs. */
 export function stolenSince(before: CpuTimes): number {
@@ -68,9 +73,13 @@ function notes(): string[] {
   const smt = read('/sys/devices/system/cpu/smt/active');
   const virtual = /^flags.*\bhypervisor\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
   return [
-    isolated ? `CPUs ${isolated} are isolated` : 'no CPU is isolated: anything on the machine may run between',
+    isolated
+      ? `CPUs ${isolated} are isolated`
+      : 'no CPU is isolated: anything on the machine may run between',
     governor ? `cpufreq governor ${governor}` : 'no cpufreq: the clock is out of our hands',
-    virtual ? 'a virtual machine: wake-ups cost an exit, and the hypervisor may withhold CPUs' : 'no hypervisor',
+    virtual
+      ? 'a virtual machine: wake-ups cost an exit, and the hypervisor may withhold CPUs'
+      : 'no hypervisor',
     smt === '1' ? 'SMT is on' : 'SMT is off or not shown',
     `clock source ${read('/sys/devices/system/clocksource/clocksource0/current_clocksource') ?? 'unknown'}`,
   ];

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BpfMap, BpfObject, attachTcx, type Link, type Mapping, possibleCpus } from 'bpf-loader-ts';
+import { attachTcx, BpfMap, BpfObject, type Link, type Mapping, possibleCpus } from 'bpf-loader-ts';
 import { UdpSocket, withNetns } from 'bpf-loader-ts/sys';
 import type { ApiClient, InstanceStatus } from '../src/daemon/api/index.js';
 import { lineBase, pathOf, readWord } from '../src/datapath/line.js';
@@ -35,7 +35,12 @@ export interface Instance {
 }
 
 /** Polls until `done()`; an error that says `what` after ten seconds. */
-export async function until(ctx: BenchContext, what: string, done: () => boolean | Promise<boolean>, everyMs = 1): Promise<void> {
+export async function until(
+  ctx: BenchContext,
+  what: string,
+  done: () => boolean | Promise<boolean>,
+  everyMs = 1,
+): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (!(await done())) {
     if (performance.now() > end) throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`);
@@ -44,14 +49,23 @@ export async function until(ctx: BenchContext, what: string, done: () => boolean
 }
 
 /** Builds an instance with the default policy but for a hold-down of 0, runs `fn` once the primary is active, takes all of it down. */
-export async function withInstance<T>(ctx: BenchContext, options: InstanceOptions, fn: (i: Instance) => Promise<T>): Promise<T> {
+export async function withInstance<T>(
+  ctx: BenchContext,
+  options: InstanceOptions,
+  fn: (i: Instance) => Promise<T>,
+): Promise<T> {
   const pins = ctx.newPins();
   const world = new World(options.kind);
   const daemon = new DaemonProcess({
     pin_root: pins,
     worker: { cpu: options.cpu, wait: options.wait ?? 'epoll', history: 8192 },
     instances: [
-      { name: NAME, netns: world.guestPath, master: 'virtio0', policy: { hold_down_ms: 0, tier0: options.tier0 ?? true } },
+      {
+        name: NAME,
+        netns: world.guestPath,
+        master: 'virtio0',
+        policy: { hold_down_ms: 0, tier0: options.tier0 ?? true },
+      },
     ],
   });
   let client: ApiClient | undefined;
@@ -61,7 +75,8 @@ export async function withInstance<T>(ctx: BenchContext, options: InstanceOption
     if (options.cpu !== null) pinProcess(daemon.pid!, options.cpu);
     client = await daemon.client();
     const api = client;
-    const status = async (): Promise<InstanceStatus> => (await api.request('status', { name: NAME })).instances[0]!;
+    const status = async (): Promise<InstanceStatus> =>
+      (await api.request('status', { name: NAME })).instances[0]!;
     await until(ctx, 'an instance on its primary', async () => {
       const s = await status();
       return s.state === 'ok' && s.active === 'primary';
@@ -102,7 +117,10 @@ export async function withPlainWorld<T>(kind: WireKind, fn: (world: World) => Pr
 
 /** A few datagrams from the guest: the bridge learns where it is and floods no more. */
 export async function teachBridge(world: World): Promise<void> {
-  using socket = withNetns(world.guest, () => new UdpSocket({ connectAddr: HOST_ADDRESS, connectPort: SINK_PORT }));
+  using socket = withNetns(
+    world.guest,
+    () => new UdpSocket({ connectAddr: HOST_ADDRESS, connectPort: SINK_PORT }),
+  );
   for (let i = 0; i < 10; i++) socket.send(new Uint8Array(18));
   await delay(20);
 }

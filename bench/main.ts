@@ -47,7 +47,9 @@ export async function runBench(argv: string[]): Promise<number> {
     return 0;
   }
   if (process.getuid?.() !== 0) {
-    process.stderr.write('CAPABILITY_MISSING: the benchmarks make network namespaces and load BPF programs\n  fix: run them as root\n');
+    process.stderr.write(
+      'CAPABILITY_MISSING: the benchmarks make network namespaces and load BPF programs\n  fix: run them as root\n',
+    );
     return 1;
   }
   return measure(options);
@@ -113,10 +115,13 @@ function describe({ environment: e }: Results): string {
 function summary({ rows, errors, environment: e }: Results): void {
   const judged = rows.filter((r) => r.ok !== undefined);
   const missed = judged.filter((r) => !r.ok);
-  say(`targets met: ${judged.length - missed.length} of ${judged.length}${e.quick ? ' (--quick: too few samples to judge by)' : ''}`);
+  say(
+    `targets met: ${judged.length - missed.length} of ${judged.length}${e.quick ? ' (--quick: too few samples to judge by)' : ''}`,
+  );
   for (const r of missed) say(`  missed: ${r.name} (${r.target})`);
   for (const f of errors) say(`  failed: ${f.group}`);
 }
 
 const script = process.argv[1];
-if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) process.exitCode = await runBench(process.argv.slice(2));
+if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url))
+  process.exitCode = await runBench(process.argv.slice(2));

@@ -49,10 +49,17 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   for (const a of args) {
     const name = /^--([^=]+)/.exec(a)?.[1];
     if (name !== undefined && !Object.hasOwn(OPTIONS, name))
-      throw new UsageError(`unknown option --${name}: did you mean --${closest(name, Object.keys(OPTIONS))}?`);
+      throw new UsageError(
+        `unknown option --${name}: did you mean --${closest(name, Object.keys(OPTIONS))}?`,
+      );
   }
   try {
-    const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false });
+    const { values } = parseArgs({
+      args: [...args],
+      options: OPTIONS,
+      strict: true,
+      allowPositionals: false,
+    });
     return { only: groupsOf(values.only), quick: values.quick, json: values.json, help: values.help };
   } catch (e) {
     if (e instanceof UsageError) throw e;
@@ -64,6 +71,7 @@ function groupsOf(list: string | undefined): GroupName[] {
   if (list === undefined) return GROUP_NAMES;
   const wanted = list.split(',').map((g) => g.trim());
   for (const g of wanted)
-    if (!Object.hasOwn(GROUPS, g)) throw new UsageError(`--only: there is no group '${g}'; groups are ${GROUP_NAMES.join(', ')}`);
+    if (!Object.hasOwn(GROUPS, g))
+      throw new UsageError(`--only: there is no group '${g}'; groups are ${GROUP_NAMES.join(', ')}`);
   return GROUP_NAMES.filter((g) => wanted.includes(g));
 }

@@ -51,7 +51,12 @@ const lostIn = (times: Float64Array, from: number, to: number): number => {
  * `immediate`: the path delivers nothing from the order on (tap). Otherwise (veth, whose far end the kernel sets down at leisure) the
  * fault began with the first frame that the old path did not deliver: see faultTime().
  */
-export function judgeCut(stream: StreamRecord, cut: Cut, decision: Decision | undefined, immediate: boolean): Figures {
+export function judgeCut(
+  stream: StreamRecord,
+  cut: Cut,
+  decision: Decision | undefined,
+  immediate: boolean,
+): Figures {
   const { sentAt } = stream;
   const at = (ns: number): number => lowerBound(sentAt, ns);
   const [from, mend, end] = [at(cut.orderedNs - LEAD_NS), at(cut.mendNs), at(cut.endNs)];
@@ -62,7 +67,8 @@ export function judgeCut(stream: StreamRecord, cut: Cut, decision: Decision | un
   const faultNs = faultTime(fault, sentAt.subarray(from, mend), windows);
   const outages = windows.map((t) => outage(t, faultNs));
   const us = (ns: number): number => ns / 1000;
-  const gap = (a: number, b: number): number => us(Math.max(...directions.map((t) => longestGap(t.subarray(a, b)))));
+  const gap = (a: number, b: number): number =>
+    us(Math.max(...directions.map((t) => longestGap(t.subarray(a, b)))));
   return {
     apartMs: cut.apartMs,
     tier: decision?.tier ?? null,

@@ -38,7 +38,9 @@ export function withTargets(row: Row, ...targets: Target[]): Row {
   const figures = row as Partial<Record<Target['of'], number>>;
   const holds = ({ of, atMost, atLeast }: Target): boolean => {
     const x = figures[of];
-    return x !== undefined && (atMost === undefined || x <= atMost) && (atLeast === undefined || x >= atLeast);
+    return (
+      x !== undefined && (atMost === undefined || x <= atMost) && (atLeast === undefined || x >= atLeast)
+    );
   };
   const words = ({ of, atMost, atLeast }: Target): string =>
     `${of === 'value' ? '' : `${of} `}${atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`}`;
@@ -57,12 +59,27 @@ export function table(rows: readonly Row[]): string {
   for (const r of rows) {
     const verdict = [r.target ?? '', r.ok === undefined ? '' : r.ok ? 'yes' : 'NO'];
     if (r.value !== undefined) cells.push([r.name, r.unit, '', '', number(r.value), '', '', ...verdict]);
-    else cells.push([r.name, r.unit, String(r.n), number(r.min), number(r.p50), number(r.p99), number(r.max), ...verdict]);
+    else
+      cells.push([
+        r.name,
+        r.unit,
+        String(r.n),
+        number(r.min),
+        number(r.p50),
+        number(r.p99),
+        number(r.max),
+        ...verdict,
+      ]);
   }
   const widths = cells[0]!.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
   const left = new Set([0, 1, 7, 8]);
   return cells
-    .map((line) => line.map((c, i) => (left.has(i) ? c.padEnd(widths[i]!) : c.padStart(widths[i]!))).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((c, i) => (left.has(i) ? c.padEnd(widths[i]!) : c.padStart(widths[i]!)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

@@ -28,14 +28,25 @@ export function percentile(ascending: ArrayLike<number>, p: number): number {
 export function summarize(values: ArrayLike<number>): Summary {
   const s = sorted(values);
   if (s.some(Number.isNaN)) throw new RangeError('the sample holds a value that is no number');
-  return { n: s.length, min: percentile(s, 0), p50: percentile(s, 50), p99: percentile(s, 99), max: percentile(s, 100) };
+  return {
+    n: s.length,
+    min: percentile(s, 0),
+    p50: percentile(s, 50),
+    p99: percentile(s, 99),
+    max: percentile(s, 100),
+  };
 }
 
 /** The middle value (nearest rank). */
 export const median = (values: ArrayLike<number>): number => percentile(sorted(values), 50);
 
 /** Index of the first element of an ascending array, within from … to-1, that is not below `value`; `to` if there is none. */
-export function lowerBound(ascending: ArrayLike<number>, value: number, from = 0, to = ascending.length): number {
+export function lowerBound(
+  ascending: ArrayLike<number>,
+  value: number,
+  from = 0,
+  to = ascending.length,
+): number {
   let lo = from;
   let hi = to;
   while (lo < hi) {

@@ -1,6 +1,7 @@
 /** Every error code of vfailover, with what it means. docs/errors.md documents each; a test compares the two. */
 export const ERROR_CODES = {
-  CONFIG_INVALID: 'a configuration value is missing, of the wrong type, out of range or in conflict with another',
+  CONFIG_INVALID:
+    'a configuration value is missing, of the wrong type, out of range or in conflict with another',
   CONFIG_UNKNOWN_KEY: 'a configuration key does not exist',
   CONFIG_UNREADABLE: 'the configuration file cannot be read or is not YAML',
   USAGE: 'the command line is wrong',

@@ -79,22 +79,27 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   rtnl.close();
   const objects = { bench: load('bench'), vfailover: load('vfailover') };
   const data = frame();
-  const result = {} as ProgramsResult;
+  const result = Object.fromEntries(NAMES.map((n) => [n, { wallNs: 0, kernelNs: 0 }])) as ProgramsResult;
   try {
-    const programs = new Map<ProgramName, Program>(NAMES.map((n) => [n, objects[MEASURED[n].object].program(n)]));
+    const programs = new Map<ProgramName, Program>(
+      NAMES.map((n) => [n, objects[MEASURED[n].object].program(n)]),
+    );
     const once = (name: ProgramName, times: number): { wallNs: number; kernelNs: number } => {
       const program = programs.get(name)!;
       const from = monotonicNs();
       const { retval, durationNs } = program.testRun({ data, repeat: times });
       const wallNs = (monotonicNs() - from) / times;
-      if (retval !== MEASURED[name].returns) throw new Error(`${name} returned ${retval}, not ${MEASURED[name].returns}: not what was to be measured`);
+      if (retval !== MEASURED[name].returns)
+        throw new Error(
+          `${name} returned ${retval}, not ${MEASURED[name].returns}: not what was to be measured`,
+        );
       return { wallNs, kernelNs: durationNs };
     };
     for (const name of NAMES) once(name, Math.ceil(repeat / 20));
     const before = counted(objects.bench);
     for (const name of [...NAMES, ...[...NAMES].reverse()]) {
       const { wallNs, kernelNs } = once(name, repeat);
-      const sum = (result[name] ??= { wallNs: 0, kernelNs: 0 });
+      const sum = result[name];
       sum.wallNs += wallNs / 2;
       sum.kernelNs += kernelNs / 2;
     }

@@ -1,5 +1,14 @@
 import { BpfMap, type Mapping, RingBuffer } from 'bpf-loader-ts';
-import { clockMonotonic, ControlSocket, Epoll, eventfdClear, LINK_CARRIER, LINK_RUNNING, linkStates, NetlinkSocket } from 'bpf-loader-ts/sys';
+import {
+  ControlSocket,
+  clockMonotonic,
+  Epoll,
+  eventfdClear,
+  LINK_CARRIER,
+  LINK_RUNNING,
+  linkStates,
+  NetlinkSocket,
+} from 'bpf-loader-ts/sys';
 import { EVENT, LINE } from '../src/datapath/layout.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../src/failover/device.js';
@@ -200,7 +209,13 @@ export class DecisionLoop {
     }
   }
 
-  #switch(i: number, line: number, record: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
+  #switch(
+    i: number,
+    line: number,
+    record: number,
+    word: number,
+    path: typeof PRIMARY | typeof STANDBY,
+  ): void {
     const detectedNs = this.#clock[0]!;
     // Lost means that tier 0 or the supervisor was faster: the next turn sees what they made.
     if (!flip(this.#lines, line, word, path)) return;
@@ -222,7 +237,15 @@ export class DecisionLoop {
     if (tier0) this.#control[CONTROL.lost_events]!++;
     const ns = tier0 ? readNs(this.#lines, line + LINE.flip_ns) : this.#clock[0]!;
     this.#accepted(i, word, pathOf(word));
-    this.#tell(i, tier0 ? 0 : 2, tier0 ? this.#lines[line + LINE.flip_cause]! : CAUSE_UNPLUG, from, word, ns, ns);
+    this.#tell(
+      i,
+      tier0 ? 0 : 2,
+      tier0 ? this.#lines[line + LINE.flip_cause]! : CAUSE_UNPLUG,
+      from,
+      word,
+      ns,
+      ns,
+    );
   }
 
   #tier0Event(view: DataView, at: number): void {
@@ -236,7 +259,15 @@ export class DecisionLoop {
     if (ahead === 0 || ahead > EPOCHS >>> 1) return;
     const ns = view.getInt32(at + EVENT.ns + 4, true) * 4294967296 + view.getUint32(at + EVENT.ns, true);
     this.#accepted(i, word, pathOf(word));
-    this.#tell(i, 0, view.getInt32(at + EVENT.cause, true), view.getInt32(at + EVENT.old_word, true), word, ns, ns);
+    this.#tell(
+      i,
+      0,
+      view.getInt32(at + EVENT.cause, true),
+      view.getInt32(at + EVENT.old_word, true),
+      word,
+      ns,
+      ns,
+    );
   }
 
   #indexOf(slot: number): number {
@@ -260,7 +291,15 @@ export class DecisionLoop {
     });
   }
 
-  #tell(i: number, tier: 0 | 1 | 2, cause: number, from: number, to: number, detectedNs: number, flippedNs: number): void {
+  #tell(
+    i: number,
+    tier: 0 | 1 | 2,
+    cause: number,
+    from: number,
+    to: number,
+    detectedNs: number,
+    flippedNs: number,
+  ): void {
     this.#report({
       type: 'decision',
       slot: this.#held[i]!.slot,

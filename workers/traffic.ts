@@ -3,8 +3,8 @@ import {
   Epoll,
   eventfdClear,
   setAffinity,
-  sockSend,
   sockRecvDrain,
+  sockSend,
   tapDiscard,
   tapForward,
 } from 'bpf-loader-ts/sys';
@@ -112,7 +112,10 @@ export default function run(task: TrafficTask): void {
     }
     if (stream === 0) {
       // Idle: wires made of taps are looked after once a millisecond.
-      const n = epoll.wait(ready, control[TRAFFIC.taps]! >= 0 || control[TRAFFIC.taps + 2]! >= 0 ? 1_000 : 100_000);
+      const n = epoll.wait(
+        ready,
+        control[TRAFFIC.taps]! >= 0 || control[TRAFFIC.taps + 2]! >= 0 ? 1_000 : 100_000,
+      );
       for (let k = 0; k < n; k++) if (ready[k] === -1) eventfdClear(wakeFd);
       sockRecvDrain(guestSocket);
       sockRecvDrain(hostSocket);

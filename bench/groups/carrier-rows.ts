@@ -43,12 +43,22 @@ export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, batch: Bat
     reordered: batch.reordered,
     refused_by_kernel: batch.refused,
     lost_outside_of_cuts: batch.lostElsewhere,
-    fault_begins: kind === 'tap' ? 'with the order: from then on the wire delivers nothing' : 'with the first frame that the old path did not deliver',
+    fault_begins:
+      kind === 'tap'
+        ? 'with the order: from then on the wire delivers nothing'
+        : 'with the first frame that the old path did not deliver',
   };
   const row = (name: string, unit: string, of: (f: Figures) => number | null, among = figures): Row[] =>
     among.length === 0
       ? []
-      : [{ name: `${prefix}: ${name}`, unit, ...summarize(among.map((f) => of(f) ?? Number.POSITIVE_INFINITY)), parameters }];
+      : [
+          {
+            name: `${prefix}: ${name}`,
+            unit,
+            ...summarize(among.map((f) => of(f) ?? Number.POSITIVE_INFINITY)),
+            parameters,
+          },
+        ];
   const judged = (rows: Row[], ...targets: Target[]): Row[] => rows.map((r) => withTargets(r, ...targets));
   const lost = (name: string, of: (f: Figures) => number): Row[] => {
     const rows = row(name, 'frames', of);

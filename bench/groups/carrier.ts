@@ -19,10 +19,38 @@ const PER_STREAM = 100;
 const APART_MS = 1050;
 
 const MODES: readonly (Mode & Pick<InstanceOptions, 'wait' | 'tier0'>)[] = [
-  { name: 'tier 0', tier: 0, wait: 'epoll', tier0: true, directions: [1, 3], outage: [{ of: 'p99', atMost: 200 }] },
-  { name: 'worker epoll 1 ms', tier: 1, wait: 'epoll', tier0: false, directions: [1], outage: [{ of: 'p50', atMost: 1500 }] },
-  { name: 'worker poll 1 ms', tier: 1, wait: 'poll', tier0: false, directions: [1], outage: [{ of: 'p50', atMost: 1500 }] },
-  { name: 'worker spin', tier: 1, wait: 'spin', tier0: false, directions: [1], outage: [{ of: 'p50', atMost: 100 }] },
+  {
+    name: 'tier 0',
+    tier: 0,
+    wait: 'epoll',
+    tier0: true,
+    directions: [1, 3],
+    outage: [{ of: 'p99', atMost: 200 }],
+  },
+  {
+    name: 'worker epoll 1 ms',
+    tier: 1,
+    wait: 'epoll',
+    tier0: false,
+    directions: [1],
+    outage: [{ of: 'p50', atMost: 1500 }],
+  },
+  {
+    name: 'worker poll 1 ms',
+    tier: 1,
+    wait: 'poll',
+    tier0: false,
+    directions: [1],
+    outage: [{ of: 'p50', atMost: 1500 }],
+  },
+  {
+    name: 'worker spin',
+    tier: 1,
+    wait: 'spin',
+    tier0: false,
+    directions: [1],
+    outage: [{ of: 'p50', atMost: 100 }],
+  },
 ];
 
 /**
@@ -39,31 +67,58 @@ export async function carrier(ctx: BenchContext): Promise<Row[]> {
   try {
     for (const mode of MODES)
       for (const kind of ['veth', 'tap'] as const)
-        await withInstance(ctx, { kind, wait: mode.wait!, tier0: mode.tier0!, cpu: CPU_A }, async (instance) => {
-          instance.world.startTraffic(CPU_B);
-          const stream = new Stream(instance.world);
-          try {
-            for (const directions of mode.directions) {
-              const batch = await measure(ctx, instance, stream, directions);
-              rows.push(...rowsOf(kind, mode, directions, batch));
-              ctx.progress(`${kind}, ${mode.name}${directions === 3 ? ', both ways' : ''}: ${batch.figures.length} cuts`);
+        await withInstance(
+          ctx,
+          { kind, wait: mode.wait!, tier0: mode.tier0!, cpu: CPU_A },
+          async (instance) => {
+            instance.world.startTraffic(CPU_B);
+            const stream = new Stream(instance.world);
+            try {
+              for (const directions of mode.directions) {
+                const batch = await measure(ctx, instance, stream, directions);
+                rows.push(...rowsOf(kind, mode, directions, batch));
+                ctx.progress(
+                  `${kind}, ${mode.name}${directions === 3 ? ', both ways' : ''}: ${batch.figures.length} cuts`,
+                );
+              }
+            } finally {
+              stream.close();
             }
-          } finally {
-            stream.close();
-          }
-        });
+          },
+        );
   } finally {
     unpin();
   }
   return rows;
 }
 
-async function measure(ctx: BenchContext, instance: Instance, stream: Stream, directions: 1 | 3): Promise<Batch> {
-  const batch: Batch = { figures: [], pps: PPS, achievedPps: [], duplicated: 0, reordered: 0, lostElsewhere: 0, refused: 0 };
+async function measure(
+  ctx: BenchContext,
+  instance: Instance,
+  stream: Stream,
+  directions: 1 | 3,
+): Promise<Batch> {
+  const batch: Batch = {
+    figures: [],
+    pps: PPS,
+    achievedPps: [],
+    duplicated: 0,
+    reordered: 0,
+    lostElsewhere: 0,
+    refused: 0,
+  };
   const link = { changedNs: Number.NEGATIVE_INFINITY };
   const dense = ctx.scale(200, 10);
   while (batch.figures.length < dense)
-    await run(ctx, instance, stream, directions, Math.min(PER_STREAM, dense - batch.figures.length), link, batch);
+    await run(
+      ctx,
+      instance,
+      stream,
+      directions,
+      Math.min(PER_STREAM, dense - batch.figures.length),
+      link,
+      batch,
+    );
   const apart = directions === 1 ? ctx.scale(20, 1) : 0;
   for (let i = 0; i < apart; i++) {
     await ctx.sleep(Math.max(0, APART_MS - (monotonicNs() - link.changedNs) / 1e6));
@@ -101,14 +156,21 @@ async function run(
     world.mendVf();
     await until(ctx, 'a failback', onPrimary);
     await ctx.sleep(CALM_MS);
-    made.push({ orderedNs, mendNs, endNs: monotonicNs(), recovered, apartMs: (orderedNs - link.changedNs) / 1e6 });
+    made.push({
+      orderedNs,
+      mendNs,
+      endNs: monotonicNs(),
+      recovered,
+      apartMs: (orderedNs - link.changedNs) / 1e6,
+    });
     link.changedNs = mendNs;
   }
   const seconds = (monotonicNs() - started) / 1e9;
   batch.achievedPps.push(stream.sent / seconds);
   const record = await stream.collect();
   // A cut's calm ends where the next one's window begins.
-  for (const [i, cut] of made.entries()) cut.endNs = (made[i + 1]?.orderedNs ?? Number.POSITIVE_INFINITY) - LEAD_NS;
+  for (const [i, cut] of made.entries())
+    cut.endNs = (made[i + 1]?.orderedNs ?? Number.POSITIVE_INFINITY) - LEAD_NS;
   if (made.length > 0) made.at(-1)!.endNs = record.sentAt.at(-1)! + 1;
   const decisions = (await client.request('events', { since })).filter((d) => d.from === 'primary');
   const figures: Figures[] = made.map((cut) => {

@@ -44,7 +44,12 @@ export async function programs(ctx: BenchContext): Promise<Row[]> {
   };
   const over = ROWS.map(({ program, name, targets }) => {
     const differences = results.map((r) => r[program].wallNs - r.vf_empty.wallNs);
-    const row: Row = { name: `${name}, over empty`, unit: 'ns', ...summarize(differences), parameters: about(program) };
+    const row: Row = {
+      name: `${name}, over empty`,
+      unit: 'ns',
+      ...summarize(differences),
+      parameters: about(program),
+    };
     return targets.length > 0 ? withTargets(row, ...targets) : row;
   });
   return [empty, ...over];

@@ -1,17 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
-import { withInstance, withPlainWorld, until, type Instance } from '../instance.js';
+import { type Instance, until, withInstance, withPlainWorld } from '../instance.js';
 import { type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
-import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
 
 type Direction = 'guest → host' | 'host → guest';
 const PORT = 5201;
 
 /** iperf3 in a namespace on one CPU; the kernel ends it with us. */
 function iperf(ctx: BenchContext, netns: number, cpu: number, args: string[]): ChildProcess {
-  const command = ['--pdeathsig', 'KILL', 'nsenter', `--net=/proc/${process.pid}/fd/${netns}`, 'taskset', '-c', String(cpu), 'iperf3'];
-  return spawn('setpriv', [...command, ...args], { stdio: ['ignore', 'pipe', 'pipe'], signal: ctx.signal, killSignal: 'SIGKILL' });
+  const command = [
+    '--pdeathsig',
+    'KILL',
+    'nsenter',
+    `--net=/proc/${process.pid}/fd/${netns}`,
+    'taskset',
+    '-c',
+    String(cpu),
+    'iperf3',
+  ];
+  return spawn('setpriv', [...command, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: ctx.signal,
+    killSignal: 'SIGKILL',
+  });
 }
 
 /** All that a process wrote, when it has ended; an error with that if it failed. */
@@ -20,7 +33,9 @@ function outputOf(child: ChildProcess): Promise<string> {
     let text = '';
     for (const s of [child.stdout!, child.stderr!]) s.on('data', (b: Buffer) => (text += b.toString()));
     child.once('error', failed);
-    child.once('close', (code) => (code === 0 ? done(text) : failed(new Error(`iperf3 ended with ${code}: ${text}`))));
+    child.once('close', (code) =>
+      code === 0 ? done(text) : failed(new Error(`iperf3 ended with ${code}: ${text}`)),
+    );
   });
 }
 
@@ -29,9 +44,20 @@ interface IperfReport {
 }
 
 /** One transfer; what the receiver got, Gb/s. Sender on CPU_A, receiver on CPU_B. */
-async function transfer(ctx: BenchContext, world: World, direction: Direction, seconds: number): Promise<number> {
+async function transfer(
+  ctx: BenchContext,
+  world: World,
+  direction: Direction,
+  seconds: number,
+): Promise<number> {
   const out = direction === 'guest → host';
-  const server = iperf(ctx, out ? world.host : world.guest, CPU_B, ['-s', '-1', '--forceflush', '-p', String(PORT)]);
+  const server = iperf(ctx, out ? world.host : world.guest, CPU_B, [
+    '-s',
+    '-1',
+    '--forceflush',
+    '-p',
+    String(PORT),
+  ]);
   const ended = outputOf(server);
   // If the client fails, that is the error to report.
   ended.catch(() => {});
@@ -40,7 +66,15 @@ async function transfer(ctx: BenchContext, world: World, direction: Direction, s
     server.stdout!.on('data', (b: Buffer) => (said += b.toString()));
     await until(ctx, 'an iperf3 server', () => said.includes('listening'));
     const to = out ? HOST_ADDRESS : GUEST_ADDRESS;
-    const client = iperf(ctx, out ? world.guest : world.host, CPU_A, ['-c', to, '-p', String(PORT), '-t', String(seconds), '-J']);
+    const client = iperf(ctx, out ? world.guest : world.host, CPU_A, [
+      '-c',
+      to,
+      '-p',
+      String(PORT),
+      '-t',
+      String(seconds),
+      '-J',
+    ]);
     const report = JSON.parse(await outputOf(client)) as IperfReport;
     await ended;
     return report.end.sum_received.bits_per_second / 1e9;
@@ -86,7 +120,9 @@ export function tcp(ctx: BenchContext): Promise<Row[]> {
         for (let round = 0; round < rounds; round++) {
           for (const side of round % 2 === 0 ? sides : [...sides].reverse()) await side();
           const ratio = (100 * withIt.at(-1)!) / without.at(-1)!;
-          ctx.progress(`TCP ${direction} ${round + 1}/${rounds}: ${withIt.at(-1)!.toFixed(2)} / ${without.at(-1)!.toFixed(2)} Gb/s = ${ratio.toFixed(1)} %`);
+          ctx.progress(
+            `TCP ${direction} ${round + 1}/${rounds}: ${withIt.at(-1)!.toFixed(2)} / ${without.at(-1)!.toFixed(2)} Gb/s = ${ratio.toFixed(1)} %`,
+          );
         }
         const after = await primaryFrames(instance);
         const primary = after.primary - before.primary;
@@ -100,7 +136,10 @@ export function tcp(ctx: BenchContext): Promise<Row[]> {
         };
         const ratios = withIt.map((x, i) => (100 * x) / without[i]!);
         rows.push(
-          withTargets({ name: `TCP ${direction}, with / without`, unit: '%', ...summarize(ratios), parameters }, { of: 'p50', atLeast: 97 }),
+          withTargets(
+            { name: `TCP ${direction}, with / without`, unit: '%', ...summarize(ratios), parameters },
+            { of: 'p50', atLeast: 97 },
+          ),
           { name: `TCP ${direction}, with`, unit: 'Gb/s', ...summarize(withIt), parameters },
           { name: `TCP ${direction}, without`, unit: 'Gb/s', ...summarize(without), parameters },
         );

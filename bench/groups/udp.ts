@@ -1,6 +1,6 @@
 import { UdpSocket, withNetns } from 'bpf-loader-ts/sys';
-import type { UdpResult, UdpTask } from '../../workers/bench-udp.js';
 import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
+import type { UdpResult, UdpTask } from '../../workers/bench-udp.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
 import { SINK_PORT, Sink, teachBridge, withInstance, withPlainWorld } from '../instance.js';
 import { type Row, withTargets } from '../report.js';
@@ -13,7 +13,10 @@ const PAYLOAD = 18;
 function flow(world: World, out: boolean): { socket: UdpSocket; sink: Sink } {
   const sink = out ? new Sink(world.host, world.bridge) : new Sink(world.guest, world.virtio.guestIfindex);
   const connectAddr = out ? HOST_ADDRESS : GUEST_ADDRESS;
-  const socket = withNetns(out ? world.guest : world.host, () => new UdpSocket({ connectAddr, connectPort: SINK_PORT }));
+  const socket = withNetns(
+    out ? world.guest : world.host,
+    () => new UdpSocket({ connectAddr, connectPort: SINK_PORT }),
+  );
   return { socket, sink };
 }
 
@@ -45,7 +48,9 @@ export function udp(ctx: BenchContext): Promise<Row[]> {
             ctx.check();
             results.push(await ctx.inWorker<UdpTask, UdpResult>('bench-udp', task));
             const [x, y] = results.at(-1)!.map(kpps);
-            ctx.progress(`UDP ${direction} ${round + 1}/${rounds}: ${x!.toFixed(0)} / ${y!.toFixed(0)} kpps = ${((100 * x!) / y!).toFixed(1)} %`);
+            ctx.progress(
+              `UDP ${direction} ${round + 1}/${rounds}: ${x!.toFixed(0)} / ${y!.toFixed(0)} kpps = ${((100 * x!) / y!).toFixed(1)} %`,
+            );
           }
         } finally {
           for (const f of [a, b]) {
@@ -54,7 +59,8 @@ export function udp(ctx: BenchContext): Promise<Row[]> {
           }
         }
         const after = await instance.status();
-        const carried = (s: typeof after, role: 'primary' | 'standby'): number => s[role].counters[out ? 'tx' : 'rx'].packets;
+        const carried = (s: typeof after, role: 'primary' | 'standby'): number =>
+          s[role].counters[out ? 'tx' : 'rx'].packets;
         const primary = carried(after, 'primary') - carried(before, 'primary');
         const standby = carried(after, 'standby') - carried(before, 'standby');
         const parameters = {
@@ -65,12 +71,17 @@ export function udp(ctx: BenchContext): Promise<Row[]> {
           sender_cpu: CPU_A,
           daemon_cpu: CPU_B,
           frames_on_primary_percent: (100 * primary) / (primary + standby),
-          delivered_percent: results[0]!.map((_, i) => (100 * total(results, i, 'delivered')) / total(results, i, 'sent')),
+          delivered_percent: results[0]!.map(
+            (_, i) => (100 * total(results, i, 'delivered')) / total(results, i, 'sent'),
+          ),
         };
         const ratios = results.map(([x, y]) => (100 * kpps(x!)) / kpps(y!));
         const of = (i: number) => summarize(results.map((r) => kpps(r[i]!)));
         rows.push(
-          withTargets({ name: `UDP 64 B ${direction}, with / without`, unit: '%', ...summarize(ratios), parameters }, { of: 'p50', atLeast: 90 }),
+          withTargets(
+            { name: `UDP 64 B ${direction}, with / without`, unit: '%', ...summarize(ratios), parameters },
+            { of: 'p50', atLeast: 90 },
+          ),
           { name: `UDP 64 B ${direction}, with`, unit: 'kpps', ...of(0), parameters },
           { name: `UDP 64 B ${direction}, without`, unit: 'kpps', ...of(1), parameters },
         );

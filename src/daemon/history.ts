@@ -8,20 +8,18 @@ import type { Decision } from './api/index.js';
 const healthOf = (bits: number): string =>
   bits < 0 ? 'absent' : !(bits & LINK_UP) ? 'admin-down' : bits & LINK_CARRIER ? 'up' : 'no-carrier';
 
-const TIERS = ['a BPF program', 'the decision worker', 'the supervisor'] as const;
-
-function signalOf(tier: 0 | 1 | 2, cause: Decision['cause'], from: string): string {
+function signalOf(cause: Decision['cause'], from: string): string {
   const what: Record<Decision['cause'], string> = {
     carrier: `no carrier on the ${from}`,
     'admin-down': `the ${from} was set down`,
     unplug: `the ${from}'s device is gone`,
     manual: 'ordered by hand',
-    failback: `the preferred slave has been healthy for the hold-down time`,
+    failback: 'the preferred slave has been healthy for the hold-down time',
     join: 'the slave joined with carrier',
     leave: `the ${from} left`,
     'no-path': 'no slave is healthy: the less bad one',
   };
-  return `${what[cause]} (seen by ${TIERS[tier]})`;
+  return what[cause];
 }
 
 /** The last decisions of all instances, each recorded once; the first frames on the new path are filled in when they are known. */
@@ -37,13 +35,14 @@ export class History {
   add(instance: string, m: FromWorker & { type: 'decision' }, leave?: 'unplug' | 'leave'): Decision {
     const from = roleOf(pathOf(m.from));
     const named = CAUSE_NAMES[m.cause] ?? 'none';
-    const cause = m.tier === 2 ? (leave ?? 'leave') : ((named === 'none' ? 'manual' : named) as Decision['cause']);
+    const cause =
+      m.tier === 2 ? (leave ?? 'leave') : ((named === 'none' ? 'manual' : named) as Decision['cause']);
     const decision: Decision = {
       seq: ++this.#seq,
       instance,
       cause,
       tier: m.tier,
-      signal: signalOf(m.tier, cause, from),
+      signal: signalOf(cause, from),
       from,
       to: roleOf(pathOf(m.to)),
       epoch: epochOf(m.to),
@@ -70,7 +69,9 @@ export class History {
 
   list(filter: { name?: string; since?: number; limit?: number }): Decision[] {
     const { name, since = 0, limit = this.#limit } = filter;
-    return this.#decisions.filter((d) => (name === undefined || d.instance === name) && d.seq > since).slice(-limit);
+    return this.#decisions
+      .filter((d) => (name === undefined || d.instance === name) && d.seq > since)
+      .slice(-limit);
   }
 
   last(instance: string): Decision | null {

@@ -45,7 +45,10 @@ export class Managed {
       attach: attachKind(config.attach),
       primaryAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);
-        return d !== undefined && (identityMac(d) === mac || config.primary.mac !== undefined || config.primary.bus !== undefined);
+        return (
+          d !== undefined &&
+          (identityMac(d) === mac || config.primary.mac !== undefined || config.primary.bus !== undefined)
+        );
       },
       enter: ns.enter,
     });
@@ -71,7 +74,11 @@ export class Managed {
     });
     try {
       const { name, mac: by, bus } = config.primary;
-      const selector = { ...(name !== undefined && { name }), ...(by !== undefined && { mac: by }), ...(bus !== undefined && { bus }) };
+      const selector = {
+        ...(name !== undefined && { name }),
+        ...(by !== undefined && { mac: by }),
+        ...(bus !== undefined && { bus }),
+      };
       this.instance = ns.registry.register({
         name: config.name,
         model: 'transparent',
@@ -119,9 +126,13 @@ function refuseOtherDaemon(ns: Namespace, store: PinStore, master: Device): void
     return id.masterIfindex === master.ifindex && id.netns === ns.inode;
   });
   if (ours || ns.enter(() => ourPrograms(master.ifindex)).length === 0) return;
-  throw new VfError('INSTANCE_BUSY', `another vfailover owns ${master.name}: its programs are attached there`, {
-    field: 'master',
-    value: master.name,
-    fix: 'use that daemon (its socket and pin_root), or detach the instance there first',
-  });
+  throw new VfError(
+    'INSTANCE_BUSY',
+    `another vfailover owns ${master.name}: its programs are attached there`,
+    {
+      field: 'master',
+      value: master.name,
+      fix: 'use that daemon (its socket and pin_root), or detach the instance there first',
+    },
+  );
 }

@@ -1,4 +1,12 @@
-import { closeFd, ControlSocket, monotonicNs, netnsCurrent, netnsInode, netnsOpen, withNetns } from 'bpf-loader-ts/sys';
+import {
+  ControlSocket,
+  closeFd,
+  monotonicNs,
+  netnsCurrent,
+  netnsInode,
+  netnsOpen,
+  withNetns,
+} from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
 import { LinkMonitor, Rtnl } from '../netlink/index.js';
@@ -20,7 +28,11 @@ export class Namespace {
     this.rtnl = new Rtnl({ netns: this.fd });
     this.control = new ControlSocket(this.fd);
     this.monitor = new LinkMonitor({ netns: this.fd });
-    this.registry = new FailoverRegistry({ now: () => monotonicNs() / 1e6, random: Math.random, maxInstances });
+    this.registry = new FailoverRegistry({
+      now: () => monotonicNs() / 1e6,
+      random: Math.random,
+      maxInstances,
+    });
   }
 
   /** Begins to feed the registry. Subscribed before the first dump, so nothing falls between. */

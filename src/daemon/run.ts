@@ -9,7 +9,10 @@ import { Supervisor } from './supervisor.js';
  * back, and the next start adopts them. Returns the exit status.
  */
 export async function runDaemon(config: Config): Promise<number> {
-  const log = pino({ level: config.log_level, serializers: { error: serialize } }, pino.destination({ dest: 2, sync: true }));
+  const log = pino(
+    { level: config.log_level, serializers: { error: serialize } },
+    pino.destination({ dest: 2, sync: true }),
+  );
   const supervisor = new Supervisor(config, log);
   const server = new ApiServer(supervisor.handlers, {
     path: config.socket,

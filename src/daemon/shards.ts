@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { EventFd } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
-import { CONTROL, CONTROL_WORDS, type DecisionTask, type FromWorker, type ToWorker } from '../../workers/protocol.js';
+import {
+  CONTROL,
+  CONTROL_WORDS,
+  type DecisionTask,
+  type FromWorker,
+  type ToWorker,
+} from '../../workers/protocol.js';
 import type { WorkerConfig } from '../config/index.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
@@ -48,7 +54,8 @@ export class Shards extends EventEmitter<ShardEvents> {
     this.#config = config;
     this.policy = new Int32Array(new SharedArrayBuffer(4 * POLICY_WORDS * store.capacity));
     const filename = workerFile('decision');
-    if (!existsSync(filename)) throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
+    if (!existsSync(filename))
+      throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
     this.#pool = new Piscina({
       filename,
       minThreads: config.count,
@@ -112,7 +119,11 @@ export class Shards extends EventEmitter<ShardEvents> {
     if (this.#closing) return;
     shard.state = 'restarting';
     const message = cause instanceof Error ? cause.message : String(cause);
-    this.emit('failed', shard.id, new VfError('WORKER_FAILED', `decision worker ${shard.id} ended: ${message}`, { cause }));
+    this.emit(
+      'failed',
+      shard.id,
+      new VfError('WORKER_FAILED', `decision worker ${shard.id} ended: ${message}`, { cause }),
+    );
     setTimeout(() => {
       if (!this.#closing) this.#run(shard);
     }, RESTART_MS);
@@ -154,7 +165,8 @@ export class Shards extends EventEmitter<ShardEvents> {
     const until = performance.now() + timeoutMs;
     for (const { id, control } of this.#shards) {
       while (Atomics.load(control, CONTROL.read) !== Atomics.load(control, CONTROL.mail)) {
-        if (performance.now() > until) throw new VfError('WORKER_FAILED', `decision worker ${id} does not answer`);
+        if (performance.now() > until)
+          throw new VfError('WORKER_FAILED', `decision worker ${id} does not answer`);
         await new Promise((done) => setTimeout(done, 1));
       }
     }

@@ -4,7 +4,13 @@ import { ARM_PRIMARY, ARM_STANDBY } from '../datapath/layout.js';
 import { type Device, PRIMARY, type Role, STANDBY } from '../failover/device.js';
 import { policyBase } from '../failover/policy.js';
 import { describePolicy } from '../failover/policy-describe.js';
-import { ABSENT_DEVICE, type Decision, type DeviceStatus, type InstanceStatus, type SlaveStatus } from './api/index.js';
+import {
+  ABSENT_DEVICE,
+  type Decision,
+  type DeviceStatus,
+  type InstanceStatus,
+  type SlaveStatus,
+} from './api/index.js';
 import type { Managed } from './managed.js';
 
 const NO_COUNTERS: SlaveStatus['counters'] = {
@@ -50,7 +56,9 @@ export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | 
   const what = describePolicy(policy, policyBase(datapath.slot), (monotonicNs() / 1e6) | 0);
   const armed = [
     ...(datapath.armed & ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
-    ...(datapath.armed & ARM_STANDBY && datapath.primaryIfindex ? ['standby unusable: go to the primary'] : []),
+    ...(datapath.armed & ARM_STANDBY && datapath.primaryIfindex
+      ? ['standby unusable: go to the primary']
+      : []),
   ];
   return {
     name: config.name,
@@ -68,7 +76,10 @@ export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | 
     attach: datapath.identity.attach,
     switches,
     last_switch: last,
-    refusals: [...instance.refusals.values()].map((r) => ({ device: r.device.name, error: r.error.toJSON() })),
+    refusals: [...instance.refusals.values()].map((r) => ({
+      device: r.device.name,
+      error: r.error.toJSON(),
+    })),
     would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
   };
 }

@@ -4,7 +4,14 @@ import { type Config, type InstanceConfig, netnsKey } from '../config/index.js';
 import { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
 import type { FailoverEvent } from '../failover/events.js';
-import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus, SwitchResult } from './api/index.js';
+import type {
+  ApiEvent,
+  ApiHandlers,
+  DaemonStatus,
+  Decision,
+  InstanceStatus,
+  SwitchResult,
+} from './api/index.js';
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
 import { Managed } from './managed.js';
@@ -49,7 +56,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#config = config;
     this.#log = log;
     this.#history = new History(config.worker.history);
-    this.#store = new PinStore({ root: config.pin_root, capacity: config.capacity, shards: config.worker.count });
+    this.#store = new PinStore({
+      root: config.pin_root,
+      capacity: config.capacity,
+      shards: config.worker.count,
+    });
     try {
       this.#shards = new Shards(this.#store, config.worker);
     } catch (e) {
@@ -72,7 +83,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const known = new Set(this.#config.instances.map((i) => i.name));
     for (const { name } of this.#store.occupied())
       if (!known.has(name))
-        this.#log.warn({ instance: name }, 'a pinned instance is not in the configuration: it keeps steering by tier 0 alone; attach or detach it');
+        this.#log.warn(
+          { instance: name },
+          'a pinned instance is not in the configuration: it keeps steering by tier 0 alone; attach or detach it',
+        );
     const made: string[] = [];
     try {
       for (const config of this.#config.instances) {
@@ -98,7 +112,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       const retry = () => this.#attachWaiting();
       ns.monitor.on('added', retry);
       ns.monitor.on('renamed', retry);
-      ns.monitor.on('resync', (d) => this.#log.warn({ netns, ...d }, 'link events were lost: devices read afresh'));
+      ns.monitor.on('resync', (d) =>
+        this.#log.warn({ netns, ...d }, 'link events were lost: devices read afresh'),
+      );
     }
     return ns;
   }
@@ -112,7 +128,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       });
     const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
     this.#managed.set(config.name, m);
-    this.#log.info({ instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted }, m.datapath.adopted ? 'adopted' : 'attached');
+    this.#log.info(
+      { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
+      m.datapath.adopted ? 'adopted' : 'attached',
+    );
     return m;
   }
 
@@ -123,7 +142,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#shards.detach(m.datapath.slot);
     if (m.ns.registry.instances.has(name)) {
       const failures = m.ns.registry.unregister(name);
-      for (const f of failures) this.#log.error({ instance: name, step: f.step, error: f.error }, 'could not be undone');
+      for (const f of failures)
+        this.#log.error({ instance: name, step: f.step, error: f.error }, 'could not be undone');
     }
     m.datapath.remove();
     m.close();
@@ -135,9 +155,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     switch (e.type) {
       case 'join':
       case 'leave':
-        this.#log.info({ instance, device: e.device.name, role: e.role, ...(e.type === 'leave' && { reason: e.reason }) }, e.type);
+        this.#log.info(
+          { instance, device: e.device.name, role: e.role, ...(e.type === 'leave' && { reason: e.reason }) },
+          e.type,
+        );
         if (e.type === 'leave')
-          for (const f of e.undoFailures) this.#log.error({ instance, step: f.step, error: f.error }, 'could not be undone');
+          for (const f of e.undoFailures)
+            this.#log.error({ instance, step: f.step, error: f.error }, 'could not be undone');
         break;
       case 'refused':
         this.#log.warn({ instance, device: e.device.name, role: e.role, error: e.error }, e.error.message);
@@ -171,7 +195,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#publishStatus(name);
       } catch (error) {
         this.#waiting.set(name, config);
-        if (!(error instanceof VfError && error.code === 'DEVICE_NOT_FOUND')) this.#log.warn({ instance: name, error }, 'cannot attach again yet');
+        if (!(error instanceof VfError && error.code === 'DEVICE_NOT_FOUND'))
+          this.#log.warn({ instance: name, error }, 'cannot attach again yet');
       }
     }
   }
@@ -195,7 +220,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce();
-    this.#log.info({ decision }, `${name}: ${decision.from} -> ${decision.to}, ${decision.cause}, tier ${decision.tier}`);
+    this.#log.info(
+      { decision },
+      `${name}: ${decision.from} -> ${decision.to}, ${decision.cause}, tier ${decision.tier}`,
+    );
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);
   }
@@ -210,7 +238,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const m = this.#managed.get(name);
     if (m) return m;
     const names = [...this.#managed.keys(), ...this.#waiting.keys()].join(', ') || 'none';
-    throw new VfError('INSTANCE_NOT_FOUND', `there is no running instance ${name}`, { field: 'name', value: name, fix: `instances: ${names}` });
+    throw new VfError('INSTANCE_NOT_FOUND', `there is no running instance ${name}`, {
+      field: 'name',
+      value: name,
+      fix: `instances: ${names}`,
+    });
   }
 
   #statusOf(name: string): InstanceStatus {
@@ -246,6 +278,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       });
     const choice = to === 'primary' ? 1 : to === 'standby' ? 2 : 0;
     const before = this.#history.last(name)?.seq ?? 0;
+    const was = m.datapath.active;
+    const decided = to === 'auto' || was === to ? Promise.resolve(null) : this.#decisionAfter(name, before);
     clearTimeout(m.overrideTimer);
     m.overrideUntil = null;
     m.datapath.remember({ override: choice });
@@ -254,13 +288,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       m.overrideUntil = new Date(Date.now() + forMs).toISOString();
       m.overrideTimer = setTimeout(() => void this.switch(name, 'auto').catch(() => {}), forMs);
     }
-    const decision = to === 'auto' || m.datapath.active === to ? null : await this.#decisionAfter(name, before);
+    const decision = await decided;
     if (to !== 'auto' && m.datapath.active !== to)
-      throw new VfError('WORKER_FAILED', `the decision worker did not switch ${name} to the ${to} within ${SWITCH_MS} ms`, {
-        fix: `look at \`vfailover status ${name}\`: did the ${to} lose carrier?`,
-      });
-    const fresh = decision ?? this.#history.list({ name, since: before }).at(-1) ?? null;
-    return { decision: fresh, status: this.#statusOf(name) };
+      throw new VfError(
+        'WORKER_FAILED',
+        `the decision worker did not switch ${name} to the ${to} within ${SWITCH_MS} ms`,
+        {
+          fix: `look at \`vfailover status ${name}\`: did the ${to} lose carrier?`,
+        },
+      );
+    return { decision, status: this.#statusOf(name) };
   }
 
   #decisionAfter(name: string, seq: number): Promise<Decision | null> {

@@ -1,5 +1,5 @@
-import { UNDO_ADDR_GEN_MODE, UNDO_ADMIN_DOWN, UNDO_MTU } from '../datapath/layout.js';
 import { foreignPrograms } from '../datapath/hooks.js';
+import { UNDO_ADDR_GEN_MODE, UNDO_ADMIN_DOWN, UNDO_MTU } from '../datapath/layout.js';
 import type { TransparentDatapath } from '../datapath/transparent.js';
 import { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
@@ -17,11 +17,15 @@ export function refuseForeign(ns: Namespace, device: Device): void {
   const names = ns.enter(() => foreignPrograms(device.ifindex));
   if (device.xdp) names.push(`XDP program id ${device.xdp.progId} (${device.xdp.mode})`);
   if (names.length === 0) return;
-  throw new VfError('DEVICE_FOREIGN_PROGRAM', `${device.name} carries a program that is not ours: ${names.join(', ')}`, {
-    field: 'device',
-    value: device.name,
-    fix: `look at \`bpftool net show dev ${device.name}\`; stop what owns it, or detach it, then try again`,
-  });
+  throw new VfError(
+    'DEVICE_FOREIGN_PROGRAM',
+    `${device.name} carries a program that is not ours: ${names.join(', ')}`,
+    {
+      field: 'device',
+      value: device.name,
+      fix: `look at \`bpftool net show dev ${device.name}\`; stop what owns it, or detach it, then try again`,
+    },
+  );
 }
 
 /**
@@ -51,7 +55,8 @@ export class TransparentOps implements FailoverOps {
     return [
       this.#setting('no IPv6 address of its own', UNDO_ADDR_GEN_MODE, device.ifindex, {
         // On a device that is up already the setting would only take away an address that somebody uses.
-        change: (now) => (now.up || now.addrGenMode === ADDR_GEN_NONE ? undefined : { addrGenMode: ADDR_GEN_NONE }),
+        change: (now) =>
+          now.up || now.addrGenMode === ADDR_GEN_NONE ? undefined : { addrGenMode: ADDR_GEN_NONE },
         save: (now) => ({ undoAddrGenMode: now.addrGenMode ?? 0 }),
         restore: (id) => ({ addrGenMode: id.undoAddrGenMode }),
       }),
@@ -90,7 +95,11 @@ export class TransparentOps implements FailoverOps {
       name,
       do() {
         const now = rtnl.link(ifindex);
-        if (!now) throw new VfError('DEVICE_NOT_FOUND', `device ${ifindex} is gone`, { field: 'ifindex', value: ifindex });
+        if (!now)
+          throw new VfError('DEVICE_NOT_FOUND', `device ${ifindex} is gone`, {
+            field: 'ifindex',
+            value: ifindex,
+          });
         const change = how.change(now);
         if (!change) return;
         const { undo } = datapath.identity;

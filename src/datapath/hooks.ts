@@ -45,18 +45,26 @@ export function attachKind(wanted: 'auto' | AttachKind): AttachKind {
   const probe = haveTcx();
   if (probe.answer === 'supported') return 'tcx';
   if (wanted === 'auto' && probe.answer === 'unsupported') return 'clsact';
-  throw new VfError(probe.answer === 'unsupported' ? 'KERNEL_UNSUPPORTED' : 'CAPABILITY_MISSING', probe.detail, {
-    field: 'attach',
-    value: wanted,
-    fix: probe.answer === 'unsupported' ? 'use `attach: auto` or `attach: clsact`' : 'run as root, or with CAP_BPF and CAP_NET_ADMIN',
-  });
+  throw new VfError(
+    probe.answer === 'unsupported' ? 'KERNEL_UNSUPPORTED' : 'CAPABILITY_MISSING',
+    probe.detail,
+    {
+      field: 'attach',
+      value: wanted,
+      fix:
+        probe.answer === 'unsupported'
+          ? 'use `attach: auto` or `attach: clsact`'
+          : 'run as root, or with CAP_BPF and CAP_NET_ADMIN',
+    },
+  );
 }
 
 /** Programs on a device's tc hooks. To be called in the device's namespace. */
 function attachedPrograms(ifindex: number): { id: number; name: string }[] {
   const ids: number[] = [];
   for (const direction of ['ingress', 'egress'] as const) {
-    if (haveTcx().answer === 'supported') for (const e of queryTcx(ifindex, direction).entries) ids.push(e.progId);
+    if (haveTcx().answer === 'supported')
+      for (const e of queryTcx(ifindex, direction).entries) ids.push(e.progId);
     ids.push(queryClsact({ ifindex, direction, handle: HANDLE, priority: PRIORITY }));
   }
   return ids
@@ -134,7 +142,8 @@ export class HookSet {
       try {
         detachClsact({ ifindex, direction: hook.direction, handle: HANDLE, priority: PRIORITY });
       } catch (e) {
-        if (!(e instanceof BpfError) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(e.errno ?? '')) throw asVfError(e, 'BPF_ATTACH', hook.name);
+        if (!(e instanceof BpfError) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(e.errno ?? ''))
+          throw asVfError(e, 'BPF_ATTACH', hook.name);
       }
       return;
     }
@@ -151,7 +160,8 @@ export class HookSet {
     try {
       destroyClsact(ifindex);
     } catch (e) {
-      if (!(e instanceof BpfError) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(e.errno ?? '')) throw asVfError(e, 'BPF_ATTACH', 'clsact');
+      if (!(e instanceof BpfError) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(e.errno ?? ''))
+        throw asVfError(e, 'BPF_ATTACH', 'clsact');
     }
   }
 

@@ -15,7 +15,8 @@ export const pathOf = (word: number): Path => (word & PATH_MASK) as Path;
 export const epochOf = (word: number): number => word >>> 4;
 
 /** The word that follows `word` when `path` becomes active. */
-export const nextWord = (word: number, path: Path): number => (((word & ~PATH_MASK) + EPOCH_ONE) & WORD_MASK) | path;
+export const nextWord = (word: number, path: Path): number =>
+  (((word & ~PATH_MASK) + EPOCH_ONE) & WORD_MASK) | path;
 
 /** Makes `path` active if nobody flipped since `seen` was read. A stale writer gets false and changes nothing. */
 export const flip = (lines: Int32Array, base: number, seen: number, path: Path): boolean =>
@@ -27,4 +28,5 @@ export const arm = (lines: Int32Array, base: number, bits: number): void => {
 };
 
 /** A 64-bit nanosecond field as a double: exact for 104 days of uptime, to 2 ns after. */
-export const readNs = (lines: Int32Array, at: number): number => lines[at + 1]! * 4294967296 + (lines[at]! >>> 0);
+export const readNs = (lines: Int32Array, at: number): number =>
+  lines[at + 1]! * 4294967296 + (lines[at]! >>> 0);

@@ -1,6 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BpfError, BpfMap, BpfObject, ensurePinFolder, haveKfunc, type Mapping, possibleCpus } from 'bpf-loader-ts';
+import {
+  BpfError,
+  BpfMap,
+  BpfObject,
+  ensurePinFolder,
+  haveKfunc,
+  type Mapping,
+  possibleCpus,
+} from 'bpf-loader-ts';
 import { closeFd, lockFile } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
@@ -29,10 +37,12 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
       fix: 'run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW',
       cause: e,
     });
-  const cure = { BPF_LOAD: 'see `vfailover doctor` for what this kernel lacks', BPF_ATTACH: 'see `vfailover doctor`, and `bpftool net`' };
+  const cure = {
+    BPF_LOAD: 'see `vfailover doctor` for what this kernel lacks',
+    BPF_ATTACH: 'see `vfailover doctor`, and `bpftool net`',
+  };
   return new VfError(code, e.message, { field, fix: cure[code], cause: e });
 }
-
 
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
@@ -59,7 +69,8 @@ export class PinStore implements Disposable {
     try {
       ensurePinFolder(options.root);
       this.#lock = lock(options.root);
-      for (const d of ['maps', 'events', 'instances']) mkdirSync(join(this.root, d), { recursive: true, mode: 0o700 });
+      for (const d of ['maps', 'events', 'instances'])
+        mkdirSync(join(this.root, d), { recursive: true, mode: 0o700 });
       this.adopted = existsSync(join(this.root, 'maps', 'lines'));
       this.#maps = this.adopted ? this.#adopt() : this.#create(options.capacity);
       for (let shard = 0; shard < options.shards; shard++) this.#events.push(this.#eventsOf(shard));
@@ -80,15 +91,21 @@ export class PinStore implements Disposable {
   }
 
   #adopt(): Record<MapName, BpfMap> {
-    const maps = Object.fromEntries(MAPS.map((n) => [n, BpfMap.fromPin(join(this.root, 'maps', n))])) as Record<MapName, BpfMap>;
+    const maps = Object.fromEntries(
+      MAPS.map((n) => [n, BpfMap.fromPin(join(this.root, 'maps', n))]),
+    ) as Record<MapName, BpfMap>;
     const want = { lines: LINE_BYTES, counters: COUNTERS_BYTES, identities: IDENTITY_BYTES, recent: 16 };
     for (const n of MAPS)
       if (maps[n].info.valueSize !== want[n])
-        throw new VfError('PIN_INCOMPATIBLE', `the pinned map ${n} has values of ${maps[n].info.valueSize} bytes, this version ${want[n]}`, {
-          field: 'pin_root',
-          value: this.root,
-          fix: `detach every instance with the version that made it, then remove ${this.root}`,
-        });
+        throw new VfError(
+          'PIN_INCOMPATIBLE',
+          `the pinned map ${n} has values of ${maps[n].info.valueSize} bytes, this version ${want[n]}`,
+          {
+            field: 'pin_root',
+            value: this.root,
+            fix: `detach every instance with the version that made it, then remove ${this.root}`,
+          },
+        );
     return maps;
   }
 
@@ -117,7 +134,14 @@ export class PinStore implements Disposable {
   #eventsOf(shard: number): BpfMap {
     const path = join(this.root, 'events', String(shard));
     if (existsSync(path)) return BpfMap.fromPin(path);
-    const map = BpfMap.create({ type: 27, name: 'vf_events', keySize: 0, valueSize: 0, maxEntries: 65536, flags: 0 });
+    const map = BpfMap.create({
+      type: 27,
+      name: 'vf_events',
+      keySize: 0,
+      valueSize: 0,
+      maxEntries: 65536,
+      flags: 0,
+    });
     map.pin(path);
     return map;
   }
@@ -151,11 +175,15 @@ export class PinStore implements Disposable {
       const layout = this.identities.layoutOf(slot);
       if (layout === 0) continue;
       if (layout !== VF_LAYOUT)
-        throw new VfError('PIN_INCOMPATIBLE', `slot ${slot} was written with layout ${layout}, this version has ${VF_LAYOUT}`, {
-          field: 'pin_root',
-          value: this.root,
-          fix: `detach every instance with the version that made it, then remove ${this.root}`,
-        });
+        throw new VfError(
+          'PIN_INCOMPATIBLE',
+          `slot ${slot} was written with layout ${layout}, this version has ${VF_LAYOUT}`,
+          {
+            field: 'pin_root',
+            value: this.root,
+            fix: `detach every instance with the version that made it, then remove ${this.root}`,
+          },
+        );
       yield { slot, name: this.identities.read(slot)!.name };
     }
   }
@@ -167,7 +195,8 @@ export class PinStore implements Disposable {
   /** Removes the pins of a store that no instance uses. The maps go when the last descriptor does. */
   removeIfEmpty(): boolean {
     for (const _ of this.occupied()) return false;
-    if (existsSync(join(this.root, 'instances')) && readdirSync(join(this.root, 'instances')).length > 0) return false;
+    if (existsSync(join(this.root, 'instances')) && readdirSync(join(this.root, 'instances')).length > 0)
+      return false;
     rmSync(this.root, { recursive: true, force: true });
     return true;
   }
@@ -190,11 +219,15 @@ function lock(root: string): number {
   const fd = lockFile(root);
   if (fd !== undefined) return fd;
   const holder = holderOf(root);
-  throw new VfError('INSTANCE_BUSY', `another daemon works with ${root}${holder === undefined ? '' : ` (process ${holder})`}`, {
-    field: 'pin_root',
-    value: root,
-    fix: 'use that daemon through its socket, stop it, or give this one another pin_root',
-  });
+  throw new VfError(
+    'INSTANCE_BUSY',
+    `another daemon works with ${root}${holder === undefined ? '' : ` (process ${holder})`}`,
+    {
+      field: 'pin_root',
+      value: root,
+      fix: 'use that daemon through its socket, stop it, or give this one another pin_root',
+    },
+  );
 }
 
 /** Process id of whoever holds the lock, by /proc/locks. */

@@ -73,7 +73,8 @@ export class TransparentDatapath {
       this.#object = store.load(slot, options.shardOf(slot));
       this.#attach('master', options.masterIfindex, UNDO_CLSACT_MASTER);
       const primary = this.identity.primaryIfindex;
-      if (primary !== 0 && options.primaryAlive(primary)) this.#attach('primary', primary, UNDO_CLSACT_PRIMARY);
+      if (primary !== 0 && options.primaryAlive(primary))
+        this.#attach('primary', primary, UNDO_CLSACT_PRIMARY);
       else if (primary !== 0) this.detachPrimary();
     } catch (e) {
       if (!adopted) this.remove();

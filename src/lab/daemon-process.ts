@@ -28,7 +28,15 @@ export class DaemonProcess {
   /** Starts it and waits until it is ready; an early end is an error with what it said. */
   async start(): Promise<void> {
     // setpriv: the kernel kills the daemon when we die, however we die.
-    const args = ['--pdeathsig', 'KILL', process.execPath, join(ROOT, 'dist/src/cli/main.js'), 'run', '--config', join(this.folder, 'config.yaml')];
+    const args = [
+      '--pdeathsig',
+      'KILL',
+      process.execPath,
+      join(ROOT, 'dist/src/cli/main.js'),
+      'run',
+      '--config',
+      join(this.folder, 'config.yaml'),
+    ];
     const child = spawn('setpriv', args, { stdio: ['ignore', 'inherit', 'pipe'] });
     this.#child = child;
     this.log = '';
@@ -38,7 +46,9 @@ export class DaemonProcess {
         if (this.log.includes('"msg":"ready"')) ready();
       });
       child.once('error', failed);
-      child.once('exit', (code, signal) => failed(new Error(`the daemon ended (${signal ?? code}): ${this.log}`)));
+      child.once('exit', (code, signal) =>
+        failed(new Error(`the daemon ended (${signal ?? code}): ${this.log}`)),
+      );
     });
   }
 

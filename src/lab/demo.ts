@@ -25,7 +25,9 @@ const DEFAULT_PPS = 50_000;
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
   if (process.getuid?.() !== 0)
-    throw new VfError('CAPABILITY_MISSING', 'the demo makes network namespaces and loads BPF programs', { fix: 'run it as root' });
+    throw new VfError('CAPABILITY_MISSING', 'the demo makes network namespaces and loads BPF programs', {
+      fix: 'run it as root',
+    });
   const faults = (options.faults ?? FAULTS) as FaultName[];
   const pps = options.rate_pps ?? DEFAULT_PPS;
   const say = (text: string): void => void (options.quiet || process.stdout.write(`${text}\n`));
@@ -52,7 +54,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
   try {
-    say(`guest: virtio0 + vf0 (one MAC, ${options.devices}); host: a bridge with a port for each; ${pps} frames/s each way`);
+    say(
+      `guest: virtio0 + vf0 (one MAC, ${options.devices}); host: a bridge with a port for each; ${pps} frames/s each way`,
+    );
     await daemon.start();
     world.startTraffic(1);
     stream = new Stream(world);
@@ -96,5 +100,7 @@ const COLUMNS = [
 function table(rows: FaultRow[]): string {
   const cells = [[...COLUMNS] as string[], ...rows.map((r) => COLUMNS.map((c) => String(r[c] ?? '-')))];
   const widths = COLUMNS.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  return cells.map((line) => line.map((c, i) => (i < 2 ? c.padEnd(widths[i]!) : c.padStart(widths[i]!))).join('  ')).join('\n');
+  return cells
+    .map((line) => line.map((c, i) => (i < 2 ? c.padEnd(widths[i]!) : c.padStart(widths[i]!))).join('  '))
+    .join('\n');
 }

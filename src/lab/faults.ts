@@ -52,9 +52,13 @@ export async function untilActive(scene: Scene, active: 'primary' | 'standby'): 
     const s = await statusOf(scene);
     if (s.active === active && (active === 'standby' || s.state === 'ok')) return;
     if (performance.now() > until)
-      throw new VfError('PATH_NOT_READY', `${scene.instance} is still on the ${s.active} (${s.state}), not on the ${active}`, {
-        fix: s.primary.reason ?? s.would_switch,
-      });
+      throw new VfError(
+        'PATH_NOT_READY',
+        `${scene.instance} is still on the ${s.active} (${s.state}), not on the ${active}`,
+        {
+          fix: s.primary.reason ?? s.would_switch,
+        },
+      );
     await sleep(5);
   }
 }
@@ -67,15 +71,21 @@ async function lastSeq({ client, instance }: Scene): Promise<number> {
 async function failoverAfter({ client, instance }: Scene, seq: number): Promise<Decision> {
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
-    const found = (await client.request('events', { name: instance, since: seq })).find((d) => d.from === 'primary');
+    const found = (await client.request('events', { name: instance, since: seq })).find(
+      (d) => d.from === 'primary',
+    );
     if (found) return found;
-    if (performance.now() > until) throw new VfError('WORKER_FAILED', `no failover was recorded within ${PATIENCE_MS} ms`);
+    if (performance.now() > until)
+      throw new VfError('WORKER_FAILED', `no failover was recorded within ${PATIENCE_MS} ms`);
     await sleep(5);
   }
 }
 
 function row(fault: FaultName, scene: Scene, r: StreamResult, d: Decision, orderedNs: number): FaultRow {
-  const worse = Math.max(r.out.outageNs ?? Number.POSITIVE_INFINITY, r.in.outageNs ?? Number.POSITIVE_INFINITY);
+  const worse = Math.max(
+    r.out.outageNs ?? Number.POSITIVE_INFINITY,
+    r.in.outageNs ?? Number.POSITIVE_INFINITY,
+  );
   const lost = r.out.lost + r.in.lost;
   const us = (ns: number): number => Math.round(ns / 100) / 10;
   const outage = fault === 'planned' && lost === 0 ? 0 : worse;
@@ -142,7 +152,13 @@ async function planned(scene: Scene): Promise<FaultRow> {
 async function carrier(scene: Scene): Promise<FaultRow> {
   const seq = await lastSeq(scene);
   const { world } = scene;
-  const r = await broken('carrier', scene, world.kind === 'tap', () => now(() => world.cutVf()), () => failoverAfter(scene, seq));
+  const r = await broken(
+    'carrier',
+    scene,
+    world.kind === 'tap',
+    () => now(() => world.cutVf()),
+    () => failoverAfter(scene, seq),
+  );
   world.mendVf();
   await untilActive(scene, 'primary');
   return r;
@@ -152,7 +168,13 @@ async function carrier(scene: Scene): Promise<FaultRow> {
 async function unplug(scene: Scene): Promise<FaultRow> {
   const seq = await lastSeq(scene);
   const { world } = scene;
-  const r = await broken('unplug', scene, false, () => now(() => world.unplugVf()), () => failoverAfter(scene, seq));
+  const r = await broken(
+    'unplug',
+    scene,
+    false,
+    () => now(() => world.unplugVf()),
+    () => failoverAfter(scene, seq),
+  );
   world.replugVf();
   await untilActive(scene, 'primary');
   return r;

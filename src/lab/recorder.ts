@@ -30,7 +30,9 @@ export class Recorder {
     this.#arrival = this.#object.map('arrival').mmap();
     this.#words = this.#arrival.uint32();
     const program = this.#object.program('vf_record');
-    this.#link = withNetns(options.netns, () => attachTcx(program, options.ifindex, 'ingress', { where: 'tail' }));
+    this.#link = withNetns(options.netns, () =>
+      attachTcx(program, options.ifindex, 'ingress', { where: 'tail' }),
+    );
   }
 
   /** Forgets everything and records this stream. */

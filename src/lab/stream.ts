@@ -71,7 +71,9 @@ export class Stream {
     const until = performance.now() + 5000;
     while ((directions & 1 && this.#atHost.received < 5) || (directions & 2 && this.#atGuest.received < 5)) {
       if (performance.now() > until)
-        throw new Error(`the stream does not flow: ${this.#atHost.received} frames reached the host, ${this.#atGuest.received} the guest`);
+        throw new Error(
+          `the stream does not flow: ${this.#atHost.received} frames reached the host, ${this.#atGuest.received} the guest`,
+        );
       await sleep(1);
     }
   }
@@ -139,7 +141,10 @@ export function faultTime(fault: Fault, sentAt: Float64Array, arrivals: Float64A
   return Number.isFinite(at) ? Math.max(at, fault.orderedNs) : fault.orderedNs;
 }
 
-function judge({ received, duplicated, reordered, times }: Arrivals, faultNs: number | undefined): DirectionResult {
+function judge(
+  { received, duplicated, reordered, times }: Arrivals,
+  faultNs: number | undefined,
+): DirectionResult {
   const lost = times.length - received;
   return { lost, duplicated, reordered, outageNs: faultNs === undefined ? null : outage(times, faultNs) };
 }
@@ -159,6 +164,7 @@ export function outage(times: Float64Array, faultNs: number): number | null {
       last = i;
       break;
     }
-  for (let i = Math.max(first, last + 1); i < times.length; i++) if (times[i] !== 0) return times[i]! - faultNs;
+  for (let i = Math.max(first, last + 1); i < times.length; i++)
+    if (times[i] !== 0) return times[i]! - faultNs;
   return null;
 }

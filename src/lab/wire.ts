@@ -36,7 +36,11 @@ export class Wire {
   plug(): void {
     const { guest, host, kind } = this.#ends;
     if (kind === 'veth') {
-      const made = guest.rtnl.createVeth({ name: guest.name, mac: guest.mac, peer: { name: host.name, netnsFd: host.netns } });
+      const made = guest.rtnl.createVeth({
+        name: guest.name,
+        mac: guest.mac,
+        peer: { name: host.name, netnsFd: host.netns },
+      });
       this.guestIfindex = made.ifindex;
       this.hostIfindex = host.rtnl.link(host.name)!.ifindex;
     } else {

@@ -55,7 +55,11 @@ export class World {
     this.mendVf();
     // Known neighbours: address resolution is not what is measured.
     this.hostRtnl.addNeighbour(this.bridge, GUEST_ADDRESS, GUEST_MAC);
-    this.guestRtnl.addNeighbour(this.virtio.guestIfindex, HOST_ADDRESS, this.hostRtnl.link(this.bridge)!.address);
+    this.guestRtnl.addNeighbour(
+      this.virtio.guestIfindex,
+      HOST_ADDRESS,
+      this.hostRtnl.link(this.bridge)!.address,
+    );
   }
 
   /** Path of the guest's namespace for another process. */
@@ -65,11 +69,22 @@ export class World {
 
   /** Starts the thread that sends streams and is the cable of wires made of taps. */
   startTraffic(cpu: number | null): void {
-    const guestSocket = withNetns(this.guest, () => new UdpSocket({ connectAddr: HOST_ADDRESS, connectPort: STREAM_PORT }));
-    const hostSocket = withNetns(this.host, () => new UdpSocket({ connectAddr: GUEST_ADDRESS, connectPort: STREAM_PORT }));
+    const guestSocket = withNetns(
+      this.guest,
+      () => new UdpSocket({ connectAddr: HOST_ADDRESS, connectPort: STREAM_PORT }),
+    );
+    const hostSocket = withNetns(
+      this.host,
+      () => new UdpSocket({ connectAddr: GUEST_ADDRESS, connectPort: STREAM_PORT }),
+    );
     this.#sockets.push(guestSocket, hostSocket);
     this.#wake = new EventFd();
-    this.#pool ??= new Piscina({ filename: workerFile('traffic'), minThreads: 1, maxThreads: 1, atomics: 'disabled' });
+    this.#pool ??= new Piscina({
+      filename: workerFile('traffic'),
+      minThreads: 1,
+      maxThreads: 1,
+      atomics: 'disabled',
+    });
     this.control[TRAFFIC.stop] = 0;
     this.#tellTaps();
     const task: TrafficTask = {

@@ -24,11 +24,17 @@ export function world(kind: WireKind = 'veth'): World {
 }
 
 /** A daemon, not started, whose one instance is net0 on virtio0; `instance` and `rest` override its configuration. */
-export function daemonOf(w: World, instance: object = {}, rest: object = {}): { daemon: DaemonProcess; pins: string } {
+export function daemonOf(
+  w: World,
+  instance: object = {},
+  rest: object = {},
+): { daemon: DaemonProcess; pins: string } {
   const { path, reaper } = pinRoot();
   const daemon = new DaemonProcess({
     pin_root: path,
-    instances: [{ name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 }, ...instance }],
+    instances: [
+      { name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 }, ...instance },
+    ],
     ...rest,
   });
   onTestFinished(async () => {
@@ -50,7 +56,8 @@ export async function lab(kind: WireKind = 'veth', instance: object = {}, rest: 
 export const status = async (l: { client: ApiClient }, name = 'net0'): Promise<InstanceStatus> =>
   (await l.client.request('status', { name })).instances[0]!;
 
-export const events = (l: { client: ApiClient }, since = 0): Promise<Decision[]> => l.client.request('events', { since });
+export const events = (l: { client: ApiClient }, since = 0): Promise<Decision[]> =>
+  l.client.request('events', { since });
 
 /** Waits until `ask` gives something true; what it gave last is in the error. */
 export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boolean, ms = 5000): Promise<T> {
@@ -63,12 +70,21 @@ export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boole
   }
 }
 
-export const untilActive = (l: { client: ApiClient }, active: 'primary' | 'standby'): Promise<InstanceStatus> =>
-  until(() => status(l), (s) => s.active === active && (active === 'standby' || s.primary.state === 'joined'));
+export const untilActive = (
+  l: { client: ApiClient },
+  active: 'primary' | 'standby',
+): Promise<InstanceStatus> =>
+  until(
+    () => status(l),
+    (s) => s.active === active && (active === 'standby' || s.primary.state === 'joined'),
+  );
 
 /** The command line, as a user has it. */
 export function cli(...args: string[]): { code: number | null; out: string; err: string } {
-  const r = spawnSync(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), ...args], { encoding: 'utf8', timeout: 30_000 });
+  const r = spawnSync(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), ...args], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   return { code: r.status, out: r.stdout, err: r.stderr };
 }
 

@@ -1,28 +1,57 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { existsSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { VfError } from '../../src/errors.js';
-import { cli, daemonOf, dump, events, inGuest, lab, status, until, untilActive, world } from '../helpers/daemon.js';
 import { Stream } from '../../src/lab/stream.js';
+import {
+  cli,
+  daemonOf,
+  dump,
+  events,
+  inGuest,
+  lab,
+  status,
+  until,
+  untilActive,
+  world,
+} from '../helpers/daemon.js';
 
 describe.each(['veth', 'tap'] as const)('life of an instance on %s', (kind) => {
   test('join, failover on carrier, failback, unplug, re-plug', async () => {
     const l = await lab(kind);
     const joined = await untilActive(l, 'primary');
-    expect(joined).toMatchObject({ state: 'ok', override: 'auto', primary: { state: 'joined', name: 'vf0', up: true } });
-    expect((await events(l))[0]).toMatchObject({ cause: 'join', from: 'standby', to: 'primary', tier: 1, epoch: 1 });
+    expect(joined).toMatchObject({
+      state: 'ok',
+      override: 'auto',
+      primary: { state: 'joined', name: 'vf0', up: true },
+    });
+    expect((await events(l))[0]).toMatchObject({
+      cause: 'join',
+      from: 'standby',
+      to: 'primary',
+      tier: 1,
+      epoch: 1,
+    });
 
     l.world.cutVf();
     await untilActive(l, 'standby');
     // Without traffic there is no frame for tier 0 to see: the worker finds it.
-    expect((await events(l)).at(-1)).toMatchObject({ cause: 'carrier', tier: 1, from: 'primary', to: 'standby' });
+    expect((await events(l)).at(-1)).toMatchObject({
+      cause: 'carrier',
+      tier: 1,
+      from: 'primary',
+      to: 'standby',
+    });
     expect(await status(l)).toMatchObject({ state: 'degraded', primary: { carrier: false } });
     l.world.mendVf();
     await untilActive(l, 'primary');
     expect((await events(l)).at(-1)).toMatchObject({ cause: 'failback', tier: 1 });
 
     l.world.unplugVf();
-    const gone = await until(() => status(l), (s) => s.primary.state === 'absent');
+    const gone = await until(
+      () => status(l),
+      (s) => s.primary.state === 'absent',
+    );
     expect(gone).toMatchObject({ active: 'standby', state: 'degraded' });
     l.world.replugVf();
     const back = await untilActive(l, 'primary');
@@ -33,11 +62,18 @@ describe.each(['veth', 'tap'] as const)('life of an instance on %s', (kind) => {
 
 test('each waiting mode decides', async () => {
   for (const wait of ['epoll', 'poll', 'spin']) {
-    const l = await lab('tap', { policy: { hold_down_ms: 0, tier0: false } }, { worker: { wait, poll_interval_us: 500 } });
+    const l = await lab(
+      'tap',
+      { policy: { hold_down_ms: 0, tier0: false } },
+      { worker: { wait, poll_interval_us: 500 } },
+    );
     await untilActive(l, 'primary');
     expect((await status(l)).tier0.armed).toEqual([]);
     l.world.cutVf();
-    const list = await until(() => events(l), (e) => e.length === 2);
+    const list = await until(
+      () => events(l),
+      (e) => e.length === 2,
+    );
     expect(list[1]).toMatchObject({ cause: 'carrier', tier: 1, to: 'standby' });
     await l.daemon.kill('SIGTERM');
   }
@@ -48,7 +84,10 @@ test('a VF that is renamed while up, or whose MTU or carrier changes, stays join
   await untilActive(l, 'primary');
   inGuest(l.world, 'ip', 'link', 'set', 'vf0', 'name', 'ens3nsby');
   inGuest(l.world, 'ip', 'link', 'set', 'virtio0', 'name', 'ens3');
-  await until(() => status(l), (s) => s.primary.name === 'ens3nsby' && s.master.name === 'ens3');
+  await until(
+    () => status(l),
+    (s) => s.primary.name === 'ens3nsby' && s.master.name === 'ens3',
+  );
   expect(await status(l)).toMatchObject({ active: 'primary', primary: { state: 'joined' } });
   l.world.cutVf();
   await untilActive(l, 'standby');
@@ -56,7 +95,10 @@ test('a VF that is renamed while up, or whose MTU or carrier changes, stays join
   await untilActive(l, 'primary');
   // The slave follows the master's MTU, and drift is set right.
   inGuest(l.world, 'ip', 'link', 'set', 'ens3nsby', 'mtu', '1400');
-  await until(() => status(l), (s) => s.primary.mtu === 1500);
+  await until(
+    () => status(l),
+    (s) => s.primary.mtu === 1500,
+  );
 });
 
 test('switch by hand, override, expiry, refusal', async () => {
@@ -74,7 +116,10 @@ test('switch by hand, override, expiry, refusal', async () => {
   expect((await status(l)).override).toBe('auto');
   l.world.cutVf();
   await untilActive(l, 'standby');
-  await expect(l.client.request('switch', { name: 'net0', to: 'primary' })).rejects.toMatchObject({ code: 'PATH_NOT_READY', field: 'to' });
+  await expect(l.client.request('switch', { name: 'net0', to: 'primary' })).rejects.toMatchObject({
+    code: 'PATH_NOT_READY',
+    field: 'to',
+  });
 });
 
 describe('the controller dies', () => {
@@ -95,7 +140,10 @@ describe('the controller dies', () => {
     await l.daemon.start();
     const client = await l.daemon.client();
     const again = { client };
-    const [first] = await until(() => events(again), (list) => list.length > 0);
+    const [first] = await until(
+      () => events(again),
+      (list) => list.length > 0,
+    );
     expect(first).toMatchObject({ tier: 0, cause: 'carrier', from: 'primary', to: 'standby' });
     expect(await status(again)).toMatchObject({ active: 'standby', state: 'degraded' });
     l.world.mendVf();
@@ -116,7 +164,10 @@ describe('the controller dies', () => {
     expect(readdirSync(`${l.pins}/instances/net0`).sort()).toEqual(['accept', 'deliver', 'guard', 'steer']);
     await l.daemon.start();
     const again = { client: await l.daemon.client() };
-    const s = await until(() => status(again), (x) => x.state === 'ok');
+    const s = await until(
+      () => status(again),
+      (x) => x.state === 'ok',
+    );
     expect(s).toMatchObject({ active: 'standby', override: 'standby', epoch: before.epoch });
     expect(s.standby.counters.tx.packets).toBeGreaterThanOrEqual(before.standby.counters.tx.packets);
     again.client.close();
@@ -147,7 +198,10 @@ describe('the controller dies', () => {
     await sleep(100);
     process.kill(l.daemon.pid!, 'SIGCONT');
     await stream.stop();
-    const last = await until(() => events(l), (list) => list.at(-1)?.cause === 'carrier');
+    const last = await until(
+      () => events(l),
+      (list) => list.at(-1)?.cause === 'carrier',
+    );
     expect(last.at(-1)).toMatchObject({ tier: 0, to: 'standby' });
     stream.close();
   });
@@ -155,7 +209,11 @@ describe('the controller dies', () => {
 
 /** Operstate and addresses settle a moment after; then a difference is shown as one. */
 async function same(w: ReturnType<typeof world>, before: string): Promise<void> {
-  await until(() => dump(w), (now) => now === before, 3000).catch(() => {});
+  await until(
+    () => dump(w),
+    (now) => now === before,
+    3000,
+  ).catch(() => {});
   expect(dump(w)).toBe(before);
 }
 
@@ -170,7 +228,11 @@ describe('detach leaves the machine as it was', () => {
     // Opened once: a device that never was shows `qdisc noop`, and no kernel goes back to that.
     w.guestRtnl.setLink(w.vf.guestIfindex, { up: true });
     // Duplicate address detection goes on for a second or two, and adds a route at its end.
-    await until(() => inGuest(w, 'ip', '-6', 'addr', 'show', 'dev', 'vf0'), (a) => a.includes('fe80') && !a.includes('tentative'), 10_000);
+    await until(
+      () => inGuest(w, 'ip', '-6', 'addr', 'show', 'dev', 'vf0'),
+      (a) => a.includes('fe80') && !a.includes('tentative'),
+      10_000,
+    );
     if (state === 'down') w.guestRtnl.setLink(w.vf.guestIfindex, { up: false });
     await sleep(50);
     const before = dump(w);
@@ -184,7 +246,20 @@ describe('detach leaves the machine as it was', () => {
     await same(w, before);
     expect(existsSync(`${pins}/instances/net0`)).toBe(false);
     // Attached again by the command line, then by a daemon that died in between: still undone completely.
-    const attached = cli('--socket', daemon.socket, 'attach', 'net0', '--netns', w.guestPath, '--master', 'virtio0', '--attach', attach, '--hold-down-ms', '0');
+    const attached = cli(
+      '--socket',
+      daemon.socket,
+      'attach',
+      'net0',
+      '--netns',
+      w.guestPath,
+      '--master',
+      'virtio0',
+      '--attach',
+      attach,
+      '--hold-down-ms',
+      '0',
+    );
     expect(attached).toMatchObject({ code: 0 });
     await untilActive(l, 'primary');
     l.client.close();
@@ -202,7 +277,10 @@ describe('detach leaves the machine as it was', () => {
 
 describe('refusals: an error that says what to do, and nothing changed', () => {
   /** Starts a daemon that must refuse; returns what it said. */
-  async function refused(instance: object, prepare: (w: ReturnType<typeof world>) => void = () => {}): Promise<string> {
+  async function refused(
+    instance: object,
+    prepare: (w: ReturnType<typeof world>) => void = () => {},
+  ): Promise<string> {
     const w = world();
     prepare(w);
     const before = dump(w);
@@ -220,7 +298,9 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
   }
 
   test('a device that does not exist', async () => {
-    expect(await refused({ master: 'nosuch0' })).toMatch(/DEVICE_NOT_FOUND \[master\]: .*nosuch0[\s\S]*fix: name one of: lo, virtio0, vf0/);
+    expect(await refused({ master: 'nosuch0' })).toMatch(
+      /DEVICE_NOT_FOUND \[master\]: .*nosuch0[\s\S]*fix: name one of: lo, virtio0, vf0/,
+    );
   });
   test('a namespace that does not exist', async () => {
     expect(await refused({ netns: '/proc/self/fd/9999' })).toMatch(/NETNS_NOT_FOUND \[netns\]/);
@@ -234,8 +314,14 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const { daemon } = daemonOf(w);
     await daemon.start();
     const client = await daemon.client();
-    const s = await until(() => status({ client }), (x) => x.refusals.length > 0);
-    expect(s.refusals[0]!.error).toMatchObject({ code: 'DEVICE_OWNED', message: expect.stringContaining('brx') });
+    const s = await until(
+      () => status({ client }),
+      (x) => x.refusals.length > 0,
+    );
+    expect(s.refusals[0]!.error).toMatchObject({
+      code: 'DEVICE_OWNED',
+      message: expect.stringContaining('brx'),
+    });
     w.guestRtnl.setLink(w.vf.guestIfindex, { master: 0 });
     await untilActive({ client }, 'primary');
     client.close();
@@ -247,7 +333,10 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const { daemon } = daemonOf(w, { primary: { name: 'vf0' } });
     await daemon.start();
     const client = await daemon.client();
-    const s = await until(() => status({ client }), (x) => x.refusals.length > 0);
+    const s = await until(
+      () => status({ client }),
+      (x) => x.refusals.length > 0,
+    );
     expect(s.refusals[0]).toMatchObject({ device: 'vf0', error: { code: 'MAC_MISMATCH' } });
     expect(s).toMatchObject({ active: 'standby', primary: { state: 'refused' } });
     // Mended while it runs, it joins by itself.
@@ -262,7 +351,10 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const { daemon } = daemonOf(w);
     await daemon.start();
     const client = await daemon.client();
-    const s = await until(() => status({ client }), (x) => x.refusals.length === 2);
+    const s = await until(
+      () => status({ client }),
+      (x) => x.refusals.length === 2,
+    );
     expect(s.refusals.map((r) => r.error.code)).toEqual(['MAC_AMBIGUOUS', 'MAC_AMBIGUOUS']);
     client.close();
   });
@@ -274,17 +366,23 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const { bpfObject } = await import('../../src/paths.js');
     using object = new BpfObject(bpfObject('lab'));
     object.load();
-    const attach = (ifindex: number) => withNetns(w.guest, () => attachTcx(object.program('vf_blackhole'), ifindex, 'egress'));
+    const attach = (ifindex: number) =>
+      withNetns(w.guest, () => attachTcx(object.program('vf_blackhole'), ifindex, 'egress'));
     const onMaster = attach(w.virtio.guestIfindex);
     const before = dump(w);
     const { daemon } = daemonOf(w);
-    await expect(daemon.start()).rejects.toThrow(/DEVICE_FOREIGN_PROGRAM[\s\S]*virtio0[\s\S]*vf_blackhole[\s\S]*fix: .*bpftool net show dev virtio0/);
+    await expect(daemon.start()).rejects.toThrow(
+      /DEVICE_FOREIGN_PROGRAM[\s\S]*virtio0[\s\S]*vf_blackhole[\s\S]*fix: .*bpftool net show dev virtio0/,
+    );
     expect(dump(w)).toBe(before);
     onMaster.close();
     const onVf = attach(w.vf.guestIfindex);
     await daemon.start();
     const client = await daemon.client();
-    const s = await until(() => status({ client }), (x) => x.refusals.length > 0);
+    const s = await until(
+      () => status({ client }),
+      (x) => x.refusals.length > 0,
+    );
     expect(s.refusals[0]!.error.code).toBe('DEVICE_FOREIGN_PROGRAM');
     expect(s.active).toBe('standby');
     onVf.close();
@@ -300,7 +398,13 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const same = cli('--socket', l.daemon.socket, 'run', '--config', `${l.daemon.folder}/config.yaml`);
     expect(same).toMatchObject({ code: 1 });
     expect(same.err).toMatch(new RegExp(`INSTANCE_BUSY[\\s\\S]*${l.daemon.pid}`));
-    const pins = cli('--socket', `${l.daemon.folder}/other.sock`, 'run', '--config', `${l.daemon.folder}/config.yaml`);
+    const pins = cli(
+      '--socket',
+      `${l.daemon.folder}/other.sock`,
+      'run',
+      '--config',
+      `${l.daemon.folder}/config.yaml`,
+    );
     expect(pins.code).toBe(1);
     expect(pins.err).toMatch(/INSTANCE_BUSY[\s\S]*pin_root/);
     const { daemon: other } = daemonOf(l.world);
@@ -315,7 +419,17 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const { daemon } = daemonOf(w, { netns: null, master: 'eth9' });
     const r = spawnSync(
       'setpriv',
-      ['--bounding-set', '-all', '--inh-caps', '-all', process.execPath, 'dist/src/cli/main.js', 'run', '--config', `${daemon.folder}/config.yaml`],
+      [
+        '--bounding-set',
+        '-all',
+        '--inh-caps',
+        '-all',
+        process.execPath,
+        'dist/src/cli/main.js',
+        'run',
+        '--config',
+        `${daemon.folder}/config.yaml`,
+      ],
       { encoding: 'utf8' },
     );
     expect(r.status).toBe(1);
@@ -324,12 +438,24 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
 
   test('an instance that exists, one that does not, bad attach parameters', async () => {
     const l = await lab();
-    await expect(l.client.request('attach', { name: 'net0', netns: l.world.guestPath, master: 'virtio0' })).rejects.toMatchObject({ code: 'INSTANCE_EXISTS' });
-    await expect(l.client.request('detach', { name: 'nope' })).rejects.toMatchObject({ code: 'INSTANCE_NOT_FOUND', fix: expect.stringContaining('net0') });
     await expect(
-      l.client.request('attach', { name: 'x', netns: l.world.guestPath, master: 'virtio0', polcy: {} } as never),
+      l.client.request('attach', { name: 'net0', netns: l.world.guestPath, master: 'virtio0' }),
+    ).rejects.toMatchObject({ code: 'INSTANCE_EXISTS' });
+    await expect(l.client.request('detach', { name: 'nope' })).rejects.toMatchObject({
+      code: 'INSTANCE_NOT_FOUND',
+      fix: expect.stringContaining('net0'),
+    });
+    await expect(
+      l.client.request('attach', {
+        name: 'x',
+        netns: l.world.guestPath,
+        master: 'virtio0',
+        polcy: {},
+      } as never),
     ).rejects.toMatchObject({ code: 'CONFIG_UNKNOWN_KEY', fix: expect.stringContaining('policy') });
-    await expect(l.client.request('attach', { name: 'x', netns: l.world.guestPath, master: 'virtio0' })).rejects.toBeInstanceOf(VfError);
+    await expect(
+      l.client.request('attach', { name: 'x', netns: l.world.guestPath, master: 'virtio0' }),
+    ).rejects.toBeInstanceOf(VfError);
     expect((await status(l)).state).toBe('ok');
   });
 });
@@ -338,7 +464,10 @@ test('the master goes away and comes back', async () => {
   const l = await lab();
   await untilActive(l, 'primary');
   l.world.guestRtnl.deleteLink(l.world.virtio.guestIfindex);
-  const s = await until(() => status(l), (x) => x.state === 'waiting');
+  const s = await until(
+    () => status(l),
+    (x) => x.state === 'waiting',
+  );
   expect(s.standby.reason).toMatch(/does not exist/);
   l.world.virtio.plug();
   l.world.hostRtnl.setLink(l.world.virtio.hostIfindex, { master: l.world.bridge });

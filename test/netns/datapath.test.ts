@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BpfObject, RingBuffer, BpfMap } from 'bpf-loader-ts';
+import { BpfMap, BpfObject, RingBuffer } from 'bpf-loader-ts';
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { ARM_PRIMARY, ARM_STANDBY, EVENT, LINE } from '../../src/datapath/layout.js';
@@ -88,7 +88,13 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const flipped = readNs(b.lines, b.base + LINE.flip_ns);
     expect(flipped).toBeGreaterThan(before);
     const seen: number[][] = [];
-    ring.consume((v, at) => seen.push([v.getUint32(at + EVENT.slot, true), v.getUint32(at + EVENT.cause, true), v.getUint32(at + EVENT.new_word, true)]));
+    ring.consume((v, at) =>
+      seen.push([
+        v.getUint32(at + EVENT.slot, true),
+        v.getUint32(at + EVENT.cause, true),
+        v.getUint32(at + EVENT.new_word, true),
+      ]),
+    );
     expect(seen).toEqual([[b.datapath.slot, CAUSE_CARRIER, word(b)]]);
     expect(b.datapath.counters(PRIMARY).tx.rerouted).toBeGreaterThan(0);
     expect(r.out.outageNs).not.toBeNull();
@@ -155,7 +161,11 @@ describe('broadcast and multicast', () => {
     await b.stream.stop();
     await sleep(150); // the grace window of the flip is over
     // One protocol only: a socket for all of them taps a device before its ingress programs run, and sees what they drop.
-    const guest = new PacketSocket({ netns: world.guest, ifindex: world.virtio.guestIfindex, protocol: 0x88b5 });
+    const guest = new PacketSocket({
+      netns: world.guest,
+      ifindex: world.virtio.guestIfindex,
+      protocol: 0x88b5,
+    });
     const host = new PacketSocket({ netns: world.host, ifindex: world.bridge });
     return { b, guest, host };
   }
@@ -175,7 +185,8 @@ describe('broadcast and multicast', () => {
         expect(received(guest)).toEqual(Array.from({ length: 20 }, (_, i) => i));
       }
     }
-    const suppressed = b.datapath.counters(PRIMARY).rx.suppressed + b.datapath.counters(STANDBY).rx.suppressed;
+    const suppressed =
+      b.datapath.counters(PRIMARY).rx.suppressed + b.datapath.counters(STANDBY).rx.suppressed;
     expect(suppressed).toBeGreaterThanOrEqual(160);
     guest.close();
     host.close();
@@ -248,7 +259,8 @@ describe('counting', () => {
     object.program('vf_count_only').testRun({ data, ctx: context(segs, size) });
     const sums = [0, 0];
     const v = counters.view();
-    for (let cpu = 0; cpu < 8; cpu++) for (const k of [0, 1]) sums[k]! += Number(v.getBigUint64(cpu * 256 + 8 * k, true));
+    for (let cpu = 0; cpu < 8; cpu++)
+      for (const k of [0, 1]) sums[k]! += Number(v.getBigUint64(cpu * 256 + 8 * k, true));
     expect(sums).toEqual([segs, segs * (header + size)]);
   });
 });

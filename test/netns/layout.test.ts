@@ -1,10 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BpfObject } from 'bpf-loader-ts';
 import { expect, test } from 'vitest';
 import * as layout from '../../src/datapath/layout.js';
 import { CAUSE_NAMES } from '../../src/failover/policy.js';
 import { bpfObject, ROOT } from '../../src/paths.js';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 const header = readFileSync(join(ROOT, 'bpf/vfailover.h'), 'utf8');
 const define = (name: string): number => {
@@ -58,6 +58,9 @@ test('constants of the header', () => {
 });
 
 test('causes have the same numbers', () => {
-  const causes = [...header.matchAll(/VF_CAUSE_(\w+) = (\d+)/g)].map((m) => [m[1]!.toLowerCase().replace('_', '-'), Number(m[2])]);
+  const causes = [...header.matchAll(/VF_CAUSE_(\w+) = (\d+)/g)].map((m) => [
+    m[1]!.toLowerCase().replace('_', '-'),
+    Number(m[2]),
+  ]);
   expect(causes).toEqual(CAUSE_NAMES.map((name, i) => [name, i]));
 });

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { monotonicNs } from 'bpf-loader-ts/sys';
+import type { BenchContext } from '../context.js';
+import { withInstance } from '../instance.js';
+import { type Row, withTargets } from '../report.js';
+
+interface Usage {
+  atNs: number;
+  /** CPU time of all threads by the scheduler's own account, ns. */
+  ranNs: number;
+  /** The same by the kernel's statistics, in ticks of 10 ms: for comparison. */
+  ticks: number;
+  /** Times that a thread went to sleep by itself, so was woken later. */
+  voluntary: number;
+  involuntary: number;
+  threads: number;
+}
+
+/** CPU time (schedstat: run time, ns) and context switches of every thread of a process. */
+function usageOf(pid: number): Usage {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const usage: Usage = {
+    atNs: monotonicNs(),
+    ranNs: 0,
+    ticks: 0,
+    voluntary: 0,
+    involuntary: 0,
+    threads: tasks.length,
+  };
+  for (const tid of tasks) {
+    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
+    usage.voluntary += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
+    usage.involuntary += Number(/^nonvoluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
+    usage.ranNs += Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
+  }
+  // After the name, which may hold anything but a closing parenthesis at its end: fields 14 and 15 of proc(5).
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+  usage.ticks = Number(fields[11]) + Number(fields[12]);
+  return usage;
+}
+
+/**
+ * What a daemon costs that steers one instance and has nothing to do. Method: 3 s after it is ready, over 20 s, the CPU time of all its
+ * threads (run time in /proc/PID/task/TID/schedstat, nanoseconds) as a share of one CPU, and their voluntary context switches per second.
+ * No traffic; nothing asks it anything meanwhile; it is not pinned.
+ */
+export async function idle(ctx: BenchContext): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const wait of ['epoll', 'poll'] as const) {
+    const [before, after] = await withInstance(ctx, { kind: 'veth', wait, cpu: null }, async ({ daemon }) => {
+      await ctx.sleep(ctx.scale(3000, 500));
+      const first = usageOf(daemon.pid!);
+      await ctx.sleep(ctx.scale(20_000, 2000));
+      return [first, usageOf(daemon.pid!)];
+    });
+    const seconds = (after!.atNs - before!.atNs) / 1e9;
+    const per = (key: 'voluntary' | 'involuntary'): number => (after![key] - before![key]) / seconds;
+    const parameters = {
+      seconds,
+      instances: 1,
+      poll_interval_us: 1000,
+      threads: after!.threads,
+      percent_by_stat_ticks: (after!.ticks - before!.ticks) / seconds,
+      involuntary_per_s: per('involuntary'),
+    };
+    const share: Row = {
+      name: `idle daemon, ${wait} 1 ms: CPU`,
+      unit: '% of a core',
+      value: (100 * (after!.ranNs - before!.ranNs)) / 1e9 / seconds,
+      parameters,
+    };
+    const wakeups: Row = {
+      name: `idle daemon, ${wait} 1 ms: wake-ups`,
+      unit: '1/s',
+      value: per('voluntary'),
+      parameters,
+    };
+    rows.push(wait === 'epoll' ? withTargets(share, { of: 'value', atMost: 1 }) : share, wakeups);
+    ctx.progress(`${wait}: ${share.value?.toFixed(2)} % of a core, ${wakeups.value?.toFixed(0)} wake-ups/s`);
+  }
+  return rows;
+}

@@ -1,0 +1,180 @@
+import { BpfMap } from 'bpf-loader-ts';
+import {
+  ControlSocket,
+  clockMonotonic,
+  linkState,
+  linkStates,
+  monotonicNs,
+  setAffinity,
+} from 'bpf-loader-ts/sys';
+import { flip, lineBase, pathOf, readWord } from '../src/datapath/line.js';
+
+const SLOTS = 64;
+const LINE_BYTES = 64;
+const LOOPBACK = 1;
+
+export interface PrimitivesTask {
+  cpu: number;
+  /** Operations of a round for memory; a tenth of it for calls, a hundredth for system calls. */
+  ops: number;
+  rounds: number;
+}
+
+/** Per primitive: ns of one operation, by round. The loop around it is in the figure. */
+export type PrimitivesResult = Record<string, number[]>;
+
+/**
+ * A primitive does its operation `n` times and returns a sum of what the operations gave. The sum is compared with `expected(n)`: so
+ * none of them can have been left out by the compiler, moved out of the loop, or failed.
+ */
+interface Primitive {
+  name: string;
+  scale: number;
+  run(n: number): number;
+  expected(n: number): number;
+}
+
+function lines(): BpfMap {
+  return BpfMap.create({
+    type: 2,
+    name: 'vf_bench',
+    keySize: 4,
+    valueSize: LINE_BYTES,
+    maxEntries: SLOTS,
+    flags: 1 << 10,
+  });
+}
+
+/** Sum of 0 … 63, n times around and the beginning of a round: each slot holds its own number. */
+const aroundSum = (n: number): number => {
+  const rest = n % SLOTS;
+  return ((n - rest) / SLOTS) * ((SLOTS * (SLOTS - 1)) / 2) + (rest * (rest - 1)) / 2;
+};
+
+function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket: ControlSocket): Primitive[] {
+  const clock = new Float64Array(1);
+  const [sockets, ifindexes, links] = [new Int32Array(4), new Int32Array(4), new Int32Array(4)];
+  const key = new Uint8Array(4);
+  const value = new Uint8Array(LINE_BYTES);
+  const loopback = linkState(socket.fd, LOOPBACK);
+  const stride = LINE_BYTES / 4;
+  return [
+    {
+      name: 'counter read (u64 as two words)',
+      scale: 1,
+      run(n) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) {
+          const at = (i & (SLOTS - 1)) * stride + 2;
+          sum += words[at + 1]! * 4294967296 + words[at]!;
+        }
+        return sum;
+      },
+      expected: aroundSum,
+    },
+    {
+      name: 'steering word read (Atomics.load)',
+      scale: 1,
+      run(n) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) sum += readWord(signed, lineBase(i & (SLOTS - 1)) + 4);
+        return sum;
+      },
+      expected: aroundSum,
+    },
+    {
+      name: 'flip (compareExchange)',
+      scale: 1,
+      run(n) {
+        const base = lineBase(0);
+        let done = 0;
+        for (let i = 0; i < n; i++) {
+          const word = readWord(signed, base);
+          if (flip(signed, base, word, pathOf(word) === 0 ? 1 : 0)) done++;
+        }
+        return done;
+      },
+      expected: (n) => n,
+    },
+    {
+      name: 'N-API call (linkStates of no device)',
+      scale: 0.1,
+      run(n) {
+        let sum = 0;
+        // The count is the loop's own: 0, but nothing that a compiler knows.
+        for (let i = 0; i < n; i++) sum += linkStates(sockets, ifindexes, links, loopback & 0) + 1;
+        return sum;
+      },
+      expected: (n) => n,
+    },
+    {
+      name: 'N-API call with clock read (clockMonotonic)',
+      scale: 0.1,
+      run(n) {
+        let done = 0;
+        for (let i = 0, last = 0; i < n; i++) {
+          clockMonotonic(clock, 0);
+          if (clock[0]! >= last) done++;
+          last = clock[0]!;
+        }
+        return done;
+      },
+      expected: (n) => n,
+    },
+    {
+      name: 'linkState (ioctl)',
+      scale: 0.01,
+      run(n) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) sum += linkState(socket.fd, LOOPBACK);
+        return sum;
+      },
+      expected: (n) => n * loopback,
+    },
+    {
+      name: 'map lookup (system call)',
+      scale: 0.01,
+      run(n) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) {
+          key[0] = i & (SLOTS - 1);
+          map.lookup(key, value);
+          sum += value[8]!;
+        }
+        return sum;
+      },
+      expected: aroundSum,
+    },
+  ];
+}
+
+/** Every round takes every primitive once, so that what slows the machine for a while slows all. */
+export default function run({ cpu, ops, rounds }: PrimitivesTask): PrimitivesResult {
+  setAffinity(cpu);
+  using map = lines();
+  using mapping = map.mmap();
+  using socket = new ControlSocket();
+  const words = mapping.uint32();
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const base = (slot * LINE_BYTES) / 4;
+    // Word 2 and 3 the counter, word 4 a steering word.
+    words[base + 2] = slot;
+    words[base + 4] = slot;
+  }
+  const all = primitives(map, words, mapping.int32(), socket);
+  const result: PrimitivesResult = Object.fromEntries(all.map(({ name }) => [name, []]));
+  const timed = ({ name, run: loop, expected }: Primitive, n: number): number => {
+    const from = monotonicNs();
+    const sum = loop(n);
+    const ns = monotonicNs() - from;
+    if (sum !== expected(n)) throw new Error(`${name}: the sum is ${sum}, not ${expected(n)}`);
+    return ns / n;
+  };
+  // Twice unmeasured: compiled on the way.
+  for (let round = -2; round < rounds; round++)
+    for (const p of all) {
+      const ns = timed(p, Math.ceil(ops * p.scale));
+      if (round >= 0) result[p.name]!.push(ns);
+    }
+  return result;
+}
