@@ -103,7 +103,7 @@ export async function environment(quick: boolean): Promise<Environment> {
     cpus: cpus().length,
     cpu_model: cpus()[0]?.model ?? 'unknown',
     node: process.version,
-    libbpf: run('dpkg-query', '-W', '-f=${Version}', 'libbpf-dev') ?? 'unknown',
+    libbpf: run('dpkg-query', '-W', 'libbpf-dev')?.split('\t').at(-1) ?? 'unknown',
     date: new Date().toISOString(),
     vfailover: version.version,
     git: gitCommit(),

@@ -181,7 +181,8 @@ export class DecisionLoop {
     const policy = this.#policy;
     const n = this.#n;
     this.#control[CONTROL.ticks]!++;
-    this.#nowMs = (clockMonotonic(this.#clock, 0), this.#clock[0]! / 1e6) | 0;
+    clockMonotonic(this.#clock, 0);
+    this.#nowMs = (this.#clock[0]! / 1e6) | 0;
     if (this.#ring.pending) this.#ring.consume(this.#onEvent);
     for (let i = 0; i < n; i++) {
       const line = lineBase(this.#held[i]!.slot);

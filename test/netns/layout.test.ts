@@ -53,8 +53,11 @@ test('constants of the header', () => {
   expect(layout.ARM_PRIMARY).toBe(define('VF_ARM_PRIMARY'));
   expect(layout.ARM_STANDBY).toBe(define('VF_ARM_STANDBY'));
   expect(layout.RECENT).toBe(define('VF_RECENT'));
-  for (const bit of ['MTU', 'ADMIN_DOWN', 'ADDR_GEN_MODE', 'CLSACT_MASTER', 'CLSACT_PRIMARY'] as const)
-    expect(layout[`UNDO_${bit}`]).toBe(define(`VF_UNDO_${bit}`));
+  expect(layout.UNDO_MTU).toBe(define('VF_UNDO_MTU'));
+  expect(layout.UNDO_ADMIN_DOWN).toBe(define('VF_UNDO_ADMIN_DOWN'));
+  expect(layout.UNDO_ADDR_GEN_MODE).toBe(define('VF_UNDO_ADDR_GEN_MODE'));
+  expect(layout.UNDO_CLSACT_MASTER).toBe(define('VF_UNDO_CLSACT_MASTER'));
+  expect(layout.UNDO_CLSACT_PRIMARY).toBe(define('VF_UNDO_CLSACT_PRIMARY'));
 });
 
 test('causes have the same numbers', () => {

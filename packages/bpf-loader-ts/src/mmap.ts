@@ -4,6 +4,9 @@ import { BpfError, wrap } from './errors.js';
 import { track } from './leaks.js';
 import { ReadOnlyView } from './readonly-view.js';
 
+/** For the ring buffer alone, which keeps its typed arrays to itself and never stores through them. Not exported by the package. */
+export let bufferOf: (mapping: Mapping) => ArrayBuffer;
+
 /**
  * A piece of a map's memory. Reading costs a load, not a system call. `close()` unmaps at once and empties every view of it (a typed
  * array then reads `undefined`, a DataView throws); the garbage collector would do so too late.
@@ -12,6 +15,10 @@ export class Mapping implements Disposable {
   readonly #buffer: ArrayBuffer;
   readonly #untrack: () => void;
   readonly writable: boolean;
+
+  static {
+    bufferOf = (mapping) => mapping.#buffer;
+  }
 
   /**
    * Maps `length` bytes of the map `fd` from `offset` (both multiples of the page size). An array needs BPF_F_MMAPABLE (Linux 5.5).
@@ -56,11 +63,6 @@ export class Mapping implements Disposable {
   /** Reads of any mapping, live; its setters throw. */
   reader(offset = 0): ReadOnlyView {
     return new ReadOnlyView(this.#buffer, offset);
-  }
-
-  /** @internal For the ring buffer, which keeps its typed arrays to itself and never stores through them. */
-  static bufferOf(mapping: Mapping): ArrayBuffer {
-    return mapping.#buffer;
   }
 
   close(): void {

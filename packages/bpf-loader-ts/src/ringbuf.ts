@@ -3,7 +3,7 @@ import { MapType } from './constants.js';
 import { BpfError } from './errors.js';
 import type { BpfMap } from './map.js';
 import { PAGE_SIZE } from './map.js';
-import { Mapping } from './mmap.js';
+import { bufferOf, Mapping } from './mmap.js';
 import type { ReadOnlyView } from './readonly-view.js';
 
 const BUSY = 0x80000000 | 0;
@@ -41,7 +41,7 @@ export class RingBuffer implements Disposable {
       this.#consumer.close();
       throw e;
     }
-    const data = Mapping.bufferOf(this.#data);
+    const data = bufferOf(this.#data);
     this.#pos = this.#consumer.int32();
     this.#pos64 = new BigInt64Array(this.#consumer.buffer);
     this.#producer = new Int32Array(data, 0, 2);

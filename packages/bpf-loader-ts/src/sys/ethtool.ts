@@ -43,8 +43,8 @@ export class ControlSocket extends OwnedFd {
 }
 
 /**
- * LINK_CARRIER | LINK_UP | LINK_RUNNING of a device, carrier asked of its driver (a device that is down has no carrier); or -ENODEV, or another
- * -errno. About 1 µs. The kernel takes the RTNL lock for it, so it waits for whoever reconfigures devices. Allocates nothing.
+ * LINK_CARRIER | LINK_UP | LINK_RUNNING of a device, carrier asked of its driver (a device that is down has none); or -ENODEV,
+ * or another -errno. About 1 µs. The kernel takes the RTNL lock for it, so it waits for whoever reconfigures devices. Allocates nothing.
  */
 export function linkState(sockFd: number, ifindex: number): number {
   return sys.linkState(sockFd, ifindex);
