@@ -83,6 +83,16 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
       expected: aroundSum,
     },
     {
+      name: 'steering word read (plain load)',
+      scale: 1,
+      run(n) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) sum += signed[lineBase(i & (SLOTS - 1)) + 4]!;
+        return sum;
+      },
+      expected: aroundSum,
+    },
+    {
       name: 'flip (compareExchange)',
       scale: 1,
       run(n) {
@@ -97,18 +107,21 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
       expected: (n) => n,
     },
     {
-      name: 'N-API call (linkStates of no device)',
+      name: 'N-API call, no argument (monotonicNs, reads the clock)',
       scale: 0.1,
       run(n) {
-        let sum = 0;
-        // The count is the loop's own: 0, but nothing that a compiler knows.
-        for (let i = 0; i < n; i++) sum += linkStates(sockets, ifindexes, links, loopback & 0) + 1;
-        return sum;
+        let done = 0;
+        for (let i = 0, last = 0; i < n; i++) {
+          const now = monotonicNs();
+          if (now >= last) done++;
+          last = now;
+        }
+        return done;
       },
       expected: (n) => n,
     },
     {
-      name: 'N-API call with clock read (clockMonotonic)',
+      name: 'N-API call, an array (clockMonotonic, reads the clock)',
       scale: 0.1,
       run(n) {
         let done = 0;
@@ -118,6 +131,17 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
           last = clock[0]!;
         }
         return done;
+      },
+      expected: (n) => n,
+    },
+    {
+      name: 'N-API call, three arrays (linkStates of no device)',
+      scale: 0.1,
+      run(n) {
+        let sum = 0;
+        // The count is 0, but nothing that a compiler knows.
+        for (let i = 0; i < n; i++) sum += linkStates(sockets, ifindexes, links, loopback & 0) + 1;
+        return sum;
       },
       expected: (n) => n,
     },

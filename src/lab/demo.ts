@@ -48,8 +48,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await world.close();
     await reaper.reap();
   };
+  let ending: Promise<void> | undefined;
   const interrupted = (signal: NodeJS.Signals): void => {
-    void clean().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+    ending = clean().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   };
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
@@ -73,7 +74,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   } finally {
     process.off('SIGINT', interrupted);
     process.off('SIGTERM', interrupted);
-    await clean();
+    // Interrupted, whatever failed here failed because things were taken away.
+    await (ending ?? clean());
   }
 }
 

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, lockFile } from 'bpf-loader-ts/sys';
 import { expect, it } from 'vitest';
-import { after, SYS_URL, tempFolder } from './helpers.js';
+import { after, pinFolder, SYS_URL, tempFolder } from './helpers.js';
 
 /** A process that has taken the lock and holds it until it dies. */
 async function holder(path: string): Promise<ChildProcess> {
@@ -43,11 +43,25 @@ it('is released by closing, and is not shared within a process', () => {
   closeFd(again);
 });
 
-it('refuses folders, links and places that do not exist', () => {
-  const folder = join(tempFolder(), 'folder');
+it.each([
+  ['on disk', () => join(tempFolder(), 'folder')],
+  ['of pins', pinFolder],
+])('locks a folder %s itself', (_, place) => {
+  const folder = place();
   mkdirSync(folder);
+  const fd = lockFile(folder)!;
+  expect(fd).toBeGreaterThan(2);
+  expect(lockFile(folder)).toBeUndefined();
+  closeFd(fd);
+  const again = lockFile(folder)!;
+  expect(again).toBeGreaterThan(2);
+  closeFd(again);
+});
+
+it('refuses links and places that do not exist', () => {
   symlinkSync('/etc/hostname', join(tempFolder(), 'link'));
-  expect(() => lockFile(folder)).toThrow(expect.objectContaining({ code: 'EISDIR' }));
-  expect(() => lockFile(join(tempFolder(), 'link'))).toThrow(expect.objectContaining({ code: 'ELOOP' }));
+  symlinkSync('/etc', join(tempFolder(), 'link-to-folder'));
+  for (const name of ['link', 'link-to-folder'])
+    expect(() => lockFile(join(tempFolder(), name))).toThrow(expect.objectContaining({ code: 'ELOOP' }));
   expect(() => lockFile('/nowhere/lock')).toThrow(expect.objectContaining({ code: 'ENOENT' }));
 });
