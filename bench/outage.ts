@@ -5,6 +5,8 @@ import { longestGap, lowerBound } from './stats.js';
 /** One cut of the primary's wire, as the one who made it knows it. CLOCK_MONOTONIC ns. */
 export interface Cut {
   orderedNs: number;
+  /** When the order had been carried out: a tap's carrier falls before that, while its wire is cut already. */
+  carriedOutNs: number;
   /** The order to give carrier back. */
   mendNs: number;
   /** The end of the calm that followed the failback. */
@@ -33,6 +35,8 @@ export interface Figures {
   calmUs: number;
   /** The longest time that the sender did not send in the fault's window: the lab's part of the silence. */
   senderUs: number;
+  /** How long the order to cut took: the kernel's time, and on tap a part of the outage. */
+  orderUs: number;
   /** Frames lost after the order to mend, both directions. */
   failbackLost: number;
 }
@@ -80,6 +84,7 @@ export function judgeCut(
     silenceUs: gap(from, mend),
     calmUs: gap(Math.max(mend, calm), end),
     senderUs: us(longestGap(sentAt.subarray(from, mend))),
+    orderUs: us(cut.carriedOutNs - cut.orderedNs),
     failbackLost: lostIn(stream.out.times, mend, end) + lostIn(stream.in.times, mend, end),
   };
 }

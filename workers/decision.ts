@@ -1,5 +1,5 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { dupFd, setAffinity } from 'bpf-loader-ts/sys';
+import { dupFd, setAffinity, setNice } from 'bpf-loader-ts/sys';
 import { DecisionLoop } from './decision-loop.js';
 import { CONTROL, type DecisionTask, type ToWorker } from './protocol.js';
 
@@ -10,6 +10,8 @@ import { CONTROL, type DecisionTask, type ToWorker } from './protocol.js';
 export default function run(task: DecisionTask): { ticks: number } {
   const control = new Int32Array(task.control);
   if (task.cpu !== null) setAffinity(task.cpu);
+  // A worker that sleeps most of the time is let in at once when it wakes. One that spins would starve its CPU: it gets no preference.
+  if (task.wait !== 'spin') setNice(-20);
   const loop = new DecisionLoop(task, (m) => task.port.postMessage(m), dupFd);
   try {
     Atomics.store(control, CONTROL.running, 1);

@@ -80,6 +80,7 @@ export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, batch: Bat
     ...row('silence', 'µs', (f) => f.silenceUs),
     ...row('silence, no fault', 'µs', (f) => f.calmUs),
     ...row('sender silent', 'µs', (f) => f.senderUs),
+    ...row('the order to cut', 'µs', (f) => f.orderUs),
     ...row('lost at failback', 'frames', (f) => f.failbackLost),
   ];
 }

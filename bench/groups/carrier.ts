@@ -148,6 +148,7 @@ async function run(
     epoll.wait(none, 1 + Math.floor(1000 * Math.random()));
     const orderedNs = monotonicNs();
     world.cutVf();
+    const carriedOutNs = monotonicNs();
     // Asleep: this CPU is the daemon's.
     do epoll.wait(none, CUT_MS * 1000);
     while (onPrimary() && monotonicNs() - orderedNs < PATIENCE_NS);
@@ -158,6 +159,7 @@ async function run(
     await ctx.sleep(CALM_MS);
     made.push({
       orderedNs,
+      carriedOutNs,
       mendNs,
       endNs: monotonicNs(),
       recovered,

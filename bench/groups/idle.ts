@@ -8,12 +8,13 @@ interface Usage {
   atNs: number;
   /** CPU time of all threads by the scheduler's own account, ns. */
   ranNs: number;
+  /** Of each thread; the first is the main one. */
+  threadNs: number[];
   /** The same by the kernel's statistics, in ticks of 10 ms: for comparison. */
   ticks: number;
   /** Times that a thread went to sleep by itself, so was woken later. */
   voluntary: number;
   involuntary: number;
-  threads: number;
 }
 
 /** CPU time (schedstat: run time, ns) and context switches of every thread of a process. */
@@ -22,16 +23,18 @@ function usageOf(pid: number): Usage {
   const usage: Usage = {
     atNs: monotonicNs(),
     ranNs: 0,
+    threadNs: [],
     ticks: 0,
     voluntary: 0,
     involuntary: 0,
-    threads: tasks.length,
   };
   for (const tid of tasks) {
     const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
     usage.voluntary += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
     usage.involuntary += Number(/^nonvoluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
-    usage.ranNs += Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
+    const ran = Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
+    usage.ranNs += ran;
+    usage.threadNs.push(ran);
   }
   // After the name, which may hold anything but a closing parenthesis at its end: fields 14 and 15 of proc(5).
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
@@ -59,7 +62,9 @@ export async function idle(ctx: BenchContext): Promise<Row[]> {
       seconds,
       instances: 1,
       poll_interval_us: 1000,
-      threads: after!.threads,
+      percent_by_thread: after!.threadNs.map(
+        (ns, i) => (100 * (ns - (before!.threadNs[i] ?? 0))) / 1e9 / seconds,
+      ),
       percent_by_stat_ticks: (after!.ticks - before!.ticks) / seconds,
       involuntary_per_s: per('involuntary'),
     };

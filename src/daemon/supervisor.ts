@@ -16,6 +16,7 @@ import { VERSION } from './api/index.js';
 import { History } from './history.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
+import { preflight } from './preflight.js';
 import { Shards } from './shards.js';
 import { instanceStatus, waitingStatus } from './status.js';
 
@@ -53,6 +54,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   constructor(config: Config, log: Log) {
     super();
+    preflight();
     this.#config = config;
     this.#log = log;
     this.#history = new History(config.worker.history);

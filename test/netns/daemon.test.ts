@@ -1,8 +1,10 @@
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { VfError } from '../../src/errors.js';
 import { Stream } from '../../src/lab/stream.js';
+import { ROOT } from '../../src/paths.js';
 import {
   cli,
   daemonOf,
@@ -414,7 +416,6 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
   });
 
   test('missing capabilities', async () => {
-    const { spawnSync } = await import('node:child_process');
     const w = world();
     const { daemon } = daemonOf(w, { netns: null, master: 'eth9' });
     const r = spawnSync(
@@ -434,6 +435,50 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     );
     expect(r.status).toBe(1);
     expect(r.stderr).toMatch(/CAPABILITY_MISSING[\s\S]*fix: run as root/);
+  });
+
+  test('a kernel that publishes no BTF', async () => {
+    const w = world();
+    const { daemon, pins } = daemonOf(w);
+    const run = `mount -t tmpfs none /sys/kernel/btf && exec ${process.execPath} dist/src/cli/main.js run --config ${daemon.folder}/config.yaml`;
+    const r = spawnSync('unshare', ['--mount', 'sh', '-c', run], { encoding: 'utf8', cwd: ROOT });
+    expect(r).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/BTF_ABSENT[\s\S]*fix: .*CONFIG_DEBUG_INFO_BTF/),
+    });
+    expect(existsSync(pins)).toBe(false);
+  });
+
+  test('with the four capabilities of the manual and no more it runs', async () => {
+    const w = world();
+    const { daemon } = daemonOf(w, { netns: null });
+    const caps = '+bpf,+net_admin,+net_raw,+perfmon';
+    const prog = `${process.execPath} dist/src/cli/main.js run --config ${daemon.folder}/config.yaml`;
+    // In the guest's namespace already: entering another one takes CAP_SYS_ADMIN. Programs and all are taken away again by `detach`.
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=${w.guestPath}`,
+        'sh',
+        '-c',
+        `exec setpriv --pdeathsig KILL --bounding-set -all,${caps} --inh-caps -all,${caps} --ambient-caps -all,${caps} ${prog}`,
+      ],
+      { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    child.stderr.on('data', (t: Buffer) => {
+      said += t.toString();
+    });
+    await until(
+      () => said,
+      (s) => s.includes('"msg":"ready"') || child.exitCode !== null,
+    );
+    expect(said).toContain('"msg":"ready"');
+    const client = await daemon.client();
+    expect((await untilActive({ client }, 'primary')).tier0.armed).toHaveLength(2);
+    await client.request('detach', { name: 'net0' });
+    client.close();
   });
 
   test('an instance that exists, one that does not, bad attach parameters', async () => {

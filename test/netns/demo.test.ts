@@ -3,12 +3,23 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type FaultRow, FAULTS } from '../../src/lab/faults.js';
+import { FAULTS, type FaultRow } from '../../src/lab/faults.js';
 import { outage } from '../../src/lab/stream.js';
 import { ROOT } from '../../src/paths.js';
 import { cli, until } from '../helpers/daemon.js';
 
-const KEYS = ['fault', 'devices', 'sent', 'lost', 'duplicated', 'reordered', 'detection_us', 'switch_us', 'outage_us', 'tier'];
+const KEYS = [
+  'fault',
+  'devices',
+  'sent',
+  'lost',
+  'duplicated',
+  'reordered',
+  'detection_us',
+  'switch_us',
+  'outage_us',
+  'tier',
+];
 
 describe.each(['veth', 'tap'] as const)('demo on %s', (devices) => {
   test('every fault fails over; JSON has a row for each', () => {
@@ -29,7 +40,9 @@ describe.each(['veth', 'tap'] as const)('demo on %s', (devices) => {
     }
     expect(rows[0]).toMatchObject({ fault: 'planned', lost: 0, duplicated: 0, reordered: 0, tier: 1 });
     expect(rows.find((x) => x.fault === 'kill-controller')).toMatchObject({ tier: 0 });
-    expect(r.out.split('\n').filter((line) => /^(planned|carrier|unplug|kill-controller) /.test(line))).toHaveLength(4);
+    expect(
+      r.out.split('\n').filter((line) => /^(planned|carrier|unplug|kill-controller) /.test(line)),
+    ).toHaveLength(4);
   });
 });
 
@@ -64,8 +77,14 @@ describe('interrupted, it leaves nothing behind', () => {
     expect(children.length).toBeGreaterThan(0);
     child.kill(signal);
     expect(await ended).toBe(code);
-    await until(() => existsSync(pins), (there) => !there);
-    await until(() => children.filter((p) => existsSync(`/proc/${p}/fd/0`)), (alive) => alive.length === 0);
+    await until(
+      () => existsSync(pins),
+      (there) => !there,
+    );
+    await until(
+      () => children.filter((p) => existsSync(`/proc/${p}/fd/0`)),
+      (alive) => alive.length === 0,
+    );
   });
 });
 

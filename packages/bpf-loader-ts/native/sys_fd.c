@@ -216,6 +216,17 @@ static napi_value get_tid(napi_env env, napi_callback_info info)
 	return mk_i32(env, (int32_t)syscall(SYS_gettid));
 }
 
+/* setNice(nice) -> 0 | -errno: of the calling thread alone, as Linux has it */
+static napi_value set_nice(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	int32_t nice;
+
+	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "nice", &nice))
+		return NULL;
+	return result(env, setpriority(PRIO_PROCESS, syscall(SYS_gettid), nice));
+}
+
 static napi_value set_affinity(napi_env env, napi_callback_info info)
 {
 	struct args a;
@@ -363,6 +374,7 @@ void sys_fd_init(napi_env env, napi_value exports)
 	EXPORT_FN(env, exports, "monotonicNs", monotonic_ns);
 	EXPORT_FN(env, exports, "threadCpuNs", thread_cpu_ns);
 	EXPORT_FN(env, exports, "gettid", get_tid);
+	EXPORT_FN(env, exports, "setNice", set_nice);
 	EXPORT_FN(env, exports, "setAffinity", set_affinity);
 	EXPORT_FN(env, exports, "memlockLimit", memlock_limit);
 	EXPORT_FN(env, exports, "raiseMemlock", raise_memlock);

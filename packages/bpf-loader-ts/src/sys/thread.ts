@@ -2,6 +2,7 @@ import { native } from '../binding.js';
 
 const sys = native as {
   gettid(): number;
+  setNice(nice: number): number;
   setAffinity(cpu: number): void;
   memlockLimit(): MemlockLimit;
   raiseMemlock(): boolean;
@@ -16,6 +17,11 @@ export interface MemlockLimit {
 /** The kernel's id of the calling thread, as in /proc/self/task. */
 export function gettid(): number {
   return sys.gettid();
+}
+
+/** Nice value of the calling thread, -20 (first) to 19. Returns 0, or -EACCES where a lower value needs CAP_SYS_NICE. */
+export function setNice(nice: number): number {
+  return sys.setNice(nice);
 }
 
 /** Binds the calling thread to one CPU, counted from 0. Throws EINVAL when the CPU does not exist or is not allowed. */
