@@ -25,7 +25,7 @@ build/deps.ok: Makefile
 	fi; touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json packages/bpf-loader-ts/package.json
-	npm ci --no-audit --no-fund --loglevel=error
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 deps: build/deps.ok node_modules/.package-lock.json ## Debian and npm packages
