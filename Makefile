@@ -5,6 +5,9 @@ SHELL := /bin/bash
 PACKAGES := clang llvm gcc make python3 iproute2 libbpf-dev libelf-dev zlib1g-dev bpftool iperf3 util-linux
 BPF_OBJECTS := bpf/vfailover.bpf.o bpf/lab.bpf.o bpf/bench.bpf.o
 ADDON := packages/bpf-loader-ts/build/Release/bpf_loader.node
+# Node's own headers where they stand beside the binary; else node-gyp fetches them.
+NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(process.execPath)))')
+NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),--nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
 .PHONY: help deps build test test-unit check format bench demo clean distclean
@@ -35,7 +38,7 @@ bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) build/deps.ok
 	@llvm-strip -g $@
 
 $(ADDON): $(wildcard packages/bpf-loader-ts/native/*) packages/bpf-loader-ts/binding.gyp | build/deps.ok node_modules/.package-lock.json
-	cd packages/bpf-loader-ts && $(CURDIR)/node_modules/.bin/node-gyp rebuild --loglevel=error >$(CURDIR)/build/addon.log 2>&1 \
+	cd packages/bpf-loader-ts && $(CURDIR)/node_modules/.bin/node-gyp rebuild --loglevel=error $(NODE_HEADERS) >$(CURDIR)/build/addon.log 2>&1 \
 	  || { cat $(CURDIR)/build/addon.log; exit 1; }
 
 build/ts.ok: $(shell find src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
