@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { Reaper } from '../src/lab/reaper.js';
@@ -19,7 +20,10 @@ export class BenchContext {
   readonly quick: boolean;
   /** A folder for pins, removed at the end however the process ends. */
   readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
-  readonly #reaper = new Reaper(this.pins);
+  /** Where temporary files of daemons go; removed likewise. */
+  readonly #scratch = mkdtempSync(join(tmpdir(), 'vfailover-bench-'));
+  readonly #reaper = new Reaper(this.pins, this.#scratch);
+  readonly #tmpdir = process.env.TMPDIR;
   readonly #abort = new AbortController();
   readonly #say: (text: string) => void;
   #folders = 0;
@@ -27,6 +31,7 @@ export class BenchContext {
   constructor(quick: boolean, say: (text: string) => void) {
     this.quick = quick;
     this.#say = say;
+    process.env.TMPDIR = this.#scratch;
   }
 
   /** `full`, or `quick` in a smoke test. */
@@ -90,6 +95,8 @@ export class BenchContext {
   }
 
   async close(): Promise<void> {
+    if (this.#tmpdir === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = this.#tmpdir;
     await this.#reaper.reap();
   }
 }
