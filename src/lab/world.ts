@@ -51,8 +51,6 @@ export class World {
     this.guestRtnl.setLink(this.virtio.guestIfindex, { up: true });
     this.hostRtnl.addAddress(this.bridge, `${HOST_ADDRESS}/24`);
     this.guestRtnl.addAddress(this.virtio.guestIfindex, `${GUEST_ADDRESS}/24`);
-    // Once without effect, so that the first fault is not the first run of this code.
-    this.mendVf();
     // Known neighbours: address resolution is not what is measured.
     this.hostRtnl.addNeighbour(this.bridge, GUEST_ADDRESS, GUEST_MAC);
     this.guestRtnl.addNeighbour(
