@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { closest } from 'fastest-levenshtein';
+import { closest, distance } from 'fastest-levenshtein';
 
 export const GROUPS = {
   a: 'cost of the BPF programs per packet, over an empty one',
@@ -48,10 +48,11 @@ export class UsageError extends Error {}
 export function parseOptions(args: readonly string[]): BenchOptions {
   for (const a of args) {
     const name = /^--([^=]+)/.exec(a)?.[1];
-    if (name !== undefined && !Object.hasOwn(OPTIONS, name))
-      throw new UsageError(
-        `unknown option --${name}: did you mean --${closest(name, Object.keys(OPTIONS))}?`,
-      );
+    if (name === undefined || Object.hasOwn(OPTIONS, name)) continue;
+    const guess = closest(name, Object.keys(OPTIONS));
+    throw new UsageError(
+      `unknown option --${name}${distance(name, guess) > 2 ? '' : `: did you mean --${guess}?`}`,
+    );
   }
   try {
     const { values } = parseArgs({

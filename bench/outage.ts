@@ -27,6 +27,8 @@ export interface Figures {
   detectionUs: number | null;
   /** From then until the word was flipped. */
   switchUs: number | null;
+  /** Both together: from the fault until the word was flipped. */
+  flippedUs: number | null;
   lostOut: number;
   lostIn: number;
   /** The longest time without an arrival around the fault, the worse direction. */
@@ -79,6 +81,7 @@ export function judgeCut(
     outageUs: !cut.recovered || outages.includes(null) ? null : us(Math.max(...(outages as number[]))),
     detectionUs: decision ? us(Math.max(0, decision.detected_ns - faultNs)) : null,
     switchUs: decision ? us(decision.flipped_ns - decision.detected_ns) : null,
+    flippedUs: decision ? us(Math.max(0, decision.flipped_ns - faultNs)) : null,
     lostOut: lostIn(stream.out.times, from, mend),
     lostIn: lostIn(stream.in.times, from, mend),
     silenceUs: gap(from, mend),

@@ -16,7 +16,7 @@ interface Common {
   parameters?: Parameters;
 }
 
-/** A distribution, or one value. */
+/** A distribution, or one value. What never happened is Infinity; JSON has no such number, so files say null. */
 export type Row = Common & ((Summary & { value?: never }) | { value: number });
 
 export interface Results {

@@ -4,8 +4,6 @@ import {
   clockMonotonic,
   Epoll,
   eventfdClear,
-  LINK_CARRIER,
-  LINK_RUNNING,
   linkStates,
   NetlinkSocket,
 } from 'bpf-loader-ts/sys';
@@ -33,13 +31,6 @@ const EVENTS = 1;
 const HINT = 2;
 /** How long the first frames after a flip are waited for: 10 s. */
 const FIRST_FRAME_NS = 10e9;
-
-/**
- * Link bits as the policy should see them. The active path is as good as its carrier. Another one must be RUNNING to be switched to:
- * between carrier and that (linkwatch, up to a second) its queue drops what is sent. Negative (no device) stays as it is.
- */
-const usable = (link: number, active: boolean): number =>
-  link < 0 || active || link & LINK_RUNNING ? link : link & ~LINK_CARRIER;
 
 /** What one instance holds open in this thread. */
 interface Held {
@@ -181,8 +172,6 @@ export class DecisionLoop {
     const policy = this.#policy;
     const n = this.#n;
     this.#control[CONTROL.ticks]!++;
-    clockMonotonic(this.#clock, 0);
-    this.#nowMs = (this.#clock[0]! / 1e6) | 0;
     if (this.#ring.pending) this.#ring.consume(this.#onEvent);
     for (let i = 0; i < n; i++) {
       const line = lineBase(this.#held[i]!.slot);
@@ -190,17 +179,19 @@ export class DecisionLoop {
       this.#ifindexes[2 * i + 1] = lines[line + LINE.master_ifindex]!;
     }
     linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
+    // After the reads, which can wait for a lock: what is detected is detected now.
+    clockMonotonic(this.#clock, 0);
+    this.#nowMs = (this.#clock[0]! / 1e6) | 0;
     for (let i = 0; i < n; i++) {
       const slot = this.#held[i]!.slot;
       const line = lineBase(slot);
       const record = policyBase(slot);
       const word = readWord(lines, line);
       if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
-      const active = pathOf(word);
-      policy[record + P_LINK_PRIMARY] = usable(this.#links[2 * i]!, active === PRIMARY);
-      policy[record + P_LINK_STANDBY] = usable(this.#links[2 * i + 1]!, active === STANDBY);
+      policy[record + P_LINK_PRIMARY] = this.#links[2 * i]!;
+      policy[record + P_LINK_STANDBY] = this.#links[2 * i + 1]!;
       const path = evaluate(policy, record, this.#nowMs);
-      if (path !== active) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
+      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
       const bits = this.#tier0[i] === 1 ? armedFallbacks(policy, record) : 0;
       if (bits !== this.#armed[i]) {
         arm(lines, line, bits);

@@ -97,7 +97,7 @@ async function primaryFrames({ status }: Instance): Promise<{ primary: number; s
  * compared with.
  */
 export function tcp(ctx: BenchContext): Promise<Row[]> {
-  const rounds = ctx.scale(7, 1);
+  const rounds = ctx.scale(11, 1);
   const seconds = ctx.scale(2, 1);
   return withPlainWorld('veth', (plain) =>
     withInstance(ctx, { kind: 'veth', cpu: null }, async (instance) => {

@@ -11,11 +11,6 @@ const sys = native as {
 /** Bits of linkState(). */
 export const LINK_CARRIER = 1;
 export const LINK_UP = 2;
-/**
- * IFF_RUNNING: the kernel has taken notice of the carrier (linkwatch, up to a second after it came back). Until then the device's queue
- * drops every frame and reports success: carrier alone does not mean that a device can send.
- */
-export const LINK_RUNNING = 4;
 
 export interface DeviceDriver {
   driver: string;
@@ -43,8 +38,10 @@ export class ControlSocket extends OwnedFd {
 }
 
 /**
- * LINK_CARRIER | LINK_UP | LINK_RUNNING of a device, carrier asked of its driver (a device that is down has none); or -ENODEV,
- * or another -errno. About 1 µs. The kernel takes the RTNL lock for it, so it waits for whoever reconfigures devices. Allocates nothing.
+ * LINK_CARRIER | LINK_UP of a device; or -ENODEV, or another -errno. LINK_CARRIER means that it can send: a loss of carrier counts at
+ * once (ETHTOOL_GLINK), its return only with IFF_RUNNING, up to a second later, since until then the device's queue drops every
+ * frame and reports success. About 1 µs. GLINK takes the RTNL lock, so it waits for whoever reconfigures devices; it is
+ * not asked of a device that is not RUNNING. Allocates nothing.
  */
 export function linkState(sockFd: number, ifindex: number): number {
   return sys.linkState(sockFd, ifindex);
