@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := clang llvm gcc make python3 iproute2 libbpf-dev libelf-dev zlib1g-dev bpftool iperf3 util-linux
-BPF_OBJECTS := bpf/vfailover.bpf.o bpf/lab.bpf.o bpf/bench.bpf.o
+BPF_OBJECTS := $(patsubst %.c,%.o,$(wildcard bpf/*.bpf.c))
 ADDON := packages/bpf-loader-ts/build/Release/bpf_loader.node
 # Node's own headers where they stand beside the binary; else node-gyp fetches them.
 NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(process.execPath)))')

@@ -1,4 +1,4 @@
-import { BpfMap, type Mapping, RingBuffer } from 'bpf-loader-ts';
+import { BpfMap, forgetNetns, type Mapping, possibleCpus, RingBuffer, runOnDevices } from 'bpf-loader-ts';
 import {
   ControlSocket,
   clockMonotonic,
@@ -7,9 +7,9 @@ import {
   linkStates,
   NetlinkSocket,
 } from 'bpf-loader-ts/sys';
-import { EVENT, LINE } from '../src/datapath/layout.js';
+import { COUNT_BYTES, COUNTERS_BYTES, EVENT, LINE } from '../src/datapath/layout.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
-import { PRIMARY, STANDBY } from '../src/failover/device.js';
+import type { PRIMARY, STANDBY } from '../src/failover/device.js';
 import {
   accept,
   armedFallbacks,
@@ -32,9 +32,14 @@ const HINT = 2;
 /** How long the first frames after a flip are waited for: 10 s. */
 const FIRST_FRAME_NS = 10e9;
 
+/** An instance is idle when no frame passed for so long; then its links are looked at every so many microseconds at most. */
+const IDLE_NS = 200e6;
+const IDLE_INTERVAL_US = 10_000;
+
 /** What one instance holds open in this thread. */
 interface Held {
   slot: number;
+  netnsFd: number;
   control: ControlSocket;
   hint: NetlinkSocket;
 }
@@ -49,6 +54,9 @@ export class DecisionLoop {
   readonly #policy: Int32Array;
   readonly #linesMapping: Mapping;
   readonly #lines: Int32Array;
+  readonly #countersMapping: Mapping;
+  readonly #counters: Int32Array;
+  readonly #cpus = possibleCpus();
   readonly #ring: RingBuffer;
   readonly #maps: BpfMap[];
   readonly #epoll = new Epoll();
@@ -62,6 +70,7 @@ export class DecisionLoop {
   // By position in #held; two entries per instance where paths are concerned.
   #n = 0;
   #sockets = new Int32Array(0);
+  #netns = new Int32Array(0);
   #ifindexes = new Int32Array(0);
   #links = new Int32Array(0);
   #known = new Int32Array(0);
@@ -70,6 +79,10 @@ export class DecisionLoop {
   /** When the first frames after the last flip stop being waited for; 0: not waiting. */
   #awaiting = new Float64Array(0);
   #nowMs = 0;
+  /** Sum of the frames counted, when it was last formed, and when it was last another. */
+  #frames = 0;
+  #lookedAt = 0;
+  #movedAt = 0;
 
   constructor(task: DecisionTask, report: (m: FromWorker) => void, dup: (fd: number) => number) {
     this.#task = task;
@@ -78,7 +91,10 @@ export class DecisionLoop {
     this.#policy = new Int32Array(task.policy);
     const lines = BpfMap.fromFd(dup(task.linesFd));
     const events = BpfMap.fromFd(dup(task.eventsFd));
-    this.#maps = [lines, events];
+    const counters = BpfMap.fromFd(dup(task.countersFd));
+    this.#maps = [lines, events, counters];
+    this.#countersMapping = counters.mmap();
+    this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
     this.#lines = this.#linesMapping.int32();
     this.#ring = new RingBuffer(events);
@@ -98,7 +114,7 @@ export class DecisionLoop {
     const hint = new NetlinkSocket({ protocol: NETLINK_ROUTE, ...(m.netnsFd >= 0 && { netns: m.netnsFd }) });
     hint.join(RTNLGRP_LINK);
     if (this.#task.wait === 'epoll') this.#epoll.add(hint.fd, HINT);
-    const held = { slot: m.slot, control: new ControlSocket(m.netnsFd), hint };
+    const held = { slot: m.slot, netnsFd: m.netnsFd, control: new ControlSocket(m.netnsFd), hint };
     initPolicy(this.#policy, policyBase(m.slot), {
       holdDownMs: m.holdDownMs,
       downDelayMs: m.downDelayMs,
@@ -137,6 +153,8 @@ export class DecisionLoop {
     this.#armed = keep(this.#armed, new Int32Array(n));
     this.#tier0 = keep(this.#tier0, new Int32Array(n));
     this.#awaiting = keep(this.#awaiting, new Float64Array(n));
+    this.#netns = Int32Array.from(held.flatMap((h) => [h.netnsFd, h.netnsFd]));
+    forgetNetns();
     this.#sockets = Int32Array.from(held.flatMap((h) => [h.control.fd, h.control.fd]));
     this.#ifindexes = new Int32Array(2 * n);
     this.#links = new Int32Array(2 * n);
@@ -144,18 +162,42 @@ export class DecisionLoop {
     this.#n = n;
   }
 
-  /** Waits as configured; true when there is mail or the end. */
+  /** Waits as configured. */
   wait(): void {
     const { wait, pollIntervalUs, wakeFd } = this.#task;
     if (wait === 'spin' && this.#n > 0) return;
     // Without instances there is nothing to look at: only mail can bring work.
-    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : pollIntervalUs);
+    const interval =
+      wait === 'epoll' && this.#idle() ? Math.max(pollIntervalUs, IDLE_INTERVAL_US) : pollIntervalUs;
+    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : interval);
     this.#control[CONTROL.wakeups]!++;
     for (let i = 0; i < n; i++) {
       const what = this.#ready[i]!;
       if (what === WAKE) eventfdClear(wakeFd);
       else if (what === HINT) this.#drainHints();
     }
+  }
+
+  /**
+   * Whether no frame has passed for IDLE_NS: then nothing is lost by looking less often. The first frame to be sent meets tier 0, and
+   * the first one counted brings the configured interval back. The counters are summed a few times in that span, not every turn.
+   */
+  #idle(): boolean {
+    const now = this.#clock[0]!;
+    if (now - this.#lookedAt < IDLE_NS / 8) return now - this.#movedAt >= IDLE_NS;
+    this.#lookedAt = now;
+    let sum = 0;
+    for (let i = 0; i < this.#n; i++) {
+      const from = (this.#held[i]!.slot * this.#cpus * COUNTERS_BYTES) >>> 2;
+      // `packets` is the first field of every count, and its low word moves with every frame.
+      for (let at = 0; at < (this.#cpus * COUNTERS_BYTES) >>> 2; at += COUNT_BYTES >>> 2)
+        sum = (sum + this.#counters[from + at]!) | 0;
+    }
+    if (sum !== this.#frames) {
+      this.#frames = sum;
+      this.#movedAt = now;
+    }
+    return now - this.#movedAt >= IDLE_NS;
   }
 
   /** Link messages only tell that it is time to look: what they say may be old. */
@@ -178,8 +220,10 @@ export class DecisionLoop {
       this.#ifindexes[2 * i] = lines[line + LINE.primary_ifindex]!;
       this.#ifindexes[2 * i + 1] = lines[line + LINE.master_ifindex]!;
     }
-    linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
-    // After the reads, which can wait for a lock: what is detected is detected now.
+    if (this.#task.lookFd >= 0)
+      runOnDevices(this.#task.lookFd, this.#netns, this.#ifindexes, this.#links, 2 * n);
+    else linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
+    // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
     this.#nowMs = (this.#clock[0]! / 1e6) | 0;
     for (let i = 0; i < n; i++) {
@@ -309,6 +353,7 @@ export class DecisionLoop {
     for (const h of [...this.#held]) this.#detach(h.slot);
     this.#ring.close();
     this.#linesMapping.close();
+    this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();
   }

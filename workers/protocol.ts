@@ -31,7 +31,10 @@ export interface DecisionTask {
   /** A policy record (src/failover/policy.ts) per slot of the store. */
   policy: SharedArrayBuffer;
   linesFd: number;
+  countersFd: number;
   eventsFd: number;
+  /** The program bpf/look.bpf.c, which reads links without a lock; -1 where it cannot be had: then by ioctl. */
+  lookFd: number;
   /** eventfd: wakes the worker for its mail or its end. */
   wakeFd: number;
   wait: WaitMode;

@@ -10,6 +10,7 @@
         "native/map.c",
         "native/prog.c",
         "native/link.c",
+        "native/look.c",
         "native/clsact.c",
         "native/sys_fd.c",
         "native/sys_watch.c",

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { BpfObject } from 'bpf-loader-ts';
 import { EventFd } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
 import {
@@ -11,6 +12,7 @@ import {
   type ToWorker,
 } from '../../workers/protocol.js';
 import type { WorkerConfig } from '../config/index.js';
+import { loadLook } from '../datapath/look.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
 import { P_OVERRIDE, POLICY_WORDS, policyBase } from '../failover/policy.js';
@@ -46,6 +48,8 @@ export class Shards extends EventEmitter<ShardEvents> {
   readonly #config: WorkerConfig;
   readonly #pool: Piscina;
   readonly #shards: Shard[] = [];
+  readonly #look: BpfObject | undefined = loadLook();
+  readonly #lookFd = this.#look?.program('vf_look').fd ?? -1;
   #closing = false;
 
   constructor(store: PinStore, config: WorkerConfig) {
@@ -98,7 +102,9 @@ export class Shards extends EventEmitter<ShardEvents> {
       control: shard.control.buffer as SharedArrayBuffer,
       policy: this.policy.buffer as SharedArrayBuffer,
       linesFd: fds.lines,
+      countersFd: fds.counters,
       eventsFd: fds.events,
+      lookFd: this.#lookFd,
       wakeFd: shard.wake.fd,
       wait,
       pollIntervalUs: poll_interval_us,
@@ -194,5 +200,6 @@ export class Shards extends EventEmitter<ShardEvents> {
       s.wake.close();
     }
     await this.#pool.destroy();
+    this.#look?.close();
   }
 }

@@ -2,7 +2,7 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { InstanceConfig } from '../config/index.js';
 import { ARM_PRIMARY, ARM_STANDBY } from '../datapath/layout.js';
 import { type Device, PRIMARY, type Role, STANDBY } from '../failover/device.js';
-import { policyBase } from '../failover/policy.js';
+import { LINK_CARRIER, LINK_UP, P_LINK_PRIMARY, P_LINK_STANDBY, policyBase } from '../failover/policy.js';
 import { describePolicy } from '../failover/policy-describe.js';
 import {
   ABSENT_DEVICE,
@@ -38,11 +38,14 @@ function deviceStatus(m: Managed, d: Device): DeviceStatus {
   };
 }
 
-function slaveStatus(m: Managed, role: Role): SlaveStatus {
+/** `link`: the worker's own look, LINK_* bits. rtnetlink can be a second late with carrier. */
+function slaveStatus(m: Managed, role: Role, link: number): SlaveStatus {
   const view = m.instance.slave(role);
   const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
   return {
     ...(view.device ? deviceStatus(m, view.device) : ABSENT_DEVICE),
+    ...(view.state === 'joined' &&
+      link >= 0 && { up: (link & LINK_UP) !== 0, carrier: (link & LINK_CARRIER) !== 0 }),
     state: view.state,
     counters,
     ...(view.error && { reason: view.error.message }),
@@ -54,6 +57,14 @@ export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | 
   const { config, instance, datapath } = m;
   const { override, switches } = datapath.identity;
   const what = describePolicy(policy, policyBase(datapath.slot), (monotonicNs() / 1e6) | 0);
+  const record = policyBase(datapath.slot);
+  const slaves = {
+    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!),
+    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!),
+  };
+  const ready = [slaves.primary, slaves.standby].filter(
+    (s) => s.state === 'joined' && s.up && s.carrier,
+  ).length;
   const armed = [
     ...(datapath.armed & ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
     ...(datapath.armed & ARM_STANDBY && datapath.primaryIfindex
@@ -64,14 +75,13 @@ export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | 
     name: config.name,
     model: instance.model,
     netns: config.netns,
-    state: instance.health === 'ok' ? 'ok' : instance.health === 'degraded' ? 'degraded' : 'failed',
+    state: ready === 2 ? 'ok' : ready === 1 ? 'degraded' : 'failed',
     active: datapath.active,
     override: override === 1 ? 'primary' : override === 2 ? 'standby' : 'auto',
     override_until: m.overrideUntil,
     epoch: datapath.epoch,
     master: deviceStatus(m, instance.master),
-    primary: slaveStatus(m, 'primary'),
-    standby: slaveStatus(m, 'standby'),
+    ...slaves,
     tier0: { armed },
     attach: datapath.identity.attach,
     switches,

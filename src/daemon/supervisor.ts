@@ -3,7 +3,9 @@ import type { FromWorker } from '../../workers/protocol.js';
 import { type Config, type InstanceConfig, netnsKey } from '../config/index.js';
 import { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
+import { PRIMARY, STANDBY } from '../failover/device.js';
 import type { FailoverEvent } from '../failover/events.js';
+import { isHealthy, policyBase } from '../failover/policy.js';
 import type {
   ApiEvent,
   ApiHandlers,
@@ -272,7 +274,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   async switch(name: string, to: 'primary' | 'standby' | 'auto', forMs?: number): Promise<SwitchResult> {
     const m = this.#find(name);
-    if (to !== 'auto' && !m.instance.ready(to))
+    const base = policyBase(m.datapath.slot);
+    if (to !== 'auto' && !isHealthy(this.#shards.policy, base, to === 'primary' ? PRIMARY : STANDBY))
       throw new VfError('PATH_NOT_READY', `the ${to} of ${name} has no device with carrier`, {
         field: 'to',
         value: to,

@@ -147,8 +147,8 @@ export class PinStore implements Disposable {
   }
 
   /** Descriptors for a worker thread: it maps them itself. */
-  fds(shard: number): { lines: number; events: number } {
-    return { lines: this.#maps.lines.fd, events: this.#events[shard]!.fd };
+  fds(shard: number): { lines: number; counters: number; events: number } {
+    return { lines: this.#maps.lines.fd, counters: this.#maps.counters.fd, events: this.#events[shard]!.fd };
   }
 
   /** Loads the programs with this slot's number as a constant, over the store's maps. */

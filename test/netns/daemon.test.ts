@@ -285,7 +285,10 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
   ): Promise<string> {
     const w = world();
     prepare(w);
-    await until(() => inGuest(w, 'ip', 'link', 'show', 'virtio0'), (s) => s.includes('state UP'));
+    await until(
+      () => inGuest(w, 'ip', 'link', 'show', 'virtio0'),
+      (s) => s.includes('state UP'),
+    );
     const before = dump(w);
     const { daemon, pins } = daemonOf(w, instance);
     const error = await daemon.start().then(
@@ -372,7 +375,10 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     const attach = (ifindex: number) =>
       withNetns(w.guest, () => attachTcx(object.program('vf_blackhole'), ifindex, 'egress'));
     const onMaster = attach(w.virtio.guestIfindex);
-    await until(() => inGuest(w, 'ip', 'link', 'show', 'virtio0'), (s) => s.includes('state UP'));
+    await until(
+      () => inGuest(w, 'ip', 'link', 'show', 'virtio0'),
+      (s) => s.includes('state UP'),
+    );
     const before = dump(w);
     const { daemon } = daemonOf(w);
     await expect(daemon.start()).rejects.toThrow(

@@ -11,6 +11,7 @@ NAPI_MODULE_INIT()
 	map_init(env, exports);
 	prog_init(env, exports);
 	link_init(env, exports);
+	look_init(env, exports);
 	clsact_init(env, exports);
 	sys_fd_init(env, exports);
 	sys_watch_init(env, exports);

@@ -51,6 +51,11 @@ int ns_enter(int ns)
 	return saved;
 }
 
+int ns_move(int ns)
+{
+	return ns_is_self(ns) || setns(ns, CLONE_NEWNET) == 0 ? 0 : -errno;
+}
+
 void ns_leave(int ticket)
 {
 	if (ticket < 0)

@@ -15,6 +15,9 @@ int ns_enter(int ns);
 #define NS_FAILED(ticket) ((ticket) < -1)
 #define NS_ERR(ticket) (-(ticket) - 1)
 
+/* Moves the calling thread for good, unless it is there already. 0 or -errno. */
+int ns_move(int ns);
+
 /* Moves back. Never returns on failure: a thread in the wrong namespace must not go on. */
 void ns_leave(int ticket);
 

@@ -57,6 +57,7 @@ void object_init(napi_env env, napi_value exports);
 void map_init(napi_env env, napi_value exports);
 void prog_init(napi_env env, napi_value exports);
 void link_init(napi_env env, napi_value exports);
+void look_init(napi_env env, napi_value exports);
 void clsact_init(napi_env env, napi_value exports);
 void sys_fd_init(napi_env env, napi_value exports);
 void sys_watch_init(napi_env env, napi_value exports);

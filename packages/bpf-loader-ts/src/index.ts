@@ -25,6 +25,7 @@ export {
 export { Link, type LinkInfo } from './link/link.js';
 export { attachTcx, type Direction, queryTcx, type TcxOptions } from './link/tcx.js';
 export { attachXdp, type XdpMode } from './link/xdp.js';
+export { forgetNetns, runOnDevices } from './look.js';
 export { BpfMap, type MapInfo, PAGE_SIZE, possibleCpus } from './map.js';
 export { Mapping } from './mmap.js';
 export { BpfObject, type LoadOptions, type MapSpec, type OpenOptions, type ProgramSpec } from './object.js';

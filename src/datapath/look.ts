@@ -1,0 +1,10 @@
+import { BpfObject } from 'bpf-loader-ts';
+import { bpfObject } from '../paths.js';
+import { seesCarrier } from './store.js';
+
+/**
+ * The program that reads a device's state without a lock (bpf/look.bpf.c); undefined where the kernel (before 6.2) or a missing
+ * CAP_PERFMON does not allow it. Returns LINK_* bits.
+ */
+export const loadLook = (): BpfObject | undefined =>
+  seesCarrier() ? new BpfObject(bpfObject('look'), { name: 'look' }).load() : undefined;
