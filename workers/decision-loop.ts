@@ -34,7 +34,7 @@ const FIRST_FRAME_NS = 10e9;
 
 /** An instance is idle when no frame passed for so long; then its links are looked at every so many microseconds at most. */
 const IDLE_NS = 200e6;
-const IDLE_INTERVAL_US = 10_000;
+const IDLE_INTERVAL_US = 20_000;
 
 /** What one instance holds open in this thread. */
 interface Held {

@@ -10,8 +10,9 @@ import { CONTROL, type DecisionTask, type ToWorker } from './protocol.js';
 export default function run(task: DecisionTask): { ticks: number } {
   const control = new Int32Array(task.control);
   if (task.cpu !== null) setAffinity(task.cpu);
-  // A worker that sleeps most of the time is let in at once when it wakes. One that spins would starve its CPU: it gets no preference.
-  if (task.wait !== 'spin') setNice(-20);
+  // Let in at once when it wakes, and not pushed aside by our own main thread, which the same fault wakes. (One that spins wants a CPU of
+  // its own: it leaves others next to nothing of the one it has.)
+  setNice(-20);
   const loop = new DecisionLoop(task, (m) => task.port.postMessage(m), dupFd);
   try {
     Atomics.store(control, CONTROL.running, 1);

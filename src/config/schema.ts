@@ -132,7 +132,7 @@ export const workerSchema = z.strictObject(
       .describe('how a worker waits: for events, every poll_interval_us, or spinning on a core'),
     poll_interval_us: integer(50, 1_000_000, 'µs')
       .default(1000)
-      .describe('µs between two looks at the links (epoll: 10 ms while no frame passes)'),
+      .describe('µs between two looks at the links (epoll: 20 ms while no frame passes)'),
     cpu: integer(0, 8191)
       .nullable()
       .default(null)
