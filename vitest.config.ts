@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon last. */
 export default defineConfig({
   test: {
+    reporters: ['default', './test/helpers/summary.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     projects: [
