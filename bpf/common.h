@@ -6,11 +6,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
+#include "device.bpf.h"
 #include "vfailover.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -58,20 +55,6 @@ struct {
 const volatile __u32 vf_slot = 0;
 const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
 const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists (Linux 6.2) and may be used (CAP_PERFMON) */
-
-/* The few kernel fields we read; CO-RE finds their offsets on the running kernel. */
-struct net_device {
-	unsigned long state;
-} __attribute__((preserve_access_index));
-struct sk_buff {
-	struct net_device *dev;
-} __attribute__((preserve_access_index));
-enum netdev_state_t {
-	__LINK_STATE_START,
-	__LINK_STATE_PRESENT,
-	__LINK_STATE_NOCARRIER,
-};
-extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
 
 static __always_inline struct vf_line *vf_line(void)
 {
@@ -133,9 +116,9 @@ static __always_inline __u32 vf_unusable(struct __sk_buff *skb)
 		return 0;
 	kern = bpf_cast_to_kern_ctx(skb);
 	state = kern->dev->state;
-	if (unlikely(state & (1ul << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_NOCARRIER))))
+	if (unlikely(!vf_carrier(state)))
 		return VF_CAUSE_CARRIER;
-	if (unlikely(!(state & (1ul << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_START)))))
+	if (unlikely(!vf_running(state)))
 		return VF_CAUSE_ADMIN_DOWN;
 	return 0;
 }

@@ -4,10 +4,7 @@
  * and the program looks at it. No lock is taken, where ETHTOOL_GLINK waits for RTNL, which whoever breaks a link usually holds.
  * Linux 6.2 (bpf_cast_to_kern_ctx), CAP_PERFMON. Returns VF_LOOK_* bits.
  */
-#include <stdbool.h>
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
+#include "device.bpf.h"
 
 #define VF_LOOK_CARRIER 1
 #define VF_LOOK_UP 2
@@ -15,17 +12,6 @@
 #define IF_OPER_UNKNOWN 0
 #define IF_OPER_UP 6
 
-struct net_device {
-	unsigned long state;
-} __attribute__((preserve_access_index));
-struct sk_buff {
-	struct net_device *dev;
-} __attribute__((preserve_access_index));
-enum netdev_state_t {
-	__LINK_STATE_START,
-	__LINK_STATE_PRESENT,
-	__LINK_STATE_NOCARRIER,
-};
 /* operstate was an unsigned char until Linux 6.8 and is an unsigned int since. */
 struct net_device___char {
 	unsigned char operstate;
@@ -33,8 +19,6 @@ struct net_device___char {
 struct net_device___int {
 	unsigned int operstate;
 } __attribute__((preserve_access_index));
-
-extern void *bpf_cast_to_kern_ctx(void *) __ksym;
 
 static __always_inline unsigned int operstate(struct net_device *dev)
 {
@@ -54,11 +38,10 @@ int vf_look(struct __sk_buff *skb)
 	unsigned int oper = operstate(dev);
 	int bits = 0;
 
-	if (dev->state & (1ul << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_START)))
+	if (vf_running(dev->state))
 		bits |= VF_LOOK_UP;
 	/* Until linkwatch has noticed a carrier that came back (operstate), the device's queue drops what is sent. */
-	if (!(dev->state & (1ul << bpf_core_enum_value(enum netdev_state_t, __LINK_STATE_NOCARRIER))) &&
-	    (bits & VF_LOOK_UP) && (oper == IF_OPER_UP || oper == IF_OPER_UNKNOWN))
+	if (bits && vf_carrier(dev->state) && (oper == IF_OPER_UP || oper == IF_OPER_UNKNOWN))
 		bits |= VF_LOOK_CARRIER;
 	return bits;
 }

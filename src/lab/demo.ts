@@ -89,7 +89,8 @@ const DESCRIPTION: Record<FaultName, string> = {
   'kill-controller': 'kill-controller: kill -9 of the daemon, then the cable is cut, then a new daemon',
 };
 
-const COLUMNS = [
+/** Of the table, and the keys of a row in the JSON. */
+export const COLUMNS = [
   'fault',
   'devices',
   'sent',

@@ -3,23 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { COLUMNS } from '../../src/lab/demo.js';
 import { FAULTS, type FaultRow } from '../../src/lab/faults.js';
 import { outage } from '../../src/lab/stream.js';
 import { ROOT } from '../../src/paths.js';
 import { cli, until } from '../helpers/daemon.js';
-
-const KEYS = [
-  'fault',
-  'devices',
-  'sent',
-  'lost',
-  'duplicated',
-  'reordered',
-  'detection_us',
-  'switch_us',
-  'outage_us',
-  'tier',
-];
 
 describe.each(['veth', 'tap'] as const)('demo on %s', (devices) => {
   test('every fault fails over; JSON has a row for each', () => {
@@ -31,7 +19,7 @@ describe.each(['veth', 'tap'] as const)('demo on %s', (devices) => {
     const rows = JSON.parse(readFileSync(json, 'utf8')) as FaultRow[];
     expect(rows.map((x) => x.fault)).toEqual([...FAULTS]);
     for (const row of rows) {
-      expect(Object.keys(row)).toEqual(KEYS);
+      expect(Object.keys(row)).toEqual([...COLUMNS]);
       expect(row.devices).toBe(devices);
       expect(row.sent).toBeGreaterThan(1000);
       expect(row.outage_us).not.toBeNull();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What both ingress hooks do with frames that are not for one receiver alone.
+ * What both ingress hooks do: count, and let broadcast and multicast through once.
  */
 #pragma once
 #include "common.h"
@@ -59,5 +59,32 @@ static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 wo
 	r->hash = hash;
 	r->path = path;
 	r->ns = now;
+	return 0;
+}
+
+/*
+ * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
+ * TC_DROP: a second copy.
+ */
+static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
+{
+	const __u8 *data = (void *)(long)skb->data;
+	struct vf_counters *count = vf_counters();
+	__u32 word;
+
+	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
+		return TC_NEXT;
+	word = READ_ONCE(line->word);
+	if (unlikely(data[0] & 1)) {
+		if (vf_link_local(data))
+			return TC_NEXT;
+		if (vf_second_copy(skb, path, word)) {
+			count->rx[path].rerouted++;
+			return TC_DROP;
+		}
+	}
+	vf_count(skb, &count->rx[path]);
+	if ((word & VF_PATH_MASK) == path)
+		vf_first(&line->seen_rx, &line->first_rx_ns, word);
 	return 0;
 }
