@@ -138,7 +138,7 @@ export class FailoverRegistry {
     this.offer(device);
   }
 
-  /** A device has another name. Its slave state stands (row 8). */
+  /** A device has another name. Its slave state stands. */
   renamed(device: Device): void {
     this.offer(device);
   }

@@ -19,7 +19,7 @@ export function counterDelta(now: bigint, last: bigint): bigint {
 }
 
 /**
- * Totals of a path that outlive its devices: fold on read, on leave and at link-down (row 14). `snapshot`
+ * Totals of a path that outlive its devices: fold on read, on leave and at link-down. `snapshot`
  * and `totals` are plain data, to be kept across a restart of the controller.
  */
 export class FoldedCounters {

@@ -26,7 +26,7 @@ async function run(json: boolean): Promise<{ text: string; status: number }> {
 const statuses = ({ checks }: DoctorReport): Record<string, Status> =>
   Object.fromEntries(checks.map((c) => [c.name, c.status]));
 
-it('this kernel is known (lab.md): what it has is ok, netkit is absent', async () => {
+it('this kernel is known: what it has is ok, netkit is absent', async () => {
   const { text, status } = await run(true);
   const report = JSON.parse(text) as DoctorReport;
   expect(statuses(report)).toMatchObject({

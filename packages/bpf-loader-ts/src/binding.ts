@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** The addon, as this package's own files see it. Nothing outside the package reaches it (style.md, habit 9). */
+/** The addon, as this package's own files see it. Nothing outside the package reaches it. */
 const path = fileURLToPath(new URL('../build/Release/bpf_loader.node', import.meta.url));
 
 /** An error thrown by the addon: a failed system call. `log` holds the verifier's words where there are any. */

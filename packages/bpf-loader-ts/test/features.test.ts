@@ -2,7 +2,7 @@ import { haveBtf, haveKfunc, haveMmapableArray, haveRingBuffer, haveTcx, type Pr
 import { expect, it } from 'vitest';
 import { INDEX_URL, node } from './helpers.js';
 
-/** What this machine's kernel is known to have (lab.md): a probe that says otherwise is wrong, and never a reason to skip. */
+/** What this machine's kernel is known to have: a probe that says otherwise is wrong, and never a reason to skip. */
 it.each([
   ['BTF', haveBtf],
   ['mmapable arrays', haveMmapableArray],
