@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RefTracker } from '../../src/failover/refs.js';
 import { Backoff } from '../../src/failover/retry.js';
-import { counterDelta, FoldedCounters } from '../../src/failover/stats.js';
 
 describe('Backoff', () => {
   it('doubles the ceiling from 100 ms to 30 s', () => {
@@ -71,36 +70,5 @@ describe('RefTracker', () => {
       early.release();
     }
     expect(refs.size).toBe(0);
-  });
-});
-
-describe('counters (row 14)', () => {
-  const G4 = 2n ** 32n;
-  it.each([
-    ['grows', 150n, 100n, 50n],
-    ['stands still', 7n, 7n, 0n],
-    ['wraps at 32 bits', 5n, G4 - 5n, 10n],
-    ['wraps at 64 bits', 5n, 2n ** 64n - 5n, 10n],
-    ['is reset while small', 3n, 1000n, 3n],
-    ['is reset while large', 3n, G4 * 8n, 3n],
-    ['crosses 32 bits', G4 + 1n, G4 - 1n, 2n],
-  ])('a counter that %s', (_, now, last, delta) => {
-    expect(counterDelta(now, last)).toBe(delta);
-  });
-
-  it('keeps totals over unplug, replug and restart', () => {
-    const counters = new FoldedCounters();
-    counters.fold({ rx: 99n });
-    expect(counters.totals).toEqual({});
-    counters.start({ rx: 1000n });
-    counters.fold({ rx: 1010n, tx: 5n });
-    counters.stop();
-    counters.start({ rx: 3n, tx: 0n });
-    counters.stop({ rx: 4n, tx: 1n });
-    expect(counters.totals).toEqual({ rx: 11n, tx: 6n });
-    counters.start({ rx: 0n, tx: 0n });
-    const adopted = new FoldedCounters(counters.totals, counters.snapshot);
-    adopted.fold({ rx: 2n, tx: 0n });
-    expect(adopted.totals).toEqual({ rx: 13n, tx: 6n });
   });
 });
