@@ -1,24 +1,191 @@
-/** Numbers of include/uapi/linux/bpf.h that the loader uses. */
-export const MapType = {
-  hash: 1,
-  array: 2,
-  progArray: 3,
-  perCpuHash: 5,
-  perCpuArray: 6,
-  ringbuf: 27,
-} as const;
+/**
+ * Numbers of include/uapi/linux/bpf.h by the names that bpftool and libbpf print: the enumeration's own in small letters, without its
+ * prefix. As of Linux 6.18; test/constants.test.ts compares them with the running kernel's BTF. A later kernel's are given by number.
+ */
+const MAP_TYPES = [
+  'unspec',
+  'hash',
+  'array',
+  'prog_array',
+  'perf_event_array',
+  'percpu_hash',
+  'percpu_array',
+  'stack_trace',
+  'cgroup_array',
+  'lru_hash',
+  'lru_percpu_hash',
+  'lpm_trie',
+  'array_of_maps',
+  'hash_of_maps',
+  'devmap',
+  'sockmap',
+  'cpumap',
+  'xskmap',
+  'sockhash',
+  'cgroup_storage',
+  'reuseport_sockarray',
+  'percpu_cgroup_storage',
+  'queue',
+  'stack',
+  'sk_storage',
+  'devmap_hash',
+  'struct_ops',
+  'ringbuf',
+  'inode_storage',
+  'task_storage',
+  'bloom_filter',
+  'user_ringbuf',
+  'cgrp_storage',
+  'arena',
+] as const;
+const PROG_TYPES = [
+  'unspec',
+  'socket_filter',
+  'kprobe',
+  'sched_cls',
+  'sched_act',
+  'tracepoint',
+  'xdp',
+  'perf_event',
+  'cgroup_skb',
+  'cgroup_sock',
+  'lwt_in',
+  'lwt_out',
+  'lwt_xmit',
+  'sock_ops',
+  'sk_skb',
+  'cgroup_device',
+  'sk_msg',
+  'raw_tracepoint',
+  'cgroup_sock_addr',
+  'lwt_seg6local',
+  'lirc_mode2',
+  'sk_reuseport',
+  'flow_dissector',
+  'cgroup_sysctl',
+  'raw_tracepoint_writable',
+  'cgroup_sockopt',
+  'tracing',
+  'struct_ops',
+  'ext',
+  'lsm',
+  'sk_lookup',
+  'syscall',
+  'netfilter',
+] as const;
+const ATTACH_TYPES = [
+  'cgroup_inet_ingress',
+  'cgroup_inet_egress',
+  'cgroup_inet_sock_create',
+  'cgroup_sock_ops',
+  'sk_skb_stream_parser',
+  'sk_skb_stream_verdict',
+  'cgroup_device',
+  'sk_msg_verdict',
+  'cgroup_inet4_bind',
+  'cgroup_inet6_bind',
+  'cgroup_inet4_connect',
+  'cgroup_inet6_connect',
+  'cgroup_inet4_post_bind',
+  'cgroup_inet6_post_bind',
+  'cgroup_udp4_sendmsg',
+  'cgroup_udp6_sendmsg',
+  'lirc_mode2',
+  'flow_dissector',
+  'cgroup_sysctl',
+  'cgroup_udp4_recvmsg',
+  'cgroup_udp6_recvmsg',
+  'cgroup_getsockopt',
+  'cgroup_setsockopt',
+  'trace_raw_tp',
+  'trace_fentry',
+  'trace_fexit',
+  'modify_return',
+  'lsm_mac',
+  'trace_iter',
+  'cgroup_inet4_getpeername',
+  'cgroup_inet6_getpeername',
+  'cgroup_inet4_getsockname',
+  'cgroup_inet6_getsockname',
+  'xdp_devmap',
+  'cgroup_inet_sock_release',
+  'xdp_cpumap',
+  'sk_lookup',
+  'xdp',
+  'sk_skb_verdict',
+  'sk_reuseport_select',
+  'sk_reuseport_select_or_migrate',
+  'perf_event',
+  'trace_kprobe_multi',
+  'lsm_cgroup',
+  'struct_ops',
+  'netfilter',
+  'tcx_ingress',
+  'tcx_egress',
+  'trace_uprobe_multi',
+  'cgroup_unix_connect',
+  'cgroup_unix_sendmsg',
+  'cgroup_unix_recvmsg',
+  'cgroup_unix_getpeername',
+  'cgroup_unix_getsockname',
+  'netkit_primary',
+  'netkit_peer',
+  'trace_kprobe_session',
+  'trace_uprobe_session',
+] as const;
+const LINK_TYPES = [
+  'unspec',
+  'raw_tracepoint',
+  'tracing',
+  'cgroup',
+  'iter',
+  'netns',
+  'xdp',
+  'perf_event',
+  'kprobe_multi',
+  'struct_ops',
+  'netfilter',
+  'tcx',
+  'uprobe_multi',
+  'netkit',
+  'sockmap',
+] as const;
 
-export const ProgType = { schedCls: 3, xdp: 6 } as const;
+type Numbers<T extends readonly string[]> = { readonly [K in T[number]]: number };
+const numbers = <T extends readonly string[]>(names: T): Numbers<T> =>
+  Object.freeze(Object.fromEntries(names.map((name, i) => [name, i]))) as Numbers<T>;
+const named =
+  (names: readonly string[]) =>
+  (n: number): string =>
+    names[n] ?? `type ${n}`;
 
-export const AttachType = {
-  xdp: 37,
-  tcxIngress: 46,
-  tcxEgress: 47,
-} as const;
+/** enum bpf_map_type: `MapType.percpu_hash` is 5. */
+export const MapType = numbers(MAP_TYPES);
+/** enum bpf_prog_type. */
+export const ProgType = numbers(PROG_TYPES);
+/** enum bpf_attach_type. */
+export const AttachType = numbers(ATTACH_TYPES);
+/** enum bpf_link_type: what `LinkInfo.type` is. */
+export const LinkType = numbers(LINK_TYPES);
 
-/** bpf_link kinds, as `LinkInfo.type` tells them. */
-export const LinkType = { xdp: 6, tcx: 11 } as const;
+/** The names of those numbers; `type 99` for one that this version does not know. */
+export const mapTypeName = named(MAP_TYPES);
+export const progTypeName = named(PROG_TYPES);
+export const attachTypeName = named(ATTACH_TYPES);
+export const linkTypeName = named(LINK_TYPES);
 
+/** Flags of bpf_map_update_elem. */
+export const BPF_ANY = 0;
+export const BPF_NOEXIST = 1;
+export const BPF_EXIST = 2;
+export const BPF_F_LOCK = 4;
+
+/** Flags of map creation. */
+export const BPF_F_NO_PREALLOC = 1 << 0;
+export const BPF_F_RDONLY = 1 << 3;
+export const BPF_F_WRONLY = 1 << 4;
+export const BPF_F_RDONLY_PROG = 1 << 7;
+export const BPF_F_WRONLY_PROG = 1 << 8;
 export const BPF_F_MMAPABLE = 1 << 10;
 /** Flags of an attachment among others (Linux 6.6). */
 export const BPF_F_BEFORE = 1 << 3;

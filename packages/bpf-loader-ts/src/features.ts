@@ -52,7 +52,7 @@ const COMPARE_AND_SWAP = new Uint8Array([
 export const haveAtomics = (): Probe =>
   probe('BPF atomics', '5.12', () => {
     try {
-      return closing(native.progLoad(ProgType.schedCls, 0, COMPARE_AND_SWAP, 'GPL', 'vf_probe'));
+      return closing(native.progLoad(ProgType.sched_cls, 0, COMPARE_AND_SWAP, 'GPL', 'vf_probe'));
     } catch (e) {
       if (errnoOf(e) === 'EINVAL') return false;
       throw e;
@@ -94,9 +94,9 @@ export const haveRingBuffer = (): Probe =>
  */
 export const haveTcx = (): Probe =>
   probe('TCX', '6.6', () => {
-    const prog = native.progLoad(ProgType.schedCls, 0, RETURN_0, 'GPL', 'vf_probe') as number;
+    const prog = native.progLoad(ProgType.sched_cls, 0, RETURN_0, 'GPL', 'vf_probe') as number;
     try {
-      return closing(native.linkCreate(prog, 0x7fffffff, AttachType.tcxIngress, 0, 0, 0));
+      return closing(native.linkCreate(prog, 0x7fffffff, AttachType.tcx_ingress, 0, 0, 0));
     } catch (e) {
       if (errnoOf(e) === 'ENODEV') return true;
       if (errnoOf(e) === 'EINVAL') return false;
@@ -112,7 +112,7 @@ const NO_CLSACT = ['ENOENT', 'EOPNOTSUPP', 'EINVAL'];
 /** clsact and cls_bpf, tried on a device without a clsact qdisc, which has none afterwards. In the calling thread's namespace. */
 export const haveClsact = (ifindex: number): Probe =>
   probe('clsact with cls_bpf', '4.5', () => {
-    const prog = native.progLoad(ProgType.schedCls, 0, RETURN_0, 'GPL', 'vf_probe') as number;
+    const prog = native.progLoad(ProgType.sched_cls, 0, RETURN_0, 'GPL', 'vf_probe') as number;
     let made = false;
     try {
       made = native.clsactCreate(ifindex, true);

@@ -99,7 +99,7 @@ describe('per-CPU maps', () => {
 
   // A buffer for one value only would be overrun by the kernel: of every type that is per CPU.
   it.each([
-    ['PERCPU_HASH', MapType.perCpuHash],
+    ['PERCPU_HASH', MapType.percpu_hash],
     ['LRU_PERCPU_HASH', 10],
   ])('%s: sizes are those of all CPUs', (_, type) => {
     const map = create({ type, valueSize: 12 });

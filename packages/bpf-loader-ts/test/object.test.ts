@@ -21,7 +21,7 @@ describe('opening', () => {
     const maps = object.maps.filter((m) => !m.internal);
     expect(Object.fromEntries(maps.map((m) => [m.name, [m.type, m.valueSize, m.maxEntries]]))).toEqual({
       cells: [MapType.array, 16, 4],
-      percpu: [MapType.perCpuArray, 4, 2],
+      percpu: [MapType.percpu_array, 4, 2],
       events: [MapType.ringbuf, 0, 65536],
     });
     expect(object.programs.map((p) => p.name)).toContain('count');

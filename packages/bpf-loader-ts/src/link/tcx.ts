@@ -5,7 +5,7 @@ import type { Program } from '../program.js';
 import { Link } from './link.js';
 
 export type Direction = 'ingress' | 'egress';
-const type = (d: Direction): number => (d === 'ingress' ? AttachType.tcxIngress : AttachType.tcxEgress);
+const type = (d: Direction): number => (d === 'ingress' ? AttachType.tcx_ingress : AttachType.tcx_egress);
 
 export interface TcxOptions {
   /** `head`: before all others; `tail` (default): after them. */
