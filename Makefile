@@ -10,7 +10,7 @@ NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(proces
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),--nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps build test test-unit check format bench demo clean distclean
+.PHONY: help deps build bindings test test-unit check format bench demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,14 +34,14 @@ node_modules/.package-lock.json: package.json package-lock.json packages/bpf-loa
 deps: build/deps.ok node_modules/.package-lock.json ## Debian and npm packages
 
 bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) build/deps.ok
-	clang -g -O2 -mcpu=v3 -target bpf -Wall -Werror -I/usr/include/$$(gcc -print-multiarch) -c $< -o $@
+	clang -g -O2 -mcpu=v3 -target bpf -Wall -Werror -fdebug-compilation-dir=. -I/usr/include/$$(gcc -print-multiarch) -c $< -o $@
 	@llvm-strip -g $@
 
 $(ADDON): $(wildcard packages/bpf-loader-ts/native/*) packages/bpf-loader-ts/binding.gyp | build/deps.ok node_modules/.package-lock.json
 	cd packages/bpf-loader-ts && $(CURDIR)/node_modules/.bin/node-gyp rebuild --loglevel=error $(NODE_HEADERS) >$(CURDIR)/build/addon.log 2>&1 \
 	  || { cat $(CURDIR)/build/addon.log; exit 1; }
 
-build/ts.ok: $(shell find src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
+build/ts.ok: $(shell find bpf src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
 	$(NODE_TOOLS) tsc -b
 	@chmod +x dist/src/cli/main.js
 	@touch $@
@@ -54,9 +54,15 @@ test: build ## every test, fast ones first
 test-unit: build ## tests that need no privileges
 	$(NODE_TOOLS) vitest run --project unit
 
-check: deps build/ts.ok ## format, lint, types
+BPF2TS := node packages/bpf-loader-ts/dist/bpf2ts/main.js
+
+bindings: build ## bpf/*.bpf.ts, anew from the compiled programs
+	@for o in $(BPF_OBJECTS); do $(BPF2TS) $$o || exit 1; done
+
+check: build ## format, lint, types, and bindings that are those of the programs
 	$(NODE_TOOLS) biome check .
 	$(NODE_TOOLS) tsc -b
+	@for o in $(BPF_OBJECTS); do $(BPF2TS) --check $$o || exit 1; done
 
 format: deps ## rewrite files as `check` wants them
 	$(NODE_TOOLS) biome check --write .

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { attachTcx, BpfMap, BpfObject, type Link, type Mapping, possibleCpus } from 'bpf-loader-ts';
+import { attachTcx, BpfMap, type Link, type Mapping, possibleCpus } from 'bpf-loader-ts';
 import { UdpSocket, withNetns } from 'bpf-loader-ts/sys';
+import { type Bench, bench } from '../bpf/bench.bpf.js';
 import type { ApiClient, InstanceStatus } from '../src/daemon/api/index.js';
 import { lineBase, pathOf, readWord } from '../src/datapath/line.js';
 import { PRIMARY } from '../src/failover/device.js';
@@ -125,24 +126,28 @@ export async function teachBridge(world: World): Promise<void> {
   await delay(20);
 }
 
+type BenchProgram = keyof typeof bench.description.programs;
+/** All of bpf/bench.bpf.c but one: what is not to be loaded. */
+export const benchProgramsBut = (one: BenchProgram): BenchProgram[] =>
+  (Object.keys(bench.description.programs) as BenchProgram[]).filter((p) => p !== one);
+
 export const SINK_PORT = 7413;
 
 /** Counts what arrives of a flood on a device's ingress, per CPU, and takes it out of the way (vf_sink of bpf/bench.bpf.c). */
 export class Sink implements Disposable {
-  readonly #object: BpfObject;
+  readonly #object: Bench;
   readonly #link: Link;
   readonly #map: BpfMap;
 
   constructor(netns: number, ifindex: number) {
     const cpus = possibleCpus();
-    this.#object = new BpfObject(bpfObject('bench'), { name: 'bench' });
-    this.#object.load({
+    this.#object = bench.load(bpfObject('bench'), {
       maxEntries: { lines: 1, counters: cpus },
-      constants: { vf_slot: 0, vf_cpus: cpus },
-      skip: this.#object.programs.map((p) => p.name).filter((n) => n !== 'vf_sink'),
+      variables: { vf_slot: 0, vf_cpus: cpus },
+      skip: benchProgramsBut('vf_sink'),
     });
-    this.#map = this.#object.map('counters');
-    const program = this.#object.program('vf_sink');
+    this.#map = this.#object.maps.counters.bytes;
+    const program = this.#object.programs.vf_sink;
     this.#link = withNetns(netns, () => attachTcx(program, ifindex, 'ingress', { where: 'tail' }));
   }
 

@@ -1,6 +1,6 @@
-import { BpfMap, RingBuffer } from 'bpf-loader-ts';
+import { BpfMap, RingBuffer, readU64 } from 'bpf-loader-ts';
 import { clockMonotonic, dupFd, Epoll, eventfdClear, setAffinity } from 'bpf-loader-ts/sys';
-import { EVENT } from '../src/datapath/layout.js';
+import { VfEvent } from '../bpf/vfailover.bpf.js';
 
 /** Words of the control block. */
 export const EVENTS = { stop: 0, running: 1, seen: 2 } as const;
@@ -31,8 +31,8 @@ export default function run(task: EventsTask): void {
   const epoll = new Epoll();
   epoll.add(ring.fd, 0);
   epoll.add(task.wake, WAKE);
-  const onEvent = (view: { getUint32(at: number, little: boolean): number }, at: number): void => {
-    const ns = view.getUint32(at + EVENT.ns + 4, true) * 4294967296 + view.getUint32(at + EVENT.ns, true);
+  const onEvent = (view: DataView, at: number): void => {
+    const ns = readU64(view, at + VfEvent.offsets.ns);
     clockMonotonic(clock, 0);
     const seen = control[EVENTS.seen]!;
     if (seen < latencies.length) latencies[seen] = clock[0]! - ns;

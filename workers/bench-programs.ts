@@ -1,6 +1,7 @@
-import { BpfObject, type Program, possibleCpus } from 'bpf-loader-ts';
+import { type Program, possibleCpus } from 'bpf-loader-ts';
 import { monotonicNs, netnsCreate, netnsEnter, setAffinity } from 'bpf-loader-ts/sys';
-import { COUNT, COUNTERS, COUNTERS_BYTES, LINE, RECENT } from '../src/datapath/layout.js';
+import { type Bench, bench } from '../bpf/bench.bpf.js';
+import { VfArm, type Vfailover, vfailover } from '../bpf/vfailover.bpf.js';
 import { Rtnl } from '../src/netlink/index.js';
 import { bpfObject } from '../src/paths.js';
 
@@ -29,32 +30,36 @@ export type ProgramsResult = Record<ProgramName, { wallNs: number; kernelNs: num
 const LOOPBACK = 1;
 
 /** An object with a line that says: primary and master are the loopback device, the primary is active and armed. */
-function load(name: 'bench' | 'vfailover'): BpfObject {
-  const cpus = possibleCpus();
-  const object = new BpfObject(bpfObject(name), { name });
-  object.load({
-    maxEntries: { lines: 1, counters: cpus, ...(name === 'vfailover' && { identities: 1, recent: RECENT }) },
-    constants: { vf_slot: 0, vf_cpus: cpus, vf_has_kern_ctx: 1 },
-    skip: object.programs.map((p) => p.name).filter((p) => !(NAMES as string[]).includes(p)),
-  });
-  using lines = object.map('lines').mmap();
-  const line = lines.int32();
-  line[LINE.primary_ifindex] = LOOPBACK;
-  line[LINE.master_ifindex] = LOOPBACK;
-  line[LINE.armed] = 1;
+function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
+  using lines = object.maps.lines.mmap();
+  const line = lines.at(0);
+  line.primary_ifindex = LOOPBACK;
+  line.master_ifindex = LOOPBACK;
+  line.armed = VfArm.VF_ARM_PRIMARY;
   return object;
 }
 
+function load(): { bench: Bench; vfailover: Vfailover } {
+  const cpus = possibleCpus();
+  const options = {
+    maxEntries: { counters: cpus },
+    variables: { vf_slot: 0, vf_cpus: cpus, vf_has_kern_ctx: 1 },
+  };
+  const skip = (['vf_bench_event', 'vf_sink'] as const).filter((n) => !(NAMES as string[]).includes(n));
+  return {
+    bench: pointAtLoopback(bench.load(bpfObject('bench'), { ...options, skip })),
+    vfailover: pointAtLoopback(vfailover.load(bpfObject('vfailover'), options)),
+  };
+}
+
 /** Frames counted so far, on all paths and CPUs. */
-function counted(object: BpfObject): number {
-  using counters = object.map('counters').mmap();
-  const words = counters.uint32();
+function counted(object: Bench): number {
+  using counters = object.maps.counters.mmap();
   let n = 0;
-  for (let cpu = 0; cpu < possibleCpus(); cpu++)
-    for (const path of [...COUNTERS.tx, ...COUNTERS.rx]) {
-      const at = (cpu * COUNTERS_BYTES + path + COUNT.packets) >>> 2;
-      n += words[at + 1]! * 4294967296 + words[at]!;
-    }
+  for (let cpu = 0; cpu < possibleCpus(); cpu++) {
+    const { tx, rx } = counters.at(cpu);
+    for (const count of [...tx, ...rx]) n += count.packetsNumber;
+  }
   return n;
 }
 
@@ -77,12 +82,12 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   const rtnl = new Rtnl();
   rtnl.setLink(LOOPBACK, { up: true });
   rtnl.close();
-  const objects = { bench: load('bench'), vfailover: load('vfailover') };
+  const objects = load();
   const data = frame();
   const result = Object.fromEntries(NAMES.map((n) => [n, { wallNs: 0, kernelNs: 0 }])) as ProgramsResult;
   try {
     const programs = new Map<ProgramName, Program>(
-      NAMES.map((n) => [n, objects[MEASURED[n].object].program(n)]),
+      NAMES.map((n) => [n, objects[MEASURED[n].object].object.program(n)]),
     );
     const once = (name: ProgramName, times: number): { wallNs: number; kernelNs: number } => {
       const program = programs.get(name)!;

@@ -1,6 +1,6 @@
 import { BpfMap, possibleCpus } from 'bpf-loader-ts';
 import { dupFd, Epoll, monotonicNs, setAffinity, sockSendBatch } from 'bpf-loader-ts/sys';
-import { COUNT, COUNTERS, COUNTERS_BYTES } from '../src/datapath/layout.js';
+import { COUNT, COUNTERS_WORDS, RX } from '../src/datapath/offsets.js';
 
 /** One of the two ways that are compared. */
 export interface UdpSide {
@@ -30,7 +30,7 @@ const DRAIN_US = 500;
 const delivered = (words: Uint32Array): number => {
   let n = 0;
   for (let cpu = 0; cpu < possibleCpus(); cpu++) {
-    const at = (cpu * COUNTERS_BYTES + COUNTERS.rx[0] + COUNT.packets) >>> 2;
+    const at = cpu * COUNTERS_WORDS + RX[0]! + COUNT.packets;
     n += words[at + 1]! * 4294967296 + words[at]!;
   }
   return n;

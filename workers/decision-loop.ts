@@ -7,8 +7,9 @@ import {
   linkStates,
   NetlinkSocket,
 } from 'bpf-loader-ts/sys';
-import { COUNT_BYTES, COUNTERS_BYTES, EVENT, LINE } from '../src/datapath/layout.js';
+import { VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
+import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
 import type { PRIMARY, STANDBY } from '../src/failover/device.js';
 import {
   accept,
@@ -22,6 +23,8 @@ import {
   policyBase,
 } from '../src/failover/policy.js';
 import { CONTROL, type DecisionTask, type FromWorker, type ToWorker } from './protocol.js';
+
+const EVENT = VfEvent.offsets;
 
 const EPOCHS = 0x7ffffff;
 const NETLINK_ROUTE = 0;
@@ -188,9 +191,9 @@ export class DecisionLoop {
     this.#lookedAt = now;
     let sum = 0;
     for (let i = 0; i < this.#n; i++) {
-      const from = (this.#held[i]!.slot * this.#cpus * COUNTERS_BYTES) >>> 2;
+      const from = this.#held[i]!.slot * this.#cpus * COUNTERS_WORDS;
       // `packets` is the first field of every count, and its low word moves with every frame.
-      for (let at = 0; at < (this.#cpus * COUNTERS_BYTES) >>> 2; at += COUNT_BYTES >>> 2)
+      for (let at = 0; at < this.#cpus * COUNTERS_WORDS; at += COUNT_WORDS)
         sum = (sum + this.#counters[from + at]!) | 0;
     }
     if (sum !== this.#frames) {

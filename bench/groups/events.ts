@@ -1,9 +1,10 @@
-import { BpfObject, possibleCpus } from 'bpf-loader-ts';
+import { possibleCpus } from 'bpf-loader-ts';
 import { Epoll, EventFd } from 'bpf-loader-ts/sys';
+import { bench } from '../../bpf/bench.bpf.js';
 import { bpfObject } from '../../src/paths.js';
 import { EVENTS, type EventsTask } from '../../workers/bench-events.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
-import { until } from '../instance.js';
+import { benchProgramsBut, until } from '../instance.js';
 import type { Row } from '../report.js';
 import { summarize } from '../stats.js';
 
@@ -38,19 +39,18 @@ export async function events(ctx: BenchContext): Promise<Row[]> {
 }
 
 async function measure(ctx: BenchContext, wait: 'epoll' | 'spin', n: number): Promise<Float64Array> {
-  const object = new BpfObject(bpfObject('bench'), { name: 'bench' });
+  const object = bench.load(bpfObject('bench'), {
+    maxEntries: { lines: 1, counters: possibleCpus() },
+    skip: benchProgramsBut('vf_bench_event'),
+  });
   const wake = new EventFd();
   const control = new Int32Array(new SharedArrayBuffer(64));
   const latencies = new Float64Array(new SharedArrayBuffer(8 * (WARM_UP + n)));
   let worker: Promise<void> | undefined;
   try {
-    object.load({
-      maxEntries: { lines: 1, counters: possibleCpus() },
-      skip: object.programs.map((p) => p.name).filter((p) => p !== 'vf_bench_event'),
-    });
-    const program = object.program('vf_bench_event');
+    const program = object.programs.vf_bench_event;
     worker = ctx.inWorker<EventsTask, void>('bench-events', {
-      events: object.map('events').fd,
+      events: object.maps.events.fd,
       wake: wake.fd,
       control: control.buffer as SharedArrayBuffer,
       latencies: latencies.buffer as SharedArrayBuffer,

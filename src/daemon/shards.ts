@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { BpfObject } from 'bpf-loader-ts';
 import { EventFd } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
+import type { Look } from '../../bpf/look.bpf.js';
 import {
   CONTROL,
   CONTROL_WORDS,
@@ -48,8 +48,8 @@ export class Shards extends EventEmitter<ShardEvents> {
   readonly #config: WorkerConfig;
   readonly #pool: Piscina;
   readonly #shards: Shard[] = [];
-  readonly #look: BpfObject | undefined = loadLook();
-  readonly #lookFd = this.#look?.program('vf_look').fd ?? -1;
+  readonly #look: Look | undefined = loadLook();
+  readonly #lookFd = this.#look?.programs.vf_look.fd ?? -1;
   #closing = false;
 
   constructor(store: PinStore, config: WorkerConfig) {

@@ -1,6 +1,6 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import type { InstanceConfig } from '../config/index.js';
-import { ARM_PRIMARY, ARM_STANDBY } from '../datapath/layout.js';
 import { type Device, PRIMARY, type Role, STANDBY } from '../failover/device.js';
 import { LINK_CARRIER, LINK_UP, P_LINK_PRIMARY, P_LINK_STANDBY, policyBase } from '../failover/policy.js';
 import { describePolicy } from '../failover/policy-describe.js';
@@ -66,8 +66,8 @@ export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | 
     (s) => s.state === 'joined' && s.up && s.carrier,
   ).length;
   const armed = [
-    ...(datapath.armed & ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
-    ...(datapath.armed & ARM_STANDBY && datapath.primaryIfindex
+    ...(datapath.armed & VfArm.VF_ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
+    ...(datapath.armed & VfArm.VF_ARM_STANDBY && datapath.primaryIfindex
       ? ['standby unusable: go to the primary']
       : []),
   ];

@@ -1,5 +1,5 @@
+import { VfUndo } from '../../bpf/vfailover.bpf.js';
 import { foreignPrograms } from '../datapath/hooks.js';
-import { UNDO_ADDR_GEN_MODE, UNDO_ADMIN_DOWN, UNDO_MTU } from '../datapath/layout.js';
 import type { TransparentDatapath } from '../datapath/transparent.js';
 import { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
@@ -53,14 +53,14 @@ export class TransparentOps implements FailoverOps {
     if (role === 'standby') return [];
     const mtu = instance.master.mtu;
     return [
-      this.#setting('no IPv6 address of its own', UNDO_ADDR_GEN_MODE, device.ifindex, {
+      this.#setting('no IPv6 address of its own', VfUndo.VF_UNDO_ADDR_GEN_MODE, device.ifindex, {
         // On a device that is up already the setting would only take away an address that somebody uses.
         change: (now) =>
           now.up || now.addrGenMode === ADDR_GEN_NONE ? undefined : { addrGenMode: ADDR_GEN_NONE },
         save: (now) => ({ undoAddrGenMode: now.addrGenMode ?? 0 }),
         restore: (id) => ({ addrGenMode: id.undoAddrGenMode }),
       }),
-      this.#setting(`set mtu ${mtu}`, UNDO_MTU, device.ifindex, {
+      this.#setting(`set mtu ${mtu}`, VfUndo.VF_UNDO_MTU, device.ifindex, {
         change: (now) => (now.mtu === mtu ? undefined : { mtu }),
         save: (now) => ({ undoMtu: now.mtu }),
         restore: (id) => ({ mtu: id.undoMtu }),
@@ -70,7 +70,7 @@ export class TransparentOps implements FailoverOps {
         do: () => this.#datapath.attachPrimary(device.ifindex),
         undo: () => this.#datapath.detachPrimary(),
       },
-      this.#setting('set up', UNDO_ADMIN_DOWN, device.ifindex, {
+      this.#setting('set up', VfUndo.VF_UNDO_ADMIN_DOWN, device.ifindex, {
         change: (now) => (now.up ? undefined : { up: true }),
         save: () => ({}),
         restore: () => ({ up: false }),

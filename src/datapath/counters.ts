@@ -1,4 +1,4 @@
-import { COUNT, COUNTERS, COUNTERS_BYTES } from './layout.js';
+import { COUNT, COUNTERS_WORDS, RX, TX } from './offsets.js';
 
 /** Frames and bytes as on the wire: a segmented frame counts once per segment. */
 export interface TxCount {
@@ -36,7 +36,7 @@ export class CounterView {
   #sum(slot: number, offset: number): number {
     let n = 0;
     for (let cpu = 0; cpu < this.#cpus; cpu++) {
-      const at = ((slot * this.#cpus + cpu) * COUNTERS_BYTES + offset) >>> 2;
+      const at = (slot * this.#cpus + cpu) * COUNTERS_WORDS + offset;
       n += this.#words[at + 1]! * 4294967296 + this.#words[at]!;
     }
     return n;
@@ -44,8 +44,8 @@ export class CounterView {
 
   /** Sums over CPUs. Values are exact up to 2^53. */
   read(slot: number, path: 0 | 1): PathCounters {
-    const tx = COUNTERS.tx[path];
-    const rx = COUNTERS.rx[path];
+    const tx = TX[path]!;
+    const rx = RX[path]!;
     return {
       tx: {
         packets: this.#sum(slot, tx + COUNT.packets),
@@ -64,7 +64,6 @@ export class CounterView {
 
   /** Sets a free slot's counters to zero. Counters belong to the instance, not to a slave: they survive an unplug. */
   clear(slot: number): void {
-    const words = COUNTERS_BYTES >>> 2;
-    this.#words.fill(0, slot * this.#cpus * words, (slot + 1) * this.#cpus * words);
+    this.#words.fill(0, slot * this.#cpus * COUNTERS_WORDS, (slot + 1) * this.#cpus * COUNTERS_WORDS);
   }
 }

@@ -14,13 +14,14 @@ import {
   queryClsact,
   queryTcx,
 } from 'bpf-loader-ts';
+import type { Vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { asVfError } from './store.js';
 
 /** A place on a device where one of our programs goes. */
 export interface Hook {
   readonly name: 'steer' | 'accept' | 'guard' | 'deliver';
-  readonly program: string;
+  readonly program: keyof Vfailover['programs'];
   readonly on: 'master' | 'primary';
   readonly direction: Direction;
 }

@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import {
   BpfError,
   BpfMap,
-  BpfObject,
   ensurePinFolder,
   haveKfunc,
   type Mapping,
+  type MapSpec,
   possibleCpus,
 } from 'bpf-loader-ts';
 import { closeFd, lockFile } from 'bpf-loader-ts/sys';
+import { type Vfailover, VfLayout, vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
-import { COUNTERS_BYTES, IDENTITY_BYTES, LINE_BYTES, RECENT, VF_LAYOUT } from './layout.js';
 
 const MAPS = ['lines', 'counters', 'identities', 'recent'] as const;
 type MapName = (typeof MAPS)[number];
@@ -58,6 +58,7 @@ export class PinStore implements Disposable {
   readonly lines: Int32Array;
   readonly counters: CounterView;
   readonly identities: IdentityView;
+  readonly #spec = vfailover.parse(bpfObject('vfailover'));
   readonly #maps: Record<MapName, BpfMap>;
   readonly #events: BpfMap[] = [];
   readonly #mappings: Mapping[] = [];
@@ -84,6 +85,10 @@ export class PinStore implements Disposable {
     }
   }
 
+  #specOf(name: MapName | 'events'): MapSpec {
+    return this.#spec.maps.find((m) => m.name === name)!;
+  }
+
   #map(name: MapName): Mapping {
     const m = this.#maps[name].mmap();
     this.#mappings.push(m);
@@ -94,34 +99,36 @@ export class PinStore implements Disposable {
     const maps = Object.fromEntries(
       MAPS.map((n) => [n, BpfMap.fromPin(join(this.root, 'maps', n))]),
     ) as Record<MapName, BpfMap>;
-    const want = { lines: LINE_BYTES, counters: COUNTERS_BYTES, identities: IDENTITY_BYTES, recent: 16 };
-    for (const n of MAPS)
-      if (maps[n].info.valueSize !== want[n])
+    for (const n of MAPS) {
+      const want = this.#specOf(n).valueSize;
+      if (maps[n].info.valueSize !== want)
         throw new VfError(
           'PIN_INCOMPATIBLE',
-          `the pinned map ${n} has values of ${maps[n].info.valueSize} bytes, this version ${want[n]}`,
+          `the pinned map ${n} has values of ${maps[n].info.valueSize} bytes, this version ${want}`,
           {
             field: 'pin_root',
             value: this.root,
             fix: `detach every instance with the version that made it, then remove ${this.root}`,
           },
         );
+    }
     return maps;
   }
 
   #create(capacity: number): Record<MapName, BpfMap> {
-    using object = new BpfObject(bpfObject('vfailover'), { name: 'vfailover' });
-    const spec = (n: string) => object.maps.find((m) => m.name === n)!;
-    const sizes: Record<MapName, number> = {
-      lines: capacity,
-      counters: capacity * this.cpus,
-      identities: capacity,
-      recent: capacity * RECENT,
-    };
     const maps = {} as Record<MapName, BpfMap>;
     for (const n of MAPS) {
-      const { type, keySize, valueSize, flags } = spec(n);
-      maps[n] = BpfMap.create({ type, name: `vf_${n}`, keySize, valueSize, flags, maxEntries: sizes[n] });
+      // The object has the sizes of one instance, and of one CPU.
+      const { type, keySize, valueSize, flags, maxEntries } = this.#specOf(n);
+      const instances = capacity * (n === 'counters' ? this.cpus : 1);
+      maps[n] = BpfMap.create({
+        type,
+        name: `vf_${n}`,
+        keySize,
+        valueSize,
+        flags,
+        maxEntries: maxEntries * instances,
+      });
     }
     // `lines` last: its pin says that the store is whole.
     for (const n of [...MAPS].reverse()) {
@@ -134,12 +141,13 @@ export class PinStore implements Disposable {
   #eventsOf(shard: number): BpfMap {
     const path = join(this.root, 'events', String(shard));
     if (existsSync(path)) return BpfMap.fromPin(path);
+    const { type, maxEntries } = this.#specOf('events');
     const map = BpfMap.create({
-      type: 27,
+      type,
       name: 'vf_events',
       keySize: 0,
       valueSize: 0,
-      maxEntries: 65536,
+      maxEntries,
       flags: 0,
     });
     map.pin(path);
@@ -152,11 +160,10 @@ export class PinStore implements Disposable {
   }
 
   /** Loads the programs with this slot's number as a constant, over the store's maps. */
-  load(slot: number, shard: number): BpfObject {
-    const object = new BpfObject(bpfObject('vfailover'), { name: 'vfailover' });
+  load(slot: number, shard: number): Vfailover {
     try {
-      return object.load({
-        constants: {
+      return vfailover.load(this.#spec, {
+        variables: {
           vf_slot: slot,
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
@@ -164,7 +171,6 @@ export class PinStore implements Disposable {
         reuse: { ...this.#maps, events: this.#events[shard]! },
       });
     } catch (e) {
-      object.close();
       throw asVfError(e, 'BPF_LOAD', 'bpf');
     }
   }
@@ -173,11 +179,11 @@ export class PinStore implements Disposable {
   *occupied(): Generator<{ slot: number; name: string }> {
     for (let slot = 0; slot < this.capacity; slot++) {
       const layout = this.identities.layoutOf(slot);
-      if (layout === 0) continue;
-      if (layout !== VF_LAYOUT)
+      if (layout === VfLayout.VF_FREE) continue;
+      if (layout !== VfLayout.VF_LAYOUT)
         throw new VfError(
           'PIN_INCOMPATIBLE',
-          `slot ${slot} was written with layout ${layout}, this version has ${VF_LAYOUT}`,
+          `slot ${slot} was written with layout ${layout}, this version has ${VfLayout.VF_LAYOUT}`,
           {
             field: 'pin_root',
             value: this.root,

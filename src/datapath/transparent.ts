@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs';
-import type { BpfObject } from 'bpf-loader-ts';
+import { type Vfailover, VfUndo } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { PRIMARY, STANDBY } from '../failover/device.js';
 import type { PathCounters } from './counters.js';
 import { type AttachKind, HOOKS, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
-import { LINE, UNDO_CLSACT_MASTER, UNDO_CLSACT_PRIMARY } from './layout.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
+import { LINE, LINE_WORDS } from './offsets.js';
 import type { PinStore } from './store.js';
 
 export interface TransparentOptions {
@@ -37,7 +37,7 @@ export class TransparentDatapath {
   readonly adopted: boolean;
   readonly #o: TransparentOptions;
   readonly #hooks: HookSet;
-  readonly #object: BpfObject;
+  readonly #object: Vfailover;
   readonly #base: number;
 
   constructor(options: TransparentOptions, slot: number, adopted: boolean) {
@@ -48,7 +48,7 @@ export class TransparentDatapath {
     const { store } = options;
     if (!adopted) {
       store.counters.clear(slot);
-      store.lines.fill(0, this.#base, this.#base + 16);
+      store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
       store.lines[this.#base + LINE.word] = STANDBY;
       store.lines[this.#base + LINE.seen_tx] = STANDBY;
       store.lines[this.#base + LINE.seen_rx] = STANDBY;
@@ -71,10 +71,10 @@ export class TransparentDatapath {
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
     try {
       this.#object = store.load(slot, options.shardOf(slot));
-      this.#attach('master', options.masterIfindex, UNDO_CLSACT_MASTER);
+      this.#attach('master', options.masterIfindex, VfUndo.VF_UNDO_CLSACT_MASTER);
       const primary = this.identity.primaryIfindex;
       if (primary !== 0 && options.primaryAlive(primary))
-        this.#attach('primary', primary, UNDO_CLSACT_PRIMARY);
+        this.#attach('primary', primary, VfUndo.VF_UNDO_CLSACT_PRIMARY);
       else if (primary !== 0) this.detachPrimary();
     } catch (e) {
       if (!adopted) this.remove();
@@ -98,7 +98,7 @@ export class TransparentDatapath {
   #attach(on: 'master' | 'primary', ifindex: number, undoBit: number): void {
     this.#o.enter(() => {
       for (const hook of HOOKS.filter((h) => h.on === on)) {
-        const made = this.#hooks.attach(hook, this.#object.program(hook.program), ifindex);
+        const made = this.#hooks.attach(hook, this.#object.programs[hook.program], ifindex);
         if (made) this.remember({ undo: this.identity.undo | undoBit });
       }
     });
@@ -118,7 +118,7 @@ export class TransparentDatapath {
   /** Puts the programs on the primary. Frames go over it only after a flip. */
   attachPrimary(ifindex: number): void {
     this.remember({ primaryIfindex: ifindex });
-    this.#attach('primary', ifindex, UNDO_CLSACT_PRIMARY);
+    this.#attach('primary', ifindex, VfUndo.VF_UNDO_CLSACT_PRIMARY);
     Atomics.store(this.#o.store.lines, this.#base + LINE.primary_ifindex, ifindex);
   }
 
@@ -138,7 +138,7 @@ export class TransparentDatapath {
   detachPrimary(): void {
     this.abandonPrimary();
     const ifindex = this.identity.primaryIfindex;
-    if (ifindex !== 0) this.#detach('primary', ifindex, UNDO_CLSACT_PRIMARY);
+    if (ifindex !== 0) this.#detach('primary', ifindex, VfUndo.VF_UNDO_CLSACT_PRIMARY);
     this.remember({ primaryIfindex: 0 });
   }
 
@@ -162,7 +162,7 @@ export class TransparentDatapath {
   /** Takes every program off and frees the slot. */
   remove(): void {
     this.detachPrimary();
-    this.#detach('master', this.#o.masterIfindex, UNDO_CLSACT_MASTER);
+    this.#detach('master', this.#o.masterIfindex, VfUndo.VF_UNDO_CLSACT_MASTER);
     this.#hooks.removeFolder();
     this.#o.store.identities.clear(this.slot);
     this.#object?.close();

@@ -1,7 +1,7 @@
 import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
-import { LINE } from '../../src/datapath/layout.js';
 import { lineBase } from '../../src/datapath/line.js';
+import { LINE } from '../../src/datapath/offsets.js';
 import { PinStore } from '../../src/datapath/store.js';
 import { openTransparent, type TransparentDatapath } from '../../src/datapath/transparent.js';
 import { Reaper } from '../../src/lab/reaper.js';

@@ -367,13 +367,13 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
 
   test('a foreign program: on the master it refuses the instance, on the VF the join; neither is removed', async () => {
     const w = world();
-    const { attachTcx, BpfObject } = await import('bpf-loader-ts');
+    const { attachTcx } = await import('bpf-loader-ts');
+    const { lab } = await import('../../bpf/lab.bpf.js');
     const { withNetns } = await import('bpf-loader-ts/sys');
     const { bpfObject } = await import('../../src/paths.js');
-    using object = new BpfObject(bpfObject('lab'));
-    object.load();
+    using object = lab.load(bpfObject('lab'));
     const attach = (ifindex: number) =>
-      withNetns(w.guest, () => attachTcx(object.program('vf_blackhole'), ifindex, 'egress'));
+      withNetns(w.guest, () => attachTcx(object.programs.vf_blackhole, ifindex, 'egress'));
     const onMaster = attach(w.virtio.guestIfindex);
     await until(
       () => inGuest(w, 'ip', 'link', 'show', 'virtio0'),

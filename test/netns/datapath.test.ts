@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BpfMap, BpfObject, RingBuffer } from 'bpf-loader-ts';
+import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
-import { ARM_PRIMARY, ARM_STANDBY, EVENT, LINE } from '../../src/datapath/layout.js';
+import { bench as benchObject } from '../../bpf/bench.bpf.js';
+import { VfArm, VfEvent } from '../../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, pathOf, readNs } from '../../src/datapath/line.js';
+import { LINE } from '../../src/datapath/offsets.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
 import { CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG } from '../../src/failover/policy.js';
 import { GUEST_MAC } from '../../src/lab/world.js';
@@ -64,7 +66,7 @@ test('a stale writer loses', async () => {
 
 describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
   /** Steers over the primary with tier 0 armed and traffic running. */
-  async function armed(bits = ARM_PRIMARY | ARM_STANDBY): Promise<Bench> {
+  async function armed(bits = VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_STANDBY): Promise<Bench> {
     const b = await inProcess(kind);
     await sleep(50); // carrier of a fresh device
     flip(b.lines, b.base, word(b), PRIMARY);
@@ -90,9 +92,9 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const seen: number[][] = [];
     ring.consume((v, at) =>
       seen.push([
-        v.getUint32(at + EVENT.slot, true),
-        v.getUint32(at + EVENT.cause, true),
-        v.getUint32(at + EVENT.new_word, true),
+        v.getUint32(at + VfEvent.offsets.slot, true),
+        v.getUint32(at + VfEvent.offsets.cause, true),
+        v.getUint32(at + VfEvent.offsets.new_word, true),
       ]),
     );
     expect(seen).toEqual([[b.datapath.slot, CAUSE_CARRIER, word(b)]]);
@@ -246,9 +248,11 @@ describe('counting', () => {
     { what: 'IPv6 TCP', ip: 6, proto: 6, tcp: 20, header: 14 + 40 + 20 },
     { what: 'IPv4 UDP', ip: 4, proto: 17, tcp: 8, header: 14 + 20 + 8 },
   ])('$what: a segmented frame counts as its segments on the wire', ({ ip, proto, tcp, header }) => {
-    using object = new BpfObject(bpfObject('bench'));
-    object.load({ constants: { vf_slot: 0, vf_cpus: 1, vf_has_kern_ctx: 0 }, maxEntries: { counters: 64 } });
-    using counters = object.map('counters').mmap();
+    using object = benchObject.load(bpfObject('bench'), {
+      variables: { vf_slot: 0, vf_cpus: 1, vf_has_kern_ctx: 0 },
+      maxEntries: { counters: 64 },
+    });
+    using counters = object.maps.counters.mmap();
     const segs = 3;
     const size = 1000;
     const data = new Uint8Array(header + segs * size);
@@ -256,11 +260,13 @@ describe('counting', () => {
     data[14] = ip === 4 ? 0x45 : 0x60;
     data[14 + (ip === 4 ? 9 : 6)] = proto;
     data[14 + (ip === 4 ? 20 : 40) + 12] = (tcp / 4) << 4;
-    object.program('vf_count_only').testRun({ data, ctx: context(segs, size) });
+    object.programs.vf_count_only.testRun({ data, ctx: context(segs, size) });
     const sums = [0, 0];
-    const v = counters.view();
-    for (let cpu = 0; cpu < 8; cpu++)
-      for (const k of [0, 1]) sums[k]! += Number(v.getBigUint64(cpu * 256 + 8 * k, true));
+    for (let cpu = 0; cpu < 64; cpu++) {
+      const count = counters.at(cpu).tx.at(0);
+      sums[0]! += count.packetsNumber;
+      sums[1]! += count.bytesNumber;
+    }
     expect(sums).toEqual([segs, segs * (header + size)]);
   });
 });

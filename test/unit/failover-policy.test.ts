@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { VfCause } from '../../bpf/vfailover.bpf.js';
 import type { Path } from '../../src/failover/device.js';
 import * as P from '../../src/failover/policy.js';
 import { describePolicy } from '../../src/failover/policy-describe.js';
@@ -85,6 +86,14 @@ describe('layout', () => {
     const words = Object.entries(P).filter(([name]) => name.startsWith('P_'));
     expect(new Set(words.map(([, value]) => value)).size).toBe(words.length);
     expect(Math.max(...words.map(([, value]) => value as number))).toBeLessThan(P.POLICY_WORDS);
+  });
+
+  it('has the causes that the programs have', () => {
+    const programs = Object.entries(VfCause).map(([name, n]) => [
+      n,
+      name.slice('VF_CAUSE_'.length).toLowerCase().replace('_', '-'),
+    ]);
+    expect(programs).toEqual(P.CAUSE_NAMES.map((name, n) => [n, name]));
   });
 
   it('folds any monotonic time into an int32', () => {

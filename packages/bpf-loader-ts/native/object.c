@@ -106,6 +106,30 @@ static napi_value object_open(napi_env env, napi_callback_info info)
 	return h;
 }
 
+static napi_value map_spec(napi_env env, struct bpf_map *m)
+{
+	struct bpf_map *inner = bpf_map__inner_map(m);
+	const char *pin = bpf_map__pin_path(m);
+	napi_value e;
+
+	napi_create_object(env, &e);
+	set_prop(env, e, "name", mk_str(env, bpf_map__name(m)));
+	set_prop(env, e, "type", mk_u32(env, bpf_map__type(m)));
+	set_prop(env, e, "keySize", mk_u32(env, bpf_map__key_size(m)));
+	set_prop(env, e, "valueSize", mk_u32(env, bpf_map__value_size(m)));
+	set_prop(env, e, "maxEntries", mk_u32(env, bpf_map__max_entries(m)));
+	set_prop(env, e, "flags", mk_u32(env, bpf_map__map_flags(m)));
+	set_prop(env, e, "mapExtra", mk_f64(env, (double)bpf_map__map_extra(m)));
+	set_prop(env, e, "internal", mk_bool(env, bpf_map__is_internal(m)));
+	set_prop(env, e, "keyType", mk_u32(env, bpf_map__btf_key_type_id(m)));
+	set_prop(env, e, "valueType", mk_u32(env, bpf_map__btf_value_type_id(m)));
+	if (pin)
+		set_prop(env, e, "pinPath", mk_str(env, pin));
+	if (inner)
+		set_prop(env, e, "inner", map_spec(env, inner));
+	return e;
+}
+
 /* objectInfo(handle) -> {maps, programs} */
 static napi_value object_info(napi_env env, napi_callback_info info)
 {
@@ -121,18 +145,8 @@ static napi_value object_info(napi_env env, napi_callback_info info)
 	napi_create_object(env, &r);
 	napi_create_array(env, &maps);
 	napi_create_array(env, &progs);
-	bpf_object__for_each_map(m, o->obj) {
-		napi_value e;
-		napi_create_object(env, &e);
-		set_prop(env, e, "name", mk_str(env, bpf_map__name(m)));
-		set_prop(env, e, "type", mk_u32(env, bpf_map__type(m)));
-		set_prop(env, e, "keySize", mk_u32(env, bpf_map__key_size(m)));
-		set_prop(env, e, "valueSize", mk_u32(env, bpf_map__value_size(m)));
-		set_prop(env, e, "maxEntries", mk_u32(env, bpf_map__max_entries(m)));
-		set_prop(env, e, "flags", mk_u32(env, bpf_map__map_flags(m)));
-		set_prop(env, e, "internal", mk_bool(env, bpf_map__is_internal(m)));
-		napi_set_element(env, maps, n++, e);
-	}
+	bpf_object__for_each_map(m, o->obj)
+		napi_set_element(env, maps, n++, map_spec(env, m));
 	n = 0;
 	bpf_object__for_each_program(p, o->obj) {
 		napi_value e;
@@ -309,7 +323,7 @@ static napi_value object_prog_fd(napi_env env, napi_callback_info info)
 	return fd_result(env, bpf_program__fd(p), "program");
 }
 
-/* objectBtf(handle) -> ArrayBuffer copy of the object's BTF */
+/* objectBtf(handle) -> ArrayBuffer copy of the object's BTF; undefined if it has none */
 static napi_value object_btf(napi_env env, napi_callback_info info)
 {
 	const struct btf *btf;
@@ -325,7 +339,7 @@ static napi_value object_btf(napi_env env, napi_callback_info info)
 	btf = bpf_object__btf(o->obj);
 	raw = btf ? btf__raw_data(btf, &size) : NULL;
 	if (!raw)
-		return throw_errno(env, ENOENT, "object BTF");
+		return mk_undefined(env);
 	if (napi_create_arraybuffer(env, size, &to, &ab) != napi_ok)
 		return NULL;
 	memcpy(to, raw, size);

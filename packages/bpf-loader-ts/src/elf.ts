@@ -1,5 +1,5 @@
-import { Btf } from './btf.js';
-import { checkBtfExt } from './btf-ext.js';
+import { Btf } from './btf/btf.js';
+import { checkBtfExt } from './btf/ext.js';
 import { BpfError } from './errors.js';
 
 /**
@@ -187,8 +187,15 @@ class Elf {
   }
 }
 
-/** The type information of an object file whose every offset and index has been checked. Throws BPF_OPEN. */
-export function checkElf(bytes: Uint8Array): Btf {
+export interface CheckedElf {
+  /** As the file has it: sizes and offsets of data sections are filled in by libbpf. */
+  btf: Btf;
+  /** Of the `license` section; empty without one. */
+  license: string;
+}
+
+/** An object file whose every offset and index has been checked. Throws BPF_OPEN. */
+export function checkElf(bytes: Uint8Array): CheckedElf {
   try {
     const elf = new Elf(bytes);
     elf.checkRelocations(elf.checkSymbols());
@@ -202,7 +209,8 @@ export function checkElf(bytes: Uint8Array): Btf {
     const ext = elf.only('.BTF.ext');
     const types = new Btf(btf && elf.data(btf));
     if (ext && btf) checkBtfExt(elf.data(ext), types, code);
-    return types;
+    const license = elf.only('license');
+    return { btf: types, license: license && license.size > 0 ? elf.string(license, 0) : '' };
   } catch (e) {
     if (e instanceof RangeError) throw bad('is truncated', e);
     throw e;

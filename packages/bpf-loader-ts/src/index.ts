@@ -1,4 +1,36 @@
-export { Btf, type BtfMember, type BtfVariable } from './btf.js';
+export { type GenerateOptions, generate } from './bpf2ts/generate.js';
+export { Btf, type BtfField, type BtfVariable } from './btf/btf.js';
+export type * from './btf/types.js';
+export { array, bytes, chars } from './codec/array.js';
+export { type Bits, bits, wideBits } from './codec/bits.js';
+export { type Codec, decode, encode, type Input, type Value } from './codec/codec.js';
+export { type AnyCodec, codecOf } from './codec/from-btf.js';
+export {
+  bool,
+  f32,
+  f64,
+  i8,
+  i16,
+  i32,
+  i64,
+  i128,
+  readI64,
+  readU64,
+  u8,
+  u16,
+  u32,
+  u64,
+  u128,
+} from './codec/scalar.js';
+export {
+  alternative,
+  bitfield,
+  type Field,
+  type Fields,
+  field,
+  type StructCodec,
+  struct,
+} from './codec/struct.js';
 export * from './constants.js';
 export { BPF_ERROR_CODES, BpfError, type BpfErrorCode, summarizeLog } from './errors.js';
 export {
@@ -13,6 +45,7 @@ export {
   type Probe,
 } from './features.js';
 export { Handle } from './handle.js';
+export { layoutOf } from './layout.js';
 export { openHandles } from './leaks.js';
 export {
   attachClsact,
@@ -28,8 +61,31 @@ export { attachXdp, type XdpMode } from './link/xdp.js';
 export { forgetNetns, runOnDevices } from './look.js';
 export { BpfMap, type MapInfo, PAGE_SIZE, possibleCpus } from './map.js';
 export { Mapping } from './mmap.js';
-export { BpfObject, type LoadOptions, type MapSpec, type OpenOptions, type ProgramSpec } from './object.js';
+export { BpfObject, type LoadOptions } from './object.js';
 export { ensurePinFolder } from './pin.js';
 export { Program, type ProgramInfo, type TestRunOptions } from './program.js';
 export { ReadOnlyView } from './readonly-view.js';
 export { RingBuffer } from './ringbuf.js';
+export {
+  type BpfSpec,
+  type MapSpec,
+  type ProgramSpec,
+  parseSpec,
+  type SpecOptions,
+  type VariableSpec,
+} from './spec.js';
+export { MappedArray, TypedArrayMap, TypedMap, TypedPerCpuMap } from './typed/map.js';
+export {
+  keyed,
+  type MapForm,
+  mapped,
+  type ObjectDescription,
+  type ObjectType,
+  objectType,
+  perCpu,
+  type TypedLoadOptions,
+  type TypedObject,
+  untyped,
+} from './typed/object.js';
+export { ArrayView, type ArrayViewOf, StructArrayView, StructView, type ViewOf } from './typed/view.js';
+export { Variable } from './variable.js';

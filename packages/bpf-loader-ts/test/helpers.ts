@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BpfObject, type LoadOptions } from 'bpf-loader-ts';
+import { type BpfObject, type LoadOptions, parseSpec } from 'bpf-loader-ts';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { afterAll, afterEach } from 'vitest';
 
@@ -63,8 +63,7 @@ export function compile(name: string): string {
 }
 
 /** test/bpf/basic.bpf.c, loaded; closed after the test. */
-export const basic = (options: LoadOptions = {}): BpfObject =>
-  own(new BpfObject(compile('basic'))).load(options);
+export const basic = (options: LoadOptions = {}): BpfObject => own(parseSpec(compile('basic')).load(options));
 
 /** A frame for test runs. */
 export const FRAME = new Uint8Array(64);

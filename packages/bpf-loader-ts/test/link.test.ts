@@ -109,8 +109,8 @@ describe('TCX', () => {
     ensurePinFolder(folder);
     const path = join(folder, 'link');
     const child = node(
-      `const { attachTcx, BpfObject } = await import(${JSON.stringify(INDEX_URL)});
-       const object = new BpfObject(${JSON.stringify(compile('basic'))}).load();
+      `const { attachTcx, parseSpec } = await import(${JSON.stringify(INDEX_URL)});
+       const object = parseSpec(${JSON.stringify(compile('basic'))}).load();
        attachTcx(object.program('second'), ${a}, 'egress').pin(${JSON.stringify(path)});
        console.log(object.program('second').info.id);
        process.kill(process.pid, 'SIGKILL');`,

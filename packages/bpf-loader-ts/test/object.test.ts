@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { BpfError, BpfMap, BpfObject, MapType } from 'bpf-loader-ts';
+import { BpfError, BpfMap, MapType, openHandles, parseSpec } from 'bpf-loader-ts';
 import { describe, expect, it } from 'vitest';
 import { basic, bpfError, compile, FRAME, INDEX_URL, node, own, VFAILOVER_O } from './helpers.js';
 
@@ -17,7 +17,7 @@ function thrown(fn: () => unknown): BpfError {
 
 describe('opening', () => {
   it('lists maps and programs without a kernel', () => {
-    const object = own(new BpfObject(compile('basic')));
+    const object = parseSpec(compile('basic'));
     const maps = object.maps.filter((m) => !m.internal);
     expect(Object.fromEntries(maps.map((m) => [m.name, [m.type, m.valueSize, m.maxEntries]]))).toEqual({
       cells: [MapType.array, 16, 4],
@@ -26,21 +26,35 @@ describe('opening', () => {
     });
     expect(object.programs.map((p) => p.name)).toContain('count');
     expect(object.programs.find((p) => p.name === 'pass')).toMatchObject({ section: 'xdp', type: 6 });
-    expect(object.btf.section('.rodata').map((v) => v.name)).toContain('c32');
-    expect(() => object.map('cells')).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
+    expect(object.maps.find((m) => m.name === 'cells')!.typeName).toBe('array');
+    expect(object.variables.find((v) => v.name === 'c32')).toMatchObject({
+      section: '.rodata',
+      size: 4,
+      constant: true,
+    });
+    expect(object.variables.find((v) => v.name === 'runs')).toMatchObject({
+      section: '.bss',
+      constant: false,
+    });
+    expect(object).toMatchObject({
+      name: 'basic',
+      license: 'GPL',
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(openHandles()).toEqual([]);
   });
 
   it('refuses what is no object, and says why', () => {
-    expect(thrown(() => new BpfObject('/nowhere/x.o')).message).toMatch(/ENOENT/);
+    expect(thrown(() => parseSpec('/nowhere/x.o')).message).toMatch(/ENOENT/);
     for (const bytes of [new Uint8Array(0), new Uint8Array(10), new Uint8Array(4096), Buffer.from('\x7fELF')])
-      expect(thrown(() => new BpfObject(bytes)).code).toBe('BPF_OPEN');
-    expect(thrown(() => new BpfObject(process.execPath)).message).toMatch(/relocatable|for BPF/);
+      expect(thrown(() => parseSpec(bytes)).code).toBe('BPF_OPEN');
+    expect(thrown(() => parseSpec(process.execPath)).message).toMatch(/relocatable|for BPF/);
   });
 
   it('mutated and truncated files give an error and never a crash', () => {
     const run = node(`
       import { readFileSync } from 'node:fs';
-      const { BpfObject } = await import(${JSON.stringify(INDEX_URL)});
+      const { codecOf, generate, parseSpec } = await import(${JSON.stringify(INDEX_URL)});
       const seeded = (a) => () => { a = (a + 0x6d2b79f5) | 0; let t = Math.imul(a ^ (a >>> 15), 1 | a);
         t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t; return (t ^ (t >>> 14)) >>> 0; };
       const source = readFileSync(${JSON.stringify(VFAILOVER_O)});
@@ -57,9 +71,10 @@ describe('opening', () => {
         if (seed % 6 === 0) bytes = bytes.subarray(0, next() % bytes.length);
         let object;
         try {
-          object = new BpfObject(bytes);
-          for (const name of object.btf.structNames()) try { object.btf.struct(name); } catch (e) { if (!e.code) throw e; }
-          object.load();
+          const spec = parseSpec(bytes);
+          for (const v of spec.variables) try { codecOf(spec.btf, v.type, v.name); } catch (e) { if (!e.code) throw e; }
+          try { generate(spec); } catch (e) { if (e.code !== 'BPF_UNSUPPORTED') throw e; }
+          object = spec.load();
           seen.none++;
         } catch (e) {
           if (e.name !== 'BpfError') { console.log('seed ' + seed + ': ' + e.stack); process.exit(1); }
@@ -79,21 +94,20 @@ describe('opening', () => {
     const source = readFileSync(compile('basic'));
     const bytes = new Uint8Array(source.length + 3).subarray(3);
     bytes.set(source);
-    const object = own(new BpfObject(bytes));
+    const object = parseSpec(bytes);
     bytes.fill(0);
-    expect(object.load().program('first').info.name).toBe('first');
+    expect(own(object.load()).program('first').info.name).toBe('first');
   });
 });
 
 describe('loading', () => {
   it('sets constants of every size', () => {
-    const run = (constants: Record<string, number | bigint>): number =>
-      basic({ constants }).program('constants').testRun({ data: FRAME }).retval;
+    const run = (variables: Record<string, number | bigint>): number =>
+      basic({ variables }).program('constants').testRun({ data: FRAME }).retval;
     expect(run({})).toBe(1 + 2 + 3 - 4 + 5 + 7);
     expect(run({ c8: 255, c16: 65535, c32: 1_000_000, s32: -1, c64: 2n ** 33n, colour: 0 })).toBe(
       255 + 65535 + 1_000_000 - 1 + 2,
     );
-    expect(run({ c8: -1 })).toBe(255 + 2 + 3 - 4 + 5 + 7);
   });
 
   it.each([
@@ -101,18 +115,21 @@ describe('loading', () => {
     [{ c32: -(2 ** 31) - 1 }, /c32 is/],
     [{ c32: 1.5 }, /whole number/],
     [{ c64: Number.NaN }, /whole number/],
-    [{ text: 1 }, /no integer/],
-    [{ c33: 1 }, /has no constant c33; it has .*c32/],
-  ])('refuses the constants %o', (constants, message) => {
-    const object = own(new BpfObject(compile('basic')));
-    const error = thrown(() => object.load({ constants: constants as Record<string, number> }));
+    [{ c8: -1 }, /c8 is -1, not a whole number from 0 to 255/],
+    [{ text: 1 }, /text is 1, not a string/],
+    [{ text: 'abcde' }, /text is "abcde", not a string of at most 4 bytes/],
+    [{ record_type: { seq: 1 } }, /record_type.twice is undefined/],
+    [{ c33: 1 }, /has no variable c33; it has .*c32/],
+  ])('refuses the variables %o', (variables, message) => {
+    const object = parseSpec(compile('basic'));
+    const error = thrown(() => object.load({ variables }));
     expect(error.code).toBe('BPF_ARGUMENT');
     expect(error.message).toMatch(message);
-    object.load(); // nothing reached the kernel, so the object is as good as before
+    own(object.load()); // the spec is as good as before
   });
 
   it('refuses unknown names, whatever they are for', () => {
-    const object = own(new BpfObject(compile('basic')));
+    const object = parseSpec(compile('basic'));
     const map = own(
       BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 16, maxEntries: 4, flags: 0 }),
     );
@@ -142,23 +159,64 @@ describe('loading', () => {
     const wrong = own(
       BpfMap.create({ type: 2, name: 'x', keySize: 4, valueSize: 8, maxEntries: 4, flags: 0 }),
     );
-    expect(
-      thrown(() => own(new BpfObject(compile('basic'))).load({ reuse: { cells: wrong } })),
-    ).toMatchObject({
+    expect(thrown(() => parseSpec(compile('basic')).load({ reuse: { cells: wrong } }))).toMatchObject({
       code: 'BPF_ARGUMENT',
       message: 'map x cannot stand for cells: its valueSize is 8, not 16',
     });
   });
 
-  it('is done once; closing closes what was taken from it', () => {
+  it('can be done any number of times', () => {
+    const spec = parseSpec(compile('basic'));
+    const [one, two] = [own(spec.load()), own(spec.load({ variables: { c8: 9 } }))];
+    expect(one.map('cells').info.id).not.toBe(two.map('cells').info.id);
+    expect([one.variable('c8').get(), two.variable('c8').get()]).toEqual([1, 9]);
+  });
+
+  it('closing closes what was taken from it', () => {
     const object = basic();
     const [map, program] = [object.map('cells'), object.program('count')];
-    expect(thrown(() => object.load())).toMatchObject({ code: 'BPF_CLOSED', message: /loaded/ });
+    const runs = object.variable('runs');
+    runs.get();
     object.close();
     object.close();
+    expect(thrown(() => runs.get()).code).toBe('BPF_CLOSED');
+    expect(thrown(() => object.variable('runs')).code).toBe('BPF_CLOSED');
     expect([map.closed, program.closed]).toEqual([true, true]);
     expect(() => object.map('cells')).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
     expect(() => program.testRun({ data: FRAME })).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
+  });
+});
+
+describe('variables', () => {
+  it('are live: read and written in the memory that the programs use', () => {
+    const object = basic({ variables: { runs: 40n } });
+    const runs = object.variable('runs');
+    expect(runs.get()).toBe(40n);
+    object.program('count').testRun({ data: FRAME, repeat: 2 });
+    expect(runs.get()).toBe(42n);
+    runs.set(7n);
+    object.program('second').testRun({ data: FRAME });
+    expect(object.variable('runs').get()).toBe(9n);
+    expect(runs.memory.getUint32(runs.offset, true)).toBe(9);
+  });
+
+  it('constants are what was set, and stay so', () => {
+    const object = basic({
+      variables: { text: 'vf', colour: 7, record_type: { seq: 1, twice: 2n ** 63n, tail: 4 } },
+    });
+    expect(object.variable('text').get()).toBe('vf');
+    expect(object.variable('s32').get()).toBe(-4);
+    expect(object.variable('record_type').get()).toEqual({ seq: 1n, twice: 2n ** 63n, tail: 4 });
+    const c32 = object.variable('c32');
+    expect(thrown(() => c32.set(1))).toMatchObject({
+      code: 'BPF_ARGUMENT',
+      message: expect.stringMatching(/constant/),
+    });
+    expect(() => (c32.memory as DataView).setUint32(c32.offset, 1)).toThrow(
+      expect.objectContaining(bpfError('BPF_ARGUMENT')),
+    );
+    expect(thrown(() => object.variable('runs').set(-1n)).message).toMatch(/runs is -1, not a bigint/);
+    expect(thrown(() => object.variable('nope')).message).toMatch(/no variable nope; it has .*runs/);
   });
 });
 
@@ -171,7 +229,7 @@ describe('a program that the verifier refuses', () => {
     ['unchecked', /R\d invalid mem access 'map_value_or_null'/],
     ['long_way', /R\d invalid mem access 'map_value_or_null'/],
   ])('%s: one line of summary, the whole log behind it', (name, message) => {
-    const object = own(new BpfObject(compile('refused')));
+    const object = parseSpec(compile('refused'));
     const error = thrown(() => object.load({ skip: others(name) }));
     expect(error).toMatchObject({
       code: 'BPF_VERIFIER',
@@ -183,7 +241,6 @@ describe('a program that the verifier refuses', () => {
     expect(error.log).toMatch(/processed \d+ insns/);
     expect(error.log).toMatch(/END PROG LOAD LOG/);
     if (name === 'long_way') expect(error.log!.length).toBeGreaterThan(256 * 1024);
-    expect(thrown(() => object.load())).toMatchObject({ code: 'BPF_CLOSED', message: /failed/ });
   });
 
   it('worker threads that load at the same time each get their own log', async () => {
@@ -191,13 +248,11 @@ describe('a program that the verifier refuses', () => {
     const logs = await Promise.all(
       [...others(''), ...others('')].map(async (name) => {
         const worker = new Worker(
-          `import(${JSON.stringify(INDEX_URL)}).then(({ BpfObject }) => {
+          `import(${JSON.stringify(INDEX_URL)}).then(({ parseSpec }) => {
              const logs = [];
-             for (let i = 0; i < 3; i++) {
-               const object = new BpfObject(${JSON.stringify(path)});
-               try { object.load({ skip: ${JSON.stringify(others(name))} }); } catch (e) { logs.push(e.log); }
-               object.close();
-             }
+             const spec = parseSpec(${JSON.stringify(path)});
+             for (let i = 0; i < 3; i++)
+               try { spec.load({ skip: ${JSON.stringify(others(name))} }); } catch (e) { logs.push(e.log); }
              require('node:worker_threads').parentPort.postMessage(logs);
            })`,
           { eval: true },
@@ -223,8 +278,8 @@ describe('a program that the verifier refuses', () => {
 it('threads and the process may end with everything open', () => {
   const script = `
     import { Worker } from 'node:worker_threads';
-    const body = \`import(${JSON.stringify(INDEX_URL)}).then(({ BpfObject, RingBuffer }) => {
-      const object = new BpfObject(${JSON.stringify(compile('basic'))}).load();
+    const body = \`import(${JSON.stringify(INDEX_URL)}).then(({ parseSpec, RingBuffer }) => {
+      const object = parseSpec(${JSON.stringify(compile('basic'))}).load();
       globalThis.keep = [object, object.map('cells').mmap().int32(), new RingBuffer(object.map('events'))];
       require('node:worker_threads').parentPort.postMessage(0);
       setInterval(() => globalThis.keep[1][0]++, 0);
@@ -236,8 +291,8 @@ it('threads and the process may end with everything open', () => {
         await w.terminate();
       }));
     // The addon was unloaded with the last worker; here it comes again, and stays open until the end.
-    const { BpfObject } = await import(${JSON.stringify(INDEX_URL)});
-    globalThis.keep = new BpfObject(${JSON.stringify(compile('basic'))}).load().map('cells').mmap().int32();
+    const { parseSpec } = await import(${JSON.stringify(INDEX_URL)});
+    globalThis.keep = parseSpec(${JSON.stringify(compile('basic'))}).load().map('cells').mmap().int32();
     console.log('end');`;
   expect(node(script)).toMatchObject({ status: 0, signal: null, stdout: 'end\n', stderr: '' });
 });

@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import {
   BpfError,
-  BpfObject,
   haveAtomics,
   haveBtf,
   haveClsact,
@@ -26,6 +25,7 @@ import {
   netnsCurrent,
   withNetns,
 } from 'bpf-loader-ts/sys';
+import { vfailover } from '../../../bpf/vfailover.bpf.js';
 import { foreignPrograms } from '../../datapath/hooks.js';
 import { MessageBuilder, parseAck, splitMessages } from '../../netlink/codec.js';
 import * as c from '../../netlink/constants.js';
@@ -162,10 +162,10 @@ function probeNetkit(netns: number): Probe {
 /** Loads our own programs as the datapath does, attached to nothing and pinned nowhere: the probe that no table can replace. */
 function loadPrograms(kernCtx: boolean): Probe {
   try {
-    using object = new BpfObject(bpfObject('vfailover'), { name: 'vfailover' });
-    object.load({ constants: { vf_has_kern_ctx: kernCtx ? 1 : 0 } });
-    const names = object.programs.map((p) => p.name);
-    return { answer: 'supported', detail: `${names.length} programs load` };
+    using object = vfailover.load(bpfObject('vfailover'), {
+      variables: { vf_has_kern_ctx: kernCtx ? 1 : 0 },
+    });
+    return { answer: 'supported', detail: `${object.object.spec.programs.length} programs load` };
   } catch (error) {
     const refused = error instanceof BpfError && error.code !== 'BPF_PERMISSION';
     return { answer: refused ? 'unsupported' : 'inconclusive', detail: messageOf(error) };

@@ -1,5 +1,5 @@
+import { BpfError } from '../errors.js';
 import type { Btf } from './btf.js';
-import { BpfError } from './errors.js';
 
 const bad = (why: string, cause?: unknown): BpfError =>
   new BpfError('BPF_OPEN', `.BTF.ext ${why}`, { cause });
@@ -63,7 +63,7 @@ function checkTable(
         continue;
       }
       const type = v.getUint32(at + 4, true);
-      if (type >= btf.length || (kind.name === 'function' && !btf.isFunction(type)))
+      if (type >= btf.types.length || (kind.name === 'function' && btf.types[type]!.kind !== 'func'))
         throw bad(`has a ${kind.name} of type ${type}, which is none`);
       if (kind.name === 'relocation') checkAccess(btf.string(v.getUint32(at + 8, true)));
     }

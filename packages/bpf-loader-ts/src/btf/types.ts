@@ -1,0 +1,137 @@
+/** Types as BTF knows them (Documentation/bpf/btf.rst). `type` is always the number of another type of the same BTF. */
+
+export interface BtfVoid {
+  kind: 'void';
+  name: '';
+}
+
+export interface BtfInt {
+  kind: 'int';
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Bits that count, and where they begin: another width than 8 × size is a bitfield of old compilers. */
+  bits: number;
+  bitOffset: number;
+  encoding: 'unsigned' | 'signed' | 'char' | 'bool';
+}
+
+export interface BtfFloat {
+  kind: 'float';
+  name: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** Kinds that only refer to another: looked through by `Btf.resolve`. */
+export interface BtfModifier {
+  kind: 'typedef' | 'volatile' | 'const' | 'restrict' | 'type_tag';
+  name: string;
+  type: number;
+}
+
+export interface BtfPointer {
+  kind: 'ptr';
+  name: '';
+  type: number;
+}
+
+export interface BtfArray {
+  kind: 'array';
+  name: '';
+  type: number;
+  indexType: number;
+  /** Elements; 0 for a flexible array member. */
+  length: number;
+}
+
+export interface BtfMember {
+  /** Empty for an anonymous structure or union: its members are members of the outer one. */
+  name: string;
+  type: number;
+  /** From the structure's start. */
+  bitOffset: number;
+  /** Width of a bitfield; 0 for any other member. */
+  bitSize: number;
+}
+
+export interface BtfComposite {
+  kind: 'struct' | 'union';
+  name: string;
+  /** Bytes. */
+  size: number;
+  members: readonly BtfMember[];
+}
+
+export interface BtfEnum {
+  /** `enum64` too. */
+  kind: 'enum';
+  name: string;
+  /** Bytes. */
+  size: number;
+  signed: boolean;
+  values: readonly { name: string; value: bigint }[];
+}
+
+export interface BtfForward {
+  kind: 'fwd';
+  name: string;
+  of: 'struct' | 'union';
+}
+
+export interface BtfFunction {
+  kind: 'func';
+  name: string;
+  /** A `func_proto`. */
+  type: number;
+}
+
+export interface BtfFunctionProto {
+  kind: 'func_proto';
+  name: '';
+  /** What it returns. */
+  type: number;
+  parameters: readonly { name: string; type: number }[];
+}
+
+export interface BtfVar {
+  kind: 'var';
+  name: string;
+  type: number;
+  linkage: 'static' | 'global' | 'extern';
+}
+
+export interface BtfDataSection {
+  kind: 'datasec';
+  name: string;
+  /** Bytes; 0 in a file that libbpf has not opened. */
+  size: number;
+  /** `type` is a `var`; offset (0 likewise) and size in bytes. */
+  variables: readonly { type: number; offset: number; size: number }[];
+}
+
+export interface BtfDeclTag {
+  kind: 'decl_tag';
+  name: string;
+  type: number;
+}
+
+export type BtfType =
+  | BtfVoid
+  | BtfInt
+  | BtfFloat
+  | BtfModifier
+  | BtfPointer
+  | BtfArray
+  | BtfComposite
+  | BtfEnum
+  | BtfForward
+  | BtfFunction
+  | BtfFunctionProto
+  | BtfVar
+  | BtfDataSection
+  | BtfDeclTag;
+
+export type BtfKind = BtfType['kind'];
+type OfKind<T extends BtfType, K> = T extends BtfType ? (K extends T['kind'] ? T : never) : never;
+export type BtfTypeOf<K extends BtfKind> = OfKind<BtfType, K>;

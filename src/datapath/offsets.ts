@@ -1,0 +1,20 @@
+import { VfCount, VfCounters, VfLine } from '../../bpf/vfailover.bpf.js';
+
+/**
+ * Where the words (4 bytes) of mapped structures lie, for loops that index one typed array over all slots: what bpf2ts has in bytes.
+ * Of 64-bit fields it is the low word.
+ */
+const words = <K extends string>(bytes: { readonly [P in K]: number }): { readonly [P in K]: number } =>
+  Object.freeze(Object.fromEntries(Object.entries<number>(bytes).map(([k, at]) => [k, at >>> 2]))) as {
+    readonly [P in K]: number;
+  };
+
+export const LINE = words(VfLine.offsets);
+export const LINE_WORDS = VfLine.size >>> 2;
+
+export const COUNT = words(VfCount.offsets);
+export const COUNT_WORDS = VfCount.size >>> 2;
+/** Of the counts of [primary, standby]. */
+export const TX = [0, 1].map((path) => (VfCounters.offsets.tx + path * VfCount.size) >>> 2);
+export const RX = [0, 1].map((path) => (VfCounters.offsets.rx + path * VfCount.size) >>> 2);
+export const COUNTERS_WORDS = VfCounters.size >>> 2;
