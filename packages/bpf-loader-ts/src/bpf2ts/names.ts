@@ -42,8 +42,8 @@ export class Names {
   }
 }
 
-/** `typedef struct { … } name`. */
-function typedefName(btf: Btf, id: number): string | undefined {
+/** `typedef struct { … } name`: the nearest name of a type that has none of its own. */
+export function typedefName(btf: Btf, id: number): string | undefined {
   const t = btf.type(id);
   if (t.kind === 'typedef') return t.name;
   return t.kind === 'const' || t.kind === 'volatile' || t.kind === 'restrict' || t.kind === 'type_tag'

@@ -1,7 +1,7 @@
 import type { Btf, BtfField } from '../btf/btf.js';
 import type { BtfComposite, BtfEnum } from '../btf/types.js';
 import { type AnyCodec, codecOf } from '../codec/from-btf.js';
-import { Names } from './names.js';
+import { Names, typedefName } from './names.js';
 
 const SCALARS: Record<string, string> = {
   __u8: 'u8',
@@ -56,7 +56,12 @@ export class TypeWriter {
     switch (type.kind) {
       case 'struct':
       case 'union':
-        return this.#composite(own, type, this.names.of(this.#btf, id, fallback, SUFFIXES), path);
+        return this.#composite(
+          own,
+          type,
+          this.names.of(this.#btf, id, fallback, SUFFIXES),
+          typedefName(this.#btf, id) ?? path,
+        );
       case 'enum':
         this.#enum(own, type, id, fallback);
         return scalar(codecOf(this.#btf, id, path));
@@ -96,10 +101,10 @@ export class TypeWriter {
     );
   }
 
-  #composite(own: number, type: BtfComposite, name: string, path: string): string {
+  #composite(own: number, type: BtfComposite, name: string, alias: string): string {
     if (this.#done.has(own)) return name;
     this.#done.add(own);
-    const label = type.name === '' ? path : `${type.kind} ${type.name}`;
+    const label = type.name === '' ? alias : `${type.kind} ${type.name}`;
     const fields = this.#btf.fields(type);
     const members = fields.map((f) => ({
       f,

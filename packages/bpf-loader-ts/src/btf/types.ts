@@ -69,6 +69,7 @@ export interface BtfEnum {
   name: string;
   /** Bytes. */
   size: number;
+  /** False where the compiler does not say (clang before 15): values below zero are 2^32 more then. */
   signed: boolean;
   values: readonly { name: string; value: bigint }[];
 }

@@ -10,10 +10,8 @@ export const array = <T, I>(element: Codec<T, I>, length: number): Codec<T[], re
     return all;
   },
   write(view, at, value, path) {
-    if (!Array.isArray(value) || value.length !== length) {
-      const got = Array.isArray(value) ? `an array of ${value.length}` : value;
-      throw refuseValue(path, got, `an array of ${length}`);
-    }
+    if (!Array.isArray(value) || value.length !== length)
+      throw refuseValue(path, value, `an array of ${length}`);
     for (let i = 0; i < length; i++) element.write(view, at + i * element.size, value[i]!, `${path}[${i}]`);
   },
 });
@@ -28,10 +26,8 @@ export const bytes = (length: number): Codec<Uint8Array<ArrayBuffer>, Uint8Array
     return copy;
   },
   write(view, at, value, path) {
-    if (!(value instanceof Uint8Array) || value.length !== length) {
-      const got = value instanceof Uint8Array ? `a Uint8Array of ${value.length}` : value;
-      throw refuseValue(path, got, `a Uint8Array of ${length}`);
-    }
+    if (!(value instanceof Uint8Array) || value.length !== length)
+      throw refuseValue(path, value, `a Uint8Array of ${length}`);
     for (let i = 0; i < length; i++) view.setUint8(at + i, value[i]!);
   },
 });

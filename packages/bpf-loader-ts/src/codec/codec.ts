@@ -20,10 +20,16 @@ export type Value<C> = C extends Codec<infer T, never> ? T : never;
 // biome-ignore lint/suspicious/noExplicitAny: any codec, whatever it reads
 export type Input<C> = C extends Codec<any, infer I> ? I : never;
 
-export const refuseValue = (path: string, value: unknown, want: string): BpfError => {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new BpfError('BPF_ARGUMENT', `${path} is ${shown.slice(0, 80)}, not ${want}`);
-};
+/** A value in a message. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (value instanceof Uint8Array) return `a Uint8Array of ${value.length}`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80);
+}
+
+export const refuseValue = (path: string, value: unknown, want: string): BpfError =>
+  new BpfError('BPF_ARGUMENT', `${path} is ${show(value)}, not ${want}`);
 
 /** The value that these bytes are. Throws BPF_ARGUMENT if there are not exactly as many as the type has. */
 export function decode<T>(codec: Codec<T, never>, bytes: Uint8Array, what = 'the value'): T {
