@@ -10,7 +10,7 @@ NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(proces
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),--nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps build bindings test test-unit check format bench demo clean distclean
+.PHONY: help deps build bindings test test-unit check format fuzz bench demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,7 +41,7 @@ $(ADDON): $(wildcard packages/bpf-loader-ts/native/*) packages/bpf-loader-ts/bin
 	cd packages/bpf-loader-ts && $(CURDIR)/node_modules/.bin/node-gyp rebuild --loglevel=error $(NODE_HEADERS) >$(CURDIR)/build/addon.log 2>&1 \
 	  || { cat $(CURDIR)/build/addon.log; exit 1; }
 
-build/ts.ok: $(shell find bpf src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
+build/ts.ok: $(shell find bpf src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/fuzz packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
 	$(NODE_TOOLS) tsc -b
 	@chmod +x dist/src/cli/main.js
 	@touch $@
@@ -66,6 +66,11 @@ check: build ## format, lint, types, and bindings that are those of the programs
 
 format: deps ## rewrite files as `check` wants them
 	$(NODE_TOOLS) biome check --write .
+
+FUZZ_SECONDS := 600
+fuzz: build ## damaged objects and types, for FUZZ_SECONDS; what does harm is kept in build/fuzz
+	@mkdir -p build/fuzz
+	node dist/packages/bpf-loader-ts/fuzz/main.js --seconds $(FUZZ_SECONDS) --seed $$RANDOM$$RANDOM --keep build/fuzz $(BPF_OBJECTS)
 
 demo: build ## build an instance in namespaces, break it in every way, print what it cost
 	dist/src/cli/main.js demo --devices veth
