@@ -1,0 +1,128 @@
+import { native } from '../binding.js';
+import { BpfError } from '../errors.js';
+import type { BpfMap } from '../map.js';
+import { errnoName } from '../sys/fd.js';
+import { attempt, mapFailed } from './failed.js';
+
+/** Entries that a first read has room for: a few system calls later there is room for all. */
+const FIRST_ROOM = 4096;
+
+/**
+ * Entries of a map, packed one behind the other: key i at i * keySize of `keys`, value i at i * valueBytes of `values`, for i below `count`.
+ * What lies behind them is of an earlier read. Give it to the next read and that allocates nothing.
+ */
+export class MapBatch implements Iterable<[key: Uint8Array, value: Uint8Array]> {
+  keys: Uint8Array;
+  values: Uint8Array;
+  count = 0;
+  readonly keySize: number;
+  readonly valueBytes: number;
+  /** struct walk of native/map_batch.c, and two keys. */
+  readonly #state: Uint32Array;
+
+  constructor(map: BpfMap) {
+    const { keySize, maxEntries } = map.info;
+    this.keySize = keySize;
+    this.valueBytes = map.valueBytes;
+    // One more than there can be: the kernel only says that it is the end when there is room left.
+    const room = Math.min(maxEntries + 1, FIRST_ROOM);
+    this.keys = new Uint8Array(room * keySize);
+    this.values = new Uint8Array(room * this.valueBytes);
+    this.#state = new Uint32Array(4 + 2 * Math.ceil(Math.max(keySize, 4) / 4));
+  }
+
+  /** Key i, no copy. */
+  key(i: number): Uint8Array {
+    return this.keys.subarray(i * this.keySize, (i + 1) * this.keySize);
+  }
+
+  /** Value i, no copy. */
+  value(i: number): Uint8Array {
+    return this.values.subarray(i * this.valueBytes, (i + 1) * this.valueBytes);
+  }
+
+  *[Symbol.iterator](): Generator<[Uint8Array, Uint8Array]> {
+    for (let i = 0; i < this.count; i++) yield [this.key(i), this.value(i)];
+  }
+
+  #grow(maxEntries: number): void {
+    const room = this.keys.length / this.keySize;
+    const more = Math.max(2 * room, Math.min(8 * room, maxEntries + 1));
+    const [keys, values] = [new Uint8Array(more * this.keySize), new Uint8Array(more * this.valueBytes)];
+    keys.set(this.keys);
+    values.set(this.values);
+    this.keys = keys;
+    this.values = values;
+  }
+
+  /** @internal Every entry of the map there is, which `remove` also deletes. */
+  fill(map: BpfMap, remove: boolean, flags: number): this {
+    const { keySize, maxEntries } = map.info;
+    if (keySize !== this.keySize || map.valueBytes !== this.valueBytes)
+      throw new BpfError(
+        'BPF_ARGUMENT',
+        `the batch is of keys of ${this.keySize} bytes and values of ${this.valueBytes}, ${map.what} has ${keySize} and ${map.valueBytes}`,
+      );
+    const doing = remove ? 'lookup and delete of' : 'read of';
+    this.#state.fill(0);
+    for (;;) {
+      const rc = attempt(map, doing, () =>
+        native.mapRead(
+          map.fd,
+          keySize,
+          this.valueBytes,
+          this.keys,
+          this.values,
+          this.#state,
+          remove,
+          flags,
+          maxEntries,
+        ),
+      );
+      this.count = this.#state[0]!;
+      if (rc === 0) return this;
+      if (errnoName(rc) !== 'ENOSPC') mapFailed(map, rc, doing, this.count);
+      this.#grow(maxEntries);
+    }
+  }
+}
+
+const checkPacked = (map: BpfMap, what: string, bytes: Uint8Array, size: number): number => {
+  if (!ArrayBuffer.isView(bytes) || bytes.byteLength % size)
+    throw new BpfError(
+      'BPF_ARGUMENT',
+      `${what} of ${map.what} must be a whole number of ${size} bytes each, got ${bytes?.byteLength} bytes`,
+    );
+  return bytes.byteLength / size;
+};
+
+const done = new Uint32Array(1);
+
+/** @internal See BpfMap.updateBatch. */
+export function updateBatch(map: BpfMap, keys: Uint8Array, values: Uint8Array, flags: number): void {
+  const { valueBytes } = map;
+  const { keySize } = map.info;
+  const n = checkPacked(map, 'keys', keys, keySize);
+  if (checkPacked(map, 'values', values, valueBytes) !== n)
+    throw new BpfError(
+      'BPF_ARGUMENT',
+      `update of ${map.what}: ${n} keys, but ${values.byteLength / valueBytes} values`,
+    );
+  const doing = 'update of';
+  const rc = attempt(map, doing, () =>
+    native.mapUpdateBatch(map.fd, keySize, valueBytes, keys, values, flags, done),
+  );
+  if (rc !== 0) mapFailed(map, rc, doing, done[0]!);
+}
+
+/** @internal See BpfMap.deleteBatch. */
+export function deleteBatch(map: BpfMap, keys: Uint8Array): number {
+  const { keySize } = map.info;
+  checkPacked(map, 'keys', keys, keySize);
+  const doing = 'delete from';
+  const rc = attempt(map, doing, () =>
+    native.mapDeleteBatch(map.fd, keySize, map.valueBytes, keys, null, 0, done),
+  );
+  if (rc !== 0) mapFailed(map, rc, doing, done[0]!);
+  return done[0]!;
+}
