@@ -42,4 +42,7 @@ export { BpfObject, type LoadOptions, type MapSpec, type OpenOptions, type Progr
 export { ensurePinFolder } from './pin.js';
 export { Program, type ProgramInfo, type TestRunOptions } from './program.js';
 export { ReadOnlyView } from './readonly-view.js';
-export { RingBuffer } from './ringbuf.js';
+export type { DroppedCount } from './ringbuf/dropped.js';
+export type { RingRecord } from './ringbuf/records.js';
+export { RingBuffer, type RingBufferOptions, type RingStats } from './ringbuf/ringbuf.js';
+export type { WaitResult } from './ringbuf/waiter.js';

@@ -1,5 +1,6 @@
 import { BPF_F_NO_PREALLOC, MapType, type MapTypeName, mapTypeName } from '../constants.js';
 import { BpfError } from '../errors.js';
+import { Handle } from '../handle.js';
 import type { BpfMap } from '../map.js';
 import { possibleCpus } from './cpus.js';
 
@@ -68,9 +69,16 @@ export const isPerCpu = (type: number): boolean => PER_CPU.has(type);
 
 /** What a view of a map's elements asks first: that the map is of a type it knows. */
 export function expectType(map: BpfMap, view: string, ...types: MapTypeName[]): void {
+  if (!(map instanceof Handle) || !map.info) throw new BpfError('BPF_ARGUMENT', `${view} takes a BpfMap`);
   if (types.some((t) => MapType[t] === map.info.type)) return;
   throw new BpfError(
     'BPF_ARGUMENT',
     `${map.what} is of type ${map.info.typeName}: ${view} takes ${types.join(' or ')}`,
   );
+}
+
+/** The descriptor of what is put into a map. */
+export function fdOf(what: string, handle: Handle): number {
+  if (handle instanceof Handle) return handle.fd;
+  throw new BpfError('BPF_ARGUMENT', `${what} must be an open map or program, got ${typeof handle}`);
 }

@@ -1,5 +1,5 @@
 import { BpfMap } from '../map.js';
-import { expectType } from './kinds.js';
+import { expectType, fdOf } from './kinds.js';
 import { word, words } from './u32.js';
 
 /**
@@ -19,7 +19,7 @@ export class MapOfMaps {
    * BPF_MAP with EINVAL. Programs that run meanwhile see the old or the new one; on return none sees the old one any more (Linux 4.19).
    */
   set(key: Uint8Array, inner: BpfMap, flags = 0): void {
-    this.map.update(key, words(inner.fd), flags);
+    this.map.update(key, words(fdOf('inner', inner)), flags);
   }
 
   /** The kernel's number of the map there; undefined if there is none. */

@@ -1,6 +1,6 @@
 import type { BpfMap } from '../map.js';
 import type { Program } from '../program.js';
-import { expectType } from './kinds.js';
+import { expectType, fdOf } from './kinds.js';
 import { checkU32, word, words } from './u32.js';
 
 /**
@@ -17,7 +17,7 @@ export class ProgramArray {
 
   /** Puts a program there; BPF_MAP with EINVAL when those that use the map are of another type. */
   set(index: number, program: Program): void {
-    this.map.update(words(checkU32('index', index)), words(program.fd));
+    this.map.update(words(checkU32('index', index)), words(fdOf('program', program)));
   }
 
   /** The kernel's number of the program there; undefined if there is none. */

@@ -1,14 +1,14 @@
 import { BpfError } from '../errors.js';
 import type { BpfMap } from '../map.js';
 import type { Program } from '../program.js';
-import { expectType } from './kinds.js';
+import { expectType, fdOf } from './kinds.js';
 import { checkU32, word, words } from './u32.js';
 
 /** What XDP's bpf_redirect_map sends frames to. None of these own their map. */
 
 /** A value of a devmap or cpumap: a number and, from Linux 5.8 and 5.9 on, a program for every frame that goes there. */
 function targetValue(map: BpfMap, number: number, program: Program | undefined): Uint8Array {
-  if (map.info.valueSize >= 8) return words(number, program?.fd ?? 0);
+  if (map.info.valueSize >= 8) return words(number, program === undefined ? 0 : fdOf('program', program));
   if (program)
     throw new BpfError(
       'BPF_ARGUMENT',
