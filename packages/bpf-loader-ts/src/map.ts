@@ -125,7 +125,11 @@ export class BpfMap extends Handle {
    * The value, or undefined when there is no such key. About 0.8 µs: a system call. Flags: BPF_F_LOCK takes the value's bpf_spin_lock, so
    * that none is torn (Linux 5.1).
    */
-  lookup(key: Uint8Array, into = new Uint8Array(this.valueBytes), flags = 0): Uint8Array | undefined {
+  lookup(
+    key: Uint8Array,
+    into: Uint8Array = new Uint8Array(this.valueBytes),
+    flags = 0,
+  ): Uint8Array | undefined {
     const rc = this.#element(native.mapLookup, 'lookup in', key, into, flags);
     return this.#found(rc, 'lookup in') ? into : undefined;
   }
@@ -147,7 +151,7 @@ export class BpfMap extends Handle {
   /** The value, which is deleted at once; undefined when there is no such key. Hashes of all kinds, from Linux 5.14 on. */
   lookupAndDelete(
     key: Uint8Array,
-    into = new Uint8Array(this.valueBytes),
+    into: Uint8Array = new Uint8Array(this.valueBytes),
     flags = 0,
   ): Uint8Array | undefined {
     const rc = this.#element(native.mapLookupAndDelete, 'lookup and delete of', key, into, flags);
@@ -229,7 +233,7 @@ export class BpfMap extends Handle {
   }
 
   /** A value for update() of a per-CPU map from those of each possible CPU: perCpu() the other way round. */
-  fromPerCpu(values: readonly Uint8Array[], into = new Uint8Array(this.valueBytes)): Uint8Array {
+  fromPerCpu(values: readonly Uint8Array[], into: Uint8Array = new Uint8Array(this.valueBytes)): Uint8Array {
     const places = this.perCpu(into);
     if (values.length !== places.length)
       throw new BpfError(

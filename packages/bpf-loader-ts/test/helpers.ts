@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BpfObject, type LoadOptions } from 'bpf-loader-ts';
+import { BpfObject, type LoadOptions, lpmKey } from 'bpf-loader-ts';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { afterAll, afterEach } from 'vitest';
 
@@ -65,6 +65,23 @@ export function compile(name: string): string {
 /** test/bpf/basic.bpf.c, loaded; closed after the test. */
 export const basic = (options: LoadOptions = {}): BpfObject =>
   own(new BpfObject(compile('basic'))).load(options);
+
+/** test/bpf/maps.bpf.c, loaded; closed after the test. */
+export const mapsObject = (options: LoadOptions = {}): BpfObject =>
+  own(new BpfObject(compile('maps'))).load(options);
+
+/** Packed u32s and u64s, as a batch has them. */
+export const u32s = (numbers: Iterable<number>): Uint8Array =>
+  new Uint8Array(Uint32Array.from(numbers).buffer);
+export const u64s = (numbers: Iterable<number>): Uint8Array =>
+  new Uint8Array(BigUint64Array.from([...numbers], BigInt).buffer);
+
+/** Packed keys of an lpm_trie for n different prefixes of IPv4, and numbers for them. */
+export function lpmEntries(n: number): { keys: Uint8Array; prefixes: number[] } {
+  const prefixes = Array.from({ length: n }, (_, i) => i);
+  const keys = prefixes.map((i) => lpmKey(24, Uint8Array.of(10, i >> 8, i & 255, 0)));
+  return { keys: new Uint8Array(keys.flatMap((k) => [...k])), prefixes };
+}
 
 /** A frame for test runs. */
 export const FRAME = new Uint8Array(64);

@@ -46,12 +46,12 @@ export class Queue {
   }
 
   /** Takes the next value; undefined when there is none. */
-  pop(into = new Uint8Array(this.map.valueBytes)): Uint8Array | undefined {
+  pop(into: Uint8Array = new Uint8Array(this.map.valueBytes)): Uint8Array | undefined {
     return this.#take(native.mapLookupAndDelete, 'pop from', into);
   }
 
   /** The next value, which stays; undefined when there is none. */
-  peek(into = new Uint8Array(this.map.valueBytes)): Uint8Array | undefined {
+  peek(into: Uint8Array = new Uint8Array(this.map.valueBytes)): Uint8Array | undefined {
     return this.#take(native.mapLookup, 'peek into', into);
   }
 }
