@@ -94,6 +94,7 @@ int main(int argc, char **argv)
 
 			got += frame[12] == 0x88 && frame[13] == 0xb5;
 		}
+		__atomic_store_n((uint32_t *)(rx + off.rx.consumer), seen, __ATOMIC_RELEASE);
 	}
 	printf("%d\n", got);
 	return 0;

@@ -175,21 +175,27 @@ int pass(struct xdp_md *ctx)
 SEC("xdp/devmap")
 int leaving(struct xdp_md *ctx)
 {
-	unsigned char *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = (void *)(long)ctx->data;
 
-	if ((void *)(data + ETH_HLEN + 1) > end)
+	if ((void *)(eth + 1) + 1 > (void *)(long)ctx->data_end)
 		return XDP_DROP;
-	data[ETH_HLEN] = 0xd5;
-	add(1);
+	if (eth->h_proto == __builtin_bswap16(0x88b5)) {
+		*(unsigned char *)(eth + 1) = 0xd5;
+		add(1);
+	}
 	return XDP_PASS;
 }
 
-/* Counts frames by the CPU that goes on with them. */
+/* Counts frames of Ethernet type 0x88b5 by the CPU that goes on with them. */
 SEC("xdp/cpumap")
 int arrived(struct xdp_md *ctx)
 {
-	add(bpf_get_smp_processor_id() & 3);
+	struct ethhdr *eth = (void *)(long)ctx->data;
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	if (eth->h_proto == __builtin_bswap16(0x88b5))
+		add(bpf_get_smp_processor_id() & 3);
 	return XDP_PASS;
 }
 
