@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BpfObject, type LoadOptions, lpmKey } from 'bpf-loader-ts';
+import { BpfObject, type LoadOptions, lpmKey, type ReadOnlyView, RingBuffer } from 'bpf-loader-ts';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { afterAll, afterEach } from 'vitest';
 
@@ -69,6 +69,26 @@ export const basic = (options: LoadOptions = {}): BpfObject =>
 /** test/bpf/maps.bpf.c, loaded; closed after the test. */
 export const mapsObject = (options: LoadOptions = {}): BpfObject =>
   own(new BpfObject(compile('maps'))).load(options);
+
+/** test/bpf/ring.bpf.c, loaded, with a consumer that knows where the program counts what it drops; closed after the test. */
+export function ringObject(): {
+  object: BpfObject;
+  ring: RingBuffer;
+  bss: ReadOnlyView;
+  emit: (n: number) => void;
+} {
+  const object = own(new BpfObject(compile('ring'))).load();
+  const memory = own(object.map('.bss').mmap({ writable: false }));
+  // Where variables lie is known once libbpf has opened the object: here, in the order of the source.
+  const ring = own(new RingBuffer(object.map('events'), { dropped: { memory, offset: 8 } }));
+  const program = object.program('emit');
+  return {
+    object,
+    ring,
+    bss: memory.reader(),
+    emit: (n) => void program.testRun({ data: FRAME, repeat: n }),
+  };
+}
 
 /** Packed u32s and u64s, as a batch has them. */
 export const u32s = (numbers: Iterable<number>): Uint8Array =>
