@@ -8,6 +8,8 @@
         "native/libbpf_log.c",
         "native/object.c",
         "native/map.c",
+        "native/map_batch.c",
+        "native/map_mmap.c",
         "native/prog.c",
         "native/link.c",
         "native/look.c",

@@ -9,6 +9,8 @@ NAPI_MODULE_INIT()
 {
 	object_init(env, exports);
 	map_init(env, exports);
+	map_batch_init(env, exports);
+	map_mmap_init(env, exports);
 	prog_init(env, exports);
 	link_init(env, exports);
 	look_init(env, exports);

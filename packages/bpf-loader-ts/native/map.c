@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Maps by fd: system calls for those that have no other way, mmap for those that do; pins.
+ * Maps by fd: making, finding, describing and freezing them, their elements one at a time; pins.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fd_is.h"
+#include "map_arg.h"
 #include "util.h"
 
-/* mapCreate(type, name, keySize, valueSize, maxEntries, flags) -> fd */
+/* mapCreate(type, name, keySize, valueSize, maxEntries, flags[, innerFd, numaNode, mapExtra]) -> fd */
 static napi_value map_create(napi_env env, napi_callback_info info)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	uint32_t type, key, value, max, flags;
+	uint32_t type, key, value, max, flags, inner = 0, numa = 0;
+	int64_t extra = 0;
 	struct args a;
 	char name[64];
 	int fd;
@@ -27,7 +27,14 @@ static napi_value map_create(napi_env env, napi_callback_info info)
 	    !arg_u32(&a, 3, "valueSize", &value) || !arg_u32(&a, 4, "maxEntries", &max) ||
 	    !arg_u32(&a, 5, "flags", &flags))
 		return NULL;
+	if ((!arg_absent(&a, 6) && !arg_u32(&a, 6, "innerMap", &inner)) ||
+	    (!arg_absent(&a, 7) && !arg_u32(&a, 7, "numaNode", &numa)) ||
+	    (!arg_absent(&a, 8) && !arg_i64(&a, 8, "mapExtra", &extra)))
+		return NULL;
 	opts.map_flags = flags;
+	opts.inner_map_fd = inner;
+	opts.numa_node = numa;
+	opts.map_extra = extra;
 	fd = bpf_map_create(type, name, key, value, max, &opts);
 	return fd < 0 ? throw_errno(env, -fd, "bpf(BPF_MAP_CREATE)") : mk_i32(env, fd);
 }
@@ -47,6 +54,20 @@ bool fd_is(int fd, const char *kind)
 		return true;
 	to[n] = 0;
 	return !strncmp(to, "anon_inode:", 11) && !strcmp(to + 11 + (to[11] == '['), kind);
+}
+
+bool map_arg_bytes(struct args *a, size_t i, const char *name, size_t least, size_t most, void **p)
+{
+	char msg[128];
+	size_t len;
+
+	if (!arg_bytes(a, i, name, p, &len))
+		return false;
+	if (len >= least && len <= most)
+		return true;
+	snprintf(msg, sizeof(msg), "%s is %zu bytes long, not %zu%s", name, len, least, least == most ? "" : " or more");
+	napi_throw_range_error(a->env, "ERR_OUT_OF_RANGE", msg);
+	return false;
 }
 
 static napi_value map_info(napi_env env, napi_callback_info info)
@@ -71,54 +92,108 @@ static napi_value map_info(napi_env env, napi_callback_info info)
 	set_prop(env, r, "valueSize", mk_u32(env, mi.value_size));
 	set_prop(env, r, "maxEntries", mk_u32(env, mi.max_entries));
 	set_prop(env, r, "flags", mk_u32(env, mi.map_flags));
+	set_prop(env, r, "mapExtra", mk_f64(env, (double)mi.map_extra));
+	set_prop(env, r, "ifindex", mk_u32(env, mi.ifindex));
+	set_prop(env, r, "btfId", mk_u32(env, mi.btf_id));
+	set_prop(env, r, "btfKeyTypeId", mk_u32(env, mi.btf_key_type_id));
+	set_prop(env, r, "btfValueTypeId", mk_u32(env, mi.btf_value_type_id));
 	return r;
 }
 
-/*
- * The kernel takes sizes on trust. map.ts checks them and says what they must be; the comparison here is with the true length of the
- * memory, which no getter of a subclass can lie about.
- */
+static napi_value map_fd_by_id(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	uint32_t id;
+	int fd;
+
+	if (!args_get(env, info, &a, 1) || !arg_u32(&a, 0, "id", &id))
+		return NULL;
+	fd = bpf_map_get_fd_by_id(id);
+	return fd < 0 ? throw_errno(env, errno, "bpf(BPF_MAP_GET_FD_BY_ID)") : mk_i32(env, fd);
+}
+
+/* mapNextId(id) -> the next greater id of a map, 0 at the end */
+static napi_value map_next_id(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	uint32_t id;
+
+	if (!args_get(env, info, &a, 1) || !arg_u32(&a, 0, "id", &id))
+		return NULL;
+	if (!bpf_map_get_next_id(id, &id))
+		return mk_u32(env, id);
+	return errno == ENOENT ? mk_u32(env, 0) : throw_errno(env, errno, "bpf(BPF_MAP_GET_NEXT_ID)");
+}
+
+/* mapFreeze(fd) -> 0 | -errno */
+static napi_value map_freeze(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	int32_t fd;
+
+	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "fd", &fd))
+		return NULL;
+	return mk_i32(env, bpf_map_freeze(fd) ? -errno : 0);
+}
+
+/* The memory of a key or a value: exactly `want` bytes. */
 static bool sized(struct args *a, size_t i, const char *name, uint32_t want, void **p)
 {
-	char msg[96];
-	size_t len;
-
-	if (!arg_bytes(a, i, name, p, &len))
-		return false;
-	if (len == want)
-		return true;
-	snprintf(msg, sizeof(msg), "%s is %zu bytes long, not %u", name, len, want);
-	napi_throw_range_error(a->env, "ERR_OUT_OF_RANGE", msg);
-	return false;
+	return map_arg_bytes(a, i, name, want, want, p);
 }
 
-/* mapLookup(fd, keySize, valueBytes, key, value) -> 0 | -errno */
-static napi_value map_lookup(napi_env env, napi_callback_info info)
+/* A key; null for a map whose keys have no bytes, such as a queue's. */
+static bool keyed(struct args *a, size_t i, uint32_t want, void **p)
+{
+	*p = NULL;
+	return (!want && arg_absent(a, i)) || sized(a, i, "key", want, p);
+}
+
+/* What lookups and updates share: (fd, keySize, valueBytes, key | null, value, flags) */
+struct element {
+	int32_t fd;
+	uint32_t flags;
+	void *key, *value;
+};
+
+static bool element_args(napi_env env, napi_callback_info info, struct element *e)
 {
 	uint32_t ksize, vsize;
-	void *key, *value;
 	struct args a;
-	int32_t fd;
 
-	if (!args_get(env, info, &a, 5) || !arg_i32(&a, 0, "fd", &fd) || !arg_u32(&a, 1, "keySize", &ksize) ||
-	    !arg_u32(&a, 2, "valueBytes", &vsize) || !sized(&a, 3, "key", ksize, &key) || !sized(&a, 4, "value", vsize, &value))
-		return NULL;
-	return mk_i32(env, bpf_map_lookup_elem(fd, key, value) ? -errno : 0);
+	return args_get(env, info, &a, 6) && arg_i32(&a, 0, "fd", &e->fd) && arg_u32(&a, 1, "keySize", &ksize) &&
+	       arg_u32(&a, 2, "valueBytes", &vsize) && keyed(&a, 3, ksize, &e->key) &&
+	       sized(&a, 4, "value", vsize, &e->value) && arg_u32(&a, 5, "flags", &e->flags);
 }
 
-/* mapUpdate(fd, keySize, valueBytes, key, value, flags) -> 0 | -errno */
+/* mapLookup(element) -> 0 | -errno; of a Bloom filter, whether it holds `value` */
+static napi_value map_lookup(napi_env env, napi_callback_info info)
+{
+	struct element e;
+
+	if (!element_args(env, info, &e))
+		return NULL;
+	return mk_i32(env, bpf_map_lookup_elem_flags(e.fd, e.key, e.value, e.flags) ? -errno : 0);
+}
+
+/* mapLookupAndDelete(element) -> 0 | -errno */
+static napi_value map_lookup_and_delete(napi_env env, napi_callback_info info)
+{
+	struct element e;
+
+	if (!element_args(env, info, &e))
+		return NULL;
+	return mk_i32(env, bpf_map_lookup_and_delete_elem_flags(e.fd, e.key, e.value, e.flags) ? -errno : 0);
+}
+
+/* mapUpdate(element) -> 0 | -errno */
 static napi_value map_update(napi_env env, napi_callback_info info)
 {
-	uint32_t ksize, vsize, flags;
-	void *key, *value;
-	struct args a;
-	int32_t fd;
+	struct element e;
 
-	if (!args_get(env, info, &a, 6) || !arg_i32(&a, 0, "fd", &fd) || !arg_u32(&a, 1, "keySize", &ksize) ||
-	    !arg_u32(&a, 2, "valueBytes", &vsize) || !sized(&a, 3, "key", ksize, &key) ||
-	    !sized(&a, 4, "value", vsize, &value) || !arg_u32(&a, 5, "flags", &flags))
+	if (!element_args(env, info, &e))
 		return NULL;
-	return mk_i32(env, bpf_map_update_elem(fd, key, value, flags) ? -errno : 0);
+	return mk_i32(env, bpf_map_update_elem(e.fd, e.key, e.value, e.flags) ? -errno : 0);
 }
 
 /* mapDelete(fd, keySize, key) -> 0 | -errno */
@@ -152,93 +227,6 @@ static napi_value map_next_key(napi_env env, napi_callback_info info)
 	return mk_i32(env, bpf_map_get_next_key(fd, key, next) ? -errno : 0);
 }
 
-struct mapping {
-	void *addr;
-	size_t len;
-};
-
-static void unmap(struct mapping *m)
-{
-	if (m->addr)
-		munmap(m->addr, m->len);
-	m->addr = NULL;
-}
-
-static void mapping_finalize(napi_env env, void *data, void *hint)
-{
-	unmap(hint);
-	free(hint);
-}
-
-/*
- * mmap(fd, length, offset, writable) -> ArrayBuffer over the map's own memory. Only of maps: a file that shrinks would be SIGBUS at the
- * next load. `m` lives until the finalizer ran, which is after the buffer was collected; munmap() is impossible then.
- */
-static napi_value map_mmap(napi_env env, napi_callback_info info)
-{
-	struct mapping *m;
-	int64_t len, off;
-	struct args a;
-	napi_value ab;
-	bool writable;
-	int32_t fd;
-	int err;
-
-	if (!args_get(env, info, &a, 4) || !arg_i32(&a, 0, "fd", &fd) || !arg_i64(&a, 1, "length", &len) ||
-	    !arg_i64(&a, 2, "offset", &off) || !arg_bool(&a, 3, "writable", &writable))
-		return NULL;
-	if (len <= 0 || off < 0 || !fd_is(fd, "bpf-map"))
-		return throw_errno(env, EINVAL, "mmap");
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return throw_errno(env, ENOMEM, "mmap");
-	m->len = len;
-	m->addr = mmap(NULL, len, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, off);
-	if (m->addr == MAP_FAILED) {
-		err = errno;
-		free(m);
-		return throw_errno(env, err, "mmap");
-	}
-	if (napi_create_external_arraybuffer(env, m->addr, len, mapping_finalize, m, &ab) != napi_ok) {
-		unmap(m);
-		free(m);
-		return throw_errno(env, ENOTSUP, "napi_create_external_arraybuffer");
-	}
-	/* from here on the finalizer owns m */
-	if (napi_wrap(env, ab, m, NULL, NULL, NULL) != napi_ok)
-		return throw_errno(env, ENOTSUP, "napi_wrap");
-	return ab;
-}
-
-/*
- * munmap(buffer): at once. Views of it become empty: a later access reads undefined and crashes nothing. The wrap goes first, so that
- * a second call cannot find `m`, whose finalizer may run any time after the detaching.
- */
-static napi_value map_munmap(napi_env env, napi_callback_info info)
-{
-	struct mapping *m = NULL;
-	bool is = false, gone = true;
-	struct args a;
-
-	if (!args_get(env, info, &a, 1))
-		return NULL;
-	napi_is_arraybuffer(env, a.v[0], &is);
-	if (is)
-		napi_is_detached_arraybuffer(env, a.v[0], &gone);
-	/* detached by somebody else (ArrayBuffer.transfer): the memory is another buffer's now, and goes with that */
-	if (gone || napi_remove_wrap(env, a.v[0], (void **)&m) != napi_ok || !m)
-		return throw_errno(env, EINVAL, "munmap");
-	if (napi_detach_arraybuffer(env, a.v[0]) != napi_ok)
-		return throw_errno(env, EBUSY, "munmap");
-	unmap(m);
-	return mk_undefined(env);
-}
-
-static napi_value page_size(napi_env env, napi_callback_info info)
-{
-	return mk_u32(env, (uint32_t)sysconf(_SC_PAGESIZE));
-}
-
 static napi_value obj_pin(napi_env env, napi_callback_info info)
 {
 	char path[4096];
@@ -250,15 +238,18 @@ static napi_value obj_pin(napi_env env, napi_callback_info info)
 	return bpf_obj_pin(fd, path) ? throw_errno(env, errno, "bpf(BPF_OBJ_PIN)") : mk_undefined(env);
 }
 
+/* objGet(path, flags) -> fd */
 static napi_value obj_get(napi_env env, napi_callback_info info)
 {
+	LIBBPF_OPTS(bpf_obj_get_opts, opts);
 	char path[4096];
 	struct args a;
 	int fd;
 
-	if (!args_get(env, info, &a, 1) || !arg_str(&a, 0, "path", path, sizeof(path)))
+	if (!args_get(env, info, &a, 2) || !arg_str(&a, 0, "path", path, sizeof(path)) ||
+	    !arg_u32(&a, 1, "flags", &opts.file_flags))
 		return NULL;
-	fd = bpf_obj_get(path);
+	fd = bpf_obj_get_opts(path, &opts);
 	return fd < 0 ? throw_errno(env, errno, "bpf(BPF_OBJ_GET)") : mk_i32(env, fd);
 }
 
@@ -266,13 +257,14 @@ void map_init(napi_env env, napi_value exports)
 {
 	export_fn(env, exports, "mapCreate", map_create);
 	export_fn(env, exports, "mapInfo", map_info);
+	export_fn(env, exports, "mapFdById", map_fd_by_id);
+	export_fn(env, exports, "mapNextId", map_next_id);
+	export_fn(env, exports, "mapFreeze", map_freeze);
 	export_fn(env, exports, "mapLookup", map_lookup);
+	export_fn(env, exports, "mapLookupAndDelete", map_lookup_and_delete);
 	export_fn(env, exports, "mapUpdate", map_update);
 	export_fn(env, exports, "mapDelete", map_delete);
 	export_fn(env, exports, "mapNextKey", map_next_key);
-	export_fn(env, exports, "pageSize", page_size);
-	export_fn(env, exports, "mmap", map_mmap);
-	export_fn(env, exports, "munmap", map_munmap);
 	export_fn(env, exports, "objPin", obj_pin);
 	export_fn(env, exports, "objGet", obj_get);
 }

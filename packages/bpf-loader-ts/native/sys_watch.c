@@ -195,9 +195,29 @@ static napi_value watch_ref(napi_env env, napi_callback_info info)
 	return mk_undefined(env);
 }
 
+/* watchPause(handle, paused): a paused watch calls nobody and holds nothing alive */
+static napi_value watch_pause(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	struct watch *w;
+	bool paused;
+	int rc;
+
+	if (!args_get(env, info, &a, 2) || !arg_bool(&a, 1, "paused", &paused))
+		return NULL;
+	w = watch_arg(&a);
+	if (!w)
+		return NULL;
+	if (w->closing)
+		return mk_undefined(env);
+	rc = paused ? uv_poll_stop(&w->poll) : uv_poll_start(&w->poll, UV_READABLE, on_ready);
+	return rc < 0 ? throw_errno(env, -rc, "uv_poll_start") : mk_undefined(env);
+}
+
 void sys_watch_init(napi_env env, napi_value exports)
 {
 	EXPORT_FN(env, exports, "watchFd", watch_fd);
 	EXPORT_FN(env, exports, "unwatchFd", unwatch_fd);
 	EXPORT_FN(env, exports, "watchRef", watch_ref);
+	EXPORT_FN(env, exports, "watchPause", watch_pause);
 }

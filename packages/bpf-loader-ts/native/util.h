@@ -55,6 +55,8 @@ void export_fn(napi_env env, napi_value exports, const char *name, napi_callback
 /* One per source file: adds that file's functions to the exports object. */
 void object_init(napi_env env, napi_value exports);
 void map_init(napi_env env, napi_value exports);
+void map_batch_init(napi_env env, napi_value exports);
+void map_mmap_init(napi_env env, napi_value exports);
 void prog_init(napi_env env, napi_value exports);
 void link_init(napi_env env, napi_value exports);
 void look_init(napi_env env, napi_value exports);

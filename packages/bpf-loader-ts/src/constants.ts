@@ -159,6 +159,9 @@ const named =
   (n: number): string =>
     names[n] ?? `type ${n}`;
 
+/** A map type's name, as bpftool prints it. */
+export type MapTypeName = (typeof MAP_TYPES)[number];
+
 /** enum bpf_map_type: `MapType.percpu_hash` is 5. */
 export const MapType = numbers(MAP_TYPES);
 /** enum bpf_prog_type. */
@@ -182,11 +185,14 @@ export const BPF_F_LOCK = 4;
 
 /** Flags of map creation. */
 export const BPF_F_NO_PREALLOC = 1 << 0;
+export const BPF_F_NO_COMMON_LRU = 1 << 1;
+export const BPF_F_NUMA_NODE = 1 << 2;
 export const BPF_F_RDONLY = 1 << 3;
 export const BPF_F_WRONLY = 1 << 4;
 export const BPF_F_RDONLY_PROG = 1 << 7;
 export const BPF_F_WRONLY_PROG = 1 << 8;
 export const BPF_F_MMAPABLE = 1 << 10;
+export const BPF_F_INNER_MAP = 1 << 12;
 /** Flags of an attachment among others (Linux 6.6). */
 export const BPF_F_BEFORE = 1 << 3;
 export const BPF_F_AFTER = 1 << 4;

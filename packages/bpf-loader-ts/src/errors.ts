@@ -7,6 +7,7 @@ export const BPF_ERROR_CODES = {
   BPF_LOAD: 'the kernel refused a program or a map',
   BPF_ATTACH: 'a program cannot be attached, replaced or detached',
   BPF_MAP: 'a map operation failed',
+  BPF_READONLY: 'a store to a frozen or read-only map or mapping',
   BPF_PIN: 'pinning or opening a pin failed',
   BPF_RUN: 'a test run failed',
   BPF_PERMISSION: 'the process may not do this: it needs CAP_BPF and CAP_NET_ADMIN',
@@ -17,22 +18,27 @@ export const BPF_ERROR_CODES = {
 
 export type BpfErrorCode = keyof typeof BPF_ERROR_CODES;
 
-/** What the loader throws. `errno` is the kernel's error name; `log` the verifier's or libbpf's words. */
+/**
+ * What the loader throws. `errno` is the kernel's error name; `log` the verifier's or libbpf's words; `count` how many elements of a batch
+ * were done before the error.
+ */
 export class BpfError extends Error {
   readonly code: BpfErrorCode;
   readonly errno: string | undefined;
   readonly log: string | undefined;
+  readonly count: number | undefined;
 
   constructor(
     code: BpfErrorCode,
     message: string,
-    detail: { errno?: string; log?: string; cause?: unknown } = {},
+    detail: { errno?: string; log?: string; cause?: unknown; count?: number } = {},
   ) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = 'BpfError';
     this.code = code;
     this.errno = detail.errno;
     this.log = detail.log;
+    this.count = detail.count;
   }
 }
 
@@ -62,24 +68,29 @@ const isVerifierLog = (log: string | undefined): boolean =>
 /** What util.c throws for an argument of a wrong type or range. */
 const BAD_ARGUMENT = new Set(['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_MISSING_ARGS']);
 
+/** What the addon threw as a BpfError of this code that says what was being done; any other error as it is. */
+export function toBpfError(code: BpfErrorCode, doing: string, e: unknown): unknown {
+  if (e instanceof Error && BAD_ARGUMENT.has((e as Error & { code?: string }).code ?? ''))
+    return new BpfError('BPF_ARGUMENT', `${doing}: ${e.message}`, { cause: e });
+  if (!isNative(e)) return e;
+  const log = e.log && e.log.length > 0 ? e.log : undefined;
+  const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
+  const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
+  if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
+    return new BpfError(
+      'BPF_PERMISSION',
+      `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`,
+      detail,
+    );
+  const why = log === undefined ? undefined : summarizeLog(log);
+  return new BpfError(verifier ? 'BPF_VERIFIER' : code, `${doing}: ${why ?? e.message}`, detail);
+}
+
 /** Runs `fn`, turning what the addon throws into a BpfError of this code that says what was being done. */
 export function wrap<T>(code: BpfErrorCode, doing: string, fn: () => T): T {
   try {
     return fn();
   } catch (e) {
-    if (e instanceof Error && BAD_ARGUMENT.has((e as Error & { code?: string }).code ?? ''))
-      throw new BpfError('BPF_ARGUMENT', `${doing}: ${e.message}`, { cause: e });
-    if (!isNative(e)) throw e;
-    const log = e.log && e.log.length > 0 ? e.log : undefined;
-    const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
-    const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
-    if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
-      throw new BpfError(
-        'BPF_PERMISSION',
-        `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`,
-        detail,
-      );
-    const why = log === undefined ? undefined : summarizeLog(log);
-    throw new BpfError(verifier ? 'BPF_VERIFIER' : code, `${doing}: ${why ?? e.message}`, detail);
+    throw toBpfError(code, doing, e);
   }
 }

@@ -1,8 +1,43 @@
 import './sys/dispose.js';
 import { native } from './binding.js';
-import { BpfError, wrap } from './errors.js';
+import { BpfError, errnoOf, wrap } from './errors.js';
 import { track } from './leaks.js';
+import { whyReadOnly } from './map/failed.js';
 import { ReadOnlyView } from './readonly-view.js';
+
+/** Bytes of a page of memory: the unit of mappings. */
+export const PAGE_SIZE: number = native.pageSize();
+
+/** Memory that can be stored to, of a map that may not be: told from a lack of permission. */
+function mapWritable<T>(fd: number, doing: string, make: () => T): T {
+  return wrap('BPF_MAP', doing, () => {
+    try {
+      return make();
+    } catch (e) {
+      const why = ['EPERM', 'EACCES'].includes(errnoOf(e) ?? '') ? whyReadOnly(fd) : undefined;
+      if (why === undefined) throw e;
+      throw new BpfError('BPF_READONLY', `${doing}: ${why}: map it with { writable: false }`, {
+        errno: errnoOf(e)!,
+        cause: e,
+      });
+    }
+  });
+}
+
+/** @internal See BpfMap.mmapShared. */
+export function mapShared(fd: number, length: number): SharedArrayBuffer {
+  const doing = `shared mapping of ${length} bytes`;
+  try {
+    return mapWritable(fd, doing, () => native.mmapShared(fd, length, 0));
+  } catch (e) {
+    if (!(e instanceof BpfError) || e.errno !== 'ENOSYS') throw e;
+    throw new BpfError(
+      'BPF_UNSUPPORTED',
+      `${doing}: Node ${process.version} cannot make a SharedArrayBuffer of given memory: it takes 22.23, 24.21 or 26.10`,
+      { errno: 'ENOSYS', cause: e },
+    );
+  }
+}
 
 /** For the ring buffer alone, which keeps its typed arrays to itself and never stores through them. Not exported by the package. */
 export let bufferOf: (mapping: Mapping) => ArrayBuffer;
@@ -24,7 +59,7 @@ export class Mapping implements Disposable {
    * Maps `length` bytes of the map `fd` from `offset` (both multiples of the page size). An array needs BPF_F_MMAPABLE (Linux 5.5).
    */
   constructor(fd: number, length: number, offset = 0, writable = true) {
-    this.#buffer = wrap('BPF_MAP', `mmap of ${length} bytes`, () =>
+    this.#buffer = mapWritable(fd, `mmap of ${length} bytes`, () =>
       native.mmap(fd, length, offset, writable),
     );
     this.#untrack = track(`mapping of ${length} bytes`);
@@ -33,7 +68,7 @@ export class Mapping implements Disposable {
 
   /** The memory itself. Only of a writable mapping: a store into another would be SIGSEGV, so nothing that can store is handed out. */
   get buffer(): ArrayBuffer {
-    if (!this.writable) throw new BpfError('BPF_ARGUMENT', 'the mapping is read-only: use reader()');
+    if (!this.writable) throw new BpfError('BPF_READONLY', 'the mapping is read-only: use reader()');
     return this.#buffer;
   }
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { native } from './binding.js';
+import { BPF_F_RDONLY } from './constants.js';
 import { BpfError, wrap } from './errors.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -58,6 +59,6 @@ export function pinFd(fd: number, what: string, path: string): void {
   wrap('BPF_PIN', `pin ${what} at ${path}`, () => native.objPin(fd, path));
 }
 
-/** The descriptor of what is pinned at `path`. */
-export const openPin = (what: string, path: string): number =>
-  wrap('BPF_PIN', `open ${what} ${path}`, () => native.objGet(path));
+/** The descriptor of what is pinned at `path`. Only maps can be opened read-only. */
+export const openPin = (what: string, path: string, readOnly = false): number =>
+  wrap('BPF_PIN', `open ${what} ${path}`, () => native.objGet(path, readOnly ? BPF_F_RDONLY : 0));

@@ -1,7 +1,7 @@
 import { BpfError } from './errors.js';
 
 const refuse = (): never => {
-  throw new BpfError('BPF_ARGUMENT', 'this memory is read-only');
+  throw new BpfError('BPF_READONLY', 'this memory is read-only');
 };
 
 /**

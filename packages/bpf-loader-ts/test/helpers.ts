@@ -3,7 +3,14 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BpfObject, type LoadOptions, parseSpec } from 'bpf-loader-ts';
+import {
+  type BpfObject,
+  type LoadOptions,
+  lpmKey,
+  parseSpec,
+  type ReadOnlyView,
+  RingBuffer,
+} from 'bpf-loader-ts';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { afterAll, afterEach } from 'vitest';
 
@@ -64,6 +71,42 @@ export function compile(name: string): string {
 
 /** test/bpf/basic.bpf.c, loaded; closed after the test. */
 export const basic = (options: LoadOptions = {}): BpfObject => own(parseSpec(compile('basic')).load(options));
+
+/** test/bpf/maps.bpf.c, loaded; closed after the test. */
+export const mapsObject = (options: LoadOptions = {}): BpfObject =>
+  own(parseSpec(compile('maps')).load(options));
+
+/** test/bpf/ring.bpf.c, loaded, with a consumer that knows where the program counts what it drops; closed after the test. */
+export function ringObject(): {
+  object: BpfObject;
+  ring: RingBuffer;
+  bss: ReadOnlyView;
+  emit: (n: number) => void;
+} {
+  const object = own(parseSpec(compile('ring')).load());
+  const memory = own(object.map('.bss').mmap({ writable: false }));
+  const ring = own(new RingBuffer(object.map('events'), { dropped: object.variable('dropped') }));
+  const program = object.program('emit');
+  return {
+    object,
+    ring,
+    bss: memory.reader(),
+    emit: (n) => void program.testRun({ data: FRAME, repeat: n }),
+  };
+}
+
+/** Packed u32s and u64s, as a batch has them. */
+export const u32s = (numbers: Iterable<number>): Uint8Array =>
+  new Uint8Array(Uint32Array.from(numbers).buffer);
+export const u64s = (numbers: Iterable<number>): Uint8Array =>
+  new Uint8Array(BigUint64Array.from([...numbers], BigInt).buffer);
+
+/** Packed keys of an lpm_trie for n different prefixes of IPv4, and numbers for them. */
+export function lpmEntries(n: number): { keys: Uint8Array; prefixes: number[] } {
+  const prefixes = Array.from({ length: n }, (_, i) => i);
+  const keys = prefixes.map((i) => lpmKey(24, Uint8Array.of(10, i >> 8, i & 255, 0)));
+  return { keys: new Uint8Array(keys.flatMap((k) => [...k])), prefixes };
+}
 
 /** A frame for test runs. */
 export const FRAME = new Uint8Array(64);

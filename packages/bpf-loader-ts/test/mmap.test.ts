@@ -96,7 +96,7 @@ describe('a read-only mapping', () => {
     expect([...reader.slice(0, 4)]).toEqual([6, 0, 0, 0]);
     expect(() => reader.getInt32(PAGE_SIZE)).toThrow(RangeError);
 
-    const refused = expect.objectContaining(bpfError('BPF_ARGUMENT'));
+    const refused = expect.objectContaining(bpfError('BPF_READONLY'));
     for (const access of ['int32', 'uint32', 'uint8', 'float64', 'bigUint64', 'view'] as const)
       expect(() => mapping[access]()).toThrow(refused);
     expect(() => mapping.buffer).toThrow(refused);
@@ -145,6 +145,67 @@ describe('refusals', () => {
     expect(() => new Mapping(event.fd, PAGE_SIZE)).toThrow(failed);
     expect(() => new Mapping(fd, PAGE_SIZE, 0, 1 as unknown as boolean)).toThrow(
       /writable must be a boolean/,
+    );
+  });
+});
+
+describe('a shared mapping', () => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const since: { readonly [major: number]: number } = { 22: 23, 24: 21, 26: 10 };
+  const has = minor >= (since[major] ?? Number.POSITIVE_INFINITY) || major > 26;
+
+  it(has ? 'is one memory for all threads' : 'is unsupported by this Node, and says which can', async () => {
+    const object = basic();
+    const map = object.map('cells');
+    if (!has) {
+      expect(() => map.mmapShared()).toThrow(
+        expect.objectContaining({
+          ...bpfError('BPF_UNSUPPORTED', 'ENOSYS'),
+          message: expect.stringMatching(/22\.23, 24\.21 or 26\.10/),
+        }),
+      );
+      return;
+    }
+    const shared = map.mmapShared();
+    expect([shared instanceof SharedArrayBuffer, shared.byteLength]).toEqual([true, PAGE_SIZE]);
+    const words = new Int32Array(shared);
+    const worker = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads');
+       const words = new Int32Array(workerData);
+       parentPort.postMessage('up');
+       const how = Atomics.wait(words, ${CELL}, 0, 10000);
+       parentPort.postMessage([how, words[${CELL + WORD}]]);`,
+      { eval: true, workerData: shared },
+    );
+    const messages: unknown[] = [];
+    await new Promise<void>((resolve, reject) => {
+      worker.on('error', reject);
+      worker.on('message', (m) => {
+        messages.push(m);
+        if (messages.length === 2) return resolve();
+        const wake = (): void => {
+          words[CELL + WORD] = 4711;
+          Atomics.store(words, CELL, 1);
+          if (Atomics.notify(words, CELL) === 0) setTimeout(wake, 1);
+        };
+        wake();
+      });
+    });
+    expect(messages).toEqual(['up', [expect.stringMatching(/^(ok|not-equal)$/), 4711]]);
+    await worker.terminate();
+    // The program stores to it and reads from it; closing the map does not take it away.
+    expect(object.program('count').testRun({ data: FRAME }).retval).toBe(4711);
+    object.close();
+    expect(words[0]).toBe(3);
+  });
+
+  it('of a map that is frozen or cannot be mapped: none', () => {
+    const object = basic();
+    expect(() => object.map('percpu').mmapShared()).toThrow(
+      expect.objectContaining(bpfError('BPF_ARGUMENT')),
+    );
+    expect(() => object.map('.rodata').mmapShared()).toThrow(
+      expect.objectContaining({ code: has ? 'BPF_READONLY' : 'BPF_UNSUPPORTED' }),
     );
   });
 });

@@ -213,7 +213,7 @@ describe('variables', () => {
       message: expect.stringMatching(/constant/),
     });
     expect(() => (c32.memory as DataView).setUint32(c32.offset, 1)).toThrow(
-      expect.objectContaining(bpfError('BPF_ARGUMENT')),
+      expect.objectContaining(bpfError('BPF_READONLY')),
     );
     expect(thrown(() => object.variable('runs').set(-1n)).message).toMatch(/runs is -1, not a bigint/);
     expect(thrown(() => object.variable('nope')).message).toMatch(/no variable nope; it has .*runs/);

@@ -6,6 +6,7 @@ const sys = native as {
   watchFd(fd: number, callback: (status: number) => void, ref: boolean): object;
   unwatchFd(handle: object): void;
   watchRef(handle: object, keepAlive: boolean): void;
+  watchPause(handle: object, paused: boolean): void;
 };
 
 export interface WatchOptions {
@@ -18,6 +19,9 @@ export interface FdWatch extends Disposable {
   close(): void;
   ref(): this;
   unref(): this;
+  /** No callbacks until resume(); a paused watch does not keep the process alive. Both may be repeated, and do nothing once closed. */
+  pause(): this;
+  resume(): this;
 }
 
 /**
@@ -41,6 +45,14 @@ export function watchFd(fd: number, callback: (status: number) => void, options:
     },
     unref() {
       sys.watchRef(handle, false);
+      return this;
+    },
+    pause() {
+      sys.watchPause(handle, true);
+      return this;
+    },
+    resume() {
+      sys.watchPause(handle, false);
       return this;
     },
     [Symbol.dispose]: close,
