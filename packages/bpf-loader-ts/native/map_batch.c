@@ -12,8 +12,8 @@
 /* the kernel's own, of include/linux/errno.h: what it answers when a type lacks an operation */
 #define KERNEL_ENOTSUPP 524
 
-/* Tries of a batch that the kernel breaks off without progress, since others change the map. */
-#define INTERRUPTED_MAX 64
+/* Tries of a batch that the kernel breaks off without progress, since others hold a bucket. */
+#define BUSY_MAX 64
 
 /* Where a walk stands between two calls, in memory of the caller's: behind it lie two keys. */
 struct walk {
@@ -44,7 +44,7 @@ static int read_batches(struct reading *r)
 	LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = r->flags);
 	int (*read)(int, void *, void *, void *, void *, __u32 *, const struct bpf_map_batch_opts *) =
 		r->remove ? bpf_map_lookup_and_delete_batch : bpf_map_lookup_batch;
-	int interrupted = 0;
+	int busy = 0;
 
 	for (;;) {
 		uint32_t room = r->cap - r->w.count, n = room;
@@ -66,11 +66,7 @@ static int read_batches(struct reading *r)
 		r->w.started |= n > 0;
 		if (err == ENOENT)
 			return 0;
-		if (err == EINTR || err == EAGAIN) {
-			if (n || interrupted++ < INTERRUPTED_MAX)
-				continue;
-		}
-		if (err)
+		if (err && !(err == EBUSY && (n || busy++ < BUSY_MAX)))
 			return -err;
 	}
 }
@@ -147,7 +143,8 @@ static napi_value map_read(napi_env env, napi_callback_info info)
 	r.next = r.position + step;
 	if (!r.w.single) {
 		rc = read_batches(&r);
-		r.w.single = no_batch(-rc) && !r.w.started;
+		/* EINTR: a slot without a value, before Linux 6.14; only types whose position is a key give it */
+		r.w.single = rc == -EINTR || (no_batch(-rc) && !r.w.started);
 	}
 	if (r.w.single)
 		rc = read_singly(&r);

@@ -3,19 +3,17 @@ import { BPF_F_MMAPABLE, MapType } from './constants.js';
 import { BpfError, wrap } from './errors.js';
 import { adopt, Handle } from './handle.js';
 import { deleteBatch, MapBatch, updateBatch } from './map/batch.js';
-import { POSSIBLE_CPUS } from './map/cpus.js';
 import { createMap, type MapOptions } from './map/create.js';
 import { attempt, fdInfo, mapFailed } from './map/failed.js';
 import { type MapInfo, mapInfo } from './map/info.js';
-import { isPerCpu, kindOf } from './map/kinds.js';
+import { kindOf } from './map/kinds.js';
+import { fillPerCpu, perCpu, round8, valueBytes } from './map/per-cpu.js';
 import { Mapping, mapShared, PAGE_SIZE } from './mmap.js';
 import { openPin, pinFd } from './pin.js';
 
 export { PAGE_SIZE } from './mmap.js';
 
 const ENOENT = -2;
-
-const round8 = (n: number): number => (n + 7) & ~7;
 
 /**
  * A BPF map by its file descriptor. Keys and values are bytes; sizes are checked. Types without keys, and those whose values stand for
@@ -32,7 +30,7 @@ export class BpfMap extends Handle {
     const info = mapInfo(fd);
     super(fd, `map ${info.name || info.id}`);
     this.info = info;
-    this.valueBytes = isPerCpu(info.type) ? round8(info.valueSize) * POSSIBLE_CPUS.length : info.valueSize;
+    this.valueBytes = valueBytes(info);
   }
 
   /** Takes over an open descriptor of a map; when it is none it throws and the descriptor stays the caller's. */
@@ -226,24 +224,13 @@ export class BpfMap extends Handle {
   /** The value of each possible CPU in a value of a per-CPU map, in the order of POSSIBLE_CPUS. Views, no copies. */
   perCpu(value: Uint8Array): Uint8Array[] {
     this.#check('value', value, this.valueBytes);
-    const each = this.valueBytes === this.info.valueSize ? this.valueBytes : this.stride;
-    return Array.from({ length: this.valueBytes / each }, (_, i) =>
-      value.subarray(i * each, i * each + this.info.valueSize),
-    );
+    return perCpu(this, value);
   }
 
   /** A value for update() of a per-CPU map from those of each possible CPU: perCpu() the other way round. */
   fromPerCpu(values: readonly Uint8Array[], into: Uint8Array = new Uint8Array(this.valueBytes)): Uint8Array {
     const places = this.perCpu(into);
-    if (values.length !== places.length)
-      throw new BpfError(
-        'BPF_ARGUMENT',
-        `${this.what} has values for ${places.length} CPUs, got ${values.length}`,
-      );
-    values.forEach((v, i) => {
-      this.#check('value', v, this.info.valueSize);
-      places[i]!.set(v);
-    });
+    fillPerCpu(this, values, places);
     return into;
   }
 

@@ -58,15 +58,6 @@ export function mapType(type: number | MapTypeName): number {
   throw new BpfError('BPF_ARGUMENT', `map type ${String(type)} is not known; there are ${known}`);
 }
 
-/** Per-CPU types: an element holds a value for every possible CPU. */
-const PER_CPU = new Set([
-  MapType.percpu_hash,
-  MapType.percpu_array,
-  MapType.lru_percpu_hash,
-  MapType.percpu_cgroup_storage,
-]);
-export const isPerCpu = (type: number): boolean => PER_CPU.has(type);
-
 /** What a view of a map's elements asks first: that the map is of a type it knows. */
 export function expectType(map: BpfMap, view: string, ...types: MapTypeName[]): void {
   if (!(map instanceof Handle) || !map.info) throw new BpfError('BPF_ARGUMENT', `${view} takes a BpfMap`);
