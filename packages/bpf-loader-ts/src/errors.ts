@@ -1,4 +1,6 @@
 import type { NativeError } from './binding.js';
+import { deliver } from './heard.js';
+import { explainPermission } from './permission.js';
 
 /** Every code a `BpfError` can carry. */
 export const BPF_ERROR_CODES = {
@@ -62,24 +64,32 @@ const isVerifierLog = (log: string | undefined): boolean =>
 /** What util.c throws for an argument of a wrong type or range. */
 const BAD_ARGUMENT = new Set(['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_MISSING_ARGS']);
 
+/** The program that a message of libbpf's is about. */
+const programOf = (log: string | undefined): string | undefined =>
+  log?.match(/^libbpf: prog '([^']+)': /m)?.[1];
+
+function translate(code: BpfErrorCode, doing: string, e: unknown): unknown {
+  if (e instanceof Error && BAD_ARGUMENT.has((e as Error & { code?: string }).code ?? ''))
+    return new BpfError('BPF_ARGUMENT', `${doing}: ${e.message}`, { cause: e });
+  if (!isNative(e)) return e;
+  const log = e.log && e.log.length > 0 ? e.log : undefined;
+  const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
+  const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
+  const program = code === 'BPF_LOAD' ? programOf(log) : undefined;
+  const what = program === undefined ? doing : `${doing}: program ${program}`;
+  if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
+    return new BpfError('BPF_PERMISSION', `${what}: ${e.message}; ${explainPermission()}`, detail);
+  const why = log === undefined ? undefined : summarizeLog(log);
+  return new BpfError(verifier ? 'BPF_VERIFIER' : code, `${what}: ${why ?? e.message}`, detail);
+}
+
 /** Runs `fn`, turning what the addon throws into a BpfError of this code that says what was being done. */
 export function wrap<T>(code: BpfErrorCode, doing: string, fn: () => T): T {
   try {
     return fn();
   } catch (e) {
-    if (e instanceof Error && BAD_ARGUMENT.has((e as Error & { code?: string }).code ?? ''))
-      throw new BpfError('BPF_ARGUMENT', `${doing}: ${e.message}`, { cause: e });
-    if (!isNative(e)) throw e;
-    const log = e.log && e.log.length > 0 ? e.log : undefined;
-    const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
-    const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
-    if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
-      throw new BpfError(
-        'BPF_PERMISSION',
-        `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`,
-        detail,
-      );
-    const why = log === undefined ? undefined : summarizeLog(log);
-    throw new BpfError(verifier ? 'BPF_VERIFIER' : code, `${doing}: ${why ?? e.message}`, detail);
+    throw translate(code, doing, e);
+  } finally {
+    deliver();
   }
 }

@@ -48,6 +48,11 @@ export interface LoadOptions {
   skip?: string[];
   /** expected_attach_type of programs, by name (AttachType). */
   attachTypes?: Record<string, number>;
+  /**
+   * What fentry, fexit, fmod_ret and freplace programs attach to, by name: a function of a loaded program, or of the kernel. Instead of
+   * what their sections name.
+   */
+  attachTargets?: Record<string, { function: string; program?: Program }>;
 }
 
 function readObject(path: string): Uint8Array {
@@ -75,6 +80,7 @@ export class BpfObject implements Disposable {
   readonly btf: Btf;
   readonly #handle: unknown;
   readonly #untrack: () => void;
+  #attachTypes: Record<string, number> = {};
   #open: (BpfMap | Program)[] = [];
   #state: 'opened' | 'loaded' | 'failed' | 'closed' = 'opened';
 
@@ -107,10 +113,18 @@ export class BpfObject implements Disposable {
   load(options: LoadOptions = {}): this {
     if (this.#state !== 'opened')
       throw new BpfError('BPF_CLOSED', `the object is ${this.#state}: it can be loaded once`);
-    const { maxEntries = {}, reuse = {}, constants = {}, skip = [], attachTypes = {} } = options;
+    const {
+      maxEntries = {},
+      reuse = {},
+      constants = {},
+      skip = [],
+      attachTypes = {},
+      attachTargets = {},
+    } = options;
     for (const name of [...Object.keys(maxEntries), ...Object.keys(reuse)])
       this.#named('map', this.maps, name);
-    for (const name of [...skip, ...Object.keys(attachTypes)]) this.#named('program', this.programs, name);
+    for (const name of [...skip, ...Object.keys(attachTypes), ...Object.keys(attachTargets)])
+      this.#named('program', this.programs, name);
     for (const [name, n] of Object.entries(maxEntries))
       wrap('BPF_MAP', `size of map ${name}`, () => native.objectMapMaxEntries(this.#handle, name, n));
     for (const [name, map] of Object.entries(reuse)) this.#reuse(name, map);
@@ -119,9 +133,14 @@ export class BpfObject implements Disposable {
       wrap('BPF_LOAD', `program ${p.name}`, () =>
         native.objectProgram(this.#handle, p.name, !skip.includes(p.name), attachTypes[p.name] ?? -1),
       );
+    for (const [name, target] of Object.entries(attachTargets))
+      wrap('BPF_LOAD', `target ${target.function} of program ${name}`, () =>
+        native.objectAttachTarget(this.#handle, name, target.program?.fd ?? 0, target.function),
+      );
     this.#state = 'failed';
     wrap('BPF_LOAD', 'load', () => native.objectLoad(this.#handle));
     this.#state = 'loaded';
+    this.#attachTypes = { ...attachTypes };
     return this;
   }
 
@@ -192,14 +211,14 @@ export class BpfObject implements Disposable {
   /** A program of the loaded object. It is closed with the object; links and pins keep it in the kernel. */
   program(name: string): Program {
     this.#loaded();
-    this.#named('program', this.programs, name);
+    const spec = this.#named('program', this.programs, name);
     let fd: number;
     try {
       fd = native.objectProgFd(this.#handle, name);
     } catch (e) {
       throw new BpfError('BPF_ARGUMENT', `program ${name} was not loaded: it was skipped`, { cause: e });
     }
-    return this.#take(fd, Program.fromFd);
+    return this.#take(fd, (own) => Program.fromFd(own, this.#attachTypes[name] ?? spec.expectedAttachType));
   }
 
   /** Closes the object with every map and program taken from it. */
