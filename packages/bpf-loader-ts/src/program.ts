@@ -48,7 +48,7 @@ export interface TestRunOptions {
   ctx?: Uint8Array;
   /** Receives the context as the program left it (tc, XDP, …; not `syscall`). */
   ctxOut?: Uint8Array;
-  /** Runs; the duration is their mean. With live frames: how many frames. */
+  /** Runs, 1 by default; the duration is their mean. With live frames: how many frames. Not for `syscall` and raw tracepoints. */
   repeat?: number;
   flags?: number;
   /** Live frames that go out together, 64 by default; at most 256. */
@@ -134,7 +134,7 @@ export class Program extends Handle {
       dataOut = null,
       ctx = null,
       ctxOut = null,
-      repeat = 1,
+      repeat = 0,
       batchSize = 0,
       cpu,
     } = options;

@@ -10,7 +10,7 @@ export interface ClsactFilter {
   /** Lower runs first. */
   priority: number;
   progId: number;
-  /** As given by whoever attached it: an object's file and section, or the program's name. */
+  /** As given by whoever attached it: libbpf and this package say `name:[id]`, tc the object's file and section. */
   name: string;
   tag: string;
   /** True: the program decides itself (TC_ACT_…); false: it only classifies, for actions behind it. */

@@ -20,6 +20,9 @@ export interface Attachment {
   have: () => Probe;
 }
 
+/** Kinds of links whose program can be replaced. */
+const REPLACEABLE: ReadonlySet<string> = new Set(['xdp', 'tcx', 'netkit', 'cgroup', 'netns', 'iter']);
+
 /** A bpf_link: the attachment lasts while a descriptor or a pin of it does. */
 export class Link extends Handle {
   protected constructor(fd: number, what: string) {
@@ -92,7 +95,8 @@ export class Link extends Handle {
     // The kernel says EPERM for that, which has nothing to do with permission.
     if (e.errno === 'EPERM' && old && info.progId !== old.info.id)
       return because(`program ${info.progId} is attached, not ${old.info.id}`);
-    if (e.errno === 'EOPNOTSUPP') return because(`programs of ${info.typeName} links cannot be replaced`);
+    if (e.errno === 'EOPNOTSUPP' || !REPLACEABLE.has(info.typeName))
+      return because(`programs of ${info.typeName} links cannot be replaced`);
     if (e.errno !== 'EINVAL' || info.progId === 0) return e;
     using attached = Program.fromId(info.progId);
     const { typeName } = attached.info;

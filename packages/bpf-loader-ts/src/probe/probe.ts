@@ -12,19 +12,20 @@ const cache = new Map<string, Probe>();
 
 /**
  * Asks the kernel once: conclusive answers are kept. What `test` throws makes the answer inconclusive; it must answer false only to what a
- * kernel says that does not have the feature. `since`: the first kernel that has it, and what it must be built with.
+ * kernel says that does not have the feature, or with the reason where that is another than its age. `since`: the first kernel that has it,
+ * and what it must be built with.
  */
-export function probe(name: string, since: string, test: () => boolean): Probe {
+export function probe(name: string, since: string, test: () => boolean | string): Probe {
   const known = cache.get(name);
   if (known) return known;
   let result: Probe;
   try {
-    result = test()
-      ? { answer: 'supported', detail: `${name} works` }
-      : {
-          answer: 'unsupported',
-          detail: `${name} not supported (requires kernel >= ${since}; this is ${release()})`,
-        };
+    const found = test();
+    const why = typeof found === 'string' ? found : `requires kernel >= ${since}`;
+    result =
+      found === true
+        ? { answer: 'supported', detail: `${name} works` }
+        : { answer: 'unsupported', detail: `${name} not supported (${why}; this is ${release()})` };
   } catch (e) {
     return { answer: 'inconclusive', detail: `${name}: ${(e as Error).message} (this is ${release()})` };
   }

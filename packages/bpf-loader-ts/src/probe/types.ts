@@ -94,8 +94,10 @@ function helperNumber(helper: number | string): number {
   throw new BpfError('BPF_ARGUMENT', `helper ${helper} is not known by name; give its number`);
 }
 
-/** What the verifier says of a helper that it does not know, or not for this program type: older kernels and newer ones. */
-const REFUSED = /(invalid|unknown) func |cannot use helper/;
+/** What the verifier says of a helper that the kernel does not have. */
+const UNKNOWN = /invalid func /;
+/** What older kernels and newer ones say of a helper that programs of this type may not call. */
+const REFUSED = /unknown func |cannot use helper/;
 /** Of types whose helpers cannot be tried with so small a program. */
 const UNTRIED: readonly ProgramTypeName[] = ['tracing', 'ext', 'lsm', 'struct_ops'];
 
@@ -109,6 +111,7 @@ export function haveHelper(programType: ProgramTypeName, helper: number | string
   return probe(`helper ${helper} in ${type} programs`, helperSince(number), () => {
     if (UNTRIED.includes(type))
       throw new BpfError('BPF_UNSUPPORTED', `what ${type} programs may call depends on what they attach to`);
-    return !REFUSED.test(load(type, program(call(number), EXIT)));
+    const said = load(type, program(call(number), EXIT));
+    return REFUSED.test(said) ? `${type} programs may not call it` : !UNKNOWN.test(said);
   });
 }

@@ -122,7 +122,7 @@ const HELPERS_UNTIL: readonly (readonly [number, string])[] = [
 ];
 
 export const helperSince = (helper: number): string =>
-  HELPERS_UNTIL.find(([last]) => helper <= last)?.[1] ?? 'one that has it';
+  HELPERS_UNTIL.find(([last]) => helper <= last)?.[1] ?? 'any there is';
 
 /** Ways to attach, and properties of programs and maps. */
 export const SINCE = {
