@@ -12,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A verifier log of libbpf's is at most 16 MB. What exceeds this is cut at its end. */
+/*
+ * A verifier log can be of any length (70 MB for a million instructions). Its end says why, its beginning of what: of a longer message
+ * the middle is left out. What a call says beyond WORDS_MAX is lost.
+ */
+#define MESSAGE_MAX (8u << 20)
+#define MESSAGE_HEAD (64u << 10)
 #define WORDS_MAX (20u << 20)
 
 struct words {
@@ -73,10 +78,29 @@ static void hear(int level, const char *text, size_t len)
 	words_add(&heard, text, len + 1);
 }
 
+/* Cuts the middle out of a long message, at ends of lines; returns what is left. */
+static size_t shorten(char *text, size_t len)
+{
+	static const char note[] = "[… the middle of this log is left out …]\n";
+	char *head, *tail;
+
+	if (len <= MESSAGE_MAX)
+		return len;
+	head = memchr(text + MESSAGE_HEAD, '\n', MESSAGE_HEAD);
+	head = head ? head + 1 : text + MESSAGE_HEAD;
+	tail = text + len - (MESSAGE_MAX - 2 * MESSAGE_HEAD - sizeof(note));
+	tail = memchr(tail, '\n', (size_t)(text + len - tail)) ?: tail;
+	memcpy(head, note, sizeof(note) - 1);
+	head += sizeof(note) - 1;
+	memmove(head, tail, (size_t)(text + len - tail));
+	return (size_t)(head - text) + (size_t)(text + len - tail);
+}
+
 static int print_cb(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	bool keep = listening && level != LIBBPF_DEBUG, tell = (int)level <= wanted;
 	char *text;
+	size_t len;
 	int n;
 
 	if (!keep && !tell)
@@ -84,10 +108,12 @@ static int print_cb(enum libbpf_print_level level, const char *fmt, va_list ap)
 	n = vasprintf(&text, fmt, ap);
 	if (n < 0)
 		return 0;
+	len = shorten(text, (size_t)n);
+	text[len] = 0;
 	if (keep)
-		words_add(&said, text, (size_t)n);
+		words_add(&said, text, len);
 	if (tell)
-		hear((int)level, text, (size_t)n);
+		hear((int)level, text, len);
 	free(text);
 	return n;
 }

@@ -44,7 +44,7 @@ const isNative = (e: unknown): e is NativeError => e instanceof Error && 'syscal
 export const errnoOf = (e: unknown): string | undefined => (isNative(e) ? e.code : undefined);
 
 const NOISE =
-  /^(\d+: |R\d+(_[a-z]+)?=|from \d+ to |;|processed \d|max_states|peak_states|mark_|verification time|stack depth|libbpf: |--|$|func#|last_idx|regs=|parent |propagating |frame\d)/;
+  /^(\d+: |R\d+(_[a-z]+)?=|from \d+ to |;|processed \d|max_states|peak_states|mark_|verification time|stack depth|libbpf: |--|$|func#|last_idx|regs=|parent |propagating |frame\d|(cur|old) state: |\[…)/;
 
 /**
  * The lines of a verifier log that say why, as one: the last that are neither state, nor an instruction, nor statistics, two at most
