@@ -8,6 +8,8 @@ const WANTED = { CAP_BPF: 39n, CAP_PERFMON: 38n, CAP_NET_ADMIN: 12n };
 
 const NEEDS = 'it needs CAP_BPF and CAP_NET_ADMIN, for tracing CAP_PERFMON';
 
+const RAISE = 'raise it (raiseMemlock(), `ulimit -l unlimited`, LimitMEMLOCK=infinity)';
+
 const read = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8');
@@ -36,11 +38,12 @@ export function explainPermission(): string {
   if (lacks.length > 0) return `${NEEDS}; the process lacks ${lacks.join(', ')}`;
   if (!inFirstUserNamespace())
     return `${NEEDS}; the process has its capabilities in a user namespace only, where they do not count`;
-  if (memoryAccounting() === 'rlimit')
-    return (
-      `the process has the capabilities, but this kernel charges maps to RLIMIT_MEMLOCK, which is ${memlockLimit().soft} bytes: ` +
-      'raise it (raiseMemlock(), `ulimit -l unlimited`, LimitMEMLOCK=infinity)'
-    );
+  const accounting = memoryAccounting();
+  const { soft } = memlockLimit();
+  if (accounting === 'rlimit')
+    return `the process has the capabilities, but this kernel charges maps to RLIMIT_MEMLOCK, which is ${soft} bytes: ${RAISE}`;
   const modules = read('/sys/kernel/security/lsm')?.trim();
-  return `the process has the capabilities it needs: a security module or lockdown refuses it${modules ? ` (active: ${modules})` : ''}`;
+  const active = modules ? ` (active: ${modules})` : '';
+  const used = accounting === undefined ? `, or RLIMIT_MEMLOCK of ${soft} bytes is used up: ${RAISE}` : '';
+  return `the process has the capabilities it needs: a security module or lockdown refuses it${active}${used}`;
 }

@@ -94,12 +94,11 @@ function mustBeOnBpffs(doing: string, path: string): void {
 export function listPins(folder: string): Pin[] {
   const doing = `pins in ${folder}`;
   mustBeOnBpffs(doing, folder);
-  const entries = files(doing, () => readdirSync(folder, { withFileTypes: true }));
-  return entries
+  return files(doing, () => readdirSync(folder, { withFileTypes: true }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return listPins(path);
+      if (entry.isDirectory()) return existsSync(path) ? listPins(path) : [];
       const object = pinned(path);
       return object ? [{ path, ...object }] : [];
     });

@@ -7,6 +7,7 @@ import {
   ensurePinFolder,
   haveLink,
   Link,
+  type PlaceOptions,
   queryCgroup,
 } from 'bpf-loader-ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -104,6 +105,21 @@ describe('a cgroup', () => {
     one.close();
     await vi.waitFor(() =>
       expect(queryCgroup(cgroup, 'cgroup_inet_egress')).toEqual([program('egress_drop').info.id]),
+    );
+  });
+
+  it('in a place among others', () => {
+    const attach = (name: string, options: PlaceOptions) =>
+      own(attachCgroup(program(name), cgroup, 'cgroup_inet_egress', options));
+    const list = () => queryCgroup(cgroup, 'cgroup_inet_egress');
+    const drop = attach('egress_drop', {});
+    attach('egress_pass', { before: drop });
+    expect(list()).toEqual([program('egress_pass').info.id, program('egress_drop').info.id]);
+    drop.close();
+    attach('egress_drop', { where: 'head' });
+    expect(list()).toEqual([program('egress_drop').info.id, program('egress_pass').info.id]);
+    expect(() => attach('egress_drop', { expectedRevision: 12345 })).toThrow(
+      expect.objectContaining(bpfError('BPF_ATTACH', 'ESTALE')),
     );
   });
 

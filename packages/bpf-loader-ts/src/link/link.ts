@@ -23,6 +23,16 @@ export interface Attachment {
 /** Kinds of links whose program can be replaced. */
 const REPLACEABLE: ReadonlySet<string> = new Set(['xdp', 'tcx', 'netkit', 'cgroup', 'netns', 'iter']);
 
+/** Undefined for one that may not be opened, or is gone. */
+function typeOf(progId: number): string | undefined {
+  try {
+    using program = Program.fromId(progId);
+    return program.info.typeName;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A bpf_link: the attachment lasts while a descriptor or a pin of it does. */
 export class Link extends Handle {
   protected constructor(fd: number, what: string) {
@@ -97,11 +107,10 @@ export class Link extends Handle {
       return because(`program ${info.progId} is attached, not ${old.info.id}`);
     if (e.errno === 'EOPNOTSUPP' || !REPLACEABLE.has(info.typeName))
       return because(`programs of ${info.typeName} links cannot be replaced`);
-    if (e.errno !== 'EINVAL' || info.progId === 0) return e;
-    using attached = Program.fromId(info.progId);
-    const { typeName } = attached.info;
-    if (typeName !== program.info.typeName)
-      return because(`it is of type ${program.info.typeName}, the attached one of type ${typeName}`);
+    if (e.errno !== 'EINVAL') return e;
+    const attached = typeOf(info.progId);
+    if (attached !== undefined && attached !== program.info.typeName)
+      return because(`it is of type ${program.info.typeName}, the attached one of type ${attached}`);
     const expects = program.expectedAttachType;
     return because(
       'the kernel refused it (EINVAL). It must have the expected_attach_type of the attached one' +

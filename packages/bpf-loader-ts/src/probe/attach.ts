@@ -11,10 +11,17 @@ import { SINCE } from './versions.js';
 const NO_DEVICE = 0x7fffffff;
 const NO_FD = 0xffffffff;
 
-function withProgram<T>(type: number, use: (fd: number) => T, attach = 0, btfId = 0): T {
-  const fd: number = wrap('BPF_LOAD', 'probe', () =>
-    native.progLoad(type, attach, returning(0), 'GPL', 'vf_probe', btfId),
-  );
+/** What `use` finds with the smallest program of a type; false where the kernel does not know the type (EINVAL). */
+function withProgram(type: number, use: (fd: number) => boolean, attach = 0, btfId = 0): boolean {
+  let fd: number;
+  try {
+    fd = wrap('BPF_LOAD', 'probe', () =>
+      native.progLoad(type, attach, returning(0), 'GPL', 'vf_probe', btfId),
+    );
+  } catch (e) {
+    if (errno(e) === 'EINVAL') return false;
+    throw e;
+  }
   try {
     return use(fd);
   } finally {
@@ -73,17 +80,12 @@ const CALM_FUNCTION = 'bpf_fentry_test1';
 function fentry(): boolean {
   const id: number = wrap('BPF_LOAD', 'BTF of the kernel', () => native.kernelFunctionId(CALM_FUNCTION));
   if (id === 0) throw new BpfError('BPF_LOAD', `the kernel's BTF has no ${CALM_FUNCTION} to try it on`);
-  try {
-    return withProgram(
-      ProgType.tracing,
-      (prog) => works(() => native.rawTracepointOpen(prog, null, 0n), 'ENOTSUPP', 'EINVAL'),
-      AttachType.trace_fentry,
-      id,
-    );
-  } catch (e) {
-    if (errno(e) === 'EINVAL') return false;
-    throw e;
-  }
+  return withProgram(
+    ProgType.tracing,
+    (prog) => works(() => native.rawTracepointOpen(prog, null, 0n), 'ENOTSUPP', 'EINVAL'),
+    AttachType.trace_fentry,
+    id,
+  );
 }
 
 /** Programs at the entry and exit of kernel functions. One is attached, for an instant, to a function that nothing calls. */
