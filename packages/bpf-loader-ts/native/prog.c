@@ -18,7 +18,7 @@
 /* A program uses at most so many maps (MAX_USED_MAPS). */
 #define MAX_MAPS 64
 
-/* struct bpf_prog_info of Linux 5.16: Debian 12's header may be older where this is built */
+/* struct bpf_prog_info as of Linux 5.16, spelled out: older headers end before its last fields */
 struct prog_info {
 	uint32_t type;
 	uint32_t id;
