@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * bpf_loader.node: what JavaScript cannot do itself. Two halves: eBPF over libbpf (object, map,
- * prog, link, clsact) and the Linux calls its users need (sys_*). Everything above is TypeScript.
+ * prog, link, tracing, clsact, probe) and the Linux calls its users need (sys_*). Everything above is TypeScript.
  */
 #include "util.h"
 
@@ -13,9 +13,14 @@ NAPI_MODULE_INIT()
 	map_mmap_init(env, exports);
 	prog_init(env, exports);
 	link_init(env, exports);
+	link_info_init(env, exports);
+	tracing_init(env, exports);
+	probe_init(env, exports);
+	libbpf_messages_init(env, exports);
 	look_init(env, exports);
 	clsact_init(env, exports);
 	sys_fd_init(env, exports);
+	sys_memlock_init(env, exports);
 	sys_watch_init(env, exports);
 	sys_netns_init(env, exports);
 	sys_netlink_init(env, exports);

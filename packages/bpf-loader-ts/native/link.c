@@ -1,64 +1,58 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * bpf_link by raw system call: libbpf 1.1 has no TCX (Linux 6.6), the system call needs no library. The structures are those of
- * include/uapi/linux/bpf.h from 6.6 on, spelled out since Debian 12's header is older.
+ * bpf_link by raw system call: libbpf 1.1 has no TCX (Linux 6.6) and no netkit (6.7), the system call needs no library. The structures
+ * are those of include/uapi/linux/bpf.h, spelled out since Debian 12's header is older.
  */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/bpf.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "fd_is.h"
+#include "bpf_sys.h"
 #include "util.h"
 
 /* as many as the kernel attaches to one hook (BPF_MPROG_MAX) */
 #define MAX_QUERY 64
 
-/* enum bpf_link_type */
-#define LINK_XDP 6
-#define LINK_TCX 11
-#define LINK_NETKIT 13
-
+/* BPF_LINK_CREATE: who, where, and what the kind of link adds to that */
 struct link_create {
 	uint32_t prog_fd;
-	uint32_t target_ifindex;
+	uint32_t target; /* ifindex or descriptor */
 	uint32_t attach_type;
 	uint32_t flags;
-	uint32_t relative_fd; /* or id, by flags */
-	uint32_t pad;
-	uint64_t expected_revision;
-	uint64_t room[4];
+	union {
+		/* tcx, netkit and (6.16) cgroup: a place among others */
+		struct {
+			uint32_t relative; /* descriptor or id, by flags */
+			uint32_t pad;
+			uint64_t expected_revision;
+		} place;
+		struct {
+			uint32_t target_btf_id;
+			uint32_t pad;
+			uint64_t cookie;
+		} tracing;
+		struct {
+			uint64_t cookie;
+		} perf_event;
+		uint64_t room[6];
+	};
 };
+
+/* Kernels refuse bytes they do not know: no more are sent than are used. */
+#define HEAD 16
+#define WITH(field) ((unsigned int)(offsetof(struct link_create, field) + sizeof(((struct link_create *)0)->field)))
 
 struct link_update {
 	uint32_t link_fd;
 	uint32_t new_prog_fd;
 	uint32_t flags;
 	uint32_t old_prog_fd;
-	uint64_t room[4];
-};
-
-struct link_info {
-	uint32_t type;
-	uint32_t id;
-	uint32_t prog_id;
-	uint32_t pad;
-	uint32_t ifindex;
-	uint32_t attach_type;
-	uint64_t room[12];
-};
-
-struct info_by_fd {
-	uint32_t fd;
-	uint32_t len;
-	uint64_t info;
-	uint64_t room[4];
 };
 
 struct prog_query {
-	uint32_t target_ifindex;
+	uint32_t target; /* ifindex or descriptor */
 	uint32_t attach_type;
 	uint32_t query_flags;
 	uint32_t attach_flags;
@@ -71,49 +65,59 @@ struct prog_query {
 	uint64_t revision;
 };
 
-static int bpf(int cmd, void *attr, unsigned int size)
+static napi_value create(napi_env env, struct link_create *attr, unsigned int size)
 {
-	int r, tries = 5;
+	int fd = good_fd(sys_bpf(BPF_LINK_CREATE, attr, size));
 
-	do {
-		r = syscall(__NR_bpf, cmd, attr, size);
-	} while (r < 0 && errno == EAGAIN && --tries);
-	return r;
+	return fd < 0 ? throw_errno(env, errno, "bpf(BPF_LINK_CREATE)") : mk_i32(env, fd);
 }
 
-/* A descriptor that is not stdin, stdout or stderr, should one of these be closed. */
-static int good_fd(int fd)
+static bool create_args(struct args *a, napi_callback_info info, size_t want, struct link_create *attr)
 {
-	int up, err;
+	int32_t prog;
 
-	if (fd < 0 || fd > 2)
-		return fd;
-	up = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	err = errno;
-	close(fd);
-	errno = err;
-	return up;
+	if (!args_get(a->env, info, a, want) || !arg_i32(a, 0, "progFd", &prog) || !arg_u32(a, 1, "target", &attr->target) ||
+	    !arg_u32(a, 2, "attachType", &attr->attach_type))
+		return false;
+	attr->prog_fd = prog;
+	return true;
 }
 
-/* linkCreate(progFd, ifindex, attachType, flags, relative, expectedRevision) -> fd */
+/* linkCreate(progFd, ifindex or fd, attachType, flags, relative, expectedRevision) -> fd */
 static napi_value link_create(napi_env env, napi_callback_info info)
 {
 	struct link_create attr = {};
-	int32_t prog;
+	struct args a = { .env = env };
 	int64_t rev;
-	struct args a;
-	int fd;
 
-	if (!args_get(env, info, &a, 6) || !arg_i32(&a, 0, "progFd", &prog) ||
-	    !arg_u32(&a, 1, "ifindex", &attr.target_ifindex) || !arg_u32(&a, 2, "attachType", &attr.attach_type) ||
-	    !arg_u32(&a, 3, "flags", &attr.flags) || !arg_u32(&a, 4, "relative", &attr.relative_fd) ||
-	    !arg_i64(&a, 5, "expectedRevision", &rev))
+	if (!create_args(&a, info, 6, &attr) || !arg_u32(&a, 3, "flags", &attr.flags) ||
+	    !arg_u32(&a, 4, "relative", &attr.place.relative) || !arg_i64(&a, 5, "expectedRevision", &rev))
 		return NULL;
-	attr.prog_fd = prog;
-	attr.expected_revision = rev;
-	/* Kernels before 6.6 refuse bytes they do not know: send no more than is used. */
-	fd = good_fd(bpf(BPF_LINK_CREATE, &attr, attr.relative_fd || rev ? 32 : 16));
-	return fd < 0 ? throw_errno(env, errno, "bpf(BPF_LINK_CREATE)") : mk_i32(env, fd);
+	attr.place.expected_revision = rev;
+	return create(env, &attr, attr.place.relative || rev ? WITH(place) : HEAD);
+}
+
+/* linkCreateTracing(progFd, targetFd, attachType, targetBtfId, cookie) -> fd; a cookie from 5.19 on (tp_btf: 6.10) */
+static napi_value link_create_tracing(napi_env env, napi_callback_info info)
+{
+	struct link_create attr = {};
+	struct args a = { .env = env };
+
+	if (!create_args(&a, info, 5, &attr) || !arg_u32(&a, 3, "targetBtfId", &attr.tracing.target_btf_id) ||
+	    !arg_u64(&a, 4, "cookie", &attr.tracing.cookie))
+		return NULL;
+	return create(env, &attr, attr.tracing.cookie ? WITH(tracing) : WITH(tracing.target_btf_id));
+}
+
+/* linkCreatePerf(progFd, perfFd, attachType, cookie) -> fd; Linux 5.15 */
+static napi_value link_create_perf(napi_env env, napi_callback_info info)
+{
+	struct link_create attr = {};
+	struct args a = { .env = env };
+
+	if (!create_args(&a, info, 4, &attr) || !arg_u64(&a, 3, "cookie", &attr.perf_event.cookie))
+		return NULL;
+	return create(env, &attr, attr.perf_event.cookie ? WITH(perf_event) : HEAD);
 }
 
 /* linkUpdate(linkFd, newProgFd, oldProgFd|-1) */
@@ -132,63 +136,42 @@ static napi_value link_update(napi_env env, napi_callback_info info)
 		attr.flags = BPF_F_REPLACE;
 		attr.old_prog_fd = old_fd;
 	}
-	return bpf(BPF_LINK_UPDATE, &attr, 16) ? throw_errno(env, errno, "bpf(BPF_LINK_UPDATE)") : mk_undefined(env);
+	return sys_bpf(BPF_LINK_UPDATE, &attr, sizeof(attr)) ? throw_errno(env, errno, "bpf(BPF_LINK_UPDATE)")
+							     : mk_undefined(env);
 }
 
 static napi_value link_detach(napi_env env, napi_callback_info info)
 {
-	uint64_t attr[2] = {};
+	uint32_t link_fd;
 	struct args a;
 	int32_t fd;
 
 	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "linkFd", &fd))
 		return NULL;
-	attr[0] = (uint32_t)fd;
-	return bpf(BPF_LINK_DETACH, attr, 4) ? throw_errno(env, errno, "bpf(BPF_LINK_DETACH)") : mk_undefined(env);
+	link_fd = fd;
+	return sys_bpf(BPF_LINK_DETACH, &link_fd, sizeof(link_fd)) ? throw_errno(env, errno, "bpf(BPF_LINK_DETACH)")
+								   : mk_undefined(env);
 }
 
-static napi_value link_info(napi_env env, napi_callback_info info)
-{
-	struct link_info li = {};
-	struct info_by_fd attr = { .len = sizeof(li), .info = (uint64_t)(uintptr_t)&li };
-	struct args a;
-	napi_value r;
-	bool on_device;
-	int32_t fd;
-
-	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "linkFd", &fd))
-		return NULL;
-	if (!fd_is(fd, "bpf_link") && !fd_is(fd, "bpf-link"))
-		return throw_errno(env, EINVAL, "not a link");
-	attr.fd = fd;
-	if (bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, 16))
-		return throw_errno(env, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
-	napi_create_object(env, &r);
-	set_prop(env, r, "type", mk_u32(env, li.type));
-	set_prop(env, r, "id", mk_u32(env, li.id));
-	set_prop(env, r, "progId", mk_u32(env, li.prog_id));
-	/* the other kinds have something else in this place */
-	on_device = li.type == LINK_XDP || li.type == LINK_TCX || li.type == LINK_NETKIT;
-	set_prop(env, r, "ifindex", mk_u32(env, on_device ? li.ifindex : 0));
-	set_prop(env, r, "attachType", mk_u32(env, on_device && li.type != LINK_XDP ? li.attach_type : 0));
-	return r;
-}
-
-/* progQuery(ifindex, attachType) -> {revision, entries: [{progId, linkId}]} (Linux 6.6) */
+/*
+ * progQuery(ifindex or fd, attachType, revised) -> {revision, entries: [{progId, linkId}]}. `revised`: lists that have link ids and a revision
+ * (TCX from 6.6, netkit from 6.7, cgroups from 6.16); without, the links' ids are 0.
+ */
 static napi_value prog_query(napi_env env, napi_callback_info info)
 {
 	uint32_t progs[MAX_QUERY] = {}, links[MAX_QUERY] = {};
-	struct prog_query q = {
-		.prog_ids = (uint64_t)(uintptr_t)progs, .link_ids = (uint64_t)(uintptr_t)links, .count = MAX_QUERY,
-	};
+	struct prog_query q = { .prog_ids = (uint64_t)(uintptr_t)progs, .count = MAX_QUERY };
 	struct args a;
 	napi_value r, list;
+	bool revised;
 	uint32_t i;
 
-	if (!args_get(env, info, &a, 2) || !arg_u32(&a, 0, "ifindex", &q.target_ifindex) ||
-	    !arg_u32(&a, 1, "attachType", &q.attach_type))
+	if (!args_get(env, info, &a, 3) || !arg_u32(&a, 0, "target", &q.target) ||
+	    !arg_u32(&a, 1, "attachType", &q.attach_type) || !arg_bool(&a, 2, "revised", &revised))
 		return NULL;
-	if (bpf(BPF_PROG_QUERY, &q, sizeof(q)))
+	if (revised)
+		q.link_ids = (uint64_t)(uintptr_t)links;
+	if (sys_bpf(BPF_PROG_QUERY, &q, revised ? sizeof(q) : offsetof(struct prog_query, prog_attach_flags)))
 		return throw_errno(env, errno, "bpf(BPF_PROG_QUERY)");
 	napi_create_object(env, &r);
 	napi_create_array(env, &list);
@@ -204,11 +187,34 @@ static napi_value prog_query(napi_env env, napi_callback_info info)
 	return r;
 }
 
+/* xdpQuery(ifindex) -> {offload, native, generic}: program ids, 0 for none. In the calling thread's network namespace. */
+static napi_value xdp_query(napi_env env, napi_callback_info info)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+	struct args a;
+	int32_t ifindex;
+	napi_value r;
+	int err;
+
+	if (!args_get(env, info, &a, 1) || !arg_i32(&a, 0, "ifindex", &ifindex))
+		return NULL;
+	err = bpf_xdp_query(ifindex, 0, &opts);
+	if (err)
+		return throw_errno(env, -err, "bpf_xdp_query");
+	napi_create_object(env, &r);
+	set_prop(env, r, "offload", mk_u32(env, opts.hw_prog_id));
+	set_prop(env, r, "native", mk_u32(env, opts.drv_prog_id));
+	set_prop(env, r, "generic", mk_u32(env, opts.skb_prog_id));
+	return r;
+}
+
 void link_init(napi_env env, napi_value exports)
 {
 	export_fn(env, exports, "linkCreate", link_create);
+	export_fn(env, exports, "linkCreateTracing", link_create_tracing);
+	export_fn(env, exports, "linkCreatePerf", link_create_perf);
 	export_fn(env, exports, "linkUpdate", link_update);
 	export_fn(env, exports, "linkDetach", link_detach);
-	export_fn(env, exports, "linkInfo", link_info);
 	export_fn(env, exports, "progQuery", prog_query);
+	export_fn(env, exports, "xdpQuery", xdp_query);
 }

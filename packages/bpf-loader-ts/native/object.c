@@ -278,6 +278,27 @@ static napi_value object_program(napi_env env, napi_callback_info info)
 	return mk_undefined(env);
 }
 
+/* objectAttachTarget(handle, program, targetProgFd | 0: the kernel, function) */
+static napi_value object_attach_target(napi_env env, napi_callback_info info)
+{
+	struct bpf_program *p;
+	struct object *o;
+	struct args a;
+	char func[NAME_CAP];
+	int32_t fd;
+	int err;
+
+	if (!args_get(env, info, &a, 4) || !(o = object_arg(&a)) || !(p = prog_arg(&a, o)) ||
+	    !arg_i32(&a, 2, "targetProgFd", &fd) || !arg_str(&a, 3, "function", func, sizeof(func)))
+		return NULL;
+	listen_begin();
+	err = bpf_program__set_attach_target(p, fd, func);
+	if (err)
+		throw_said(env, -err, "bpf_program__set_attach_target");
+	listen_end();
+	return err ? NULL : mk_undefined(env);
+}
+
 /* objectLoad(handle) */
 static napi_value object_load(napi_env env, napi_callback_info info)
 {
@@ -357,24 +378,6 @@ static napi_value object_close(napi_env env, napi_callback_info info)
 	return mk_undefined(env);
 }
 
-/* kernelHasFunction(name): the running kernel's BTF names such a function (a kfunc, say) */
-static napi_value kernel_has_function(napi_env env, napi_callback_info info)
-{
-	struct args a;
-	struct btf *btf;
-	char name[128];
-	bool has;
-
-	if (!args_get(env, info, &a, 1) || !arg_str(&a, 0, "name", name, sizeof(name)))
-		return NULL;
-	btf = btf__load_vmlinux_btf();
-	if (!btf)
-		return throw_errno(env, errno ? errno : ENOENT, "btf__load_vmlinux_btf");
-	has = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-	btf__free(btf);
-	return mk_bool(env, has);
-}
-
 void object_init(napi_env env, napi_value exports)
 {
 	libbpf_log_init();
@@ -385,10 +388,10 @@ void object_init(napi_env env, napi_value exports)
 	export_fn(env, exports, "objectInitialValue", object_initial_get);
 	export_fn(env, exports, "objectSetInitialValue", object_initial_set);
 	export_fn(env, exports, "objectProgram", object_program);
+	export_fn(env, exports, "objectAttachTarget", object_attach_target);
 	export_fn(env, exports, "objectLoad", object_load);
 	export_fn(env, exports, "objectMapFd", object_map_fd);
 	export_fn(env, exports, "objectProgFd", object_prog_fd);
 	export_fn(env, exports, "objectBtf", object_btf);
 	export_fn(env, exports, "objectClose", object_close);
-	export_fn(env, exports, "kernelHasFunction", kernel_has_function);
 }

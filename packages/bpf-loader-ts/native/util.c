@@ -90,6 +90,20 @@ bool arg_i64(struct args *a, size_t i, const char *name, int64_t *out)
 	return true;
 }
 
+bool arg_u64(struct args *a, size_t i, const char *name, uint64_t *out)
+{
+	bool lossless = false;
+
+	if (i >= a->n || napi_get_value_bigint_uint64(a->env, a->v[i], out, &lossless) != napi_ok)
+		return bad_type(a->env, name, "a BigInt");
+	if (!lossless) {
+		char msg[160];
+		snprintf(msg, sizeof(msg), "%s is not from 0n to 2n ** 64n - 1n", name);
+		napi_throw_range_error(a->env, "ERR_OUT_OF_RANGE", msg);
+	}
+	return lossless;
+}
+
 bool arg_bool(struct args *a, size_t i, const char *name, bool *out)
 {
 	if (i >= a->n || napi_get_value_bool(a->env, a->v[i], out) != napi_ok)
@@ -178,6 +192,13 @@ napi_value mk_f64(napi_env env, double v)
 {
 	napi_value r = NULL;
 	napi_create_double(env, v, &r);
+	return r;
+}
+
+napi_value mk_u64(napi_env env, uint64_t v)
+{
+	napi_value r = NULL;
+	napi_create_bigint_uint64(env, v, &r);
 	return r;
 }
 

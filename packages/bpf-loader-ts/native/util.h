@@ -28,6 +28,8 @@ bool arg_i32(struct args *a, size_t i, const char *name, int32_t *out);
 bool arg_u32(struct args *a, size_t i, const char *name, uint32_t *out);
 bool arg_f64(struct args *a, size_t i, const char *name, double *out);
 bool arg_i64(struct args *a, size_t i, const char *name, int64_t *out);
+/* A BigInt of 64 bits, not negative. */
+bool arg_u64(struct args *a, size_t i, const char *name, uint64_t *out);
 bool arg_bool(struct args *a, size_t i, const char *name, bool *out);
 /* Copies a string argument into buf (NUL-terminated); longer than cap-1, or with a NUL inside, is a RangeError. */
 bool arg_str(struct args *a, size_t i, const char *name, char *buf, size_t cap);
@@ -39,6 +41,7 @@ bool arg_absent(struct args *a, size_t i);
 napi_value mk_u32(napi_env env, uint32_t v);
 napi_value mk_i32(napi_env env, int32_t v);
 napi_value mk_f64(napi_env env, double v);
+napi_value mk_u64(napi_env env, uint64_t v); /* a BigInt */
 napi_value mk_bool(napi_env env, bool v);
 napi_value mk_str(napi_env env, const char *s);
 napi_value mk_undefined(napi_env env);
@@ -59,6 +62,11 @@ void map_batch_init(napi_env env, napi_value exports);
 void map_mmap_init(napi_env env, napi_value exports);
 void prog_init(napi_env env, napi_value exports);
 void link_init(napi_env env, napi_value exports);
+void link_info_init(napi_env env, napi_value exports);
+void tracing_init(napi_env env, napi_value exports);
+void probe_init(napi_env env, napi_value exports);
+void libbpf_messages_init(napi_env env, napi_value exports);
+void sys_memlock_init(napi_env env, napi_value exports);
 void look_init(napi_env env, napi_value exports);
 void clsact_init(napi_env env, napi_value exports);
 void sys_fd_init(napi_env env, napi_value exports);

@@ -196,6 +196,8 @@ export const BPF_F_INNER_MAP = 1 << 12;
 /** Flags of an attachment among others (Linux 6.6). */
 export const BPF_F_BEFORE = 1 << 3;
 export const BPF_F_AFTER = 1 << 4;
+export const BPF_F_ID = 1 << 5;
+export const BPF_F_LINK = 1 << 13;
 
 export const XDP_FLAGS_SKB_MODE = 1 << 1;
 export const XDP_FLAGS_DRV_MODE = 1 << 2;

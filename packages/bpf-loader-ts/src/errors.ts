@@ -1,4 +1,6 @@
 import type { NativeError } from './binding.js';
+import { deliver } from './heard.js';
+import { explainPermission } from './permission.js';
 
 /** Every code a `BpfError` can carry. */
 export const BPF_ERROR_CODES = {
@@ -48,7 +50,7 @@ const isNative = (e: unknown): e is NativeError => e instanceof Error && 'syscal
 export const errnoOf = (e: unknown): string | undefined => (isNative(e) ? e.code : undefined);
 
 const NOISE =
-  /^(\d+: |R\d+(_[a-z]+)?=|from \d+ to |;|processed \d|max_states|peak_states|mark_|verification time|stack depth|libbpf: |--|$|func#|last_idx|regs=|parent |propagating |frame\d)/;
+  /^(\d+: |R\d+(_[a-z]+)?=|from \d+ to |;|processed \d|max_states|peak_states|mark_|verification time|stack depth|libbpf: |--|$|func#|last_idx|regs=|parent |propagating |frame\d|(cur|old) state: |\[…)/;
 
 /**
  * The lines of a verifier log that say why, as one: the last that are neither state, nor an instruction, nor statistics, two at most
@@ -68,6 +70,10 @@ const isVerifierLog = (log: string | undefined): boolean =>
 /** What util.c throws for an argument of a wrong type or range. */
 const BAD_ARGUMENT = new Set(['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_MISSING_ARGS']);
 
+/** The program that a message of libbpf's is about. */
+const programOf = (log: string | undefined): string | undefined =>
+  log?.match(/^libbpf: prog '([^']+)': /m)?.[1];
+
 /** What the addon threw as a BpfError of this code that says what was being done; any other error as it is. */
 export function toBpfError(code: BpfErrorCode, doing: string, e: unknown): unknown {
   if (e instanceof Error && BAD_ARGUMENT.has((e as Error & { code?: string }).code ?? ''))
@@ -76,14 +82,12 @@ export function toBpfError(code: BpfErrorCode, doing: string, e: unknown): unkno
   const log = e.log && e.log.length > 0 ? e.log : undefined;
   const detail = { errno: e.code, cause: e, ...(log !== undefined && { log }) };
   const verifier = code === 'BPF_LOAD' && isVerifierLog(log);
+  const program = code === 'BPF_LOAD' ? programOf(log) : undefined;
+  const what = program === undefined ? doing : `${doing}: program ${program}`;
   if ((e.code === 'EPERM' || e.code === 'EACCES') && !verifier)
-    return new BpfError(
-      'BPF_PERMISSION',
-      `${doing}: ${e.message}; it needs CAP_BPF and CAP_NET_ADMIN`,
-      detail,
-    );
+    return new BpfError('BPF_PERMISSION', `${what}: ${e.message}; ${explainPermission()}`, detail);
   const why = log === undefined ? undefined : summarizeLog(log);
-  return new BpfError(verifier ? 'BPF_VERIFIER' : code, `${doing}: ${why ?? e.message}`, detail);
+  return new BpfError(verifier ? 'BPF_VERIFIER' : code, `${what}: ${why ?? e.message}`, detail);
 }
 
 /** Runs `fn`, turning what the addon throws into a BpfError of this code that says what was being done. */
@@ -92,5 +96,7 @@ export function wrap<T>(code: BpfErrorCode, doing: string, fn: () => T): T {
     return fn();
   } catch (e) {
     throw toBpfError(code, doing, e);
+  } finally {
+    deliver();
   }
 }

@@ -1,3 +1,4 @@
+export type { MemoryAccounting } from './accounting.js';
 export { type GenerateOptions, generate } from './bpf2ts/generate.js';
 export { Btf, type BtfField, type BtfVariable } from './btf/btf.js';
 export type * from './btf/types.js';
@@ -33,20 +34,12 @@ export {
 } from './codec/struct.js';
 export * from './constants.js';
 export { BPF_ERROR_CODES, BpfError, type BpfErrorCode, summarizeLog } from './errors.js';
-export {
-  haveAtomics,
-  haveBtf,
-  haveClsact,
-  haveKfunc,
-  haveMmapableArray,
-  haveNativeXdp,
-  haveRingBuffer,
-  haveTcx,
-  type Probe,
-} from './features.js';
 export { Handle } from './handle.js';
+export type { LibbpfLevel } from './heard.js';
 export { layoutOf } from './layout.js';
-export { openHandles } from './leaks.js';
+export { openHandles, reportLeaks } from './leaks.js';
+export { type LibbpfMessageOptions, onLibbpfMessage } from './libbpf-messages.js';
+export { attachCgroup, type CgroupAttachType, queryCgroup } from './link/cgroup.js';
 export {
   attachClsact,
   type ClsactPlace,
@@ -55,9 +48,31 @@ export {
   detachClsact,
   queryClsact,
 } from './link/clsact.js';
-export { Link, type LinkInfo } from './link/link.js';
-export { attachTcx, type Direction, queryTcx, type TcxOptions } from './link/tcx.js';
-export { attachXdp, type XdpMode } from './link/xdp.js';
+export { type ClsactFilter, listClsact } from './link/clsact-list.js';
+export type { CookieOptions } from './link/cookie.js';
+export type { LinkInfo, PerfEvent } from './link/info.js';
+export { type AttachedProgram, type InspectOptions, inspect } from './link/inspect.js';
+export { Link } from './link/link.js';
+export {
+  attachKprobe,
+  attachTracepoint,
+  attachUprobe,
+  type ProbeOptions,
+  type UprobeOptions,
+} from './link/perf.js';
+export type { Anchor, PlaceOptions } from './link/place.js';
+export {
+  attachNetkit,
+  attachTcx,
+  type Direction,
+  type NetkitSide,
+  type ProgramList,
+  queryNetkit,
+  queryTcx,
+  type TcxOptions,
+} from './link/tcx.js';
+export { attachRawTracepoint, attachTracing } from './link/tracing.js';
+export { attachXdp, queryXdp, type XdpMode } from './link/xdp.js';
 export { forgetNetns, runOnDevices } from './look.js';
 export { MapBatch } from './map/batch.js';
 export { BloomFilter } from './map/bloom.js';
@@ -70,10 +85,49 @@ export { ProgramArray } from './map/program-array.js';
 export { Queue } from './map/queue.js';
 export { CpuMap, DevMap, XskMap } from './map/redirect.js';
 export { BpfMap } from './map.js';
+export { type Memlock, memlock } from './memlock.js';
 export { Mapping, PAGE_SIZE } from './mmap.js';
 export { BpfObject, type LoadOptions } from './object.js';
-export { ensurePinFolder } from './pin.js';
-export { Program, type ProgramInfo, type TestRunOptions } from './program.js';
+export { ensurePinFolder, listPins, type Pin, unpin } from './pin.js';
+export {
+  haveClsact,
+  haveFentry,
+  haveKprobe,
+  haveLink,
+  haveNativeXdp,
+  haveNetkit,
+  haveTcx,
+  haveTracepoints,
+  haveUprobe,
+  type LinkKind,
+} from './probe/attach.js';
+export {
+  haveAtomics,
+  haveBatch,
+  haveBoundedLoops,
+  haveBtf,
+  haveInstructionSet,
+  haveKfunc,
+  haveLargePrograms,
+  haveLiveFrames,
+  haveMmapableArray,
+  haveRingBuffer,
+  haveStats,
+} from './probe/features.js';
+export type { Probe } from './probe/probe.js';
+export {
+  haveHelper,
+  haveMapType,
+  haveProgramType,
+  type ProgramTypeName,
+} from './probe/types.js';
+export {
+  Program,
+  type ProgramInfo,
+  type ProgramStats,
+  type TestRunOptions,
+  type TestRunResult,
+} from './program.js';
 export { ReadOnlyView } from './readonly-view.js';
 export type { DroppedCount } from './ringbuf/dropped.js';
 export type { RingRecord } from './ringbuf/records.js';
@@ -87,6 +141,7 @@ export {
   type SpecOptions,
   type VariableSpec,
 } from './spec.js';
+export { enableStats } from './stats.js';
 export { MappedArray, TypedArrayMap, TypedMap, TypedPerCpuMap } from './typed/map.js';
 export {
   keyed,

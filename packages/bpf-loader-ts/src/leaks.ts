@@ -12,3 +12,19 @@ export function track(what: string): () => void {
 /** What is open in this thread, each with the stack of where it was opened: for leak reports. Oldest first. */
 export const openHandles = (): { what: string; openedAt: string }[] =>
   [...open.values()].map(({ what, at }) => ({ what, openedAt: at.stack ?? '' }));
+
+/**
+ * What is open in this thread, as text for a log: how many of each kind, then each with where it was opened. Empty when nothing is open.
+ */
+export function reportLeaks(): string {
+  const handles = openHandles();
+  const kinds = new Map<string, number>();
+  for (const { what } of handles) {
+    const kind = what.split(' ')[0]!;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  const counts = [...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ');
+  // The first line of a stack is the description itself.
+  const places = handles.map(({ what, openedAt }) => `${what}\n${openedAt.split('\n').slice(1).join('\n')}`);
+  return handles.length === 0 ? '' : `${handles.length} open: ${counts}\n${places.join('\n')}\n`;
+}

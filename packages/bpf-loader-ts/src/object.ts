@@ -21,6 +21,11 @@ export interface LoadOptions {
   skip?: readonly string[];
   /** expected_attach_type of programs, by name (AttachType). */
   attachTypes?: Record<string, number>;
+  /**
+   * What fentry, fexit, fmod_ret and freplace programs attach to, by name: a function of a loaded program, or of the kernel. Instead of
+   * what their sections name.
+   */
+  attachTargets?: Record<string, { function: string; program?: Program }>;
   /** 0 none, 1 the verifier's account of a load, 2 with all state. libbpf asks for 1 by itself when a load fails. */
   logLevel?: 0 | 1 | 2;
 }
@@ -70,9 +75,11 @@ function setVariables(handle: unknown, spec: BpfSpec, values: Record<string, unk
 
 /** @internal See `BpfSpec.load`. */
 export function loadObject(spec: BpfSpec, bytes: Uint8Array, options: LoadOptions): BpfObject {
-  const { maxEntries = {}, reuse = {}, variables = {}, skip = [], attachTypes = {}, logLevel = 0 } = options;
+  const { maxEntries = {}, reuse = {}, variables = {}, skip = [], logLevel = 0 } = options;
+  const { attachTypes = {}, attachTargets = {} } = options;
   for (const name of Object.keys(maxEntries)) named('map', spec.maps, name);
-  for (const name of [...skip, ...Object.keys(attachTypes)]) named('program', spec.programs, name);
+  for (const name of [...skip, ...Object.keys(attachTypes), ...Object.keys(attachTargets)])
+    named('program', spec.programs, name);
   const handle = wrap('BPF_OPEN', `open ${spec.name}`, () => native.objectOpen(bytes, spec.name, logLevel));
   try {
     for (const [name, n] of Object.entries(maxEntries))
@@ -83,8 +90,12 @@ export function loadObject(spec: BpfSpec, bytes: Uint8Array, options: LoadOption
       wrap('BPF_LOAD', `program ${p.name}`, () =>
         native.objectProgram(handle, p.name, !skip.includes(p.name), attachTypes[p.name] ?? -1),
       );
+    for (const [name, target] of Object.entries(attachTargets))
+      wrap('BPF_LOAD', `target ${target.function} of program ${name}`, () =>
+        native.objectAttachTarget(handle, name, target.program?.fd ?? 0, target.function),
+      );
     wrap('BPF_LOAD', `load of ${spec.name}`, () => native.objectLoad(handle));
-    return new BpfObject(spec, handle);
+    return new BpfObject(spec, handle, attachTypes);
   } catch (e) {
     native.objectClose(handle);
     throw e;
@@ -96,14 +107,16 @@ export class BpfObject implements Disposable {
   readonly spec: BpfSpec;
   readonly #handle: unknown;
   readonly #untrack: () => void;
+  readonly #attachTypes: Readonly<Record<string, number>>;
   readonly #memory = new Map<string, { mapping: Mapping; view: DataView }>();
   #open: (BpfMap | Program)[] = [];
   #closed = false;
 
   /** @internal */
-  constructor(spec: BpfSpec, handle: unknown) {
+  constructor(spec: BpfSpec, handle: unknown, attachTypes: Readonly<Record<string, number>>) {
     this.spec = spec;
     this.#handle = handle;
+    this.#attachTypes = { ...attachTypes };
     this.#untrack = track(`object ${spec.name}`);
   }
 
@@ -132,14 +145,14 @@ export class BpfObject implements Disposable {
   /** A program. It is closed with the object; links and pins keep it in the kernel. */
   program(name: string): Program {
     this.#check();
-    named('program', this.spec.programs, name);
+    const spec = named('program', this.spec.programs, name);
     let fd: number;
     try {
       fd = native.objectProgFd(this.#handle, name);
     } catch (e) {
       throw new BpfError('BPF_ARGUMENT', `program ${name} was not loaded: it was skipped`, { cause: e });
     }
-    return this.#take(fd, Program.fromFd);
+    return this.#take(fd, (own) => Program.fromFd(own, this.#attachTypes[name] ?? spec.expectedAttachType));
   }
 
   /** A global variable, live (Linux 5.5). */

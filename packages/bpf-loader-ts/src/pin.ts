@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, statfsSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, statfsSync, statSync, unlinkSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { native } from './binding.js';
 import { BPF_F_RDONLY } from './constants.js';
 import { BpfError, wrap } from './errors.js';
+import { type KernelObject, objectOfFd } from './fdinfo.js';
+import { closeFd } from './sys/fd.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 const BPF_FS = '/sys/fs/bpf';
@@ -62,3 +64,67 @@ export function pinFd(fd: number, what: string, path: string): void {
 /** The descriptor of what is pinned at `path`. Only maps can be opened read-only. */
 export const openPin = (what: string, path: string, readOnly = false): number =>
   wrap('BPF_PIN', `open ${what} ${path}`, () => native.objGet(path, readOnly ? BPF_F_RDONLY : 0));
+
+/** What is pinned at a path. */
+export interface Pin extends KernelObject {
+  path: string;
+}
+
+/** A file system's refusal as a BpfError. */
+function files<T>(doing: string, fn: () => T): T {
+  try {
+    return fn();
+  } catch (e) {
+    const { code } = e as NodeJS.ErrnoException;
+    throw new BpfError('BPF_PIN', `${doing}: ${(e as Error).message}`, {
+      cause: e,
+      ...(code !== undefined && { errno: code }),
+    });
+  }
+}
+
+function mustBeOnBpffs(doing: string, path: string): void {
+  if (!isBpffs(path))
+    throw new BpfError('BPF_PIN', `${doing}: ${path} is not on a BPF file system, or not there`);
+}
+
+/**
+ * Every pin in a folder of a BPF file system and the folders below it, sorted by path. What goes away meanwhile is left out. Throws
+ * BPF_PIN for a folder that is none, BPF_PERMISSION where the pins may not be opened.
+ */
+export function listPins(folder: string): Pin[] {
+  const doing = `pins in ${folder}`;
+  mustBeOnBpffs(doing, folder);
+  return files(doing, () => readdirSync(folder, { withFileTypes: true }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return existsSync(path) ? listPins(path) : [];
+      const object = pinned(path);
+      return object ? [{ path, ...object }] : [];
+    });
+}
+
+function pinned(path: string): KernelObject | undefined {
+  let fd: number;
+  try {
+    fd = openPin('pin', path);
+  } catch (e) {
+    if (e instanceof BpfError && e.errno === 'ENOENT') return undefined;
+    throw e;
+  }
+  try {
+    return objectOfFd(fd);
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/** Removes a pin. What it stood for ends when nothing else holds it. Throws BPF_PIN (ENOENT), and for what is no pin. */
+export function unpin(path: string): void {
+  const doing = `unpin ${path}`;
+  mustBeOnBpffs(doing, dirname(path));
+  if (files(doing, () => statSync(path)).isDirectory())
+    throw new BpfError('BPF_PIN', `${doing}: it is a folder, not a pin`);
+  files(doing, () => unlinkSync(path));
+}

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   attachClsact,
   type BpfObject,
@@ -5,6 +6,7 @@ import {
   createClsact,
   destroyClsact,
   detachClsact,
+  listClsact,
   queryClsact,
 } from 'bpf-loader-ts';
 import { beforeEach, expect, it } from 'vitest';
@@ -83,3 +85,60 @@ it.each([{ handle: 0 }, { priority: 0 }, { priority: 65536 }, { ifindex: 0 }, { 
     expect(() => queryClsact(wrong)).toThrow(refused);
   },
 );
+
+it('lists every filter of a direction in the order they run', () => {
+  const list = (direction: 'ingress' | 'egress') => ns.in(() => listClsact(place.ifindex, direction));
+  expect(list('egress')).toEqual([]);
+  ns.in(() => createClsact(place.ifindex));
+  expect(list('egress')).toEqual([]);
+  const entry = (name: string, handle: number, priority: number) => ({
+    handle,
+    priority,
+    progId: id(name),
+    name: `${name}:[${id(name)}]`, // as libbpf names them
+    tag: object.program(name).info.tag,
+    directAction: true,
+  });
+  ns.in(() => attachClsact(object.program('first'), place));
+  ns.in(() => attachClsact(object.program('second'), { ...place, priority: 3, handle: 9 }));
+  ns.in(() => attachClsact(object.program('third'), { ...place, handle: 0xffffffff }));
+  ns.in(() => attachClsact(object.program('mark'), { ...place, direction: 'ingress' }));
+  // Of the same priority the last attached runs first.
+  expect(list('egress')).toEqual([
+    entry('second', 9, 3),
+    entry('third', 0xffffffff, place.priority),
+    entry('first', place.handle, place.priority),
+  ]);
+  expect(list('ingress')).toEqual([entry('mark', place.handle, place.priority)]);
+});
+
+it('lists more filters than one answer of the kernel holds, and leaves out other classifiers', () => {
+  ns.in(() => createClsact(place.ifindex));
+  const program = object.program('first');
+  for (let handle = 1; handle <= 500; handle++)
+    ns.in(() => attachClsact(program, { ...place, handle, priority: handle }));
+  const tc = [
+    'filter',
+    'add',
+    'dev',
+    'a',
+    'egress',
+    'prio',
+    '501',
+    'protocol',
+    'all',
+    'bpf',
+    'bytecode',
+    '1,6 0 0 1',
+  ];
+  execFileSync('nsenter', [`--net=${ns.path}`, 'tc', ...tc], { stdio: 'pipe' });
+  const filters = ns.in(() => listClsact(place.ifindex, 'egress'));
+  expect(filters.map((f) => f.priority)).toEqual(Array.from({ length: 500 }, (_, i) => i + 1));
+});
+
+it('a list of what is not there is empty, of what cannot be an error', () => {
+  expect(ns.in(() => listClsact(999_999, 'egress'))).toEqual([]);
+  for (const ifindex of [0, -1, 1.5, Number.NaN])
+    expect(() => listClsact(ifindex, 'egress')).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
+  expect(() => listClsact(1, 'both' as 'egress')).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
+});

@@ -72,6 +72,13 @@ export function compile(name: string): string {
 /** test/bpf/basic.bpf.c, loaded; closed after the test. */
 export const basic = (options: LoadOptions = {}): BpfObject => own(parseSpec(compile('basic')).load(options));
 
+/** test/bpf/attach.bpf.c with only these programs loaded; those of tracing count what this process does. Closed after the test. */
+export function attachObject(names: readonly string[], options: LoadOptions = {}): BpfObject {
+  const spec = parseSpec(compile('attach'));
+  const skip = spec.programs.map((p) => p.name).filter((name) => !names.includes(name));
+  return own(spec.load({ skip, ...options, variables: { pid: process.pid, ...options.variables } }));
+}
+
 /** test/bpf/maps.bpf.c, loaded; closed after the test. */
 export const mapsObject = (options: LoadOptions = {}): BpfObject =>
   own(parseSpec(compile('maps')).load(options));

@@ -1,13 +1,20 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type Anchor,
+  AttachType,
+  attachNetkit,
   attachTcx,
   attachXdp,
   type BpfObject,
   ensurePinFolder,
+  haveNetkit,
   Link,
   LinkType,
+  Program,
+  queryNetkit,
   queryTcx,
+  queryXdp,
 } from 'bpf-loader-ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -63,6 +70,54 @@ describe('TCX', () => {
     expect(() => link.update(object.program('pass'))).toThrow(
       expect.objectContaining(bpfError('BPF_ATTACH', 'EINVAL')),
     );
+  });
+
+  it('a place before or after another, by link, program or id', () => {
+    const list = () =>
+      attached().map((one) => ['first', 'second', 'third', 'mark', 'count'].find((n) => id(n) === one));
+    const first = attach('first');
+    attach('second', { after: first });
+    attach('third', { before: object.program('second') });
+    expect(list()).toEqual(['first', 'third', 'second']);
+    attach('mark', { before: { linkId: first.info().id } });
+    attach('count', { after: { progId: id('first') } });
+    expect(list()).toEqual(['mark', 'first', 'count', 'third', 'second']);
+    const { revision, entries } = ns.in(() => queryTcx(a, 'egress'));
+    expect(revision).toBe(6);
+    expect(entries[1]).toEqual({ progId: id('first'), linkId: first.info().id });
+  });
+
+  it('a place that is none', () => {
+    const [first, other] = [
+      attach('first'),
+      own(ns.in(() => attachTcx(object.program('second'), a, 'ingress'))),
+    ];
+    for (const before of [other, object.program('third'), { linkId: 0x7fffffff }, { progId: 0x7fffffff }])
+      expect(() => attach('third', { before })).toThrow(
+        expect.objectContaining(bpfError('BPF_ATTACH', 'ENOENT')),
+      );
+    const bad: object[] = [
+      { before: first, after: first },
+      { where: 'head', before: first },
+      { where: 'middle' },
+      { before: { linkId: 0 } },
+      { after: { progId: 1.5 } },
+      { after: { progId: Number.NaN } },
+      { expectedRevision: -1 },
+      { expectedRevision: Number.NaN },
+    ];
+    for (const options of bad)
+      expect(() => attach('third', options), JSON.stringify(Object.keys(options))).toThrow(
+        expect.objectContaining(bpfError('BPF_ARGUMENT')),
+      );
+    expect(() => ns.in(() => attachTcx(object.program('third'), a, 'sideways' as 'ingress'))).toThrow(
+      expect.objectContaining(bpfError('BPF_ARGUMENT')),
+    );
+    first.close();
+    expect(() => attach('third', { before: first as Anchor })).toThrow(
+      expect.objectContaining(bpfError('BPF_CLOSED')),
+    );
+    expect(attached()).toEqual([]);
   });
 
   it('EEXIST for a program that is there, ESTALE for a list that changed', () => {
@@ -160,7 +215,106 @@ describe('XDP', () => {
   });
 
   it('native is refused where the driver has none', () => {
-    expect(() => attach('pass', 'native', 1)).toThrow(expect.objectContaining({ code: 'BPF_ATTACH' }));
+    expect(() => attach('pass', 'native', 1)).toThrow(
+      expect.objectContaining({
+        ...bpfError('BPF_ATTACH', 'EOPNOTSUPP'),
+        message: expect.stringMatching(/XDP \(native\) of device 1: .*use generic/),
+      }),
+    );
     attach('pass', 'generic', 1);
+  });
+
+  it('offload is refused for a program that no card runs', () => {
+    expect(() => ns.in(() => attachXdp(object.program('pass'), a, 'offload'))).toThrow(
+      expect.objectContaining({
+        ...bpfError('BPF_ATTACH', 'EINVAL'),
+        message: expect.stringMatching(/XDP \(offload\).*use native/),
+      }),
+    );
+    expect(() => ns.in(() => attachXdp(object.program('pass'), a, 'hw' as 'offload'))).toThrow(
+      expect.objectContaining(bpfError('BPF_ARGUMENT')),
+    );
+    expect(() => ns.in(() => attachXdp(object.program('first'), a, 'native'))).toThrow(
+      /it is of type sched_cls, not xdp/,
+    );
+  });
+
+  it.each(['native', 'generic'] as const)('%s: A, B, A, B, and only if the old one is there', (kind) => {
+    const [one, two] = [object.program('pass'), object.program('change')];
+    const link = attach('pass', kind);
+    const now = () => ns.in(() => queryXdp(a))[kind];
+    for (const [next, last] of [
+      [two, one],
+      [one, two],
+      [two, one],
+    ] as const) {
+      expect(() => link.update(next, next)).toThrow(
+        expect.objectContaining({
+          ...bpfError('BPF_ATTACH', 'EPERM'),
+          message: expect.stringMatching(
+            new RegExp(`program ${last.info.id} is attached, not ${next.info.id}`),
+          ),
+        }),
+      );
+      expect(now()).toBe(last.info.id);
+      link.update(next, last);
+      expect([now(), link.info().progId]).toEqual([next.info.id, next.info.id]);
+    }
+    for (const next of [one, two, one]) {
+      link.update(next);
+      expect(now()).toBe(next.info.id);
+    }
+    expect(ns.in(() => queryXdp(a))).toEqual({ offload: 0, native: 0, generic: 0, [kind]: one.info.id });
+  });
+
+  it('an update to what cannot stand there says why', () => {
+    const link = attach('pass', 'native');
+    const other = basic({ attachTypes: { pass: AttachType.xdp_devmap } }).program('pass');
+    expect(other.expectedAttachType).toBe(AttachType.xdp_devmap);
+    expect(() => link.update(other)).toThrow(
+      expect.objectContaining({
+        ...bpfError('BPF_ATTACH', 'EINVAL'),
+        message: expect.stringMatching(/expected_attach_type.*its own is xdp_devmap \(33\).*attachTypes/),
+      }),
+    );
+    expect(() => link.update(object.program('first'))).toThrow(
+      /it is of type sched_cls, the attached one of type xdp/,
+    );
+    const unknown = own(Program.fromId(other.info.id));
+    expect(unknown.expectedAttachType).toBeUndefined();
+    expect(() => link.update(unknown)).toThrow(/must have the expected_attach_type of the attached one: set/);
+    expect(link.info().progId).toBe(id('pass'));
+  });
+
+  it('ids of links lead to them', async () => {
+    const link = attach('pass', 'native');
+    const { id: linkId } = link.info();
+    expect([...Link.ids()]).toContain(linkId);
+    expect([...Program.ids()]).toContain(id('pass'));
+    link.close();
+    await vi.waitFor(() => expect([...Link.ids()]).not.toContain(linkId));
+  });
+});
+
+describe('netkit', () => {
+  it('attaches as TCX does, or is refused with what the kernel lacks', () => {
+    const attach = (side: 'primary' | 'peer') =>
+      own(ns.in(() => attachNetkit(object.program('first'), a, side, { where: 'head' })));
+    const { answer, detail } = haveNetkit();
+    for (const side of ['primary', 'peer'] as const) {
+      if (answer === 'unsupported') {
+        expect(detail).toMatch(/requires kernel >= 6\.7 with CONFIG_NETKIT/);
+        const refused = expect.objectContaining({
+          ...bpfError('BPF_UNSUPPORTED', 'EINVAL'),
+          message: expect.stringMatching(new RegExp(`netkit ${side} of device ${a}: netkit not supported`)),
+        });
+        expect(() => attach(side)).toThrow(refused);
+        expect(() => ns.in(() => queryNetkit(a, side))).toThrow(refused);
+      } else {
+        expect(answer).toBe('supported');
+        expect(() => attach(side)).toThrow(expect.objectContaining(bpfError('BPF_ATTACH', 'ENXIO'))); // a veth
+      }
+    }
+    expect(() => attach('ingress' as 'peer')).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
   });
 });

@@ -1,8 +1,18 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BpfMap, ensurePinFolder, Link, openHandles, Program } from 'bpf-loader-ts';
+import {
+  attachTcx,
+  BpfMap,
+  ensurePinFolder,
+  Link,
+  listPins,
+  openHandles,
+  Program,
+  unpin,
+} from 'bpf-loader-ts';
 import { expect, it } from 'vitest';
-import { basic, bpfError, own, pinFolder, tempFolder, u32 } from './helpers.js';
+import { basic, bpfError, namespaceWithVeth, own, pinFolder, tempFolder, u32 } from './helpers.js';
 
 const openFds = (): number => readdirSync('/proc/self/fd').length;
 
@@ -67,4 +77,57 @@ it('a pin that the kernel would refuse with EPERM is refused with the reason', (
     expect.objectContaining({ name: 'BpfError' }),
   );
   expect(() => map.pin(join(folder, 'a\0b'))).toThrow(expect.objectContaining(bpfError('BPF_ARGUMENT')));
+});
+
+it('lists pins with what they are, below as well, and removes one', () => {
+  const folder = pinFolder();
+  ensurePinFolder(join(folder, 'b', 'empty'));
+  expect(listPins(folder)).toEqual([]);
+  const object = basic();
+  const ns = namespaceWithVeth();
+  const link = own(ns.in(() => attachTcx(object.program('first'), ns.ifindex('a'), 'egress')));
+  object.map('cells').pin(join(folder, 'map'));
+  object.program('first').pin(join(folder, 'b', 'program'));
+  link.pin(join(folder, 'a'));
+  const [fds, handles] = [openFds(), openHandles().length];
+  const pins = [
+    { path: join(folder, 'a'), kind: 'link', id: link.info().id },
+    { path: join(folder, 'b', 'program'), kind: 'program', id: object.program('first').info.id },
+    { path: join(folder, 'map'), kind: 'map', id: object.map('cells').info.id },
+  ];
+  expect(listPins(folder)).toEqual(pins);
+  unpin(join(folder, 'a'));
+  expect(listPins(folder)).toEqual(pins.slice(1));
+  expect(link.info().ifindex).not.toBe(0); // held by its handle
+  for (const { path } of pins.slice(1)) unpin(path);
+  expect(listPins(folder)).toEqual([]);
+  expect([openFds(), openHandles().length]).toEqual([fds + 2, handles + 2]); // the program and the map taken for their ids
+});
+
+it('lists and removes nothing elsewhere', () => {
+  const folder = pinFolder();
+  ensurePinFolder(folder);
+  const refused = (errno?: string) => expect.objectContaining(bpfError('BPF_PIN', errno));
+  expect(() => listPins(tempFolder())).toThrow(refused());
+  expect(() => listPins(join(folder, 'absent'))).toThrow(refused());
+  expect(() => listPins('')).toThrow(refused());
+  writeFileSync(join(tempFolder(), 'precious'), '');
+  expect(() => unpin(join(tempFolder(), 'precious'))).toThrow(refused());
+  expect(existsSync(join(tempFolder(), 'precious'))).toBe(true);
+  expect(() => unpin(join(folder, 'absent'))).toThrow(refused('ENOENT'));
+  ensurePinFolder(join(folder, 'sub'));
+  expect(() => unpin(join(folder, 'sub'))).toThrow(/it is a folder, not a pin/);
+  basic().map('cells').pin(join(folder, 'map'));
+  expect(() => listPins(join(folder, 'map'))).toThrow(refused('ENOTDIR'));
+});
+
+it('agrees with bpftool', () => {
+  const folder = pinFolder();
+  ensurePinFolder(folder);
+  const map = basic().map('cells');
+  map.pin(join(folder, 'map'));
+  const shown = JSON.parse(
+    execFileSync('bpftool', ['-j', '-f', 'map', 'show', 'id', String(map.info.id)], { encoding: 'utf8' }),
+  ) as { pinned: string[] };
+  expect(shown.pinned).toEqual(listPins(folder).map((p) => p.path));
 });

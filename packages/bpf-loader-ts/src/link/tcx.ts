@@ -1,39 +1,87 @@
 import { native } from '../binding.js';
-import { AttachType, BPF_F_AFTER, BPF_F_BEFORE } from '../constants.js';
-import { wrap } from '../errors.js';
+import { AttachType } from '../constants.js';
+import { BpfError, wrap } from '../errors.js';
+import { haveNetkit, haveTcx } from '../probe/attach.js';
+import { orUnsupported, type Probe } from '../probe/probe.js';
 import type { Program } from '../program.js';
 import { Link } from './link.js';
+import { type PlaceOptions, place } from './place.js';
 
 export type Direction = 'ingress' | 'egress';
-const type = (d: Direction): number => (d === 'ingress' ? AttachType.tcx_ingress : AttachType.tcx_egress);
+/** The device that a program is attached to, or its peer: what leaves that comes in here. */
+export type NetkitSide = 'primary' | 'peer';
+export type TcxOptions = PlaceOptions;
 
-export interface TcxOptions {
-  /** `head`: before all others; `tail` (default): after them. */
-  where?: 'head' | 'tail';
-  /** Attach only if the list is still at this revision (`queryTcx`), else ESTALE. */
-  expectedRevision?: number;
+/** The programs of a list in the order they run, and the list's revision, which every change raises. */
+export interface ProgramList {
+  revision: number;
+  entries: { progId: number; linkId: number }[];
+}
+
+/** What TCX and netkit share: a list of tc programs on a device. */
+interface Hook {
+  attachType: number;
+  name: string;
+  have: () => Probe;
+}
+
+function hook(kind: 'TCX' | 'netkit', sides: Record<string, number>, side: string, have: () => Probe): Hook {
+  if (!Object.hasOwn(sides, side))
+    throw new BpfError(
+      'BPF_ARGUMENT',
+      `${kind} ${String(side)} is not known; there are ${Object.keys(sides).join(', ')}`,
+    );
+  return { attachType: sides[side]!, name: `${kind} ${side}`, have };
+}
+
+const TCX = { ingress: AttachType.tcx_ingress, egress: AttachType.tcx_egress };
+const NETKIT = { primary: AttachType.netkit_primary, peer: AttachType.netkit_peer };
+const tcx = (direction: Direction): Hook => hook('TCX', TCX, direction, haveTcx);
+const netkit = (side: NetkitSide): Hook => hook('netkit', NETKIT, side, haveNetkit);
+
+function attach(
+  program: Program,
+  ifindex: number,
+  { attachType, name, have }: Hook,
+  options: PlaceOptions,
+): Link {
+  const { flags, relative, expectedRevision } = place(options);
+  return Link.attach({ program, to: `${name} of device ${ifindex}`, takes: ['sched_cls'], have }, () =>
+    native.linkCreate(program.fd, ifindex, attachType, flags, relative, expectedRevision),
+  );
+}
+
+function query(ifindex: number, { attachType, name, have }: Hook): ProgramList {
+  const doing = `query of ${name} of device ${ifindex}`;
+  try {
+    return wrap('BPF_ATTACH', doing, () => native.progQuery(ifindex, attachType, true));
+  } catch (e) {
+    throw orUnsupported(e, doing, have);
+  }
 }
 
 /** Attaches a tc program by TCX (Linux 6.6). A program already in the list is EEXIST. In the calling thread's namespace. */
-export function attachTcx(
+export const attachTcx = (
   program: Program,
   ifindex: number,
   direction: Direction,
   options: TcxOptions = {},
-): Link {
-  const flags = options.where === 'head' ? BPF_F_BEFORE : options.where === 'tail' ? BPF_F_AFTER : 0;
-  return Link.create(program, ifindex, type(direction), `TCX ${direction}`, {
-    flags,
-    expectedRevision: options.expectedRevision ?? 0,
-  });
-}
+): Link => attach(program, ifindex, tcx(direction), options);
 
 /** The programs on a device in the order they run (Linux 6.6). */
-export function queryTcx(
+export const queryTcx = (ifindex: number, direction: Direction): ProgramList =>
+  query(ifindex, tcx(direction));
+
+/**
+ * Attaches a tc program to a netkit device (Linux 6.7): `primary` to what this device sends, `peer` to what its peer sends. Only from the
+ * primary device's side. ENXIO for a device that is no netkit, EACCES for the peer's.
+ */
+export const attachNetkit = (
+  program: Program,
   ifindex: number,
-  direction: Direction,
-): { revision: number; entries: { progId: number; linkId: number }[] } {
-  return wrap('BPF_ATTACH', `query of TCX ${direction} of device ${ifindex}`, () =>
-    native.progQuery(ifindex, type(direction)),
-  );
-}
+  side: NetkitSide,
+  options: PlaceOptions = {},
+): Link => attach(program, ifindex, netkit(side), options);
+
+/** The programs on a netkit device in the order they run (Linux 6.7). */
+export const queryNetkit = (ifindex: number, side: NetkitSide): ProgramList => query(ifindex, netkit(side));
