@@ -1,5 +1,3 @@
-import type { NativeError } from './binding.js';
-
 /** Every code a `BpfError` can carry. */
 export const BPF_ERROR_CODES = {
   BPF_OPEN: 'the object file is not one that libbpf can open',
@@ -13,6 +11,7 @@ export const BPF_ERROR_CODES = {
   BPF_UNSUPPORTED: 'the running kernel does not have this',
   BPF_CLOSED: 'the handle is closed',
   BPF_ARGUMENT: 'an argument is of the wrong size, type or name',
+  BPF_ADDON: 'the addon is not there for this platform, or cannot be loaded; thrown by the import',
 } as const;
 
 export type BpfErrorCode = keyof typeof BPF_ERROR_CODES;
@@ -34,6 +33,14 @@ export class BpfError extends Error {
     this.errno = detail.errno;
     this.log = detail.log;
   }
+}
+
+/** An error thrown by the addon: a failed system call. `log` holds the verifier's words where there are any. */
+interface NativeError extends Error {
+  code: string;
+  errno: number;
+  syscall: string;
+  log?: string;
 }
 
 const isNative = (e: unknown): e is NativeError => e instanceof Error && 'syscall' in e && 'errno' in e;

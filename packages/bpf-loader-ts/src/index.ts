@@ -14,6 +14,7 @@ export {
 } from './features.js';
 export { Handle } from './handle.js';
 export { openHandles } from './leaks.js';
+export { libbpfVersion } from './libbpf.js';
 export {
   attachClsact,
   type ClsactPlace,
