@@ -11,12 +11,15 @@ HOST_ARCH := $(shell node -p process.arch)
 ARCH := $(HOST_ARCH)
 CROSS := $(if $(filter-out $(HOST_ARCH),$(ARCH)),$(subst x64,x86_64,$(subst arm64,aarch64,$(ARCH)))-linux-gnu-)
 ADDON := $(LOADER)/prebuilds/linux-$(ARCH)/bpf_loader.node
+ADDON_SOURCES := $(wildcard $(LOADER)/native/*.* $(LOADER)/native/elfutils/*) $(LOADER)/deps/versions
+SANITIZED := build/sanitized/$(ADDON)
+NODES := $(LOADER)/test/release/nodes
 # Node's own headers where they stand beside the binary; else node-gyp fetches them.
 NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(process.execPath)))')
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),npm_config_nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps prebuild build test test-unit check format bench demo clean distclean
+.PHONY: help deps prebuild build test test-unit test-sanitizers check format bench demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,10 +50,23 @@ bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) build/deps.ok
 $(LOADER)/deps/versions: $(LOADER)/native/fetch-deps.sh | build/deps.ok
 	$< $(LOADER)/deps
 
-$(ADDON): $(wildcard $(LOADER)/native/*.* $(LOADER)/native/elfutils/*) $(LOADER)/deps/versions | node_modules/.package-lock.json
+$(ADDON): $(ADDON_SOURCES) | node_modules/.package-lock.json
 	cd $(LOADER) && $(NODE_TOOLS) $(NODE_HEADERS) JOBS=$(shell nproc) CC=$(CROSS)gcc LINK=$(CROSS)gcc AR=$(CROSS)ar \
 	  prebuildify --cwd native --out . --name bpf_loader --napi --target $$(node -p process.versions.node) \
 	  --arch $(ARCH) --strip --strip-bin $(CROSS)strip >$(CURDIR)/build/addon.log 2>&1 || { cat $(CURDIR)/build/addon.log; exit 1; }
+
+# The same with sanitizers, in a tree of its own that has what the suite needs.
+$(SANITIZED): $(ADDON_SOURCES) | node_modules/.package-lock.json
+	rm -rf build/sanitized && mkdir -p build/sanitized/$(LOADER)
+	cp -r $(LOADER)/native build/sanitized/$(LOADER) && rm -rf build/sanitized/$(LOADER)/native/build
+	ln -s $(CURDIR)/$(LOADER)/deps build/sanitized/$(LOADER)/deps
+	cd build/sanitized/$(LOADER) && $(NODE_TOOLS) $(NODE_HEADERS) JOBS=$(shell nproc) CC=gcc LINK=gcc \
+	  node-gyp rebuild -C native -- -Dsanitize=1 >$(CURDIR)/build/sanitized.log 2>&1 || { cat $(CURDIR)/build/sanitized.log; exit 1; }
+
+# The Nodes that the suite has to pass on.
+$(NODES)/node_modules/.package-lock.json: $(NODES)/package.json $(NODES)/package-lock.json
+	cd $(NODES) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 build/ts.ok: $(shell find src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
 	$(NODE_TOOLS) tsc -b
@@ -61,11 +77,14 @@ prebuild: $(ADDON) ## the addon, with libbpf inside; ARCH=arm64 takes Debian's c
 
 build: $(BPF_OBJECTS) $(ADDON) build/ts.ok ## programs, addon, TypeScript
 
-test: build ## every test, fast ones first
+test: build $(SANITIZED) $(NODES)/node_modules/.package-lock.json ## every test, fast ones first
 	$(NODE_TOOLS) vitest run
 
 test-unit: build ## tests that need no privileges
 	$(NODE_TOOLS) vitest run --project unit
+
+test-sanitizers: build $(SANITIZED) ## the loader's suite over an addon with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(NODE_TOOLS) vitest run --project release sanitizers
 
 check: deps build/ts.ok ## format, lint, types
 	$(NODE_TOOLS) biome check .
@@ -85,4 +104,4 @@ clean: ## what was built
 	rm -rf dist build bpf/*.o $(LOADER)/dist $(LOADER)/native/build $(LOADER)/prebuilds
 
 distclean: clean ## and what was installed into the tree
-	rm -rf node_modules $(LOADER)/deps
+	rm -rf node_modules $(NODES)/node_modules $(LOADER)/deps

@@ -20,11 +20,11 @@ function load(): unknown {
 
 function whyNot(platform: string, path: string, error: Error & { code?: string }): string {
   if (error.code === 'MODULE_NOT_FOUND')
-    return `there is no addon for ${platform} (only for: ${present().join(', ') || 'none'}): ${path} is missing; \`make addon\` in the repository builds it on Linux`;
+    return `there is no addon for ${platform} (only for: ${present().join(', ') || 'none'}): ${path} is missing; \`make prebuild\` in the repository builds it on Linux`;
   // A report takes milliseconds: only when something is wrong.
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   const glibc = header.glibcVersionRuntime ?? 'none: musl is not supported';
-  return `${path} cannot be loaded: ${error.message}; it needs glibc ${GLIBC} or later (here: ${glibc}), or build it anew with \`make addon\` in the repository`;
+  return `${path} cannot be loaded: ${error.message}; it needs glibc ${GLIBC} or later (here: ${glibc}), or build it anew with \`make prebuild\` in the repository`;
 }
 
 function present(): string[] {
