@@ -15,7 +15,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'loader',
-          include: ['packages/bpf-loader-ts/test/*.test.ts'],
+          include: ['packages/bpf-loader-ts/test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', 'packages/bpf-loader-ts/test/release/**'],
           pool: 'forks',
           sequence: { groupOrder: 1 },
         },

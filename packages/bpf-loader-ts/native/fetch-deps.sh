@@ -25,7 +25,7 @@ for tool in apt-get dpkg-source; do
 done
 
 # What is configured for binaries, asked for sources: one-line lists and deb822 files.
-mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/archives"
+mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/got"
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
 	[ ! -f "$file" ] || sed -n 's/^deb[[:space:]]/deb-src /p' "$file" >"$apt/parts/$(basename "$file" .list).list"
 done
@@ -35,16 +35,16 @@ done
 
 get() {
 	apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/parts" -o Dir::State::lists="$apt/lists" \
-		-o Acquire::Retries=3 -o APT::Sandbox::User=root "$@" >>"$apt/log" 2>&1
+		-o Dir::Cache="$apt/cache" -o Acquire::Retries=3 -o APT::Sandbox::User=root "$@" >>"$apt/log" 2>&1
 }
 # An archive without sources among those configured makes update fail; what counts is whether the three are found.
 get update || true
-cd "$apt/archives"
+cd "$apt/got"
 # shellcheck disable=SC2086
 get source --download-only $packages || fail "apt-get source failed"
 
 for name in $packages; do
-	dsc=$(ls "$apt/archives/${name}_"*.dsc) || fail "no .dsc of $name came"
+	dsc=$(ls "$apt/got/${name}_"*.dsc) || fail "no .dsc of $name came"
 	rm -rf "$folder/$name"
 	dpkg-source --no-copy --extract "$dsc" "$folder/$name" >>"$apt/log" 2>&1 || fail "$(basename "$dsc") cannot be unpacked"
 	echo "$name $(sed -n 's/^Version: //p' "$dsc" | head -n 1)"
