@@ -22,7 +22,7 @@ NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 .PHONY: help deps prebuild build test test-unit test-sanitizers check format bench demo clean distclean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 build/deps.ok: Makefile
 	@mkdir -p build
