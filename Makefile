@@ -2,18 +2,27 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-PACKAGES := clang llvm gcc make python3 iproute2 libbpf-dev libelf-dev zlib1g-dev bpftool iperf3 util-linux
+# libbpf-dev is for programs alone (bpf/bpf_helpers.h): the addon has a libbpf of its own. dpkg-dev unpacks its sources.
+PACKAGES := clang llvm gcc libc6-dev make python3 dpkg-dev iproute2 libbpf-dev bpftool iperf3 util-linux
 BPF_OBJECTS := $(patsubst %.c,%.o,$(wildcard bpf/*.bpf.c))
-ADDON := packages/bpf-loader-ts/build/Release/bpf_loader.node
+LOADER := packages/bpf-loader-ts
+# The addon's architecture, in Node's words: `make prebuild ARCH=arm64` takes Debian's cross compiler.
+HOST_ARCH := $(shell node -p process.arch)
+ARCH := $(HOST_ARCH)
+CROSS := $(if $(filter-out $(HOST_ARCH),$(ARCH)),$(subst x64,x86_64,$(subst arm64,aarch64,$(ARCH)))-linux-gnu-)
+ADDON := $(LOADER)/prebuilds/linux-$(ARCH)/bpf_loader.node
+ADDON_SOURCES := $(wildcard $(LOADER)/native/*.* $(LOADER)/native/elfutils/*) $(LOADER)/deps/versions
+SANITIZED := build/sanitized/$(ADDON)
+NODES := $(LOADER)/test/release/nodes
 # Node's own headers where they stand beside the binary; else node-gyp fetches them.
 NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(process.execPath)))')
-NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),--nodedir=$(NODE_PREFIX))
+NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),npm_config_nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps build bindings test test-unit check format fuzz bench demo clean distclean
+.PHONY: help deps prebuild build bindings test test-unit test-sanitizers check format fuzz bench demo clean distclean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 build/deps.ok: Makefile
 	@mkdir -p build
@@ -37,22 +46,45 @@ bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) build/deps.ok
 	clang -g -O2 -mcpu=v3 -target bpf -Wall -Werror -fdebug-compilation-dir=. -I/usr/include/$$(gcc -print-multiarch) -c $< -o $@
 	@llvm-strip -g $@
 
-$(ADDON): $(wildcard packages/bpf-loader-ts/native/*) packages/bpf-loader-ts/binding.gyp | build/deps.ok node_modules/.package-lock.json
-	cd packages/bpf-loader-ts && $(CURDIR)/node_modules/.bin/node-gyp rebuild --loglevel=error $(NODE_HEADERS) >$(CURDIR)/build/addon.log 2>&1 \
-	  || { cat $(CURDIR)/build/addon.log; exit 1; }
+# Debian's libbpf, elfutils and zlib.
+$(LOADER)/deps/versions: $(LOADER)/native/fetch-deps.sh | build/deps.ok
+	$< $(LOADER)/deps
+
+$(ADDON): $(ADDON_SOURCES) | node_modules/.package-lock.json
+	cd $(LOADER) && $(NODE_TOOLS) $(NODE_HEADERS) JOBS=$(shell nproc) CC=$(CROSS)gcc LINK=$(CROSS)gcc AR=$(CROSS)ar \
+	  prebuildify --cwd native --out . --name bpf_loader --napi --target $$(node -p process.versions.node) \
+	  --arch $(ARCH) --strip --strip-bin $(CROSS)strip >$(CURDIR)/build/addon.log 2>&1 || { cat $(CURDIR)/build/addon.log; exit 1; }
+
+# The same with sanitizers, in a tree of its own that has what the suite needs.
+$(SANITIZED): $(ADDON_SOURCES) | node_modules/.package-lock.json
+	rm -rf build/sanitized && mkdir -p build/sanitized/$(LOADER)
+	cp -r $(LOADER)/native build/sanitized/$(LOADER) && rm -rf build/sanitized/$(LOADER)/native/build
+	ln -s $(CURDIR)/$(LOADER)/deps build/sanitized/$(LOADER)/deps
+	cd build/sanitized/$(LOADER) && $(NODE_TOOLS) $(NODE_HEADERS) JOBS=$(shell nproc) CC=gcc LINK=gcc \
+	  node-gyp rebuild -C native -- -Dsanitize=1 >$(CURDIR)/build/sanitized.log 2>&1 || { cat $(CURDIR)/build/sanitized.log; exit 1; }
+
+# The Nodes that the suite has to pass on.
+$(NODES)/node_modules/.package-lock.json: $(NODES)/package.json $(NODES)/package-lock.json
+	cd $(NODES) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 build/ts.ok: $(shell find bpf src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/fuzz packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
 	$(NODE_TOOLS) tsc -b
 	@chmod +x dist/src/cli/main.js
 	@touch $@
 
+prebuild: $(ADDON) ## the addon, with libbpf inside; ARCH=arm64 takes Debian's cross compiler
+
 build: $(BPF_OBJECTS) $(ADDON) build/ts.ok ## programs, addon, TypeScript
 
-test: build ## every test, fast ones first
+test: build $(SANITIZED) $(NODES)/node_modules/.package-lock.json ## every test, fast ones first
 	$(NODE_TOOLS) vitest run
 
 test-unit: build ## tests that need no privileges
 	$(NODE_TOOLS) vitest run --project unit
+
+test-sanitizers: build $(SANITIZED) ## the loader's suite over an addon with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(NODE_TOOLS) vitest run --project release sanitizers
 
 BPF2TS := node packages/bpf-loader-ts/dist/bpf2ts/main.js
 
@@ -80,7 +112,7 @@ bench: build ## measure; table on the terminal, bench/results/latest.json
 	node dist/bench/main.js
 
 clean: ## what was built
-	rm -rf dist build bpf/*.o packages/bpf-loader-ts/dist packages/bpf-loader-ts/build
+	rm -rf dist build bpf/*.o $(LOADER)/dist $(LOADER)/native/build $(LOADER)/prebuilds
 
 distclean: clean ## and what was installed into the tree
-	rm -rf node_modules
+	rm -rf node_modules $(NODES)/node_modules $(LOADER)/deps

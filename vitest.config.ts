@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon last. */
+/** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, the loader as it is shipped. */
 export default defineConfig({
   test: {
     reporters: ['default', './test/helpers/summary.ts'],
@@ -16,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'loader',
           include: ['packages/bpf-loader-ts/test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', 'packages/bpf-loader-ts/test/release/**'],
           pool: 'forks',
           sequence: { groupOrder: 1 },
         },
@@ -30,6 +31,19 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'release',
+          include: ['packages/bpf-loader-ts/test/release/*.test.ts'],
+          pool: 'forks',
+          // Each test runs a whole suite.
+          maxWorkers: 1,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -3,6 +3,8 @@
  * bpf_loader.node: what JavaScript cannot do itself. Two halves: eBPF over libbpf (object, map,
  * prog, link, tracing, clsact, probe) and the Linux calls its users need (sys_*). Everything above is TypeScript.
  */
+#include <bpf/libbpf.h>
+
 #include "util.h"
 
 NAPI_MODULE_INIT()
@@ -27,5 +29,7 @@ NAPI_MODULE_INIT()
 	sys_ethtool_init(env, exports);
 	sys_packet_init(env, exports);
 	sys_tap_init(env, exports);
+	/* "v1.1" */
+	set_prop(env, exports, "libbpfVersion", mk_str(env, libbpf_version_string() + 1));
 	return exports;
 }

@@ -1,4 +1,3 @@
-export type { MemoryAccounting } from './accounting.js';
 export { type GenerateOptions, generate } from './bpf2ts/generate.js';
 export { Btf, type BtfField, type BtfVariable } from './btf/btf.js';
 export type * from './btf/types.js';
@@ -35,10 +34,13 @@ export {
 export * from './constants.js';
 export { BPF_ERROR_CODES, BpfError, type BpfErrorCode, summarizeLog } from './errors.js';
 export { Handle } from './handle.js';
-export type { LibbpfLevel } from './heard.js';
-export { layoutOf } from './layout.js';
+export type { MemoryAccounting } from './kernel/accounting.js';
+export { type Memlock, memlock } from './kernel/memlock.js';
+export { ensurePinFolder, listPins, type Pin, unpin } from './kernel/pin.js';
 export { openHandles, reportLeaks } from './leaks.js';
-export { type LibbpfMessageOptions, onLibbpfMessage } from './libbpf-messages.js';
+export type { LibbpfLevel } from './libbpf/heard.js';
+export { type LibbpfMessageOptions, onLibbpfMessage } from './libbpf/messages.js';
+export { libbpfVersion } from './libbpf/version.js';
 export { attachCgroup, type CgroupAttachType, queryCgroup } from './link/cgroup.js';
 export {
   attachClsact,
@@ -73,22 +75,30 @@ export {
 } from './link/tcx.js';
 export { attachRawTracepoint, attachTracing } from './link/tracing.js';
 export { attachXdp, queryXdp, type XdpMode } from './link/xdp.js';
-export { forgetNetns, runOnDevices } from './look.js';
 export { MapBatch } from './map/batch.js';
 export { BloomFilter } from './map/bloom.js';
 export { POSSIBLE_CPUS, possibleCpus } from './map/cpus.js';
 export type { MapOptions } from './map/create.js';
 export type { MapInfo } from './map/info.js';
 export { lpmKey } from './map/lpm.js';
+export { BpfMap } from './map/map.js';
 export { MapOfMaps } from './map/map-of-maps.js';
+export { Mapping, PAGE_SIZE } from './map/mmap.js';
 export { ProgramArray } from './map/program-array.js';
 export { Queue } from './map/queue.js';
+export { ReadOnlyView } from './map/readonly-view.js';
 export { CpuMap, DevMap, XskMap } from './map/redirect.js';
-export { BpfMap } from './map.js';
-export { type Memlock, memlock } from './memlock.js';
-export { Mapping, PAGE_SIZE } from './mmap.js';
-export { BpfObject, type LoadOptions } from './object.js';
-export { ensurePinFolder, listPins, type Pin, unpin } from './pin.js';
+export { layoutOf } from './object/layout.js';
+export { BpfObject, type LoadOptions } from './object/object.js';
+export {
+  type BpfSpec,
+  type MapSpec,
+  type ProgramSpec,
+  parseSpec,
+  type SpecOptions,
+  type VariableSpec,
+} from './object/spec.js';
+export { Variable } from './object/variable.js';
 export {
   haveClsact,
   haveFentry,
@@ -121,27 +131,19 @@ export {
   haveProgramType,
   type ProgramTypeName,
 } from './probe/types.js';
+export { forgetNetns, runOnDevices } from './program/look.js';
 export {
   Program,
   type ProgramInfo,
   type ProgramStats,
   type TestRunOptions,
   type TestRunResult,
-} from './program.js';
-export { ReadOnlyView } from './readonly-view.js';
+} from './program/program.js';
+export { enableStats } from './program/stats.js';
 export type { DroppedCount } from './ringbuf/dropped.js';
 export type { RingRecord } from './ringbuf/records.js';
 export { RingBuffer, type RingBufferOptions, type RingStats } from './ringbuf/ringbuf.js';
 export type { WaitResult } from './ringbuf/waiter.js';
-export {
-  type BpfSpec,
-  type MapSpec,
-  type ProgramSpec,
-  parseSpec,
-  type SpecOptions,
-  type VariableSpec,
-} from './spec.js';
-export { enableStats } from './stats.js';
 export { MappedArray, TypedArrayMap, TypedMap, TypedPerCpuMap } from './typed/map.js';
 export {
   keyed,
@@ -156,4 +158,3 @@ export {
   untyped,
 } from './typed/object.js';
 export { ArrayView, type ArrayViewOf, StructArrayView, StructView, type ViewOf } from './typed/view.js';
-export { Variable } from './variable.js';

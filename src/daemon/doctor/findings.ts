@@ -16,8 +16,8 @@ export type Feature = (typeof FEATURES)[number];
 
 /** What needs our native addon to find out. */
 export interface ProbeFindings {
-  /** Version of the shared libbpf; null where it is linked in. */
-  libbpf: string | null;
+  /** Version of the libbpf inside the addon. */
+  libbpf: string;
   features: Record<Feature, Probe>;
   /** Whether this kernel loads our programs, with the privileges of this process. */
   programs: Probe;

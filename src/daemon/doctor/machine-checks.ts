@@ -41,7 +41,7 @@ function node({ node: version }: HostFindings): Check {
 function addon(probes: Findings['probes']): Check {
   const needed = 'bpf_loader.node';
   if (typeof probes !== 'string') {
-    return ok('addon', needed, probes.libbpf === null ? 'loaded' : `loaded, with libbpf ${probes.libbpf}`);
+    return ok('addon', needed, `loaded, with libbpf ${probes.libbpf}`);
   }
   const cost = 'vfailover cannot run, and what the kernel can do was not tried';
   return problem('fail', 'addon', needed, probes, cost, 'build it: `make build`, or install vfailover anew');

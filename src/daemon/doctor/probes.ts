@@ -2,7 +2,6 @@
  * What has to be tried. Whatever touches a device does so in a namespace that has no name and ends with the probe; of the machine's
  * own devices facts are read and nothing is changed. Loaded by doctor.ts only when the native addon can be.
  */
-import { readFileSync } from 'node:fs';
 import {
   BpfError,
   haveAtomics,
@@ -13,6 +12,7 @@ import {
   haveNativeXdp,
   haveRingBuffer,
   haveTcx,
+  libbpfVersion,
   type Probe,
 } from 'bpf-loader-ts';
 import {
@@ -43,7 +43,7 @@ const LOOPBACK = 1;
 export function gatherProbes(managers: readonly Manager[]): ProbeFindings {
   const kernCtx = haveKfunc('bpf_cast_to_kern_ctx', '6.2');
   return {
-    libbpf: libbpfVersion(),
+    libbpf: libbpfVersion,
     features: {
       atomics: haveAtomics(),
       btf: haveBtf(),
@@ -58,15 +58,6 @@ export function gatherProbes(managers: readonly Manager[]): ProbeFindings {
     memlock: memlockLimit(),
     candidates: listCandidates(managers),
   };
-}
-
-/** The shared library as it was mapped: `/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.2`. */
-function libbpfVersion(): string | null {
-  try {
-    return /\/libbpf\.so\.([\d.]+)$/m.exec(readFileSync('/proc/self/maps', 'utf8'))?.[1] ?? null;
-  } catch {
-    return null;
-  }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

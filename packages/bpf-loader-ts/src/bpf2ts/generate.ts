@@ -1,7 +1,7 @@
 import { BPF_F_MMAPABLE, MapType } from '../constants.js';
 import { BpfError } from '../errors.js';
-import { layoutOf } from '../layout.js';
-import type { BpfSpec, MapSpec } from '../spec.js';
+import { layoutOf } from '../object/layout.js';
+import type { BpfSpec, MapSpec } from '../object/spec.js';
 import { camel, pascal } from './names.js';
 import { TypeWriter } from './types.js';
 

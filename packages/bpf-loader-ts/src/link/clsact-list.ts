@@ -1,5 +1,5 @@
 import { BpfError } from '../errors.js';
-import { explainPermission } from '../permission.js';
+import { explainPermission } from '../kernel/permission.js';
 import { errnoName } from '../sys/fd.js';
 import { NetlinkSocket } from '../sys/netlink-socket.js';
 import type { Direction } from './tcx.js';

@@ -1,6 +1,7 @@
 import { native } from '../binding.js';
-import { BpfError, wrap } from '../errors.js';
-import type { Program } from '../program.js';
+import { BpfError } from '../errors.js';
+import type { Program } from '../program/program.js';
+import { wrap } from '../wrap.js';
 import type { Direction } from './tcx.js';
 
 /** Where a cls_bpf filter stands on a device. */

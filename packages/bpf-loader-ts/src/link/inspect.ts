@@ -1,7 +1,7 @@
 import { BpfError } from '../errors.js';
-import { type KernelObject, openObjects } from '../fdinfo.js';
-import { listPins } from '../pin.js';
-import { Program } from '../program.js';
+import { type KernelObject, openObjects } from '../kernel/fdinfo.js';
+import { listPins } from '../kernel/pin.js';
+import { Program } from '../program/program.js';
 import { listClsact } from './clsact-list.js';
 import { Link } from './link.js';
 import { type Direction, type NetkitSide, queryNetkit, queryTcx } from './tcx.js';

@@ -1,12 +1,13 @@
 import { native } from '../binding.js';
 import { attachTypeName } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { adopt, Handle } from '../handle.js';
-import { kernelIds } from '../kernel-ids.js';
-import { openPin, pinFd } from '../pin.js';
+import { kernelIds } from '../kernel/ids.js';
+import { openPin, pinFd } from '../kernel/pin.js';
 import { orUnsupported, type Probe } from '../probe/probe.js';
 import type { ProgramTypeName } from '../probe/types.js';
-import { Program } from '../program.js';
+import { Program } from '../program/program.js';
+import { wrap } from '../wrap.js';
 import { type LinkInfo, linkInfo } from './info.js';
 
 /** An attachment about to be made. */

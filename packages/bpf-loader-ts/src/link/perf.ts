@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { native } from '../binding.js';
 import { AttachType } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { haveKprobe, haveLink, haveTracepoints, haveUprobe } from '../probe/attach.js';
 import { orUnsupported, type Probe } from '../probe/probe.js';
 import type { ProgramTypeName } from '../probe/types.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
 import { closeFd } from '../sys/fd.js';
+import { wrap } from '../wrap.js';
 import { type CookieOptions, cookieOf } from './cookie.js';
 import { Link } from './link.js';
 

@@ -1,6 +1,6 @@
 import { BPF_F_AFTER, BPF_F_BEFORE, BPF_F_ID, BPF_F_LINK } from '../constants.js';
 import { BpfError } from '../errors.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
 import { Link } from './link.js';
 
 /** One that is attached already: by its handle, or by its id. */

@@ -1,9 +1,10 @@
 import { native } from '../binding.js';
 import { AttachType } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { haveNetkit, haveTcx } from '../probe/attach.js';
 import { orUnsupported, type Probe } from '../probe/probe.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
+import { wrap } from '../wrap.js';
 import { Link } from './link.js';
 import { type PlaceOptions, place } from './place.js';
 

@@ -1,7 +1,7 @@
 import { native } from '../binding.js';
 import { BpfError } from '../errors.js';
 import { haveFentry, haveLink } from '../probe/attach.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
 import { type CookieOptions, cookieOf } from './cookie.js';
 import { Link } from './link.js';
 

@@ -1,8 +1,9 @@
 import { native } from '../binding.js';
 import { AttachType, XDP_FLAGS_DRV_MODE, XDP_FLAGS_HW_MODE, XDP_FLAGS_SKB_MODE } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { haveLink } from '../probe/attach.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
+import { wrap } from '../wrap.js';
 import { Link } from './link.js';
 
 export type XdpMode = 'native' | 'generic' | 'offload';

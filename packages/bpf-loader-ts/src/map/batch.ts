@@ -1,8 +1,8 @@
 import { native } from '../binding.js';
 import { BpfError } from '../errors.js';
-import type { BpfMap } from '../map.js';
 import { errnoName } from '../sys/fd.js';
 import { attempt, mapFailed } from './failed.js';
+import type { BpfMap } from './map.js';
 
 /** Entries that a first read has room for: a few system calls later there is room for all. */
 const FIRST_ROOM = 4096;

@@ -1,7 +1,7 @@
 import { native } from '../binding.js';
-import type { BpfMap } from '../map.js';
 import { mapFailed } from './failed.js';
 import { expectType } from './kinds.js';
+import type { BpfMap } from './map.js';
 import { keyless } from './queue.js';
 
 const ENOENT = -2;

@@ -1,8 +1,9 @@
 import { native } from '../binding.js';
 import { BPF_F_NUMA_NODE, type MapTypeName, mapTypeName } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
-import type { BpfMap } from '../map.js';
+import { BpfError } from '../errors.js';
+import { wrap } from '../wrap.js';
 import { kindOf, mapType } from './kinds.js';
+import type { BpfMap } from './map.js';
 
 /** What a new map is made of. What a type fixes, or what is natural for it, may be left out. */
 export interface MapOptions {

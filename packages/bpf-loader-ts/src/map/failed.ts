@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { BpfError, type BpfErrorCode, toBpfError } from '../errors.js';
-import type { BpfMap } from '../map.js';
+import { BpfError, type BpfErrorCode } from '../errors.js';
 import { errnoName } from '../sys/fd.js';
+import { toBpfError } from '../wrap.js';
+import type { BpfMap } from './map.js';
 
 const O_ACCMODE = 3;
 const O_RDONLY = 0;

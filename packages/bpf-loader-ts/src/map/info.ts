@@ -1,6 +1,6 @@
 import { native } from '../binding.js';
 import { mapTypeName } from '../constants.js';
-import { wrap } from '../errors.js';
+import { wrap } from '../wrap.js';
 
 /** What the kernel tells of a map, and what does not change. */
 export interface MapInfo {

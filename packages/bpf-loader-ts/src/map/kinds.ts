@@ -1,8 +1,8 @@
 import { BPF_F_NO_PREALLOC, MapType, type MapTypeName, mapTypeName } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { Handle } from '../handle.js';
-import type { BpfMap } from '../map.js';
 import { possibleCpus } from './cpus.js';
+import type { BpfMap } from './map.js';
 
 /** What a map type fixes, or what is natural for it: sizes in bytes. */
 interface Kind {

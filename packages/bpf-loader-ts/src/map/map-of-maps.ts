@@ -1,5 +1,5 @@
-import { BpfMap } from '../map.js';
 import { expectType, fdOf } from './kinds.js';
+import { BpfMap } from './map.js';
 import { word, words } from './u32.js';
 
 /**

@@ -1,8 +1,8 @@
 import { MapType } from '../constants.js';
 import { BpfError } from '../errors.js';
-import type { BpfMap } from '../map.js';
 import { POSSIBLE_CPUS } from './cpus.js';
 import type { MapInfo } from './info.js';
+import type { BpfMap } from './map.js';
 
 /** Per-CPU types: an element holds a value for every possible CPU. */
 const PER_CPU = new Set([

@@ -1,6 +1,6 @@
-import type { BpfMap } from '../map.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
 import { expectType, fdOf } from './kinds.js';
+import type { BpfMap } from './map.js';
 import { checkU32, word, words } from './u32.js';
 
 /**

@@ -1,9 +1,9 @@
 import { native } from '../binding.js';
 import { BPF_ANY, BPF_EXIST } from '../constants.js';
 import { BpfError } from '../errors.js';
-import type { BpfMap } from '../map.js';
 import { attempt, mapFailed } from './failed.js';
 import { expectType } from './kinds.js';
+import type { BpfMap } from './map.js';
 
 const ENOENT = -2;
 

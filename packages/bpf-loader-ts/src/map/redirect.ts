@@ -1,7 +1,7 @@
 import { BpfError } from '../errors.js';
-import type { BpfMap } from '../map.js';
-import type { Program } from '../program.js';
+import type { Program } from '../program/program.js';
 import { expectType, fdOf } from './kinds.js';
+import type { BpfMap } from './map.js';
 import { checkU32, word, words } from './u32.js';
 
 /** What XDP's bpf_redirect_map sends frames to. None of these own their map. */

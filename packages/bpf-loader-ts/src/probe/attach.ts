@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { native } from '../binding.js';
 import { AttachType, ProgType, XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { netnsCreate, withNetns } from '../sys/netns.js';
+import { wrap } from '../wrap.js';
 import { returning } from './instructions.js';
 import { errno, type Probe, probe, refuses, works } from './probe.js';
 import { SINCE } from './versions.js';

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { native } from '../binding.js';
 import { BPF_F_MMAPABLE, BPF_F_TEST_XDP_LIVE_FRAMES, MapType, ProgType } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
-import { PAGE_SIZE } from '../map.js';
+import { BpfError } from '../errors.js';
+import { PAGE_SIZE } from '../map/map.js';
 import { errnoName } from '../sys/fd.js';
+import { wrap } from '../wrap.js';
 import { EXIT, instruction, move, program, returning } from './instructions.js';
 import { type Probe, probe, works } from './probe.js';
 import { SINCE } from './versions.js';

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import { native } from '../binding.js';
-import { BpfError, errnoOf, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
+import { errnoOf, wrap } from '../wrap.js';
 
 /** Three-valued: `inconclusive` when the probe could not tell (no permission, say). `detail` says why and names the kernel. */
 export interface Probe {

@@ -1,7 +1,8 @@
 import { native } from '../binding.js';
 import { AttachType, MapType, type MapTypeName, ProgType } from '../constants.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { errnoName } from '../sys/fd.js';
+import { wrap } from '../wrap.js';
 import { call, EXIT, program, returning } from './instructions.js';
 import { errno, type Probe, probe, works } from './probe.js';
 import { helperSince, MAP_TYPE_SINCE, PROG_TYPE_SINCE } from './versions.js';

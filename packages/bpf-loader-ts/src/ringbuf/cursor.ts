@@ -1,6 +1,6 @@
-import type { BpfMap } from '../map.js';
-import { bufferOf, Mapping, PAGE_SIZE } from '../mmap.js';
-import type { ReadOnlyView } from '../readonly-view.js';
+import type { BpfMap } from '../map/map.js';
+import { bufferOf, Mapping, PAGE_SIZE } from '../map/mmap.js';
+import type { ReadOnlyView } from '../map/readonly-view.js';
 
 const BUSY = 0x80000000 | 0;
 const DISCARD = 0x40000000;

@@ -1,6 +1,6 @@
 import { readU64 } from '../codec/scalar.js';
 import { BpfError } from '../errors.js';
-import { Mapping } from '../mmap.js';
+import { Mapping } from '../map/mmap.js';
 
 /**
  * Where a program counts the records that found no room, since the kernel does not: a function that returns the number, or the place of a

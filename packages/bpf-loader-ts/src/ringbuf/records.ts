@@ -1,5 +1,5 @@
 import { BpfError } from '../errors.js';
-import type { ReadOnlyView } from '../readonly-view.js';
+import type { ReadOnlyView } from '../map/readonly-view.js';
 import { type FdWatch, watchFd } from '../sys/watch.js';
 import type { RingCursor } from './cursor.js';
 

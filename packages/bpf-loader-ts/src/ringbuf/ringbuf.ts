@@ -1,9 +1,10 @@
 import '../sys/dispose.js';
-import { BpfError, wrap } from '../errors.js';
+import { BpfError } from '../errors.js';
 import { expectType } from '../map/kinds.js';
-import type { BpfMap } from '../map.js';
-import type { ReadOnlyView } from '../readonly-view.js';
+import type { BpfMap } from '../map/map.js';
+import type { ReadOnlyView } from '../map/readonly-view.js';
 import { closeFd, dupFd } from '../sys/fd.js';
+import { wrap } from '../wrap.js';
 import { RingCursor } from './cursor.js';
 import { type DroppedCount, droppedReader } from './dropped.js';
 import { RecordStream, type RingRecord } from './records.js';

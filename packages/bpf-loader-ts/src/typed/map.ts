@@ -1,8 +1,8 @@
 import '../sys/dispose.js';
 import { type Codec, decode, encode } from '../codec/codec.js';
 import { BpfError } from '../errors.js';
-import type { BpfMap } from '../map.js';
-import type { Mapping } from '../mmap.js';
+import type { BpfMap } from '../map/map.js';
+import type { Mapping } from '../map/mmap.js';
 import type { StructView, ViewOf } from './view.js';
 
 /** What the typed maps share: the map of bytes below, and its check against the codecs. */

@@ -1,11 +1,11 @@
 import type { Codec, Input, Value } from '../codec/codec.js';
 import { BpfError } from '../errors.js';
-import { layoutOf } from '../layout.js';
-import type { BpfMap } from '../map.js';
-import type { BpfObject, LoadOptions } from '../object.js';
-import type { Program } from '../program.js';
-import { type BpfSpec, parseSpec, type SpecOptions } from '../spec.js';
-import type { Variable } from '../variable.js';
+import type { BpfMap } from '../map/map.js';
+import { layoutOf } from '../object/layout.js';
+import type { BpfObject, LoadOptions } from '../object/object.js';
+import { type BpfSpec, parseSpec, type SpecOptions } from '../object/spec.js';
+import type { Variable } from '../object/variable.js';
+import type { Program } from '../program/program.js';
 import { TypedArrayMap, TypedMap, TypedPerCpuMap } from './map.js';
 import type { StructView, ViewOf } from './view.js';
 

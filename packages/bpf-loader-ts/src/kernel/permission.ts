@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { memlockLimit } from '../sys/thread.js';
 import { memoryAccounting } from './accounting.js';
-import { memlockLimit } from './sys/thread.js';
 
 /** include/uapi/linux/capability.h. CAP_SYS_ADMIN stands for all the others; before Linux 5.8 there was only that one. */
 const SYS_ADMIN = 21n;

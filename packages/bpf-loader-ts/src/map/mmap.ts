@@ -1,8 +1,9 @@
-import './sys/dispose.js';
-import { native } from './binding.js';
-import { BpfError, errnoOf, wrap } from './errors.js';
-import { track } from './leaks.js';
-import { whyReadOnly } from './map/failed.js';
+import '../sys/dispose.js';
+import { native } from '../binding.js';
+import { BpfError } from '../errors.js';
+import { track } from '../leaks.js';
+import { errnoOf, wrap } from '../wrap.js';
+import { whyReadOnly } from './failed.js';
 import { ReadOnlyView } from './readonly-view.js';
 
 /** Bytes of a page of memory: the unit of mappings. */

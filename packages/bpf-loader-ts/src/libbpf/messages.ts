@@ -1,5 +1,5 @@
-import './sys/dispose.js';
-import { BpfError } from './errors.js';
+import '../sys/dispose.js';
+import { BpfError } from '../errors.js';
 import { addListener, isLevel, type LibbpfLevel } from './heard.js';
 
 export interface LibbpfMessageOptions {

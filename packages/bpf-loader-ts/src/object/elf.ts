@@ -1,6 +1,6 @@
-import { Btf } from './btf/btf.js';
-import { checkBtfExt } from './btf/ext.js';
-import { BpfError } from './errors.js';
+import { Btf } from '../btf/btf.js';
+import { checkBtfExt } from '../btf/ext.js';
+import { BpfError } from '../errors.js';
 
 /**
  * Checks an object file before libbpf reads it: libbpf and libelf follow offsets and indices of a damaged file out of its memory and

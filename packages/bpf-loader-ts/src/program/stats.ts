@@ -1,6 +1,6 @@
-import { native } from './binding.js';
-import { wrap } from './errors.js';
-import { Handle } from './handle.js';
+import { native } from '../binding.js';
+import { Handle } from '../handle.js';
+import { wrap } from '../wrap.js';
 
 class Stats extends Handle {
   constructor() {

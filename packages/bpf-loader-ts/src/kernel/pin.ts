@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statfsSync, statSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { native } from './binding.js';
-import { BPF_F_RDONLY } from './constants.js';
-import { BpfError, wrap } from './errors.js';
+import { native } from '../binding.js';
+import { BPF_F_RDONLY } from '../constants.js';
+import { BpfError } from '../errors.js';
+import { closeFd } from '../sys/fd.js';
+import { wrap } from '../wrap.js';
 import { type KernelObject, objectOfFd } from './fdinfo.js';
-import { closeFd } from './sys/fd.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 const BPF_FS = '/sys/fs/bpf';

@@ -1,4 +1,4 @@
-import { native } from './binding.js';
+import { native } from '../binding.js';
 
 /** What the memory of maps and programs is charged to: the memory cgroup (Linux 5.11), or RLIMIT_MEMLOCK of the user. */
 export type MemoryAccounting = 'cgroup' | 'rlimit';

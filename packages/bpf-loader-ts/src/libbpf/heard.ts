@@ -1,4 +1,4 @@
-import { native } from './binding.js';
+import { native } from '../binding.js';
 
 export type LibbpfLevel = 'warn' | 'info' | 'debug';
 const LEVELS: readonly LibbpfLevel[] = ['warn', 'info', 'debug'];

@@ -1,4 +1,4 @@
-import { native } from './binding.js';
+import { native } from '../binding.js';
 
 /**
  * Runs a tc program once on an empty frame of each of `n` devices (BPF_PROG_TEST_RUN with the device's ifindex in the context, Linux 4.15)

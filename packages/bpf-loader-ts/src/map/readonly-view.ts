@@ -1,4 +1,4 @@
-import { BpfError } from './errors.js';
+import { BpfError } from '../errors.js';
 
 const refuse = (): never => {
   throw new BpfError('BPF_READONLY', 'this memory is read-only');

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { native } from './binding.js';
-import { Btf } from './btf/btf.js';
-import { mapTypeName, progTypeName } from './constants.js';
+import { native } from '../binding.js';
+import { Btf } from '../btf/btf.js';
+import { mapTypeName, progTypeName } from '../constants.js';
+import { BpfError } from '../errors.js';
+import { wrap } from '../wrap.js';
 import { checkElf } from './elf.js';
-import { BpfError, wrap } from './errors.js';
 import { type BpfObject, type LoadOptions, loadObject } from './object.js';
 
 export interface MapSpec {

@@ -1,7 +1,7 @@
+import { BpfError } from '../errors.js';
+import { type MemlockLimit, memlockLimit } from '../sys/thread.js';
 import { type MemoryAccounting, memoryAccounting } from './accounting.js';
-import { BpfError } from './errors.js';
 import { explainPermission } from './permission.js';
-import { type MemlockLimit, memlockLimit } from './sys/thread.js';
 
 export interface Memlock extends MemlockLimit {
   accounting: MemoryAccounting;

@@ -1,15 +1,16 @@
-import { native } from './binding.js';
-import { BPF_F_MMAPABLE, MapType } from './constants.js';
-import { BpfError, wrap } from './errors.js';
-import { adopt, Handle } from './handle.js';
-import { deleteBatch, MapBatch, updateBatch } from './map/batch.js';
-import { createMap, type MapOptions } from './map/create.js';
-import { attempt, fdInfo, mapFailed } from './map/failed.js';
-import { type MapInfo, mapInfo } from './map/info.js';
-import { kindOf } from './map/kinds.js';
-import { fillPerCpu, perCpu, round8, valueBytes } from './map/per-cpu.js';
+import { native } from '../binding.js';
+import { BPF_F_MMAPABLE, MapType } from '../constants.js';
+import { BpfError } from '../errors.js';
+import { adopt, Handle } from '../handle.js';
+import { openPin, pinFd } from '../kernel/pin.js';
+import { wrap } from '../wrap.js';
+import { deleteBatch, MapBatch, updateBatch } from './batch.js';
+import { createMap, type MapOptions } from './create.js';
+import { attempt, fdInfo, mapFailed } from './failed.js';
+import { type MapInfo, mapInfo } from './info.js';
+import { kindOf } from './kinds.js';
 import { Mapping, mapShared, PAGE_SIZE } from './mmap.js';
-import { openPin, pinFd } from './pin.js';
+import { fillPerCpu, perCpu, round8, valueBytes } from './per-cpu.js';
 
 export { PAGE_SIZE } from './mmap.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Btf } from './btf/btf.js';
+import type { Btf } from '../btf/btf.js';
 import type { BpfSpec } from './spec.js';
 
 /** A type in words, with all that it holds by value: equal words, equal bytes. */

@@ -1,6 +1,6 @@
-import type { AnyCodec } from './codec/from-btf.js';
-import { BpfError } from './errors.js';
-import type { ReadOnlyView } from './readonly-view.js';
+import type { AnyCodec } from '../codec/from-btf.js';
+import { BpfError } from '../errors.js';
+import type { ReadOnlyView } from '../map/readonly-view.js';
 
 /** A global variable of a loaded object, in the memory that the programs use: reading and writing are loads and stores. */
 // biome-ignore lint/suspicious/noExplicitAny: the type is known to generated modules, else only at run time

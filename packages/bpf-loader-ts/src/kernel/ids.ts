@@ -1,4 +1,4 @@
-import { wrap } from './errors.js';
+import { wrap } from '../wrap.js';
 
 /** Ids in ascending order, each asked for when it is wanted; objects may come and go meanwhile. `next(0)` is the first, 0 the end. */
 export function* kernelIds(what: string, next: (id: number) => number): Generator<number> {

@@ -1,9 +1,10 @@
-import { native } from './binding.js';
-import { progTypeName } from './constants.js';
-import { BpfError, wrap } from './errors.js';
-import { adopt, Handle } from './handle.js';
-import { kernelIds } from './kernel-ids.js';
-import { openPin, pinFd } from './pin.js';
+import { native } from '../binding.js';
+import { progTypeName } from '../constants.js';
+import { BpfError } from '../errors.js';
+import { adopt, Handle } from '../handle.js';
+import { kernelIds } from '../kernel/ids.js';
+import { openPin, pinFd } from '../kernel/pin.js';
+import { wrap } from '../wrap.js';
 
 export interface ProgramInfo {
   id: number;

@@ -1,12 +1,13 @@
-import './sys/dispose.js';
-import { native } from './binding.js';
-import { codecOf } from './codec/from-btf.js';
-import { BpfError, wrap } from './errors.js';
-import { adopt } from './handle.js';
-import { track } from './leaks.js';
-import { BpfMap } from './map.js';
-import type { Mapping } from './mmap.js';
-import { Program } from './program.js';
+import '../sys/dispose.js';
+import { native } from '../binding.js';
+import { codecOf } from '../codec/from-btf.js';
+import { BpfError } from '../errors.js';
+import { adopt } from '../handle.js';
+import { track } from '../leaks.js';
+import { BpfMap } from '../map/map.js';
+import type { Mapping } from '../map/mmap.js';
+import { Program } from '../program/program.js';
+import { wrap } from '../wrap.js';
 import { type BpfSpec, sectionOf, type VariableSpec } from './spec.js';
 import { Variable } from './variable.js';
 

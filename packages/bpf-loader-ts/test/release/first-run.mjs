@@ -1,0 +1,20 @@
+// What package.test.ts runs on the bare machine: loads basic.bpf.o, runs a program of it, reads a map.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { BpfObject, libbpfVersion } from 'bpf-loader-ts';
+
+const object = new BpfObject('basic.bpf.o').load();
+object.program('count').testRun({ data: new Uint8Array(64), repeat: 7 });
+const counts = new BigUint64Array(object.map('percpu').lookup(new Uint8Array(4)).buffer);
+object.close();
+
+const maps = readFileSync('/proc/self/maps', 'utf8');
+console.log(
+  JSON.stringify({
+    counted: counts.reduce((sum, n) => sum + Number(n & 0xffffffffn), 0),
+    libbpf: libbpfVersion,
+    libraries: [...new Set([...maps.matchAll(/\/([^/\n]*\.(?:so[.\d]*|node))$/gm)].map((m) => m[1]))].sort(),
+    compilers: ['cc', 'gcc', '/usr/bin/cc', '/usr/bin/gcc', '/usr/bin/clang'].map((c) => spawnSync(c).error?.code),
+    installed: readdirSync('node_modules'),
+  }),
+);
