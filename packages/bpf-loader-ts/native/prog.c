@@ -4,6 +4,8 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -164,6 +166,28 @@ static bool arg_room(struct args *a, size_t i, const char *name, void **data, ui
 }
 
 /*
+ * Any signal, even a child's end, stops repeated runs half-way, and the kernel does not say after how many. So signals wait, but for those by
+ * which somebody wants the process to end. Runs that one of these stopped begin anew, unless frames went out. Returns 0 or errno.
+ */
+static int run_undisturbed(int fd, struct bpf_test_run_opts *opts)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t wait, before;
+	size_t i;
+	int err;
+
+	sigfillset(&wait);
+	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		sigdelset(&wait, ends[i]);
+	pthread_sigmask(SIG_SETMASK, &wait, &before);
+	do {
+		err = bpf_prog_test_run_opts(fd, opts) ? errno : 0;
+	} while (err == EINTR && !(opts->flags & LIVE_FRAMES));
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+/*
  * progTestRun(fd, dataIn|null, dataOut|null, ctxIn|null, repeat, flags, batchSize, ctxOut|null, cpu)
  * -> {retval, durationNs (mean of one run), dataSize, ctxSize}
  */
@@ -194,12 +218,9 @@ static napi_value prog_test_run(napi_env env, napi_callback_info info)
 	opts.flags = flags;
 	opts.batch_size = batch;
 	opts.cpu = cpu;
-	/* a signal ends a long run; live frames that went out would go out again */
-	do {
-		err = bpf_prog_test_run_opts(fd, &opts);
-	} while (err && errno == EINTR && !(flags & LIVE_FRAMES));
+	err = run_undisturbed(fd, &opts);
 	if (err)
-		return throw_errno(env, errno, "bpf(BPF_PROG_TEST_RUN)");
+		return throw_errno(env, err, "bpf(BPF_PROG_TEST_RUN)");
 	napi_create_object(env, &r);
 	set_prop(env, r, "retval", mk_u32(env, opts.retval));
 	set_prop(env, r, "durationNs", mk_u32(env, opts.duration));

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generate, parseSpec } from 'bpf-loader-ts';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,8 @@ import { compile, node, tempFolder, VFAILOVER_O } from './helpers.js';
 
 const INDEX = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const MAIN = fileURLToPath(new URL('../dist/bpf2ts/main.js', import.meta.url));
-const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const require = createRequire(import.meta.url);
+const TSC = require.resolve('typescript/bin/tsc');
 
 const bpf2ts = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
   spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
@@ -32,7 +33,7 @@ describe('a generated module', () => {
         `import { attachTcx, decode, encode } from ${JSON.stringify(INDEX)};\n` +
         `const FRAME = { data: new Uint8Array(64) };\n${body}\n`,
     );
-    const typeRoots = fileURLToPath(new URL('../../../node_modules/@types', import.meta.url));
+    const typeRoots = dirname(dirname(require.resolve('@types/node/package.json')));
     const strict = [
       '--strict',
       '--noUncheckedIndexedAccess',
@@ -243,7 +244,7 @@ describe('bpf2ts', () => {
     [[process.execPath], 1, /BPF_OPEN/],
     [[VFAILOVER_O, '--type', 'nope', '-o', '-'], 1, /no type nope/],
     [[VFAILOVER_O, '--omit', 'nope', '-o', '-'], 1, /no map or variable nope/],
-  ])('%o: exit status %i', (args, status, message) => {
+  ])('a command line that is wrong: case %#', (args, status, message) => {
     expect(bpf2ts(...args)).toMatchObject({ status, stderr: expect.stringMatching(message) });
   });
 

@@ -155,7 +155,9 @@ describe('growing', () => {
       const after = process.memoryUsage();
       console.log(JSON.stringify([after.heapUsed - before.heapUsed, after.arrayBuffers - before.arrayBuffers, batch.count]));`);
     const [heap, buffers, count] = JSON.parse(run.stdout) as number[];
-    expect([buffers, count]).toEqual([0, 10_000]);
+    expect(count).toBe(10_000);
+    // Less than before, if buffers of the start were collected meanwhile.
+    expect(buffers).toBeLessThanOrEqual(0);
     // A closure and a few numbers a read, not 10,000 entries.
     expect(heap).toBeLessThan(200 * 2000);
   });

@@ -154,7 +154,7 @@ describe('a shared mapping', () => {
   const since: { readonly [major: number]: number } = { 22: 23, 24: 21, 26: 10 };
   const has = minor >= (since[major] ?? Number.POSITIVE_INFINITY) || major > 26;
 
-  it(has ? 'is one memory for all threads' : 'is unsupported by this Node, and says which can', async () => {
+  it('is one memory for all threads, or unsupported by this Node, and says which can', async () => {
     const object = basic();
     const map = object.map('cells');
     if (!has) {

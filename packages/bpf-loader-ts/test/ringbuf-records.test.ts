@@ -212,7 +212,8 @@ it('records without a wake-up wait for one who asks anew', async () => {
   const { ring, object, emit } = ringObject();
   const records = ring.records();
   const next = records.next();
-  await turn(1);
+  // The loop begins to watch when it next polls, which is before what setImmediate asks for the second time.
+  for (let i = 0; i < 2; i++) await new Promise((r) => setImmediate(r));
   object.program('emit_quietly').testRun({ data: FRAME, repeat: 2 });
   await turn(1);
   emit(1); // no wake-up either: the reader has not caught up

@@ -97,12 +97,13 @@ describe('wait()', () => {
       await new Promise((r) => setTimeout(r, 1));
     }
     const result = message(worker);
+    const exit = once(worker, 'exit');
     eventfdSignal(wakeFd);
     const { n, p50 } = (await result) as { n: number; p50: number };
     expect(n).toBe(300);
     // Microseconds; a poll by timeout would show as milliseconds.
     expect(p50).toBeLessThan(1000);
-    await once(worker, 'exit');
+    await exit;
   });
 
   it.each([

@@ -272,6 +272,7 @@ describe('a tracepoint', () => {
       const program = Program.fromId(${program.info.id});
       process.seteuid(65534);
       let error; try { attachTracepoint(program, 'sched', 'sched_switch'); } catch (e) { error = e; }
+      process.seteuid(0);
       console.log(error.code, error.message);`;
     const run = node(script);
     expect(run).toMatchObject({ status: 0, stderr: '' });

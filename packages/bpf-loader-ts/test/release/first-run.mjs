@@ -1,9 +1,9 @@
 // What package.test.ts runs on the bare machine: loads basic.bpf.o, runs a program of it, reads a map.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { BpfObject, libbpfVersion } from 'bpf-loader-ts';
+import { libbpfVersion, parseSpec } from 'bpf-loader-ts';
 
-const object = new BpfObject('basic.bpf.o').load();
+const object = parseSpec('basic.bpf.o').load();
 object.program('count').testRun({ data: new Uint8Array(64), repeat: 7 });
 const counts = new BigUint64Array(object.map('percpu').lookup(new Uint8Array(4)).buffer);
 object.close();

@@ -33,7 +33,7 @@ const LSAN_OPTIONS = 'exitcode=0';
 
 beforeAll(() => {
   const parts = ['package.json', 'README.md', 'dist', 'src', 'test'].map((part) => join(LOADER, part));
-  for (const part of ['vitest.config.ts', 'test/helpers', 'bpf', ...parts]) {
+  for (const part of ['vitest.config.ts', 'test/helpers', 'bpf', join('dist', LOADER), ...parts]) {
     rmSync(join(TREE, part), { recursive: true, force: true });
     const filter = (from: string): boolean => !from.includes('node_modules');
     cpSync(join(ROOT, part), join(TREE, part), { recursive: true, filter });
