@@ -20,7 +20,7 @@ NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(proces
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),npm_config_nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps prebuild build bindings test test-unit test-sanitizers check format fuzz bench demo clean distclean
+.PHONY: help deps prebuild build bindings docs test test-unit test-sanitizers check format fuzz bench demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -92,10 +92,15 @@ BPF2TS := node packages/bpf-loader-ts/dist/bpf2ts/main.js
 bindings: build $(EXAMPLES) ## *.bpf.ts of bpf/ and the loader's examples, anew from the compiled programs
 	@for o in $(BPF_OBJECTS) $(EXAMPLES); do $(BPF2TS) $$o || exit 1; done
 
-check: build $(EXAMPLES) ## format, lint, types, and bindings that are those of the programs
+docs: node_modules/.package-lock.json ## the loader's API reference, anew from its docstrings
+	cd $(LOADER) && $(NODE_TOOLS) typedoc
+
+check: build $(EXAMPLES) ## format, lint, types; bindings that are those of the programs, a reference that is that of the loader
 	$(NODE_TOOLS) biome check .
 	$(NODE_TOOLS) tsc -b
 	@for o in $(BPF_OBJECTS) $(EXAMPLES); do $(BPF2TS) --check $$o || exit 1; done
+	@cd $(LOADER) && $(NODE_TOOLS) typedoc --logLevel Warn --out $(CURDIR)/build/api
+	@diff -r $(LOADER)/docs/api build/api || { echo "$(LOADER)/docs/api is stale: run make docs"; exit 1; }
 
 format: deps ## rewrite files as `check` wants them
 	$(NODE_TOOLS) biome check --write .
