@@ -131,7 +131,11 @@ export class Program extends Handle {
     return wrap('BPF_LOAD', `statistics of ${this.info.name}`, () => native.progStats(this.fd));
   }
 
-  /** BPF_PROG_TEST_RUN: runs the program on a packet or context of ours (Linux 4.12; live frames 5.18). Throws BPF_RUN (ENOTSUPP for other types). */
+  /**
+   * BPF_PROG_TEST_RUN: runs the program on a packet or context of ours (Linux 4.12; live frames 5.18). Throws BPF_RUN: ENOTSUPP for other types,
+   * EINTR for live frames that something interrupted after some had gone out: a signal to end, or io_uring's work in the kernel for this
+   * thread, which Node 22 and later may have shortly after a child process.
+   */
   testRun(options: TestRunOptions = {}): TestRunResult {
     const {
       data = null,
