@@ -144,17 +144,31 @@ export type { DroppedCount } from './ringbuf/dropped.js';
 export type { RingRecord } from './ringbuf/records.js';
 export { RingBuffer, type RingBufferOptions, type RingStats } from './ringbuf/ringbuf.js';
 export type { WaitResult } from './ringbuf/waiter.js';
-export { MappedArray, TypedArrayMap, TypedMap, TypedPerCpuMap } from './typed/map.js';
 export {
+  MappedArray,
+  TypedArrayMap,
+  TypedBloomFilter,
+  TypedMap,
+  TypedPerCpuMap,
+  TypedQueue,
+} from './typed/map.js';
+export {
+  bloom,
+  cpuMap,
+  devMap,
   keyed,
   type MapForm,
+  mapOfMaps,
   mapped,
   type ObjectDescription,
   type ObjectType,
   objectType,
   perCpu,
+  programArray,
+  queued,
   type TypedLoadOptions,
   type TypedObject,
   untyped,
+  xskMap,
 } from './typed/object.js';
 export { ArrayView, type ArrayViewOf, StructArrayView, StructView, type ViewOf } from './typed/view.js';

@@ -15,7 +15,10 @@ const TSC = require.resolve('typescript/bin/tsc');
 const bpf2ts = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
   spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
 
-describe('a generated module', () => {
+/** The compiler takes a few seconds, many under sanitizers. */
+const PATIENCE = { timeout: 120_000 };
+
+describe('a generated module', PATIENCE, () => {
   let folder: string;
   beforeAll(() => {
     folder = tempFolder();
@@ -109,7 +112,13 @@ describe('a generated module', () => {
       try { view.u32; console.log('no'); } catch (e) { console.log((e as Error).name); }
       using readOnly = mapped.mmap({ writable: false });
       try { readOnly.at(3).u32 = 1; console.log('no'); } catch (e) { console.log((e as Error).message); }
-      console.log(readOnly.at(3).text, object.maps.jobs.info.type);
+      const { jobs, known } = object.maps;
+      jobs.push({ seq: 1, shade: Shade.LIGHT });
+      jobs.push({ seq: 2n, shade: Shade.LIGHT });
+      console.log(jobs.peek()!.seq, jobs.pop()!.seq, jobs.pop()!.seq, jobs.pop());
+      known.add(7);
+      console.log(known.has(7), known.has(8));
+      console.log(readOnly.at(3).text, jobs.bytes.info.typeName);
       object.close();
       try { things.lookup(key); console.log('no'); } catch (e) { console.log((e as Error & { code: string }).code); }
     `);
@@ -132,7 +141,9 @@ describe('a generated module', () => {
       'text is "much too long", not a string of at most 8 bytes: it has 13',
       'TypeError',
       'this memory is read-only',
-      'live 22',
+      '1n 1n 2n undefined',
+      'true false',
+      'live queue',
       'BPF_CLOSED',
       '',
     ]);

@@ -16,6 +16,22 @@ export interface GenerateOptions {
 
 const PER_CPU = new Set<number>([MapType.percpu_hash, MapType.percpu_array, MapType.lru_percpu_hash]);
 const KEYED = new Set<number>([MapType.hash, MapType.array, MapType.lru_hash, MapType.lpm_trie]);
+/** Forms of maps that have values and no keys. */
+const VALUES: { readonly [type: number]: string } = {
+  [MapType.queue]: 'queued',
+  [MapType.stack]: 'queued',
+  [MapType.bloom_filter]: 'bloom',
+};
+/** Forms of maps whose elements are always the same. */
+const FIXED: { readonly [type: number]: string } = {
+  [MapType.prog_array]: 'programArray',
+  [MapType.array_of_maps]: 'mapOfMaps',
+  [MapType.hash_of_maps]: 'mapOfMaps',
+  [MapType.devmap]: 'devMap',
+  [MapType.devmap_hash]: 'devMap',
+  [MapType.cpumap]: 'cpuMap',
+  [MapType.xskmap]: 'xskMap',
+};
 
 const quote = (s: string): string => `'${s.replace(/[\\']/g, '\\$&').replace(/\n/g, '\\n')}'`;
 const property = (s: string): string => (/^[A-Za-z_$][\w$]*$/.test(s) ? s : quote(s));
@@ -45,11 +61,13 @@ class Refusals {
 /** The form of a map: what its property is. */
 function form(types: TypeWriter, map: MapSpec): string {
   const perCpu = PER_CPU.has(map.type);
-  if (!perCpu && !KEYED.has(map.type)) return 'bpf.untyped';
+  const values = VALUES[map.type];
+  if (!perCpu && !KEYED.has(map.type) && values === undefined) return `bpf.${FIXED[map.type] ?? 'untyped'}`;
   const side = (type: number, size: number, what: string): string =>
     type === 0
       ? `bpf.bytes(${size})`
       : types.codec(type, `${map.name} ${what}`, `${pascal(map.name)}${pascal(what)}`);
+  if (values !== undefined) return `bpf.${values}(${side(map.valueType, map.valueSize, 'value')})`;
   const key = side(map.keyType, map.keySize, 'key');
   const value = side(map.valueType, map.valueSize, 'value');
   const view = map.valueType === 0 ? undefined : types.view(map.valueType);

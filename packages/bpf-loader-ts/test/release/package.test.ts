@@ -112,7 +112,7 @@ it('installs and works on a machine that has nothing but Node and npm', () => {
   expect(seen).toMatchObject({
     counted: 7,
     libbpf: libbpfVersion,
-    installed: ['.package-lock.json', 'bpf-loader-ts'],
+    installed: ['.bin', '.package-lock.json', 'bpf-loader-ts'],
   });
   expect(new Set(seen.compilers)).toEqual(new Set(['ENOENT']));
   expect(seen.libraries).toContain('bpf_loader.node');
