@@ -90,14 +90,8 @@ export { ReadOnlyView } from './map/readonly-view.js';
 export { CpuMap, DevMap, XskMap } from './map/redirect.js';
 export { layoutOf } from './object/layout.js';
 export { BpfObject, type LoadOptions } from './object/object.js';
-export {
-  type BpfSpec,
-  type MapSpec,
-  type ProgramSpec,
-  parseSpec,
-  type SpecOptions,
-  type VariableSpec,
-} from './object/spec.js';
+export { parseSpec } from './object/parse.js';
+export type { BpfSpec, MapSpec, ProgramSpec, SpecOptions, VariableSpec } from './object/spec.js';
 export { Variable } from './object/variable.js';
 export {
   haveClsact,
