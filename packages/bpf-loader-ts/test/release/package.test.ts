@@ -111,6 +111,7 @@ it('installs and works on a machine that has nothing but Node and npm', () => {
   const seen = JSON.parse(run.stdout) as Record<string, string[]>;
   expect(seen).toMatchObject({
     counted: 7,
+    module: '// Written by bpf2ts from basic.bpf.o. Do not edit: run bpf2ts again.',
     libbpf: libbpfVersion,
     installed: ['.bin', '.package-lock.json', 'bpf-loader-ts'],
   });
