@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generate, parseSpec } from 'bpf-loader-ts';
+import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, node, tempFolder, VFAILOVER_O } from './helpers.js';
 
@@ -264,6 +265,31 @@ describe('bpf2ts', () => {
       status: 0,
       stdout: expect.stringMatching(/^usage: bpf2ts OBJECT/),
     });
+  });
+
+  it('names that are no identifiers, or are words of the language, do not become code', () => {
+    const source = readFileSync(compile('types'));
+    for (const name of [`'+a;`, '*/b; ', '`c`', '\n\\d"', '\u2028e', 'class', '__proto__'.slice(0, 5)]) {
+      const bytes = Buffer.from(source);
+      const text = Buffer.from(name.padEnd(5).slice(0, 5), 'utf8').subarray(0, 5);
+      // Names of a structure, an enumeration, one of its values and a typedef; each has five letters.
+      for (const old of ['inner', 'shade', 'LIGHT', 'given'])
+        for (let at = bytes.indexOf(`\0${old}\0`); at >= 0; at = bytes.indexOf(`\0${old}\0`))
+          bytes.set(text, at + 1);
+      let module: string;
+      try {
+        module = generate(parseSpec(bytes, { name: name === 'class' ? 'delete' : name }));
+      } catch (e) {
+        expect(e).toMatchObject({ code: expect.stringMatching(/BPF_(OPEN|UNSUPPORTED)/) });
+        continue;
+      }
+      const { diagnostics } = ts.transpileModule(module, { reportDiagnostics: true });
+      expect(
+        diagnostics!.map((d) => d.messageText),
+        name,
+      ).toEqual([]);
+      expect(module).not.toMatch(/^\s*(a;|b;)/m);
+    }
   });
 
   it('the checked-in modules are those of the programs', () => {

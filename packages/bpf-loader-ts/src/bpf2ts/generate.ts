@@ -3,6 +3,7 @@ import { BpfError } from '../errors.js';
 import { layoutOf } from '../object/layout.js';
 import type { BpfSpec, MapSpec } from '../object/spec.js';
 import { camel, pascal } from './names.js';
+import { comment, identifier, property, quote } from './text.js';
 import { TypeWriter } from './types.js';
 
 export interface GenerateOptions {
@@ -32,9 +33,6 @@ const FIXED: { readonly [type: number]: string } = {
   [MapType.cpumap]: 'cpuMap',
   [MapType.xskmap]: 'xskMap',
 };
-
-const quote = (s: string): string => `'${s.replace(/[\\']/g, '\\$&').replace(/\n/g, '\\n')}'`;
-const property = (s: string): string => (/^[A-Za-z_$][\w$]*$/.test(s) ? s : quote(s));
 
 /** Runs `write` for each name; what it refuses is collected, so that one run names everything that has to be left out. */
 class Refusals {
@@ -89,8 +87,8 @@ export function generate(spec: BpfSpec, options: GenerateOptions = {}): string {
 
   const types = new TypeWriter(spec.btf);
   const refusals = new Refusals();
-  const object = types.names.take(camel(spec.name) || 'object');
-  const objectClass = types.names.take(pascal(spec.name) || 'Object');
+  const object = types.names.take(identifier(camel(spec.name) || 'object'));
+  const objectClass = types.names.take(identifier(pascal(spec.name) || 'BpfObject'));
   const mapLines: string[] = [];
   const variableLines: string[] = [];
 
@@ -112,7 +110,9 @@ export function generate(spec: BpfSpec, options: GenerateOptions = {}): string {
     refusals.try(`variable ${v.name}`, () => {
       if (omit.includes(v.name)) return;
       const codec = types.codec(v.type, v.name, v.name);
-      variableLines.push(`    /** ${v.section} + ${v.offset}. */\n    ${property(v.name)}: ${codec},\n`);
+      variableLines.push(
+        `    /** ${comment(v.section)} + ${v.offset}. */\n    ${property(v.name)}: ${codec},\n`,
+      );
     });
   refusals.throw();
 
@@ -120,7 +120,7 @@ export function generate(spec: BpfSpec, options: GenerateOptions = {}): string {
   const block = (name: string, lines: string[]): string =>
     lines.length === 0 ? `  ${name}: {},\n` : `  ${name}: {\n${lines.join('')}  },\n`;
   return [
-    `// Written by bpf2ts from ${spec.name}.bpf.o. Do not edit: run bpf2ts again.\n`,
+    `// Written by bpf2ts from ${comment(spec.name)}.bpf.o. Do not edit: run bpf2ts again.\n`,
     `import * as bpf from ${quote(from)};\n`,
     ...types.text.map((t) => `\n${t}`),
     '\n',
