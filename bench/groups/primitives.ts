@@ -6,7 +6,6 @@ import { summarize } from '../stats.js';
 /** Nanoseconds at most. */
 const TARGETS: { readonly [name: string]: number } = {
   'counter read (u64 as two words)': 2,
-  'counter read (u64, generated view)': 2,
   'flip (compareExchange alone)': 12,
 };
 
