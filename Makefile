@@ -4,8 +4,9 @@ SHELL := /bin/bash
 
 # libbpf-dev is for programs alone (bpf/bpf_helpers.h): the addon has a libbpf of its own. dpkg-dev unpacks its sources.
 PACKAGES := clang llvm gcc libc6-dev make python3 dpkg-dev iproute2 libbpf-dev bpftool iperf3 util-linux
-BPF_OBJECTS := $(patsubst %.c,%.o,$(wildcard bpf/*.bpf.c))
 LOADER := packages/bpf-loader-ts
+BPF_OBJECTS := $(patsubst %.c,%.o,$(wildcard bpf/*.bpf.c))
+EXAMPLES := $(patsubst %.c,%.o,$(wildcard $(LOADER)/examples/*.bpf.c))
 # The addon's architecture, in Node's words: `make prebuild ARCH=arm64` takes Debian's cross compiler.
 HOST_ARCH := $(shell node -p process.arch)
 ARCH := $(HOST_ARCH)
@@ -19,7 +20,7 @@ NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(proces
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),npm_config_nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps prebuild build bindings test test-unit test-sanitizers check format fuzz bench demo clean distclean
+.PHONY: help deps prebuild build bindings docs test test-unit test-sanitizers check format fuzz bench demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -42,7 +43,7 @@ node_modules/.package-lock.json: package.json package-lock.json packages/bpf-loa
 
 deps: build/deps.ok node_modules/.package-lock.json ## Debian and npm packages
 
-bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) build/deps.ok
+%.bpf.o: %.bpf.c $(wildcard bpf/*.h) build/deps.ok
 	clang -g -O2 -mcpu=v3 -target bpf -Wall -Werror -fdebug-compilation-dir=. -I/usr/include/$$(gcc -print-multiarch) -c $< -o $@
 	@llvm-strip -g $@
 
@@ -68,7 +69,7 @@ $(NODES)/node_modules/.package-lock.json: $(NODES)/package.json $(NODES)/package
 	cd $(NODES) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-build/ts.ok: $(shell find bpf src workers bench test packages/bpf-loader-ts/src packages/bpf-loader-ts/fuzz packages/bpf-loader-ts/test -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
+build/ts.ok: $(shell find bpf src workers bench test $(LOADER)/src $(LOADER)/fuzz $(LOADER)/test $(LOADER)/examples -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
 	$(NODE_TOOLS) tsc -b
 	@chmod +x dist/src/cli/main.js
 	@touch $@
@@ -88,13 +89,18 @@ test-sanitizers: build $(SANITIZED) ## the loader's suite over an addon with Add
 
 BPF2TS := node packages/bpf-loader-ts/dist/bpf2ts/main.js
 
-bindings: build ## bpf/*.bpf.ts, anew from the compiled programs
-	@for o in $(BPF_OBJECTS); do $(BPF2TS) $$o || exit 1; done
+bindings: build $(EXAMPLES) ## *.bpf.ts of bpf/ and the loader's examples, anew from the compiled programs
+	@for o in $(BPF_OBJECTS) $(EXAMPLES); do $(BPF2TS) $$o || exit 1; done
 
-check: build ## format, lint, types, and bindings that are those of the programs
+docs: node_modules/.package-lock.json ## the loader's API reference, anew from its docstrings
+	cd $(LOADER) && $(NODE_TOOLS) typedoc
+
+check: build $(EXAMPLES) ## format, lint, types; bindings that are those of the programs, a reference that is that of the loader
 	$(NODE_TOOLS) biome check .
 	$(NODE_TOOLS) tsc -b
-	@for o in $(BPF_OBJECTS); do $(BPF2TS) --check $$o || exit 1; done
+	@for o in $(BPF_OBJECTS) $(EXAMPLES); do $(BPF2TS) --check $$o || exit 1; done
+	@cd $(LOADER) && $(NODE_TOOLS) typedoc --logLevel Warn --out $(CURDIR)/build/api
+	@diff -r $(LOADER)/docs/api build/api || { echo "$(LOADER)/docs/api is stale: run make docs"; exit 1; }
 
 format: deps ## rewrite files as `check` wants them
 	$(NODE_TOOLS) biome check --write .
@@ -112,7 +118,7 @@ bench: build ## measure; table on the terminal, bench/results/latest.json
 	node dist/bench/main.js
 
 clean: ## what was built
-	rm -rf dist build bpf/*.o $(LOADER)/dist $(LOADER)/native/build $(LOADER)/prebuilds
+	rm -rf dist build bpf/*.o $(LOADER)/examples/*.o $(LOADER)/dist $(LOADER)/native/build $(LOADER)/prebuilds
 
 distclean: clean ## and what was installed into the tree
 	rm -rf node_modules $(NODES)/node_modules $(LOADER)/deps

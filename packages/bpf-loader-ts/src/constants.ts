@@ -171,36 +171,56 @@ export const AttachType = numbers(ATTACH_TYPES);
 /** enum bpf_link_type: what `LinkInfo.type` is. */
 export const LinkType = numbers(LINK_TYPES);
 
-/** The names of those numbers; `type 99` for one that this version does not know. */
+/** The name of a MapType; `type 99` for one that this version does not know. */
 export const mapTypeName = named(MAP_TYPES);
+/** The name of a ProgType; `type 99` for one that this version does not know. */
 export const progTypeName = named(PROG_TYPES);
+/** The name of an AttachType; `type 99` for one that this version does not know. */
 export const attachTypeName = named(ATTACH_TYPES);
+/** The name of a LinkType; `type 99` for one that this version does not know. */
 export const linkTypeName = named(LINK_TYPES);
 
-/** Flags of bpf_map_update_elem. */
+/** Flag of an update: whether the key is there or not. */
 export const BPF_ANY = 0;
+/** Flag of an update: the key must be new, else EEXIST. */
 export const BPF_NOEXIST = 1;
+/** Flag of an update: the key must be there, else ENOENT. */
 export const BPF_EXIST = 2;
+/** Flag of a lookup or an update: under the value's bpf_spin_lock (Linux 5.1). */
 export const BPF_F_LOCK = 4;
 
-/** Flags of map creation. */
+/** Flag of a new map: elements are allocated when they are stored (Linux 4.6). */
 export const BPF_F_NO_PREALLOC = 1 << 0;
+/** Flag of a new LRU map: a list for every CPU, not one for all (Linux 4.10). */
 export const BPF_F_NO_COMMON_LRU = 1 << 1;
+/** Flag of a new map: on a memory node; set by `numaNode` (Linux 4.14). */
 export const BPF_F_NUMA_NODE = 1 << 2;
+/** Flag of a new map: user space only reads it through this descriptor (Linux 4.15). */
 export const BPF_F_RDONLY = 1 << 3;
+/** Flag of a new map: user space only writes it through this descriptor (Linux 4.15). */
 export const BPF_F_WRONLY = 1 << 4;
+/** Flag of a new map: programs only read it (Linux 5.2). */
 export const BPF_F_RDONLY_PROG = 1 << 7;
+/** Flag of a new map: programs only write it (Linux 5.2). */
 export const BPF_F_WRONLY_PROG = 1 << 8;
+/** Flag of a new array: user space can map it (Linux 5.5). */
 export const BPF_F_MMAPABLE = 1 << 10;
+/** Flag of a new array that goes into a map of maps: maxEntries may differ from the other inner maps' (Linux 5.10). */
 export const BPF_F_INNER_MAP = 1 << 12;
-/** Flags of an attachment among others (Linux 6.6). */
+/** Flag of an attachment among others: before the anchor, or first (Linux 6.6). */
 export const BPF_F_BEFORE = 1 << 3;
+/** Flag of an attachment among others: after the anchor, or last (Linux 6.6). */
 export const BPF_F_AFTER = 1 << 4;
+/** Flag of an attachment among others: the anchor is given by id, not by descriptor (Linux 6.6). */
 export const BPF_F_ID = 1 << 5;
+/** Flag of an attachment among others: the anchor is a link, not a program (Linux 6.6). */
 export const BPF_F_LINK = 1 << 13;
 
+/** XDP after the driver: `generic` (Linux 4.12). */
 export const XDP_FLAGS_SKB_MODE = 1 << 1;
+/** XDP in the driver: `native` (Linux 4.12). */
 export const XDP_FLAGS_DRV_MODE = 1 << 2;
+/** XDP on the network card: `offload` (Linux 4.13). */
 export const XDP_FLAGS_HW_MODE = 1 << 3;
 
 /** BPF_PROG_TEST_RUN of XDP that really sends and redirects what the program returns (Linux 5.18). */

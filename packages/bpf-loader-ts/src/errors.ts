@@ -15,6 +15,7 @@ export const BPF_ERROR_CODES = {
   BPF_ADDON: 'the addon is not there for this platform, or cannot be loaded; thrown by the import',
 } as const;
 
+/** The code of a `BpfError`: a key of BPF_ERROR_CODES. */
 export type BpfErrorCode = keyof typeof BPF_ERROR_CODES;
 
 /**
@@ -22,9 +23,13 @@ export type BpfErrorCode = keyof typeof BPF_ERROR_CODES;
  * were done before the error.
  */
 export class BpfError extends Error {
+  /** What went wrong, for programs. */
   readonly code: BpfErrorCode;
+  /** The kernel's error name, `EEXIST`, where the kernel refused. */
   readonly errno: string | undefined;
+  /** All that the verifier or libbpf said. */
   readonly log: string | undefined;
+  /** Elements of a batch that were done before the error. */
   readonly count: number | undefined;
 
   constructor(

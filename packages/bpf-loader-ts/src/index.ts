@@ -1,3 +1,8 @@
+/**
+ * An eBPF loader: objects and their types, maps, links, ring buffers, probes. What fails throws `BpfError` with a documented code.
+ *
+ * @module bpf-loader-ts
+ */
 export { type GenerateOptions, generate } from './bpf2ts/generate.js';
 export { Btf, type BtfField, type BtfVariable } from './btf/btf.js';
 export type * from './btf/types.js';

@@ -1,9 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { BPF_ERROR_CODES, summarizeLog } from 'bpf-loader-ts';
 import { expect, it } from 'vitest';
-import { INDEX_URL, namespaceWithVeth, node, tempFolder } from './helpers.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -18,36 +15,17 @@ it('the table of error codes is that of the code', () => {
   expect(Object.fromEntries(rows)).toEqual(BPF_ERROR_CODES);
 });
 
-it('the first program runs', () => {
-  const source = join(tempFolder(), 'count.bpf.c');
-  const object = join(tempFolder(), 'count.bpf.o');
-  writeFileSync(source, block('c'));
-  const arch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
-  execFileSync('clang', [
-    '-g',
-    '-O2',
-    '-target',
-    'bpf',
-    `-I/usr/include/${arch}`,
-    '-c',
-    source,
-    '-o',
-    object,
-  ]);
-  const ns = namespaceWithVeth();
-  ns.ip('link', 'set', 'dev', 'lo', 'up');
-  const script = block('ts')
-    .replace("'bpf-loader-ts'", JSON.stringify(INDEX_URL))
-    .replace("'count.bpf.o'", JSON.stringify(object))
-    .replace('resolve, 1000', 'resolve, 10')
-    .replace(
-      'for (',
-      `(await import('node:dgram')).createSocket('udp4').unref().send('x', 9, '127.0.0.1');\nfor (`,
-    );
-  const run = node(script, ['nsenter', `--net=${ns.path}`]);
-  expect(run).toMatchObject({ status: 0, stderr: '' });
-  // The datagram, and the ICMP message that nobody listens.
-  expect(run.stdout.trim().split('\n').at(-1)).toMatch(/^[12] frames sent$/);
+it('the first program is the first example', () => {
+  const example = (name: string): string =>
+    readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8');
+  expect(block('c')).toBe(example('first.bpf.c'));
+  expect(block('ts')).toBe(example('first.ts'));
+});
+
+it('what the README links to is there', () => {
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)].map((m) => m[1]!);
+  expect(links.length).toBeGreaterThan(20);
+  expect(links.filter((link) => !existsSync(new URL(`../${link}`, import.meta.url)))).toEqual([]);
 });
 
 it('a verifier log is put into one line', () => {

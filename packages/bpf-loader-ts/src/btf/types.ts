@@ -5,6 +5,7 @@ export interface BtfVoid {
   name: '';
 }
 
+/** An integer, also `char` and `bool`. */
 export interface BtfInt {
   kind: 'int';
   name: string;
@@ -16,6 +17,7 @@ export interface BtfInt {
   encoding: 'unsigned' | 'signed' | 'char' | 'bool';
 }
 
+/** A floating-point number (Linux 5.13). */
 export interface BtfFloat {
   kind: 'float';
   name: string;
@@ -30,12 +32,14 @@ export interface BtfModifier {
   type: number;
 }
 
+/** A pointer to `type`. */
 export interface BtfPointer {
   kind: 'ptr';
   name: '';
   type: number;
 }
 
+/** An array of `type`. */
 export interface BtfArray {
   kind: 'array';
   name: '';
@@ -45,6 +49,7 @@ export interface BtfArray {
   length: number;
 }
 
+/** A member of a structure or union. */
 export interface BtfMember {
   /** Empty for an anonymous structure or union: its members are members of the outer one. */
   name: string;
@@ -55,6 +60,7 @@ export interface BtfMember {
   bitSize: number;
 }
 
+/** A structure or union. */
 export interface BtfComposite {
   kind: 'struct' | 'union';
   name: string;
@@ -63,6 +69,7 @@ export interface BtfComposite {
   members: readonly BtfMember[];
 }
 
+/** An enumeration. */
 export interface BtfEnum {
   /** `enum64` too. */
   kind: 'enum';
@@ -74,12 +81,14 @@ export interface BtfEnum {
   values: readonly { name: string; value: bigint }[];
 }
 
+/** A structure or union of which only the name is known. */
 export interface BtfForward {
   kind: 'fwd';
   name: string;
   of: 'struct' | 'union';
 }
 
+/** A function by name. */
 export interface BtfFunction {
   kind: 'func';
   name: string;
@@ -87,6 +96,7 @@ export interface BtfFunction {
   type: number;
 }
 
+/** What a function takes and returns. */
 export interface BtfFunctionProto {
   kind: 'func_proto';
   name: '';
@@ -95,6 +105,7 @@ export interface BtfFunctionProto {
   parameters: readonly { name: string; type: number }[];
 }
 
+/** A variable. */
 export interface BtfVar {
   kind: 'var';
   name: string;
@@ -102,6 +113,7 @@ export interface BtfVar {
   linkage: 'static' | 'global' | 'extern';
 }
 
+/** A section and the variables in it. */
 export interface BtfDataSection {
   kind: 'datasec';
   name: string;
@@ -111,12 +123,14 @@ export interface BtfDataSection {
   variables: readonly { type: number; offset: number; size: number }[];
 }
 
+/** `__attribute__((btf_decl_tag("name")))` of `type` (Linux 5.16). */
 export interface BtfDeclTag {
   kind: 'decl_tag';
   name: string;
   type: number;
 }
 
+/** Any type. */
 export type BtfType =
   | BtfVoid
   | BtfInt
@@ -133,6 +147,8 @@ export type BtfType =
   | BtfDataSection
   | BtfDeclTag;
 
+/** What tells types apart. */
 export type BtfKind = BtfType['kind'];
 type OfKind<T extends BtfType, K> = T extends BtfType ? (K extends T['kind'] ? T : never) : never;
+/** The type of that kind. */
 export type BtfTypeOf<K extends BtfKind> = OfKind<BtfType, K>;

@@ -9,6 +9,7 @@ export interface Codec<T, I = T> {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** The value at `at` bytes. Throws RangeError outside of the memory. */
   read(view: DataView, at: number): T;
   /** `path` names the value in errors: `value.tx[0].packets`. */
   write(view: DataView, at: number, value: I, path: string): void;

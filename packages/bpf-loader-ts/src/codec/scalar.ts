@@ -42,6 +42,7 @@ function small(
   };
 }
 
+/** `__u8` as a number. */
 export const u8 = small(
   '__u8',
   1,
@@ -49,6 +50,7 @@ export const u8 = small(
   (v, at) => v.getUint8(at),
   (v, at, n) => v.setUint8(at, n),
 );
+/** `__s8` as a number. */
 export const i8 = small(
   '__s8',
   1,
@@ -56,6 +58,7 @@ export const i8 = small(
   (v, at) => v.getInt8(at),
   (v, at, n) => v.setInt8(at, n),
 );
+/** `__u16` as a number. */
 export const u16 = small(
   '__u16',
   2,
@@ -63,6 +66,7 @@ export const u16 = small(
   (v, at) => v.getUint16(at, true),
   (v, at, n) => v.setUint16(at, n, true),
 );
+/** `__s16` as a number. */
 export const i16 = small(
   '__s16',
   2,
@@ -70,6 +74,7 @@ export const i16 = small(
   (v, at) => v.getInt16(at, true),
   (v, at, n) => v.setInt16(at, n, true),
 );
+/** `__u32` as a number. */
 export const u32 = small(
   '__u32',
   4,
@@ -77,6 +82,7 @@ export const u32 = small(
   (v, at) => v.getUint32(at, true),
   (v, at, n) => v.setUint32(at, n, true),
 );
+/** `__s32` as a number. */
 export const i32 = small(
   '__s32',
   4,
@@ -108,11 +114,16 @@ function wide(name: string, words: 1 | 2, signed: boolean): Codec<bigint, bigint
   };
 }
 
+/** `__u64` as a bigint; writing takes safe whole numbers too. */
 export const u64 = wide('__u64', 1, false);
+/** `__s64` as a bigint; writing takes safe whole numbers too. */
 export const i64 = wide('__s64', 1, true);
+/** `unsigned __int128` as a bigint; writing takes safe whole numbers too. */
 export const u128 = wide('unsigned __int128', 2, false);
+/** `__int128` as a bigint; writing takes safe whole numbers too. */
 export const i128 = wide('__int128', 2, true);
 
+/** `bool`: a byte. */
 export const bool: Codec<boolean> = {
   name: 'bool',
   size: 1,
@@ -134,7 +145,9 @@ const float = (name: string, size: 4 | 8): Codec<number> => ({
   },
 });
 
+/** `float` as a number, rounded when it is written. */
 export const f32 = float('float', 4);
+/** `double` as a number. */
 export const f64 = float('double', 8);
 
 /** Integers by bytes and sign. */

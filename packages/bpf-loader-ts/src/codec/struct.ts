@@ -33,6 +33,7 @@ export const bitfield = <T, I>(codec: Bits<T, I>): Field<T, I, true> => make(0, 
 /** A bitfield of a union. */
 export const alternativeBits = <T, I>(codec: Bits<T, I>): Field<T, I, false> => make(0, codec, false);
 
+/** Members of a structure or union by name. */
 // biome-ignore lint/suspicious/noExplicitAny: a member of any type
 export type Fields = Readonly<Record<string, Field<any, any>>>;
 

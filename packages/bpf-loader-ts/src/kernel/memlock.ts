@@ -3,7 +3,9 @@ import { type MemlockLimit, memlockLimit } from '../sys/thread.js';
 import { type MemoryAccounting, memoryAccounting } from './accounting.js';
 import { explainPermission } from './permission.js';
 
+/** What BPF memory is charged to, and the limit of this process in bytes. */
 export interface Memlock extends MemlockLimit {
+  /** `rlimit`: the limit counts; `cgroup`: it does not. */
   accounting: MemoryAccounting;
 }
 

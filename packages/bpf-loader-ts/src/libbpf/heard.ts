@@ -1,5 +1,6 @@
 import { native } from '../binding.js';
 
+/** How important a message of libbpf's is. */
 export type LibbpfLevel = 'warn' | 'info' | 'debug';
 const LEVELS: readonly LibbpfLevel[] = ['warn', 'info', 'debug'];
 

@@ -2,6 +2,7 @@ import '../sys/dispose.js';
 import { BpfError } from '../errors.js';
 import { addListener, isLevel, type LibbpfLevel } from './heard.js';
 
+/** What onLibbpfMessage() may be told. */
 export interface LibbpfMessageOptions {
   /** The least important that is wanted; `info` by default. `debug` has a line for every relocation. */
   level?: LibbpfLevel;

@@ -42,6 +42,7 @@ export function attachClsact(program: Program, place: ClsactPlace, replace = fal
   );
 }
 
+/** Removes the filter at that place, not the qdisc. Throws BPF_ATTACH with ENOENT when there is none. */
 export function detachClsact(place: ClsactPlace): void {
   const { ifindex, direction, handle, priority } = place;
   check(place);

@@ -1,5 +1,6 @@
 import { BpfError } from '../errors.js';
 
+/** Options of attachments that take a cookie. */
 export interface CookieOptions {
   /** What bpf_get_attach_cookie() returns in the program; 0 (default) for none. */
   cookie?: number | bigint;

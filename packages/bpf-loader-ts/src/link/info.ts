@@ -1,5 +1,6 @@
 import { linkTypeName } from '../constants.js';
 
+/** @inline What every link has. */
 interface Common {
   /** LinkType. */
   type: number;
@@ -19,7 +20,7 @@ export type PerfEvent =
   | { perfTypeName: 'tracepoint'; name: string; cookie: bigint }
   | { perfTypeName: 'event'; eventType: number; config: bigint; cookie: bigint };
 
-/** What each kind has of its own. Cookies are 0n where none was given, and on kernels that do not tell them (6.6, tracing 6.18). */
+/** @inline What each kind has of its own. */
 type Kinds =
   | { typeName: 'xdp' | 'tcx' | 'netkit' }
   | { typeName: 'raw_tracepoint'; name: string; cookie: bigint }
@@ -34,7 +35,10 @@ type Kinds =
   /** Kinds of which this version knows no more. */
   | { typeName: 'unspec' | 'kprobe_multi' | 'uprobe_multi' };
 
-/** What the kernel says of a link, by `typeName`. */
+/**
+ * What the kernel says of a link, by `typeName`. Cookies are 0n where none was given, and on kernels that do not tell them (before 6.6, of tracing
+ * before 6.18).
+ */
 export type LinkInfo = Common & Kinds;
 
 const PERF_TYPES: readonly PerfEvent['perfTypeName'][] = [

@@ -7,11 +7,13 @@ import { Link } from './link.js';
 import { type Direction, type NetkitSide, queryNetkit, queryTcx } from './tcx.js';
 import { queryXdp, type XdpMode } from './xdp.js';
 
+/** What inspect() may be told. */
 export interface InspectOptions {
   /** Folders of pins that are ours. */
   pins?: readonly string[];
 }
 
+/** @inline */
 interface OnDevice {
   progId: number;
   /** '' when the program ended while it was looked at. */

@@ -64,6 +64,7 @@ export class Link extends Handle {
     });
   }
 
+  /** Opens a pinned link. Throws BPF_PIN (ENOENT; EINVAL for what is no link). */
   static fromPin(path: string): Link {
     return Link.#adopt(openPin('link', path), `link ${path}`);
   }

@@ -11,6 +11,7 @@ import { wrap } from '../wrap.js';
 import { type CookieOptions, cookieOf } from './cookie.js';
 import { Link } from './link.js';
 
+/** Options of a kprobe. */
 export interface ProbeOptions extends CookieOptions {
   /** Bytes from the beginning of the symbol (kprobe). */
   offset?: number;
@@ -18,6 +19,7 @@ export interface ProbeOptions extends CookieOptions {
   retprobe?: boolean;
 }
 
+/** Options of a uprobe. */
 export interface UprobeOptions extends Omit<ProbeOptions, 'offset'> {
   /** Only this process; every process by default. */
   pid?: number;

@@ -8,9 +8,11 @@ import { wrap } from '../wrap.js';
 import { Link } from './link.js';
 import { type PlaceOptions, place } from './place.js';
 
+/** What comes in, or what goes out. */
 export type Direction = 'ingress' | 'egress';
 /** The device that a program is attached to, or its peer: what leaves that comes in here. */
 export type NetkitSide = 'primary' | 'peer';
+/** Where in the list, and on which condition. */
 export type TcxOptions = PlaceOptions;
 
 /** The programs of a list in the order they run, and the list's revision, which every change raises. */
@@ -61,7 +63,10 @@ function query(ifindex: number, { attachType, name, have }: Hook): ProgramList {
   }
 }
 
-/** Attaches a tc program by TCX (Linux 6.6). A program already in the list is EEXIST. In the calling thread's namespace. */
+/**
+ * Attaches a tc program by TCX (Linux 6.6; BPF_UNSUPPORTED before). In the calling thread's namespace. Throws BPF_ATTACH: ENODEV, EEXIST for a
+ * program that is in the list already, ENOENT for an anchor that is not, ESTALE for a list that has changed.
+ */
 export const attachTcx = (
   program: Program,
   ifindex: number,

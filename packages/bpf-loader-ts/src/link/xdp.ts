@@ -6,6 +6,7 @@ import type { Program } from '../program/program.js';
 import { wrap } from '../wrap.js';
 import { Link } from './link.js';
 
+/** In the driver, after it, or on the network card. */
 export type XdpMode = 'native' | 'generic' | 'offload';
 const FLAGS: Record<XdpMode, number> = {
   native: XDP_FLAGS_DRV_MODE,

@@ -31,12 +31,15 @@ export class MapBatch implements Iterable<[key: Uint8Array, value: Uint8Array]> 
     this.#state = new Uint32Array(4 + 2 * Math.ceil(Math.max(keySize, 4) / 4));
   }
 
+  /** All keys; those from `count` on are of an earlier read. */
   get keys(): Uint8Array {
     return this.#keys;
   }
+  /** All values; those from `count` on are of an earlier read. */
   get values(): Uint8Array {
     return this.#values;
   }
+  /** Entries that the last read found. */
   get count(): number {
     return this.#count;
   }
@@ -51,6 +54,7 @@ export class MapBatch implements Iterable<[key: Uint8Array, value: Uint8Array]> 
     return this.#values.subarray(i * this.valueBytes, (i + 1) * this.valueBytes);
   }
 
+  /** Keys with their values, no copies. */
   *[Symbol.iterator](): Generator<[Uint8Array, Uint8Array]> {
     for (let i = 0; i < this.#count; i++) yield [this.key(i), this.value(i)];
   }

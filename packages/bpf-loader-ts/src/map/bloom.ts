@@ -15,6 +15,7 @@ export class BloomFilter {
     this.map = map;
   }
 
+  /** Adds a value. Throws BPF_ARGUMENT for another size. */
   add(value: Uint8Array): void {
     const rc = keyless(this.map, native.mapUpdate, 'add to', value);
     if (rc !== 0) mapFailed(this.map, rc, 'add to');

@@ -61,6 +61,7 @@ export class BpfMap extends Handle {
     }
   }
 
+  /** Makes a map. Throws BPF_ARGUMENT, BPF_PERMISSION, and BPF_MAP with EINVAL for what the kernel refuses. */
   static create(options: MapOptions): BpfMap {
     return adopt(createMap(options), (fd) => new BpfMap(fd));
   }
@@ -271,6 +272,7 @@ export class BpfMap extends Handle {
     return mapShared(this.fd, this.#mappedBytes());
   }
 
+  /** Pins the map: it lives until the pin and every descriptor are gone (Linux 4.4). Throws BPF_PIN (EEXIST). */
   pin(path: string): void {
     pinFd(this.fd, this.what, path);
   }

@@ -73,25 +73,32 @@ export class Mapping implements Disposable {
     return this.#buffer;
   }
 
+  /** True after close(), or when the memory was transferred to another thread. */
   get closed(): boolean {
     return this.#buffer.byteLength === 0;
   }
 
+  /** All of it as words; throws BPF_READONLY, as the other views do. */
   int32(): Int32Array {
     return new Int32Array(this.buffer);
   }
+  /** All of it as unsigned words. */
   uint32(): Uint32Array {
     return new Uint32Array(this.buffer);
   }
+  /** All of it as bytes. */
   uint8(): Uint8Array {
     return new Uint8Array(this.buffer);
   }
+  /** All of it as doubles. */
   float64(): Float64Array {
     return new Float64Array(this.buffer);
   }
+  /** All of it as unsigned words of 64 bits. */
   bigUint64(): BigUint64Array {
     return new BigUint64Array(this.buffer);
   }
+  /** All of it, for values of any type and place. */
   view(): DataView {
     return new DataView(this.buffer);
   }
@@ -101,11 +108,13 @@ export class Mapping implements Disposable {
     return new ReadOnlyView(this.#buffer, offset);
   }
 
+  /** Unmaps. Again is harmless. */
   close(): void {
     this.#untrack();
     if (this.#buffer.byteLength > 0) native.munmap(this.#buffer);
   }
 
+  /** close() */
   [Symbol.dispose](): void {
     this.close();
   }

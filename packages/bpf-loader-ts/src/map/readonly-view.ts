@@ -16,9 +16,11 @@ export class ReadOnlyView implements DataView<ArrayBuffer> {
     this.#view = new DataView(buffer, byteOffset);
   }
 
+  /** Bytes. */
   get byteLength(): number {
     return this.#view.byteLength;
   }
+  /** Bytes from the start of the mapping. */
   get byteOffset(): number {
     return this.#view.byteOffset;
   }

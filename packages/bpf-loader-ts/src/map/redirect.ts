@@ -41,6 +41,7 @@ export class DevMap {
     this.map.update(words(checkU32('key', key)), targetValue(this.map, ifindex, to.program));
   }
 
+  /** What is there; `programId` 0 for none; undefined without an entry. */
   get(key: number): { ifindex: number; programId: number } | undefined {
     const found = target(this.map, key);
     return found && { ifindex: found[0], programId: found[1] };
@@ -70,6 +71,7 @@ export class CpuMap {
     this.map.update(words(checkU32('cpu', cpu)), targetValue(this.map, size, to.program));
   }
 
+  /** What is there; `programId` 0 for none; undefined without an entry. */
   get(cpu: number): { queueSize: number; programId: number } | undefined {
     const found = target(this.map, cpu);
     return found && { queueSize: found[0], programId: found[1] };

@@ -11,6 +11,7 @@ import { wrap } from '../wrap.js';
 import { type BpfSpec, sectionOf, type VariableSpec } from './spec.js';
 import { Variable } from './variable.js';
 
+/** What `load()` may be told. */
 export interface LoadOptions {
   /** Maps to use instead of making new ones, by name. The object keeps its own duplicate of the descriptor. */
   reuse?: Record<string, BpfMap>;
@@ -180,6 +181,7 @@ export class BpfObject implements Disposable {
     return view;
   }
 
+  /** True after close(). */
   get closed(): boolean {
     return this.#closed;
   }
@@ -194,6 +196,7 @@ export class BpfObject implements Disposable {
     for (const h of this.#open) h.close();
   }
 
+  /** close() */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js';
 import type { BpfObject, LoadOptions } from './object.js';
 
+/** A map as the object file describes it. */
 export interface MapSpec {
   name: string;
   /** MapType. */
@@ -25,6 +26,7 @@ export interface MapSpec {
   inner?: MapSpec;
 }
 
+/** A program as the object file describes it. */
 export interface ProgramSpec {
   name: string;
   /** `tc`, `xdp`, `kprobe/do_exit` … */
@@ -38,6 +40,7 @@ export interface ProgramSpec {
   instructions: number;
 }
 
+/** A global variable as the object file describes it. */
 export interface VariableSpec {
   name: string;
   /** `.rodata`, `.data`, `.bss`, `.data.custom` … */
@@ -52,6 +55,7 @@ export interface VariableSpec {
   constant: boolean;
 }
 
+/** What parseSpec() may be told. */
 export interface SpecOptions {
   /** Prefix of the names of .rodata and .bss maps, up to 15 characters; from the file's name unless given. */
   name?: string;
@@ -69,7 +73,10 @@ export interface BpfSpec {
   readonly variables: readonly VariableSpec[];
   /** Types, with the offsets of all variables. */
   readonly btf: Btf;
-  /** Makes the maps and loads the programs: one object, to be closed, for every call. Linux 5.2 + BTF for CO-RE. */
+  /**
+   * Makes the maps and loads the programs: one object, to be closed, for every call. Linux 5.2 + BTF for CO-RE. Throws BPF_VERIFIER, BPF_LOAD,
+   * BPF_MAP, BPF_PERMISSION, and BPF_ARGUMENT for names that the object does not have and values that do not fit.
+   */
   load(options?: LoadOptions): BpfObject;
 }
 

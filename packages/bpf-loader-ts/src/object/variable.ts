@@ -32,6 +32,7 @@ export class Variable<T = any, I = any> {
     return this.#memory();
   }
 
+  /** The value now: loads from memory, no system call. A program may be half way through writing a structure. */
   get(): T {
     return this.#codec().read(this.#memory(), this.offset) as T;
   }

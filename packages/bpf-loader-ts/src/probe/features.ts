@@ -72,6 +72,7 @@ export const haveMmapableArray = (): Probe =>
     works(() => native.mapCreate(MapType.array, 'vf_probe', 4, 8, 1, BPF_F_MMAPABLE), 'EINVAL'),
   );
 
+/** Ring buffers that programs write and user space maps. */
 export const haveRingBuffer = (): Probe =>
   probe('BPF ring buffer', SINCE.ringBuffer, () =>
     works(() => native.mapCreate(MapType.ringbuf, 'vf_probe', 0, 0, PAGE_SIZE, 0), 'EINVAL'),

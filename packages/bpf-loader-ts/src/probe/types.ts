@@ -7,6 +7,7 @@ import { call, EXIT, program, returning } from './instructions.js';
 import { errno, type Probe, probe, works } from './probe.js';
 import { helperSince, MAP_TYPE_SINCE, PROG_TYPE_SINCE } from './versions.js';
 
+/** A program type's name, as bpftool prints it. */
 export type ProgramTypeName = keyof typeof PROG_TYPE_SINCE;
 
 function known<T extends object>(what: string, table: T, name: string): keyof T {

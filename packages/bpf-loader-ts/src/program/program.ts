@@ -6,6 +6,7 @@ import { kernelIds } from '../kernel/ids.js';
 import { openPin, pinFd } from '../kernel/pin.js';
 import { wrap } from '../wrap.js';
 
+/** What the kernel tells of a program. */
 export interface ProgramInfo {
   id: number;
   /** ProgType. */
@@ -40,6 +41,7 @@ export interface ProgramStats {
   recursionMisses: number;
 }
 
+/** Input of a test run. */
 export interface TestRunOptions {
   /** The packet (at least 14 bytes for tc and XDP) or the program's input. */
   data?: Uint8Array;
@@ -58,6 +60,7 @@ export interface TestRunOptions {
   cpu?: number;
 }
 
+/** What a test run came to. */
 export interface TestRunResult {
   /** What the program returned; 0 with live frames, which are sent where it said. */
   retval: number;
@@ -128,7 +131,7 @@ export class Program extends Handle {
     return wrap('BPF_LOAD', `statistics of ${this.info.name}`, () => native.progStats(this.fd));
   }
 
-  /** BPF_PROG_TEST_RUN: runs the program on a packet or context of ours (Linux 4.12; live frames 5.18). */
+  /** BPF_PROG_TEST_RUN: runs the program on a packet or context of ours (Linux 4.12; live frames 5.18). Throws BPF_RUN (ENOTSUPP for other types). */
   testRun(options: TestRunOptions = {}): TestRunResult {
     const {
       data = null,
@@ -147,6 +150,7 @@ export class Program extends Handle {
     );
   }
 
+  /** Pins the program (Linux 4.4). Throws BPF_PIN (EEXIST). */
   pin(path: string): void {
     pinFd(this.fd, `program ${this.info.name}`, path);
   }

@@ -10,11 +10,13 @@ import { type DroppedCount, droppedReader } from './dropped.js';
 import { RecordStream, type RingRecord } from './records.js';
 import { Waiter, type WaitResult } from './waiter.js';
 
+/** What a RingBuffer may be told. */
 export interface RingBufferOptions {
   /** Where the program counts what found no room; see `dropped`. */
   dropped?: DroppedCount;
 }
 
+/** What a consumer has read so far, and how full the buffer is. */
 export interface RingStats {
   /** Records given to the reader so far, and their bytes without headers. */
   records: number;
@@ -65,6 +67,7 @@ export class RingBuffer implements Disposable, AsyncIterable<RingRecord> {
     return this.#map.fd;
   }
 
+  /** True after close(). */
   get closed(): boolean {
     return this.#cursor.closed;
   }
@@ -79,6 +82,7 @@ export class RingBuffer implements Disposable, AsyncIterable<RingRecord> {
     return this.#cursor.used;
   }
 
+  /** Counted by this consumer, not by others before it. */
   get stats(): RingStats {
     const { records, bytes, discarded, used } = this.#cursor;
     return { records, bytes, discarded, used, size: this.size };
@@ -190,10 +194,12 @@ export class RingBuffer implements Disposable, AsyncIterable<RingRecord> {
     return stream;
   }
 
+  /** records() */
   [Symbol.asyncIterator](): AsyncIterator<RingRecord, undefined> {
     return this.records();
   }
 
+  /** Unmaps the buffer and ends whatever waits; the map stays open. Again is harmless. */
   close(): void {
     this.#stream?.stop();
     this.#waiter?.close();
@@ -203,6 +209,7 @@ export class RingBuffer implements Disposable, AsyncIterable<RingRecord> {
     this.#cursor.close();
   }
 
+  /** close() */
   [Symbol.dispose](): void {
     this.close();
   }

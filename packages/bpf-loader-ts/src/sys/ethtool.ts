@@ -8,10 +8,12 @@ const sys = native as {
   deviceDriver(sockFd: number, ifname: string): DeviceDriver | null;
 };
 
-/** Bits of linkState(). */
+/** Bit of linkState(): the device can send. */
 export const LINK_CARRIER = 1;
+/** Bit of linkState(): the device is up. */
 export const LINK_UP = 2;
 
+/** What a driver says of itself. */
 export interface DeviceDriver {
   driver: string;
   version: string;

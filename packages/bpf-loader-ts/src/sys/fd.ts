@@ -50,6 +50,7 @@ export abstract class OwnedFd implements Disposable {
     return this.#fd;
   }
 
+  /** True after close(). */
   get closed(): boolean {
     return this.#fd < 0;
   }
@@ -63,6 +64,7 @@ export abstract class OwnedFd implements Disposable {
     sys.fdClose(fd);
   }
 
+  /** close() */
   [Symbol.dispose](): void {
     this.close();
   }

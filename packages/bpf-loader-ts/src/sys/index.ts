@@ -1,4 +1,9 @@
-/** The few Linux calls that Node lacks. Everything here is a thin, typed wrapper; meaning is added elsewhere. */
+/**
+ * The few Linux calls that Node lacks, each a thin, typed wrapper. They throw plain errors whose `code` is the errno's name, and ERR_CLOSED for use
+ * after `close()`; the hot ones return `-errno` instead (see `errnoName`).
+ *
+ * @module bpf-loader-ts/sys
+ */
 export { openHandles } from '../leaks.js';
 export * from './clock.js';
 export * from './epoll.js';

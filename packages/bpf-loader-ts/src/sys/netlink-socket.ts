@@ -11,6 +11,7 @@ const sys = native as {
   setRcvbuf(fd: number, bytes: number): void;
 };
 
+/** What a NetlinkSocket may be told. */
 export interface NetlinkSocketOptions {
   /** NETLINK_ROUTE (0) by default. */
   protocol?: number;

@@ -43,6 +43,7 @@ export abstract class DatagramSocket extends OwnedFd {
   }
 }
 
+/** What a PacketSocket is told. */
 export interface PacketSocketOptions {
   /** fd of the namespace; the calling thread's own by default. */
   netns?: number;
@@ -58,6 +59,7 @@ export class PacketSocket extends DatagramSocket {
   }
 }
 
+/** What a UdpSocket may be told. */
 export interface UdpSocketOptions {
   /** fd of the namespace; the calling thread's own by default. */
   netns?: number;

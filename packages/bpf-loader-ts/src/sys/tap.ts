@@ -13,6 +13,7 @@ const sys = native as {
   tapDiscard(fd: number, max: number): number;
 };
 
+/** What a Tap is told. */
 export interface TapOptions {
   /** fd of the namespace; the calling thread's own by default. */
   netns?: number;

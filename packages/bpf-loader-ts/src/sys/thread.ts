@@ -29,6 +29,7 @@ export function setAffinity(cpu: number): void {
   sys.setAffinity(cpu);
 }
 
+/** The process's RLIMIT_MEMLOCK. */
 export function memlockLimit(): MemlockLimit {
   return sys.memlockLimit();
 }

@@ -9,6 +9,7 @@ const sys = native as {
   watchPause(handle: object, paused: boolean): void;
 };
 
+/** What watchFd() may be told. */
 export interface WatchOptions {
   /** Whether the watch alone keeps the process alive; default true. */
   ref?: boolean;
@@ -16,11 +17,15 @@ export interface WatchOptions {
 
 /** A running watch. It does not own the fd: close the watch first, then the fd. */
 export interface FdWatch extends Disposable {
+  /** Ends the watch. Again is harmless. */
   close(): void;
+  /** The watch alone keeps the process alive. */
   ref(): this;
+  /** The watch alone does not keep the process alive. */
   unref(): this;
   /** No callbacks until resume(); a paused watch does not keep the process alive. Both may be repeated, and do nothing once closed. */
   pause(): this;
+  /** Callbacks again. */
   resume(): this;
 }
 

@@ -41,12 +41,15 @@ it('is small, and has what it needs and nothing else', () => {
       'package.json',
       'dist/index.js',
       'dist/index.d.ts',
+      'docs/api/README.md',
+      'docs/api/bpf-loader-ts.md',
+      'docs/api/bpf-loader-ts/sys.md',
       ADDON,
       LICENSES,
     ]),
   );
   const expected =
-    /^(LICENSE|README\.md|package\.json|dist\/[\w/-]+(\.js|\.d\.ts)|prebuilds\/linux-(x64|arm64)\/(bpf_loader\.node|LICENSES\.txt)|native\/(elfutils\/)?[\w-]+\.(c|h|gyp|gypi|sh|map))$/;
+    /^(LICENSE|README\.md|package\.json|dist\/[\w/-]+(\.js|\.d\.ts)|docs\/api\/[\w/-]+\.md|prebuilds\/linux-(x64|arm64)\/(bpf_loader\.node|LICENSES\.txt)|native\/(elfutils\/)?[\w-]+\.(c|h|gyp|gypi|sh|map))$/;
   expect(files.filter((f) => !expected.test(f))).toEqual([]);
 });
 

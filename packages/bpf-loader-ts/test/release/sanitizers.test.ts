@@ -32,7 +32,9 @@ const UBSAN_OPTIONS = 'abort_on_error=1:print_stacktrace=1';
 const LSAN_OPTIONS = 'exitcode=0';
 
 beforeAll(() => {
-  const parts = ['package.json', 'README.md', 'dist', 'src', 'test'].map((part) => join(LOADER, part));
+  const parts = ['package.json', 'README.md', 'dist', 'examples', 'src', 'test'].map((part) =>
+    join(LOADER, part),
+  );
   for (const part of ['vitest.config.ts', 'test/helpers', 'bpf', join('dist', LOADER), ...parts]) {
     rmSync(join(TREE, part), { recursive: true, force: true });
     const filter = (from: string): boolean => !from.includes('node_modules');
