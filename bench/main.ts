@@ -9,6 +9,7 @@ import { carrier } from './groups/carrier.js';
 import { events } from './groups/events.js';
 import { flips } from './groups/flips.js';
 import { idle } from './groups/idle.js';
+import { loader } from './groups/loader.js';
 import { primitives } from './groups/primitives.js';
 import { programs } from './groups/programs.js';
 import { tcp } from './groups/tcp.js';
@@ -23,6 +24,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   d: [flips],
   e: [idle],
   f: [events, primitives],
+  g: [loader],
 };
 
 const RESULTS = join(ROOT, 'bench', 'results', 'latest.json');

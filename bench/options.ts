@@ -8,6 +8,7 @@ export const GROUPS = {
   d: 'planned flips under traffic: frames lost, duplicated, reordered',
   e: 'what an idle daemon costs',
   f: 'event to worker latency; primitives that the decision loop is made of',
+  g: 'the loader: loading programs, reading maps in batches, the size of its package',
 } as const;
 export type GroupName = keyof typeof GROUPS;
 export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];

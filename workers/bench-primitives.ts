@@ -7,10 +7,14 @@ import {
   monotonicNs,
   setAffinity,
 } from 'bpf-loader-ts/sys';
+import { VfCountView } from '../bpf/vfailover.bpf.js';
 import { flip, lineBase, pathOf, readWord } from '../src/datapath/line.js';
+import { LINE } from '../src/datapath/offsets.js';
 
 const SLOTS = 64;
 const LINE_BYTES = 64;
+/** Where a line of this bench has its counter. */
+const COUNTER_AT = 8;
 const LOOPBACK = 1;
 
 export interface PrimitivesTask {
@@ -58,6 +62,7 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
   const value = new Uint8Array(LINE_BYTES);
   const loopback = linkState(socket.fd, LOOPBACK);
   const stride = LINE_BYTES / 4;
+  const view = new VfCountView(new DataView(words.buffer));
   return [
     {
       name: 'counter read (u64 as two words)',
@@ -67,6 +72,19 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
         for (let i = 0; i < n; i++) {
           const at = (i & (SLOTS - 1)) * stride + 2;
           sum += words[at + 1]! * 4294967296 + words[at]!;
+        }
+        return sum;
+      },
+      expected: aroundSum,
+    },
+    {
+      name: 'counter read (u64, generated view)',
+      scale: 1,
+      run(n) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) {
+          view.$at = (i & (SLOTS - 1)) * LINE_BYTES + COUNTER_AT;
+          sum += view.packetsNumber;
         }
         return sum;
       },
@@ -93,7 +111,20 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
       expected: aroundSum,
     },
     {
-      name: 'flip (compareExchange)',
+      name: 'flip (compareExchange alone)',
+      scale: 1,
+      run(n) {
+        const at = lineBase(1) + LINE.word;
+        signed[at] = 0;
+        let done = 0;
+        for (let i = 0; i < n; i++) if (Atomics.compareExchange(signed, at, i, i + 1) === i) done++;
+        signed[at] = 1;
+        return done;
+      },
+      expected: (n) => n,
+    },
+    {
+      name: 'flip (Atomics.load, then compareExchange)',
       scale: 1,
       run(n) {
         const base = lineBase(0);

@@ -5,7 +5,7 @@ import { bpfObject } from '../../src/paths.js';
 import { EVENTS, type EventsTask } from '../../workers/bench-events.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { benchProgramsBut, until } from '../instance.js';
-import type { Row } from '../report.js';
+import { type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
 
 /** Events before those that count: code is compiled, caches are warm. */
@@ -29,7 +29,8 @@ export async function events(ctx: BenchContext): Promise<Row[]> {
         worker_cpu: CPU_B,
         gap_us: '50 … 150 after the last was seen',
       };
-      rows.push({ name, unit: 'µs', ...summarize(latencies.map((ns) => ns / 1000)), parameters });
+      const row: Row = { name, unit: 'µs', ...summarize(latencies.map((ns) => ns / 1000)), parameters };
+      rows.push(withTargets(row, { of: 'p50', atMost: wait === 'epoll' ? 20 : 1 }));
       ctx.progress(`${wait}: done`);
     }
   } finally {

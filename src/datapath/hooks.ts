@@ -9,10 +9,10 @@ import {
   destroyClsact,
   detachClsact,
   haveTcx,
+  inspect,
   Link,
-  Program,
+  type Program,
   queryClsact,
-  queryTcx,
 } from 'bpf-loader-ts';
 import type { Vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
@@ -61,20 +61,10 @@ export function attachKind(wanted: 'auto' | AttachKind): AttachKind {
 }
 
 /** Programs on a device's tc hooks. To be called in the device's namespace. */
-function attachedPrograms(ifindex: number): { id: number; name: string }[] {
-  const ids: number[] = [];
-  for (const direction of ['ingress', 'egress'] as const) {
-    if (haveTcx().answer === 'supported')
-      for (const e of queryTcx(ifindex, direction).entries) ids.push(e.progId);
-    ids.push(queryClsact({ ifindex, direction, handle: HANDLE, priority: PRIORITY }));
-  }
-  return ids
-    .filter((id) => id !== 0)
-    .map((id) => {
-      using p = Program.fromId(id);
-      return { id, name: p.info.name };
-    });
-}
+const attachedPrograms = (ifindex: number): { id: number; name: string }[] =>
+  inspect(ifindex)
+    .filter(({ hook }) => hook !== 'xdp')
+    .map(({ progId, name }) => ({ id: progId, name }));
 
 const isOurs = ({ name }: { name: string }): boolean => OUR_PROGRAMS.includes(name);
 

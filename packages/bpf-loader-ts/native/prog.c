@@ -165,26 +165,43 @@ static bool arg_room(struct args *a, size_t i, const char *name, void **data, ui
 	return true;
 }
 
+struct run {
+	int fd, err;
+	struct bpf_test_run_opts *opts;
+};
+
+static void *run_in_thread(void *arg)
+{
+	struct run *run = arg;
+
+	run->err = bpf_prog_test_run_opts(run->fd, run->opts) ? errno : 0;
+	return NULL;
+}
+
 /*
- * Any signal, even a child's end, stops repeated runs half-way, and the kernel does not say after how many. So signals wait, but for those by
- * which somebody wants the process to end. Runs that one of these stopped begin anew, unless frames went out. Returns 0 or errno.
+ * Signals, and what io_uring has to tell a thread, stop repeated runs half-way (EINTR), and the kernel does not say after how many. So these
+ * have a thread of their own, which nobody tells anything; it has the caller's namespace and CPUs. What ends the process still does.
+ * Returns 0 or errno.
  */
 static int run_undisturbed(int fd, struct bpf_test_run_opts *opts)
 {
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	sigset_t wait, before;
-	size_t i;
+	struct run run = { .fd = fd, .opts = opts };
+	sigset_t all, before;
+	pthread_t thread;
 	int err;
 
-	sigfillset(&wait);
-	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		sigdelset(&wait, ends[i]);
-	pthread_sigmask(SIG_SETMASK, &wait, &before);
-	do {
-		err = bpf_prog_test_run_opts(fd, opts) ? errno : 0;
-	} while (err == EINTR && !(opts->flags & LIVE_FRAMES));
+	if (opts->repeat <= 1) {
+		run_in_thread(&run);
+		return run.err;
+	}
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&thread, NULL, run_in_thread, &run);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
+	if (err)
+		return err;
+	pthread_join(thread, NULL);
+	return run.err;
 }
 
 /*

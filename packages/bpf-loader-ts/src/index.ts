@@ -95,14 +95,8 @@ export { ReadOnlyView } from './map/readonly-view.js';
 export { CpuMap, DevMap, XskMap } from './map/redirect.js';
 export { layoutOf } from './object/layout.js';
 export { BpfObject, type LoadOptions } from './object/object.js';
-export {
-  type BpfSpec,
-  type MapSpec,
-  type ProgramSpec,
-  parseSpec,
-  type SpecOptions,
-  type VariableSpec,
-} from './object/spec.js';
+export { parseSpec } from './object/parse.js';
+export type { BpfSpec, MapSpec, ProgramSpec, SpecOptions, VariableSpec } from './object/spec.js';
 export { Variable } from './object/variable.js';
 export {
   haveClsact,
@@ -149,17 +143,31 @@ export type { DroppedCount } from './ringbuf/dropped.js';
 export type { RingRecord } from './ringbuf/records.js';
 export { RingBuffer, type RingBufferOptions, type RingStats } from './ringbuf/ringbuf.js';
 export type { WaitResult } from './ringbuf/waiter.js';
-export { MappedArray, TypedArrayMap, TypedMap, TypedPerCpuMap } from './typed/map.js';
 export {
+  MappedArray,
+  TypedArrayMap,
+  TypedBloomFilter,
+  TypedMap,
+  TypedPerCpuMap,
+  TypedQueue,
+} from './typed/map.js';
+export {
+  bloom,
+  cpuMap,
+  devMap,
   keyed,
   type MapForm,
+  mapOfMaps,
   mapped,
   type ObjectDescription,
   type ObjectType,
   objectType,
   perCpu,
+  programArray,
+  queued,
   type TypedLoadOptions,
   type TypedObject,
   untyped,
+  xskMap,
 } from './typed/object.js';
 export { ArrayView, type ArrayViewOf, StructArrayView, StructView, type ViewOf } from './typed/view.js';

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generate, parseSpec } from 'bpf-loader-ts';
+import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, node, tempFolder, VFAILOVER_O } from './helpers.js';
 
@@ -15,7 +16,10 @@ const TSC = require.resolve('typescript/bin/tsc');
 const bpf2ts = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
   spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
 
-describe('a generated module', () => {
+/** The compiler takes a few seconds, many under sanitizers. */
+const PATIENCE = { timeout: 120_000 };
+
+describe('a generated module', PATIENCE, () => {
   let folder: string;
   beforeAll(() => {
     folder = tempFolder();
@@ -109,7 +113,13 @@ describe('a generated module', () => {
       try { view.u32; console.log('no'); } catch (e) { console.log((e as Error).name); }
       using readOnly = mapped.mmap({ writable: false });
       try { readOnly.at(3).u32 = 1; console.log('no'); } catch (e) { console.log((e as Error).message); }
-      console.log(readOnly.at(3).text, object.maps.jobs.info.type);
+      const { jobs, known } = object.maps;
+      jobs.push({ seq: 1, shade: Shade.LIGHT });
+      jobs.push({ seq: 2n, shade: Shade.LIGHT });
+      console.log(jobs.peek()!.seq, jobs.pop()!.seq, jobs.pop()!.seq, jobs.pop());
+      known.add(7);
+      console.log(known.has(7), known.has(8));
+      console.log(readOnly.at(3).text, jobs.bytes.info.typeName);
       object.close();
       try { things.lookup(key); console.log('no'); } catch (e) { console.log((e as Error & { code: string }).code); }
     `);
@@ -132,7 +142,9 @@ describe('a generated module', () => {
       'text is "much too long", not a string of at most 8 bytes: it has 13',
       'TypeError',
       'this memory is read-only',
-      'live 22',
+      '1n 1n 2n undefined',
+      'true false',
+      'live queue',
       'BPF_CLOSED',
       '',
     ]);
@@ -253,6 +265,31 @@ describe('bpf2ts', () => {
       status: 0,
       stdout: expect.stringMatching(/^usage: bpf2ts OBJECT/),
     });
+  });
+
+  it('names that are no identifiers, or are words of the language, do not become code', () => {
+    const source = readFileSync(compile('types'));
+    for (const name of [`'+a;`, '*/b; ', '`c`', '\n\\d"', '\u2028e', 'class', '__proto__'.slice(0, 5)]) {
+      const bytes = Buffer.from(source);
+      const text = Buffer.from(name.padEnd(5).slice(0, 5), 'utf8').subarray(0, 5);
+      // Names of a structure, an enumeration, one of its values and a typedef; each has five letters.
+      for (const old of ['inner', 'shade', 'LIGHT', 'given'])
+        for (let at = bytes.indexOf(`\0${old}\0`); at >= 0; at = bytes.indexOf(`\0${old}\0`))
+          bytes.set(text, at + 1);
+      let module: string;
+      try {
+        module = generate(parseSpec(bytes, { name: name === 'class' ? 'delete' : name }));
+      } catch (e) {
+        expect(e).toMatchObject({ code: expect.stringMatching(/BPF_(OPEN|UNSUPPORTED)/) });
+        continue;
+      }
+      const { diagnostics } = ts.transpileModule(module, { reportDiagnostics: true });
+      expect(
+        diagnostics!.map((d) => d.messageText),
+        name,
+      ).toEqual([]);
+      expect(module).not.toMatch(/^\s*(a;|b;)/m);
+    }
   });
 
   it('the checked-in modules are those of the programs', () => {

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { BpfError, BpfMap, MapType, openHandles, parseSpec } from 'bpf-loader-ts';
 import { describe, expect, it } from 'vitest';
-import { basic, bpfError, compile, FRAME, INDEX_URL, node, own, VFAILOVER_O } from './helpers.js';
+import { basic, bpfError, compile, FRAME, INDEX_URL, node, own, tempFolder, VFAILOVER_O } from './helpers.js';
 
 /** The error that `fn` throws. */
 function thrown(fn: () => unknown): BpfError {
@@ -51,9 +54,33 @@ describe('opening', () => {
     expect(thrown(() => parseSpec(process.execPath)).message).toMatch(/relocatable|for BPF/);
   });
 
+  it('refuses an object of the other byte order, and says so', () => {
+    const source = fileURLToPath(new URL('bpf/basic.bpf.c', import.meta.url));
+    const out = join(tempFolder(), 'big.bpf.o');
+    const arch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
+    execFileSync('clang', [
+      '-g',
+      '-O2',
+      '-target',
+      'bpfeb',
+      `-I/usr/include/${arch}`,
+      '-c',
+      source,
+      '-o',
+      out,
+    ]);
+    expect(thrown(() => parseSpec(out))).toMatchObject({
+      code: 'BPF_OPEN',
+      message: expect.stringMatching(/big-endian/),
+    });
+  });
+
   it('mutated and truncated files give an error and never a crash', () => {
     const run = node(`
-      import { readFileSync } from 'node:fs';
+      import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
       const { codecOf, generate, parseSpec } = await import(${JSON.stringify(INDEX_URL)});
       const seeded = (a) => () => { a = (a + 0x6d2b79f5) | 0; let t = Math.imul(a ^ (a >>> 15), 1 | a);
         t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t; return (t ^ (t >>> 14)) >>> 0; };

@@ -3,6 +3,7 @@ import { BpfError } from '../errors.js';
 import { layoutOf } from '../object/layout.js';
 import type { BpfSpec, MapSpec } from '../object/spec.js';
 import { camel, pascal } from './names.js';
+import { comment, identifier, property, quote } from './text.js';
 import { TypeWriter } from './types.js';
 
 export interface GenerateOptions {
@@ -16,9 +17,22 @@ export interface GenerateOptions {
 
 const PER_CPU = new Set<number>([MapType.percpu_hash, MapType.percpu_array, MapType.lru_percpu_hash]);
 const KEYED = new Set<number>([MapType.hash, MapType.array, MapType.lru_hash, MapType.lpm_trie]);
-
-const quote = (s: string): string => `'${s.replace(/[\\']/g, '\\$&').replace(/\n/g, '\\n')}'`;
-const property = (s: string): string => (/^[A-Za-z_$][\w$]*$/.test(s) ? s : quote(s));
+/** Forms of maps that have values and no keys. */
+const VALUES: { readonly [type: number]: string } = {
+  [MapType.queue]: 'queued',
+  [MapType.stack]: 'queued',
+  [MapType.bloom_filter]: 'bloom',
+};
+/** Forms of maps whose elements are always the same. */
+const FIXED: { readonly [type: number]: string } = {
+  [MapType.prog_array]: 'programArray',
+  [MapType.array_of_maps]: 'mapOfMaps',
+  [MapType.hash_of_maps]: 'mapOfMaps',
+  [MapType.devmap]: 'devMap',
+  [MapType.devmap_hash]: 'devMap',
+  [MapType.cpumap]: 'cpuMap',
+  [MapType.xskmap]: 'xskMap',
+};
 
 /** Runs `write` for each name; what it refuses is collected, so that one run names everything that has to be left out. */
 class Refusals {
@@ -45,11 +59,13 @@ class Refusals {
 /** The form of a map: what its property is. */
 function form(types: TypeWriter, map: MapSpec): string {
   const perCpu = PER_CPU.has(map.type);
-  if (!perCpu && !KEYED.has(map.type)) return 'bpf.untyped';
+  const values = VALUES[map.type];
+  if (!perCpu && !KEYED.has(map.type) && values === undefined) return `bpf.${FIXED[map.type] ?? 'untyped'}`;
   const side = (type: number, size: number, what: string): string =>
     type === 0
       ? `bpf.bytes(${size})`
       : types.codec(type, `${map.name} ${what}`, `${pascal(map.name)}${pascal(what)}`);
+  if (values !== undefined) return `bpf.${values}(${side(map.valueType, map.valueSize, 'value')})`;
   const key = side(map.keyType, map.keySize, 'key');
   const value = side(map.valueType, map.valueSize, 'value');
   const view = map.valueType === 0 ? undefined : types.view(map.valueType);
@@ -71,8 +87,8 @@ export function generate(spec: BpfSpec, options: GenerateOptions = {}): string {
 
   const types = new TypeWriter(spec.btf);
   const refusals = new Refusals();
-  const object = types.names.take(camel(spec.name) || 'object');
-  const objectClass = types.names.take(pascal(spec.name) || 'Object');
+  const object = types.names.take(identifier(camel(spec.name) || 'object'));
+  const objectClass = types.names.take(identifier(pascal(spec.name) || 'BpfObject'));
   const mapLines: string[] = [];
   const variableLines: string[] = [];
 
@@ -94,7 +110,9 @@ export function generate(spec: BpfSpec, options: GenerateOptions = {}): string {
     refusals.try(`variable ${v.name}`, () => {
       if (omit.includes(v.name)) return;
       const codec = types.codec(v.type, v.name, v.name);
-      variableLines.push(`    /** ${v.section} + ${v.offset}. */\n    ${property(v.name)}: ${codec},\n`);
+      variableLines.push(
+        `    /** ${comment(v.section)} + ${v.offset}. */\n    ${property(v.name)}: ${codec},\n`,
+      );
     });
   refusals.throw();
 
@@ -102,7 +120,7 @@ export function generate(spec: BpfSpec, options: GenerateOptions = {}): string {
   const block = (name: string, lines: string[]): string =>
     lines.length === 0 ? `  ${name}: {},\n` : `  ${name}: {\n${lines.join('')}  },\n`;
   return [
-    `// Written by bpf2ts from ${spec.name}.bpf.o. Do not edit: run bpf2ts again.\n`,
+    `// Written by bpf2ts from ${comment(spec.name)}.bpf.o. Do not edit: run bpf2ts again.\n`,
     `import * as bpf from ${quote(from)};\n`,
     ...types.text.map((t) => `\n${t}`),
     '\n',

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BpfError } from '../errors.js';
-import { parseSpec } from '../object/spec.js';
+import { parseSpec } from '../object/parse.js';
 import { generate } from './generate.js';
 
 const USAGE = `usage: bpf2ts OBJECT.bpf.o [-o FILE.ts] [--type NAME]... [--omit NAME]... [--name NAME] [--from MODULE] [--check]

@@ -25,7 +25,7 @@ export class Names {
     const { id: own, type } = btf.resolve(id);
     const known = this.#byType.get(own);
     if (known !== undefined) return known;
-    const name = this.take(pascal(type.name || typedefName(btf, id) || fallback), suffixes);
+    const name = this.take(pascal(type.name || typedefName(btf, id) || fallback) || 'Type', suffixes);
     this.#byType.set(own, name);
     return name;
   }

@@ -2,6 +2,7 @@ import type { Btf, BtfField } from '../btf/btf.js';
 import type { BtfComposite, BtfEnum } from '../btf/types.js';
 import { type AnyCodec, codecOf } from '../codec/from-btf.js';
 import { Names, typedefName } from './names.js';
+import { comment, identifier, property as nameOf, quote } from './text.js';
 
 const SCALARS: Record<string, string> = {
   __u8: 'u8',
@@ -90,13 +91,13 @@ export class TypeWriter {
     const value = (v: bigint): string => (type.size === 8 ? `${v}n` : String(v));
     if (type.name === '' && this.#btf.type(id).kind !== 'typedef') {
       for (const v of type.values)
-        this.text.push(`export const ${this.names.take(v.name)} = ${value(v.value)};\n`);
+        this.text.push(`export const ${this.names.take(identifier(v.name))} = ${value(v.value)};\n`);
       return;
     }
     const name = this.names.of(this.#btf, id, fallback, []);
-    const lines = type.values.map((v) => `  ${v.name}: ${value(v.value)},\n`).join('');
+    const lines = type.values.map((v) => `  ${nameOf(v.name)}: ${value(v.value)},\n`).join('');
     this.text.push(
-      `/** enum ${type.name}: ${type.size} bytes. */\nexport const ${name} = {\n${lines}} as const;\n` +
+      `/** enum ${comment(type.name)}: ${type.size} bytes. */\nexport const ${name} = {\n${lines}} as const;\n` +
         `export type ${name} = (typeof ${name})[keyof typeof ${name}];\n`,
     );
   }
@@ -112,11 +113,11 @@ export class TypeWriter {
     }));
     const list = members.map((m) => `  ${m.f.name}: ${m.expression},\n`).join('');
     this.text.push(
-      `/** ${label}: ${type.size} bytes. */\n` +
-        `export const ${name} = bpf.struct('${label}', ${type.size}, {\n${list}});\n` +
+      `/** ${comment(label)}: ${type.size} bytes. */\n` +
+        `export const ${name} = bpf.struct(${quote(label)}, ${type.size}, {\n${list}});\n` +
         `export type ${name} = bpf.Value<typeof ${name}>;\n` +
         `export type ${name}Init = bpf.Input<typeof ${name}>;\n` +
-        `/** ${label} where it lies. */\n` +
+        `/** ${comment(label)} where it lies. */\n` +
         `export class ${name}View extends bpf.StructView {\n` +
         fields.map((f) => this.#accessor(f, name, fields)).join('') +
         '}\n',

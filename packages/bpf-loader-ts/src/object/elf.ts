@@ -67,6 +67,7 @@ class Elf {
     const v = this.#v;
     if (v.byteLength > SIZE_MAX) throw bad(`is ${v.byteLength} bytes long`);
     if (v.byteLength < EHDR || v.getUint32(0, false) !== 0x7f454c46) throw bad('is not an ELF file');
+    if (v.getUint8(5) === 2) throw bad('is for big-endian machines: compile it with `-target bpf` or bpfel');
     if (v.getUint8(4) !== 2 || v.getUint8(5) !== 1) throw bad('is not a 64-bit little-endian ELF file');
     if (v.getUint16(16, true) !== 1)
       throw bad('is not relocatable: it must come from `clang -target bpf -c`');

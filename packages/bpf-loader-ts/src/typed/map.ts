@@ -1,8 +1,10 @@
 import '../sys/dispose.js';
 import { type Codec, decode, encode } from '../codec/codec.js';
 import { BpfError } from '../errors.js';
+import { BloomFilter } from '../map/bloom.js';
 import type { BpfMap } from '../map/map.js';
 import type { Mapping } from '../map/mmap.js';
+import { Queue } from '../map/queue.js';
 import type { StructView, ViewOf } from './view.js';
 
 /** What the typed maps share: the map of bytes below, and its check against the codecs. */
@@ -56,12 +58,10 @@ export class TypedMap<K, KI, V, VI> extends Typed {
     for (const key of this.bytes.keys()) yield decode(this.key, key, 'the key');
   }
 
-  /** Keys with their values; what is deleted meanwhile is left out. */
+  /** Keys with their values, read in as few system calls as the kernel allows (see `BpfMap.readAll`). */
   *entries(): Generator<[K, V]> {
-    for (const key of this.bytes.keys()) {
-      const found = this.bytes.lookup(key);
-      if (found) yield [decode(this.key, key, 'the key'), decode(this.value, found)];
-    }
+    for (const [key, value] of this.bytes.readAll())
+      yield [decode(this.key, key, 'the key'), decode(this.value, value)];
   }
 }
 
@@ -158,10 +158,59 @@ export class TypedPerCpuMap<K, KI, V, VI> extends Typed {
     return this.bytes.delete(encode(this.key, key, 'key'));
   }
 
+  /** As of TypedMap. */
   *entries(): Generator<[K, V[]]> {
-    for (const key of this.bytes.keys()) {
-      const found = this.bytes.lookup(key);
-      if (found) yield [decode(this.key, key, 'the key'), this.#split(found)];
-    }
+    for (const [key, value] of this.bytes.readAll())
+      yield [decode(this.key, key, 'the key'), this.#split(value)];
+  }
+}
+
+/** A queue or stack whose values have a type. */
+export class TypedQueue<V, VI> extends Typed {
+  readonly value: Codec<V, VI>;
+  readonly #queue: Queue;
+
+  constructor(map: BpfMap, value: Codec<V, VI>) {
+    super(map, 0, value.size);
+    this.value = value;
+    this.#queue = new Queue(map);
+  }
+
+  /** Adds a value. When it is full: BPF_MAP with E2BIG, or with `evict` the oldest value makes room. */
+  push(value: VI, options: { evict?: boolean } = {}): void {
+    this.#queue.push(encode(this.value, value), options);
+  }
+
+  /** Takes the next value; undefined when there is none. */
+  pop(): V | undefined {
+    const found = this.#queue.pop();
+    return found && decode(this.value, found);
+  }
+
+  /** The next value, which stays; undefined when there is none. */
+  peek(): V | undefined {
+    const found = this.#queue.peek();
+    return found && decode(this.value, found);
+  }
+}
+
+/** A bloom filter whose values have a type. */
+export class TypedBloomFilter<V, VI> extends Typed {
+  readonly value: Codec<V, VI>;
+  readonly #filter: BloomFilter;
+
+  constructor(map: BpfMap, value: Codec<V, VI>) {
+    super(map, 0, value.size);
+    this.value = value;
+    this.#filter = new BloomFilter(map);
+  }
+
+  add(value: VI): void {
+    this.#filter.add(encode(this.value, value));
+  }
+
+  /** False: was never added. True: was added, or (rarely, the more often the fuller) looks like it. */
+  has(value: VI): boolean {
+    return this.#filter.has(encode(this.value, value));
   }
 }

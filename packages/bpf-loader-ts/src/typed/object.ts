@@ -1,12 +1,16 @@
 import type { Codec, Input, Value } from '../codec/codec.js';
 import { BpfError } from '../errors.js';
 import type { BpfMap } from '../map/map.js';
+import { MapOfMaps } from '../map/map-of-maps.js';
+import { ProgramArray } from '../map/program-array.js';
+import { CpuMap, DevMap, XskMap } from '../map/redirect.js';
 import { layoutOf } from '../object/layout.js';
 import type { BpfObject, LoadOptions } from '../object/object.js';
-import { type BpfSpec, parseSpec, type SpecOptions } from '../object/spec.js';
+import { parseSpec } from '../object/parse.js';
+import type { BpfSpec, SpecOptions } from '../object/spec.js';
 import type { Variable } from '../object/variable.js';
 import type { Program } from '../program/program.js';
-import { TypedArrayMap, TypedMap, TypedPerCpuMap } from './map.js';
+import { TypedArrayMap, TypedBloomFilter, TypedMap, TypedPerCpuMap, TypedQueue } from './map.js';
 import type { StructView, ViewOf } from './view.js';
 
 /** Makes the typed form of a map. */
@@ -29,7 +33,20 @@ export const perCpu =
   <K, KI, V, VI>(key: Codec<K, KI>, value: Codec<V, VI>): MapForm<TypedPerCpuMap<K, KI, V, VI>> =>
   (map) =>
     new TypedPerCpuMap(map, key, value);
-/** Ring buffers, maps of maps and others whose keys or values have no type of their own. */
+export const queued =
+  <V, VI>(value: Codec<V, VI>): MapForm<TypedQueue<V, VI>> =>
+  (map) =>
+    new TypedQueue(map, value);
+export const bloom =
+  <V, VI>(value: Codec<V, VI>): MapForm<TypedBloomFilter<V, VI>> =>
+  (map) =>
+    new TypedBloomFilter(map, value);
+export const programArray: MapForm<ProgramArray> = (map) => new ProgramArray(map);
+export const mapOfMaps: MapForm<MapOfMaps> = (map) => new MapOfMaps(map);
+export const devMap: MapForm<DevMap> = (map) => new DevMap(map);
+export const cpuMap: MapForm<CpuMap> = (map) => new CpuMap(map);
+export const xskMap: MapForm<XskMap> = (map) => new XskMap(map);
+/** Ring buffers (`new RingBuffer(map, …)`) and other maps whose elements have no types. */
 export const untyped: MapForm<BpfMap> = (map) => map;
 
 /** What bpf2ts writes about an object. */

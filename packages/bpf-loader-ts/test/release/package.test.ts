@@ -114,8 +114,9 @@ it('installs and works on a machine that has nothing but Node and npm', () => {
   const seen = JSON.parse(run.stdout) as Record<string, string[]>;
   expect(seen).toMatchObject({
     counted: 7,
+    module: '// Written by bpf2ts from basic.bpf.o. Do not edit: run bpf2ts again.',
     libbpf: libbpfVersion,
-    installed: ['.package-lock.json', 'bpf-loader-ts'],
+    installed: ['.bin', '.package-lock.json', 'bpf-loader-ts'],
   });
   expect(new Set(seen.compilers)).toEqual(new Set(['ENOENT']));
   expect(seen.libraries).toContain('bpf_loader.node');
