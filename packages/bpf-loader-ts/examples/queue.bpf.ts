@@ -11,11 +11,11 @@ export const queue = bpf.objectType({
   },
   maps: {
     /** queue, 16 entries. */
-    jobs: bpf.untyped,
+    jobs: bpf.queued(bpf.u32),
     /** bloom_filter, 1000 entries. */
-    known: bpf.untyped,
+    known: bpf.bloom(bpf.u32),
     /** stack, 16 entries. */
-    done: bpf.untyped,
+    done: bpf.queued(bpf.u32),
   },
   variables: {},
 });

@@ -12,7 +12,7 @@ export const redirect = bpf.objectType({
   },
   maps: {
     /** devmap, 4 entries. */
-    ports: bpf.untyped,
+    ports: bpf.devMap,
   },
   variables: {
     /** .bss + 0. */

@@ -13,9 +13,9 @@ export const tailcalls = bpf.objectType({
   },
   maps: {
     /** array_of_maps, 1 entries. */
-    policies: bpf.untyped,
+    policies: bpf.mapOfMaps,
     /** prog_array, 2 entries. */
-    stages: bpf.untyped,
+    stages: bpf.programArray,
   },
   variables: {},
 });

@@ -1,13 +1,13 @@
 // Tail calls through a program array, and a map of maps whose inner map is exchanged while the program runs.
-import { BpfMap, encode, MapOfMaps, ProgramArray, u32 } from 'bpf-loader-ts';
+import { BpfMap, encode, u32 } from 'bpf-loader-ts';
 import { tailcalls } from './tailcalls.bpf.ts';
 
 const object = tailcalls.load('tailcalls.bpf.o');
 const { entry, accept, reject } = object.programs;
+const { stages, policies } = object.maps;
 const run = (): number => entry.testRun({ data: new Uint8Array(64) }).retval;
 console.log('no policy:', run());
 
-const stages = new ProgramArray(object.maps.stages);
 stages.set(0, accept);
 stages.set(1, reject);
 
@@ -18,7 +18,6 @@ function policy(stage: number): BpfMap {
   return map;
 }
 
-const policies = new MapOfMaps(object.maps.policies);
 for (const stage of [0, 1]) {
   const inner = policy(stage);
   policies.set(index(0), inner); // programs see the old policy or the new one, never a mixture

@@ -6,6 +6,7 @@ import { camel, pascal } from './names.js';
 import { comment, identifier, property, quote } from './text.js';
 import { TypeWriter } from './types.js';
 
+/** What `generate` is told. */
 export interface GenerateOptions {
   /** Structures, unions and enumerations to write down though no map or variable has them: records of ring buffers. */
   types?: readonly string[];

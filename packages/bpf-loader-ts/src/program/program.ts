@@ -132,9 +132,8 @@ export class Program extends Handle {
   }
 
   /**
-   * BPF_PROG_TEST_RUN: runs the program on a packet or context of ours (Linux 4.12; live frames 5.18). Throws BPF_RUN: ENOTSUPP for other types,
-   * EINTR for live frames that something interrupted after some had gone out: a signal to end, or io_uring's work in the kernel for this
-   * thread, which Node 22 and later may have shortly after a child process.
+   * BPF_PROG_TEST_RUN: runs the program on a packet or context of ours (Linux 4.12; live frames 5.18). Throws BPF_RUN: ENOTSUPP for other types.
+   * More than one run has a thread of its own: what interrupts the caller's, signals and io_uring's work, does not interrupt the runs.
    */
   testRun(options: TestRunOptions = {}): TestRunResult {
     const {

@@ -54,6 +54,7 @@ export class TypedMap<K, KI, V, VI> extends Typed {
     return this.bytes.delete(this.#key(key));
   }
 
+  /** Every key, once (see `BpfMap.keys`). */
   *keys(): Generator<K> {
     for (const key of this.bytes.keys()) yield decode(this.key, key, 'the key');
   }
@@ -107,10 +108,12 @@ export class MappedArray<W extends StructView> implements Disposable {
     return new this.#view(this.#memory, index * this.stride);
   }
 
+  /** Unmaps: views of it throw TypeError from then on. */
   close(): void {
     this.mapping.close();
   }
 
+  /** The same as close(). */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -136,6 +139,7 @@ export class TypedPerCpuMap<K, KI, V, VI> extends Typed {
     return values;
   }
 
+  /** One value for each possible CPU, or undefined when there is no such key. */
   lookup(key: KI): V[] | undefined {
     const found = this.bytes.lookup(encode(this.key, key, 'key'));
     return found && this.#split(found);
@@ -154,6 +158,7 @@ export class TypedPerCpuMap<K, KI, V, VI> extends Typed {
     this.bytes.update(encode(this.key, key, 'key'), all, flags);
   }
 
+  /** True if the key was there. */
   delete(key: KI): boolean {
     return this.bytes.delete(encode(this.key, key, 'key'));
   }
@@ -205,6 +210,7 @@ export class TypedBloomFilter<V, VI> extends Typed {
     this.#filter = new BloomFilter(map);
   }
 
+  /** Adds a value, for good. */
   add(value: VI): void {
     this.#filter.add(encode(this.value, value));
   }

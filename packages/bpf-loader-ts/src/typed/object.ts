@@ -16,11 +16,12 @@ import type { StructView, ViewOf } from './view.js';
 /** Makes the typed form of a map. */
 export type MapForm<M> = (map: BpfMap) => M;
 
-/** Forms of maps, as generated modules name them. */
+/** Form of hash, array, LRU and LPM maps: keys and values with types. Forms are what generated modules name. */
 export const keyed =
   <K, KI, V, VI>(key: Codec<K, KI>, value: Codec<V, VI>): MapForm<TypedMap<K, KI, V, VI>> =>
   (map) =>
     new TypedMap(map, key, value);
+/** Form of an array with BPF_F_MMAPABLE whose values are structures: views where they lie. */
 export const mapped =
   <V, VI, W extends StructView>(
     key: Codec<number>,
@@ -29,22 +30,30 @@ export const mapped =
   ): MapForm<TypedArrayMap<V, VI, W>> =>
   (map) =>
     new TypedArrayMap(map, key, value, view);
+/** Form of per-CPU maps: a value for each possible CPU. */
 export const perCpu =
   <K, KI, V, VI>(key: Codec<K, KI>, value: Codec<V, VI>): MapForm<TypedPerCpuMap<K, KI, V, VI>> =>
   (map) =>
     new TypedPerCpuMap(map, key, value);
+/** Form of queues and stacks. */
 export const queued =
   <V, VI>(value: Codec<V, VI>): MapForm<TypedQueue<V, VI>> =>
   (map) =>
     new TypedQueue(map, value);
+/** Form of Bloom filters. */
 export const bloom =
   <V, VI>(value: Codec<V, VI>): MapForm<TypedBloomFilter<V, VI>> =>
   (map) =>
     new TypedBloomFilter(map, value);
+/** Form of program arrays. */
 export const programArray: MapForm<ProgramArray> = (map) => new ProgramArray(map);
+/** Form of arrays and hashes of maps. */
 export const mapOfMaps: MapForm<MapOfMaps> = (map) => new MapOfMaps(map);
+/** Form of devmap and devmap_hash. */
 export const devMap: MapForm<DevMap> = (map) => new DevMap(map);
+/** Form of cpumap. */
 export const cpuMap: MapForm<CpuMap> = (map) => new CpuMap(map);
+/** Form of xskmap. */
 export const xskMap: MapForm<XskMap> = (map) => new XskMap(map);
 /** Ring buffers (`new RingBuffer(map, …)`) and other maps whose elements have no types. */
 export const untyped: MapForm<BpfMap> = (map) => map;
@@ -87,6 +96,7 @@ export interface TypedObject<D extends ObjectDescription> extends Disposable {
   readonly variables: {
     readonly [V in keyof VariablesOf<D>]: Variable<Value<VariablesOf<D>[V]>, Input<VariablesOf<D>[V]>>;
   };
+  /** Closes the object with every map, program and mapping taken from it. */
   close(): void;
 }
 

@@ -46,6 +46,7 @@ export class StructArrayView<V extends StructView> {
     return new this.#of(this.#view, this.#start + within(index, this.length) * this.#size);
   }
 
+  /** All elements in order. */
   *[Symbol.iterator](): Generator<V> {
     for (let i = 0; i < this.length; i++) yield this.at(i);
   }
@@ -73,11 +74,13 @@ export class ArrayView<T, I> {
     return this.#codec.read(this.#view, this.#start + within(index, this.length) * this.#codec.size);
   }
 
+  /** Throws BPF_ARGUMENT outside of the array, or for a value that does not fit. */
   set(index: number, value: I): void {
     const at = this.#start + within(index, this.length) * this.#codec.size;
     this.#codec.write(this.#view, at, value, `[${index}]`);
   }
 
+  /** All elements in order. */
   *[Symbol.iterator](): Generator<T> {
     for (let i = 0; i < this.length; i++) yield this.at(i);
   }
