@@ -30,6 +30,10 @@ export const ERROR_CODES = {
   API_UNREACHABLE: 'no daemon answers on the socket',
   API_BAD_REQUEST: 'a request on the socket is malformed',
   API_UNKNOWN_METHOD: 'a request names a method that does not exist',
+  QMP_FAILED: 'QEMU refused a command, or did not answer in time',
+  QMP_CLOSED: 'no connection to the QMP socket of QEMU, or it was lost',
+  VM_UNAVAILABLE: 'what a lab guest is made of (QEMU, a kernel, tools) cannot be had',
+  VM_FAILED: 'a lab guest did not boot, ended or does not answer',
   WORKER_FAILED: 'a worker thread ended or does not answer',
   INTERNAL: 'a defect of vfailover: please report it',
 } as const;

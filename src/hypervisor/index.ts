@@ -1,0 +1,1 @@
+export { Qmp, type QmpEvent } from './qmp.js';
