@@ -53,11 +53,12 @@ export class Qmp {
   /** Connects, waiting up to `timeoutMs` for the socket to appear and QEMU to greet. */
   static async connect(path: string, timeoutMs = 5_000): Promise<Qmp> {
     const until = performance.now() + timeoutMs;
-    const left = (): number => Math.max(1, until - performance.now());
+    const left = (): number => Math.max(1, Math.ceil(until - performance.now()));
     for (;;) {
       const socket = connect(path);
+      const signal = AbortSignal.timeout(left());
       try {
-        await once(socket, 'connect', { signal: AbortSignal.timeout(left()) });
+        await once(socket, 'connect', { signal });
       } catch (e) {
         socket.destroy();
         if (performance.now() < until) {
