@@ -1,6 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   attachXdp,
   BPF_F_TEST_XDP_LIVE_FRAMES,
@@ -15,13 +14,13 @@ import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, it } from 'vitest';
 import {
   bpfError,
+  compileC,
   INDEX_URL,
   mapsObject,
   type Namespace,
   namespaceWithVeth,
   own,
   pinFolder,
-  tempFolder,
   u32,
 } from './helpers.js';
 
@@ -150,16 +149,7 @@ describe('xskmap', () => {
   it('frames reach the AF_XDP socket that stands in it', async () => {
     const ns = namespaceWithVeth();
     quiet(ns, 'a', 'b');
-    const xsk = join(tempFolder(), 'xsk');
-    execFileSync('gcc', [
-      '-O2',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-o',
-      xsk,
-      fileURLToPath(new URL('xsk.c', import.meta.url)),
-    ]);
+    const xsk = compileC('xsk');
     const object = mapsObject();
     const folder = pinFolder();
     ensurePinFolder(folder);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   attachKprobe,
@@ -24,12 +24,12 @@ import {
   basic,
   bpfError,
   compile,
+  compileC,
   FRAME,
   INDEX_URL,
   node,
   own,
   pinFolder,
-  tempFolder,
 } from './helpers.js';
 
 const read = (object: BpfObject): { hits: number; cookie: bigint } => {
@@ -309,20 +309,8 @@ describe('a kprobe', () => {
 describe('a uprobe', () => {
   /** A program that calls `work` as often as its argument says, and where that lies in its file. */
   function victim(): { path: string; offset: number } {
-    const path = join(tempFolder(), 'victim');
-    writeFileSync(
-      `${path}.c`,
-      '#include <stdlib.h>\n__attribute__((noinline)) int work(int i) { __asm__ volatile(""); return i + 1; }\n' +
-        'int main(int c, char **v) { int n = 0; while (n < atoi(v[1])) n = work(n); return 0; }\n',
-    );
-    execFileSync('gcc', ['-O1', '-o', path, `${path}.c`]);
-    const address = Number.parseInt(
-      execFileSync('nm', [path], { encoding: 'utf8' }).match(/^(\w+) T work$/m)![1]!,
-      16,
-    );
-    const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
-    const [, offset, virtual] = text.match(/LOAD\s+(0x\w+) (0x\w+) .* R E /)!;
-    return { path, offset: address - Number(virtual) + Number(offset) };
+    const path = compileC('victim');
+    return { path, offset: Number(execFileSync(path, { encoding: 'utf8' })) };
   }
 
   it('at entry and return, of every process that runs the file', () => {

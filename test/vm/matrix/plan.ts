@@ -1,0 +1,45 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { VfError } from '../../../src/errors.js';
+import { ROOT } from '../../../src/paths.js';
+
+/** Folders whose test files are for kernels. */
+const FOLDERS = ['packages/bpf-loader-ts/test', 'test/netns'];
+
+/** What stays on the host, a file or one test of it, and why. */
+export const HOST_ONLY: Record<string, string | Record<string, string>> = {
+  'packages/bpf-loader-ts/test/bpf2ts.test.ts': 'needs clang and tsc; the generator asks no kernel',
+  'packages/bpf-loader-ts/test/codec.test.ts': 'pure: asks no kernel',
+  'packages/bpf-loader-ts/test/examples.test.ts':
+    'needs clang and tsc: each example is built as its reader would',
+  'packages/bpf-loader-ts/test/fuzz.test.ts':
+    'twenty seconds of the host are minutes under emulation; asks no kernel',
+  'packages/bpf-loader-ts/test/readme.test.ts': 'reads documents',
+  'packages/bpf-loader-ts/test/release': 'needs npm, other Nodes and a sanitized addon',
+};
+
+/** Tests that the short form runs: what differs most between kernels. */
+export const ESSENTIAL = ['probe', 'tracing', 'link', 'clsact', 'map-batch', 'memlock'].map(
+  (name) => `packages/bpf-loader-ts/test/${name}.test.ts`,
+);
+
+/** Every test file for guests, and within them the tests that are not. A name of the list that is none is an error: lists go stale. */
+export function plan(): { file: string; hostOnly: string[] }[] {
+  const found = FOLDERS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((f) => f.endsWith('.test.ts') || f === 'release')
+      .map((f) => `${folder}/${f}`),
+  );
+  const stale = Object.keys(HOST_ONLY).filter((name) => !found.includes(name));
+  if (stale.length > 0)
+    throw new VfError(
+      'INTERNAL',
+      `the host's tests are listed with files that do not exist: ${stale.join(', ')}`,
+      {
+        fix: 'correct HOST_ONLY in test/vm/matrix/plan.ts',
+      },
+    );
+  return found
+    .filter((file) => typeof HOST_ONLY[file] !== 'string')
+    .map((file) => ({ file, hostOnly: Object.keys(HOST_ONLY[file] ?? {}) }));
+}
