@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -12,7 +12,7 @@ import {
   RingBuffer,
 } from 'bpf-loader-ts';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
-import { afterAll, afterEach } from 'vitest';
+import { afterAll, afterEach, type TestContext } from 'vitest';
 import { compileBigEndianBpf, compileBpf, compileProgram } from './compile.js';
 
 /** What a child process or a worker imports: the built package, by URL. */
@@ -20,6 +20,23 @@ export const INDEX_URL = new URL('../dist/index.js', import.meta.url).href;
 export const SYS_URL = new URL('../dist/sys/index.js', import.meta.url).href;
 /** The product's own programs: the largest object at hand. */
 export const VFAILOVER_O = fileURLToPath(new URL('../../../bpf/vfailover.bpf.o', import.meta.url));
+
+/** How much longer than on a real machine a wait may take: TEST_SLOWDOWN, set where an emulated one runs the tests. */
+export const SLOWDOWN = Number(process.env.TEST_SLOWDOWN ?? 1);
+
+/** Whether this kernel is at least `6.6`. */
+export function kernelAtLeast(version: string): boolean {
+  const [have, want] = [release(), version].map((v) => v.split('.').map((n) => Number.parseInt(n, 10)));
+  return have![0]! > want![0]! || (have![0] === want![0] && have![1]! >= want![1]!);
+}
+
+/**
+ * Ends the test as unsupported, in words, where the kernel is older than what it tests. On a newer one there is no way out: a feature that
+ * is missing there fails the test.
+ */
+export function requires(context: TestContext, feature: string, since: string): void {
+  if (!kernelAtLeast(since)) context.skip(`${feature} (Linux ${since})`);
+}
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -170,7 +187,12 @@ export function node(
   via: string[] = [],
 ): { status: number | null; signal: string | null; stdout: string; stderr: string } {
   const [command, ...args] = [...via, process.execPath, '--input-type=module', '-e', script];
-  const run = spawnSync(command!, args, { encoding: 'utf8', timeout: 60_000, maxBuffer: 64 << 20, cwd: '/' });
+  const run = spawnSync(command!, args, {
+    encoding: 'utf8',
+    timeout: 60_000 * SLOWDOWN,
+    maxBuffer: 64 << 20,
+    cwd: '/',
+  });
   return { status: run.status, signal: run.signal, stdout: run.stdout, stderr: run.stderr };
 }
 

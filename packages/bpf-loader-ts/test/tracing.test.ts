@@ -27,6 +27,7 @@ import {
   compileC,
   FRAME,
   INDEX_URL,
+  kernelAtLeast,
   node,
   own,
   pinFolder,
@@ -71,7 +72,8 @@ describe('a raw tracepoint', () => {
       typeName: 'raw_tracepoint',
       name: 'bpf_test_finish',
       progId: program.info.id,
-      cookie: 2n ** 63n + 5n,
+      // What Linux tells of a raw tracepoint's cookie before 6.17; the program sees it on every kernel.
+      cookie: kernelAtLeast('6.17') ? 2n ** 63n + 5n : 0n,
       ifindex: 0,
     });
     lives(object, link);
@@ -241,7 +243,8 @@ describe('a tracepoint', () => {
       console.log(link.info().name, (await import('node:fs')).existsSync('/sys/kernel/tracing/events/sched'));
       let error; try { attachTracepoint(object.program('on_tp'), 'sched', 'no_such'); } catch (e) { error = e; }
       console.log(error.code, error.errno);`;
-    const mount = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"';
+    const mount =
+      '[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"';
     const run = node(script, ['unshare', '--mount', 'sh', '-c', mount, 'sh']);
     expect(run).toMatchObject({
       status: 0,

@@ -1,8 +1,9 @@
 /**
- * The matrix: main.js [--kernels 6.1,6.12,7] [--files PATH,…] [--lanes N]
+ * The matrix: main.js [--kernels 6.1,6.12,7] [--files PATH,…] [--lanes N] [--limit SECONDS of each kernel] [--json FILE]
  *
  * Boots each kernel, runs the tests for it and prints what became of them. Ends with 1 if anything failed.
  */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { VfError } from '../../../src/errors.js';
 import { KERNELS, type KernelName } from '../lab/kernel.js';
@@ -15,6 +16,8 @@ const { values } = parseArgs({
     kernels: { type: 'string', default: Object.keys(KERNELS).join(',') },
     files: { type: 'string' },
     lanes: { type: 'string', default: '2' },
+    limit: { type: 'string', default: '600' },
+    json: { type: 'string' },
   },
 });
 const kernels = values.kernels.split(',');
@@ -31,9 +34,11 @@ for (const kernel of kernels as KernelName[])
   results.push(
     await runKernel(kernel, {
       lanes: Number(values.lanes),
+      limitMs: Number(values.limit) * 1000,
       ...(values.files !== undefined && { files: values.files.split(',') }),
       onFile: (k, f) => console.log(fileLine(k, f)),
     }),
   );
 console.log(report(results));
+if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
 process.exitCode = results.some(failedOf) ? 1 : 0;

@@ -8,12 +8,24 @@ const FOLDERS = ['packages/bpf-loader-ts/test', 'test/netns'];
 
 /** What stays on the host, a file or one test of it, and why. */
 export const HOST_ONLY: Record<string, string | Record<string, string>> = {
+  'packages/bpf-loader-ts/test/binding.test.ts': 'copies of the package: asks no kernel',
   'packages/bpf-loader-ts/test/bpf2ts.test.ts': 'needs clang and tsc; the generator asks no kernel',
+  'packages/bpf-loader-ts/test/btf.test.ts': {
+    'every structure is as bpftool tells it > of vfailover': 'needs llvm-objcopy; asks no kernel',
+    'every structure is as bpftool tells it > of basic': 'needs llvm-objcopy; asks no kernel',
+    'damaged type information > random mutations neither hang nor crash the parser':
+      'needs llvm-objcopy; asks no kernel',
+    'damaged type information > of the other byte order it says so': 'needs llvm-objcopy; asks no kernel',
+  },
   'packages/bpf-loader-ts/test/codec.test.ts': 'pure: asks no kernel',
   'packages/bpf-loader-ts/test/examples.test.ts':
     'needs clang and tsc: each example is built as its reader would',
   'packages/bpf-loader-ts/test/fuzz.test.ts':
     'twenty seconds of the host are minutes under emulation; asks no kernel',
+  'packages/bpf-loader-ts/test/object.test.ts': {
+    'opening > mutated and truncated files give an error and never a crash':
+      'hundreds of files are minutes under emulation; asks no kernel',
+  },
   'packages/bpf-loader-ts/test/readme.test.ts': 'reads documents',
   'packages/bpf-loader-ts/test/release': 'needs npm, other Nodes and a sanitized addon',
 };

@@ -3,7 +3,7 @@ import { native } from '../binding.js';
 import { AttachType } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { haveLink } from '../probe/attach.js';
-import { orUnsupported } from '../probe/probe.js';
+import { orUnsupported, type Probe, probe } from '../probe/probe.js';
 import type { Program } from '../program/program.js';
 import { wrap } from '../wrap.js';
 import { Link } from './link.js';
@@ -59,9 +59,16 @@ function withCgroup<T>(doing: string, cgroup: string | number, use: (fd: number)
   }
 }
 
+const list = (fd: number, type: number): { revision: number; entries: { progId: number }[] } =>
+  native.progQuery(fd, type, false);
+
+/** Kernels that order programs of a cgroup count the changes of their list. */
+const havePlaces = (fd: number, type: number): Probe =>
+  probe('a place among the programs of a cgroup', '6.17', () => list(fd, type).revision > 0);
+
 /**
  * Attaches to a cgroup, by its folder or a descriptor of that, for it and all below it (Linux 5.7): `cgroup_inet_egress`, `cgroup_device` …
- * Several programs run one after the other. A place among them takes Linux 6.16; older kernels append.
+ * Several programs run one after the other. A place among them takes Linux 6.17 (BPF_UNSUPPORTED before).
  */
 export function attachCgroup(
   program: Program,
@@ -72,11 +79,16 @@ export function attachCgroup(
   const type = numberOf(attachType);
   const { flags, relative, expectedRevision } = place(options);
   const to = `${attachType} of cgroup ${cgroup}`;
-  return withCgroup(`attach ${program.info.name} to ${to}`, cgroup, (fd) =>
-    Link.attach({ program, to, takes: PROGRAMS, have: () => haveLink('cgroup') }, () =>
+  const placed = flags !== 0 || expectedRevision !== 0;
+  return withCgroup(`attach ${program.info.name} to ${to}`, cgroup, (fd) => {
+    const have = (): Probe => {
+      const links = haveLink('cgroup');
+      return placed && links.answer === 'supported' ? havePlaces(fd, type) : links;
+    };
+    return Link.attach({ program, to, takes: PROGRAMS, have }, () =>
       native.linkCreate(program.fd, fd, type, flags, relative, expectedRevision),
-    ),
-  );
+    );
+  });
 }
 
 /** Ids of the programs attached to a cgroup itself, not those of its parents, in the order they run (Linux 4.15). */
@@ -85,8 +97,7 @@ export function queryCgroup(cgroup: string | number, attachType: CgroupAttachTyp
   const doing = `query of ${attachType} of cgroup ${cgroup}`;
   return withCgroup(doing, cgroup, (fd) => {
     try {
-      const list = wrap('BPF_ATTACH', doing, () => native.progQuery(fd, type, false));
-      return (list as { entries: { progId: number }[] }).entries.map((e) => e.progId);
+      return wrap('BPF_ATTACH', doing, () => list(fd, type)).entries.map((e) => e.progId);
     } catch (e) {
       throw orUnsupported(e, doing, () => haveLink('cgroup'));
     }
