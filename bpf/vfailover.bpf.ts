@@ -262,7 +262,7 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'cee3cf13507893726666058ed6c428152ddce2f3813ce1a2aa01f46192f18a86',
+  sha256: '192dd698717805b95da4c4d44c59f3536f1e364247e49c19bd8e655f119f948a',
   layout: 'be8a2d580221a405c72f93e0ef719484e83aee563183085f5e10b4a00996182f',
   license: 'GPL',
   programs: {
