@@ -4,6 +4,7 @@ import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { bench as benchObject } from '../../bpf/bench.bpf.js';
 import { VfArm, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { arm, epochOf, flip, pathOf, readNs } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
@@ -33,7 +34,8 @@ function received(socket: PacketSocket): number[] {
 }
 
 describe.each(['tcx', 'clsact'] as const)('steering (%s)', (attach) => {
-  test('the word decides which slave sends; counters tell; nothing is lost by flips', async () => {
+  test('the word decides which slave sends; counters tell; nothing is lost by flips', async (context) => {
+    if (attach === 'tcx') requires(context, 'TCX', '6.6');
     const b = await inProcess('veth', attach);
     await b.stream.start(PPS);
     await sleep(50);

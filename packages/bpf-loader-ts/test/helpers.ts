@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -12,31 +12,17 @@ import {
   RingBuffer,
 } from 'bpf-loader-ts';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
-import { afterAll, afterEach, type TestContext } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 import { compileBigEndianBpf, compileBpf, compileProgram } from './compile.js';
+import { kernelAtLeast, SLOWDOWN } from './kernel.js';
+
+export * from './kernel.js';
 
 /** What a child process or a worker imports: the built package, by URL. */
 export const INDEX_URL = new URL('../dist/index.js', import.meta.url).href;
 export const SYS_URL = new URL('../dist/sys/index.js', import.meta.url).href;
 /** The product's own programs: the largest object at hand. */
 export const VFAILOVER_O = fileURLToPath(new URL('../../../bpf/vfailover.bpf.o', import.meta.url));
-
-/** How much longer than on a real machine a wait may take: TEST_SLOWDOWN, set where an emulated one runs the tests. */
-export const SLOWDOWN = Number(process.env.TEST_SLOWDOWN ?? 1);
-
-/** Whether this kernel is at least `6.6`. */
-export function kernelAtLeast(version: string): boolean {
-  const [have, want] = [release(), version].map((v) => v.split('.').map((n) => Number.parseInt(n, 10)));
-  return have![0]! > want![0]! || (have![0] === want![0] && have![1]! >= want![1]!);
-}
-
-/**
- * Ends the test as unsupported, in words, where the kernel is older than what it tests. On a newer one there is no way out: a feature that
- * is missing there fails the test.
- */
-export function requires(context: TestContext, feature: string, since: string): void {
-  if (!kernelAtLeast(since)) context.skip(`${feature} (Linux ${since})`);
-}
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -94,7 +80,13 @@ export const basic = (options: LoadOptions = {}): BpfObject => own(parseSpec(com
 export function attachObject(names: readonly string[], options: LoadOptions = {}): BpfObject {
   const spec = parseSpec(compile('attach'));
   const skip = spec.programs.map((p) => p.name).filter((name) => !names.includes(name));
-  return own(spec.load({ skip, ...options, variables: { pid: process.pid, ...options.variables } }));
+  return own(
+    spec.load({
+      skip,
+      ...options,
+      variables: { pid: process.pid, raw_cookies: kernelAtLeast('6.10') ? 1 : 0, ...options.variables },
+    }),
+  );
 }
 
 /** test/bpf/maps.bpf.c, loaded; closed after the test. */

@@ -27,6 +27,7 @@ import {
   node,
   own,
   pinFolder,
+  requires,
 } from './helpers.js';
 
 let ns: Namespace;
@@ -41,6 +42,7 @@ beforeEach(() => {
 const id = (name: string): number => object.program(name).info.id;
 
 describe('TCX', () => {
+  beforeEach((context) => requires(context, 'TCX', '6.6'));
   const attached = (): number[] => ns.in(() => queryTcx(a, 'egress').entries.map((e) => e.progId));
   const attach = (name: string, options = {}): Link =>
     own(ns.in(() => attachTcx(object.program(name), a, 'egress', options)));

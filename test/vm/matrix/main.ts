@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { VfError } from '../../../src/errors.js';
 import { KERNELS, type KernelName } from '../lab/kernel.js';
-import { fileLine, report } from './report.js';
+import { fileLines, report } from './report.js';
 import { failedOf, type KernelResult } from './results.js';
 import { runKernel } from './suite.js';
 
@@ -36,7 +36,7 @@ for (const kernel of kernels as KernelName[])
       lanes: Number(values.lanes),
       limitMs: Number(values.limit) * 1000,
       ...(values.files !== undefined && { files: values.files.split(',') }),
-      onFile: (k, f) => console.log(fileLine(k, f)),
+      onFile: (k, f) => console.log(fileLines(k, f)),
     }),
   );
 console.log(report(results));

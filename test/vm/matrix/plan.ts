@@ -23,6 +23,8 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'packages/bpf-loader-ts/test/fuzz.test.ts':
     'twenty seconds of the host are minutes under emulation; asks no kernel',
   'packages/bpf-loader-ts/test/object.test.ts': {
+    'a program that the verifier refuses > worker threads that load at the same time each get their own log':
+      'eighteen logs of a long way through the verifier are minutes under emulation',
     'opening > mutated and truncated files give an error and never a crash':
       'hundreds of files are minutes under emulation; asks no kernel',
   },

@@ -4,8 +4,8 @@ import { count, type FileResult, failedOf, type KernelResult } from './results.j
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 const indent = (text: string, by: string): string => text.trimEnd().replaceAll(/^/gm, by);
 
-/** One line of a file as it ends. */
-export function fileLine(kernel: string, f: FileResult): string {
+/** A file as it ends: a line, and one for each of its failures. */
+export function fileLines(kernel: string, f: FileResult): string {
   const bad = f.tests.filter((t) => t.state === 'failed').length + (f.failure === '' ? 0 : 1);
   const counts = (['passed', 'failed', 'unsupported', 'host'] as const)
     .map((state) => [
@@ -14,7 +14,12 @@ export function fileLine(kernel: string, f: FileResult): string {
     ])
     .filter(([n]) => n !== 0)
     .map(([n, what]) => `${n} ${what}`);
-  return `${bad > 0 ? 'FAIL' : 'ok  '} ${kernel.padEnd(5)} ${f.file} (${counts.join(', ') || 'no test'}, ${seconds(f.ms)})`;
+  const why = [
+    ...f.tests.filter((t) => t.state === 'failed').map((t) => `${t.name}: ${t.why}`),
+    f.failure,
+  ].filter(Boolean);
+  const line = `${bad > 0 ? 'FAIL' : 'ok  '} ${kernel.padEnd(5)} ${f.file} (${counts.join(', ') || 'no test'}, ${seconds(f.ms)})`;
+  return [line, ...why.map((w) => `     ${w.split('\n')[0]}`)].join('\n');
 }
 
 /** Per kernel what ran, failed and is unsupported, with reasons; then what is not for guests. */

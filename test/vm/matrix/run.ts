@@ -6,7 +6,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { startTests, type Task, type Test, type VitestRunner } from '@vitest/runner';
-import { SLOWDOWN } from '../../helpers/slowdown.js';
+import { SLOWDOWN } from '../../../packages/bpf-loader-ts/test/kernel.js';
 import type { Line } from './results.js';
 
 const [file, results, ...hostOnly] = process.argv.slice(2) as [string, string, ...string[]];

@@ -5,7 +5,7 @@ import { plan } from './plan.js';
 import { type FileResult, type KernelResult, parseResults } from './results.js';
 
 /** The longest that a file may take, ms. */
-const FILE_MS = 240_000;
+const FILE_MS = 300_000;
 /** How much longer tests may wait for something in an emulated guest. */
 const SLOWDOWN = 10;
 const LOG_BYTES = 4000;
@@ -86,6 +86,9 @@ async function runFile(
     return { result: result(tests, [why, died].filter(Boolean).join('\n')), lost: false };
   } catch (e) {
     if (!(e instanceof VfError)) throw e;
-    return { result: result([], e.message), lost: true };
+    // What ended before it hung, if the guest can still tell.
+    const before = await guest.readFile('/tmp/results').catch(() => '');
+    const { tests } = parseResults(before.toString());
+    return { result: result(tests, `after ${tests.length} tests: ${e.message}`), lost: true };
   }
 }

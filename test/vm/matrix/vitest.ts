@@ -15,7 +15,7 @@ import {
 } from '@vitest/expect';
 import { getCurrentTest } from '@vitest/runner';
 import { fn, restoreAllMocks, spyOn } from '@vitest/spy';
-import { SLOWDOWN } from '../../helpers/slowdown.js';
+import { SLOWDOWN } from '../../../packages/bpf-loader-ts/test/kernel.js';
 
 export {
   afterAll,

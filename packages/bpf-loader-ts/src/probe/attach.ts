@@ -75,6 +75,20 @@ const rawTracepoint = (): boolean =>
     ),
   );
 
+/** @internal A kernel before 6.10 does not know the attribute that carries it. */
+export const haveRawTracepointCookie = (): Probe =>
+  probe('a cookie of a raw tracepoint', '6.10', () =>
+    withProgram(ProgType.raw_tracepoint, (prog) =>
+      refuses(
+        () => native.rawTracepointOpen(prog, 'vf_no_such_tracepoint', 1n),
+        'ENOENT',
+        'E2BIG',
+        'EINVAL',
+        'EOPNOTSUPP',
+      ),
+    ),
+  );
+
 /** A function of the kernel's that only test runs call. */
 const CALM_FUNCTION = 'bpf_fentry_test1';
 
