@@ -166,8 +166,8 @@ export class Shards extends EventEmitter<ShardEvents> {
     shard.wake.signal();
   }
 
-  /** Resolves when every message posted so far has been taken in. */
-  async settled(timeoutMs = 2000): Promise<void> {
+  /** Resolves when every message posted so far has been taken in; a thread that only starts takes seconds on a loaded machine. */
+  async settled(timeoutMs = 15_000): Promise<void> {
     const until = performance.now() + timeoutMs;
     for (const { id, control } of this.#shards) {
       while (Atomics.load(control, CONTROL.read) !== Atomics.load(control, CONTROL.mail)) {

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, netnsCurrent, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
@@ -9,6 +8,7 @@ import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from '../
 import { parseMac } from '../../src/netlink/codec.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
+import { sleep } from '../helpers/sleep.js';
 
 const OLD = '02:00:00:00:00:01';
 const NEW = '02:00:00:00:00:02';

@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
@@ -18,6 +17,7 @@ import {
   untilActive,
   world,
 } from '../helpers/daemon.js';
+import { sleep } from '../helpers/sleep.js';
 
 describe.each(['veth', 'tap'] as const)('life of an instance on %s', (kind) => {
   test('join, failover on carrier, failback, unplug, re-plug', async () => {
@@ -126,7 +126,8 @@ test('switch by hand, override, expiry, refusal', async () => {
 });
 
 describe('the controller dies', () => {
-  test('kill -9: traffic goes on, a fault still fails over, the next start adopts and tells', async () => {
+  test('kill -9: traffic goes on, a fault still fails over, the next start adopts and tells', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const l = await lab('veth');
     await untilActive(l, 'primary');
     l.world.startTraffic(null);
@@ -189,7 +190,8 @@ describe('the controller dies', () => {
     again.client.close();
   });
 
-  test('SIGSTOP: tier 0 fails over, and the stopped worker accepts it when it goes on', async () => {
+  test('SIGSTOP: tier 0 fails over, and the stopped worker accepts it when it goes on', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const l = await lab('veth');
     await untilActive(l, 'primary');
     l.world.startTraffic(null);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   attachKprobe,
@@ -192,8 +192,25 @@ describe('fentry and fexit', () => {
       return;
     }
     expect(haveFentry().answer).toBe('supported');
-    const link = own(attachTracing((object as BpfObject).program('on_fentry')));
+    const program = (object as BpfObject).program('on_fentry');
+    const link = own(attachTracing(program, { cookie: 12 }));
     expect(link.info()).toMatchObject({ typeName: 'tracing', attachType: 24 });
+    // A test run of it calls the function that it is attached to.
+    program.testRun({ data: FRAME });
+    expect(read(object as BpfObject)).toEqual({ hits: 1, cookie: 12n });
+    link.close();
+  });
+
+  it('fmod_ret gives a function another result', () => {
+    const object = load(['on_fmod_ret'], {});
+    if (forbidden) {
+      expect(object).toMatchObject(refused);
+      return;
+    }
+    const program = (object as BpfObject).program('on_fmod_ret');
+    own(attachTracing(program));
+    expect(program.testRun({ data: FRAME }).retval & 0xffff).toBe(42);
+    expect(read(object as BpfObject).hits).toBeGreaterThan(0);
   });
 
   it.each(['on_fentry', 'on_fexit'])('%s of one of our programs: attachTargets', (name) => {
@@ -239,6 +256,11 @@ describe('fentry and fexit', () => {
     }
     expect(haveProgramType('lsm').answer).toBe('supported');
     own(attachTracing(object.program('on_lsm')));
+    basic();
+    // Attached it is everywhere; asked it is where the kernel was started with it among its security modules.
+    const modules = '/sys/kernel/security/lsm';
+    if (existsSync(modules) && readFileSync(modules, 'utf8').split(',').includes('bpf'))
+      expect(read(object).hits).toBeGreaterThan(0);
   });
 });
 
@@ -308,7 +330,8 @@ describe('a tracepoint', () => {
 
 describe('a kprobe', () => {
   it('attaches, or is refused with what the kernel lacks', () => {
-    const program = attachObject(['on_probe']).program('on_probe');
+    const object = attachObject(['on_probe']);
+    const program = object.program('on_probe');
     const attach = () => own(attachKprobe(program, 'bpf_fentry_test1', { retprobe: true }));
     const { answer, detail } = haveKprobe();
     if (answer === 'unsupported') {
@@ -324,7 +347,10 @@ describe('a kprobe', () => {
       return;
     }
     expect(answer).toBe('supported');
+    const fentry = attachObject(['on_fentry']).program('on_fentry');
     expect(attach().info()).toMatchObject(perfInfo({ perfTypeName: 'kretprobe' }));
+    fentry.testRun({ data: FRAME }); // calls bpf_fentry_test1
+    expect(read(object).hits).toBe(1);
     expect(() => attachKprobe(program, 'no_such_symbol')).toThrow(
       expect.objectContaining(bpfError('BPF_ATTACH', 'ENOENT')),
     );

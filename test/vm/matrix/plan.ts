@@ -6,6 +6,9 @@ import { ROOT } from '../../../src/paths.js';
 /** Folders whose test files are for kernels. */
 const FOLDERS = ['packages/bpf-loader-ts/test', 'test/netns'];
 
+const USER_SPACE =
+  'decided in user space, the same on every kernel; a daemon takes ten seconds to start in a guest';
+
 /** What stays on the host, a file or one test of it, and why. */
 export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'packages/bpf-loader-ts/test/binding.test.ts': 'copies of the package: asks no kernel',
@@ -29,6 +32,29 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
       'hundreds of files are minutes under emulation; asks no kernel',
   },
   'packages/bpf-loader-ts/test/readme.test.ts': 'reads documents',
+  'test/netns/daemon.test.ts': {
+    'each waiting mode decides': USER_SPACE,
+    'switch by hand, override, expiry, refusal': USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a device that does not exist': USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a namespace that does not exist':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a device that is not Ethernet':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a VF that belongs to a bridge is left to it':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > two devices of different MAC: the named primary is refused with the reason in status':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > two candidates for the primary: neither is taken, both are named':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a second daemon: on the same socket, on the same pins, on the same device':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > missing capabilities': USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a kernel that publishes no BTF':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > an instance that exists, one that does not, bad attach parameters':
+      USER_SPACE,
+  },
+  'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
   'packages/bpf-loader-ts/test/release': 'needs npm, other Nodes and a sanitized addon',
 };
 

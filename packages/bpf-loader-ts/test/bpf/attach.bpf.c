@@ -61,10 +61,18 @@ int on_fexit(void *ctx)
 	return hit(ctx, true);
 }
 
+/* its own test run calls it, and returns what we do */
+SEC("fmod_ret/bpf_modify_return_test")
+int on_fmod_ret(void *ctx)
+{
+	hit(ctx, true);
+	return 42;
+}
+
 SEC("lsm/bpf")
 int on_lsm(void *ctx)
 {
-	return 0;
+	return hit(ctx, false);
 }
 
 SEC("cgroup_skb/egress")
