@@ -86,8 +86,10 @@ class Team extends Aggregate {
   readonly name = 'team ethtool';
   protected readonly master = 'team0';
   protected readonly unmake = 'teamd -k -t team0; while [ -e /sys/class/net/team0 ]; do sleep 0.1; done';
-  protected readonly enslave =
-    `ip link set $d down; teamdctl team0 port config update $d '{"prio": 100}'; teamdctl team0 port add $d`;
+  /** teamd does not go back to a port whose link was up when it was added: it is told to. */
+  protected readonly enslave = `ip link set $d down; teamdctl team0 port add $d
+        while [ "$(cat /sys/class/net/$d/carrier)" != 1 ]; do sleep 0.05; done
+        teamdctl team0 state item set runner.active_port $d`;
 
   protected make(standby: string, primary: string): string {
     const config = {

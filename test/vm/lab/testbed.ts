@@ -139,11 +139,12 @@ export class Testbed {
       .trim()
       .split('\n')
       .map((line) => line.split(/-? |-$/) as [string, string, string]);
-    const standby = rows.find(([, driver]) => driver === 'virtio_net');
+    // The kernel's failover master has the virtio device's driver behind it too; its slaves name it.
+    const masters = new Set(rows.map(([, , upper]) => upper));
+    const standby = rows.find(([name, driver]) => driver === 'virtio_net' && !masters.has(name));
     if (!standby) throw this.guest.failure(`the guest has no virtio device with ${GUEST_MAC}: ${text}`);
     const primary = rows.find(([, driver]) => driver === this.kind);
-    const upper = standby[2];
-    return { master: upper || standby[0], standby: standby[0], primary: primary?.[0] };
+    return { master: standby[2] || standby[0], standby: standby[0], primary: primary?.[0] };
   }
 
   /** Waits for something of the guest. */
