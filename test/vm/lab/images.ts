@@ -23,6 +23,8 @@ import { librariesOf, runTool, tool, tools } from './tools.js';
 
 const run = promisify(execFile);
 const GUEST = join(ROOT, 'test/vm/guest');
+/** Programs of the guest that we write: test/vm/guest/NAME.c. */
+const NATIVE = ['agent', 'stream', 'ask'];
 
 /** Makes a file of the cache once per key: a change of what goes in makes another. Older ones of the name are removed. */
 async function cachedFile(
@@ -45,7 +47,7 @@ async function cachedFile(
 
 /** The first programs of a guest and its modules: unpacked by the kernel into memory. */
 export async function initramfs(kernel: Kernel): Promise<string> {
-  const sources = ['init', 'agent.c', 'stream.c'].map((f) => join(GUEST, f));
+  const sources = ['init', ...NATIVE.map((p) => `${p}.c`)].map((f) => join(GUEST, f));
   const key = [
     kernel.release,
     ...(await Promise.all(sources.map((f) => readFile(f, 'utf8')))),
@@ -57,7 +59,7 @@ export async function initramfs(kernel: Kernel): Promise<string> {
     await copyFile(await tool('busybox'), join(root, 'bin/busybox'));
     await copyFile(join(GUEST, 'init'), join(root, 'init'));
     await chmod(join(root, 'init'), 0o755);
-    for (const p of ['agent', 'stream'])
+    for (const p of NATIVE)
       await run('gcc', [
         '-static',
         '-O2',
@@ -86,7 +88,7 @@ export async function initramfs(kernel: Kernel): Promise<string> {
 }
 
 /** Programs of the system image: those of this machine, with the libraries they need. */
-const PROGRAMS = ['ip', 'tc', 'bridge', 'ss'];
+const PROGRAMS = ['dash', 'ip', 'tc', 'bridge', 'ss'];
 
 /** Node, iproute2 and teamd below /usr, read-only: a page is read when it is needed, and memory is not the limit. */
 export async function systemImage(): Promise<string> {
