@@ -135,7 +135,9 @@ export class Testbed {
       .trim()
       .split('\n')
       .map((line) => line.split(/-? |-$/) as [string, string, string]);
-    const standby = rows.find(([, driver]) => driver === 'virtio_net');
+    // The kernel's failover master is of the same virtio device as its standby.
+    const virtio = rows.filter(([, driver]) => driver === 'virtio_net');
+    const standby = virtio.find(([, , upper]) => upper) ?? virtio[0];
     if (!standby) throw this.guest.failure(`the guest has no virtio device with ${GUEST_MAC}: ${text}`);
     const primary = rows.find(([, driver]) => driver === this.kind);
     const upper = standby[2];
