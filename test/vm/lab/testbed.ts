@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Guest } from './guest.js';
 import type { KernelName } from './kernel.js';
@@ -13,6 +14,8 @@ export interface TestbedOptions {
   /** The virtio device offers STANDBY: the guest's kernel makes a net_failover master of the two. */
   standbyFeature?: boolean;
   memoryMb?: number;
+  /** The wire has ports for a second QEMU, to which `migrate` moves the guest: `standby-2` and `primary-2`. */
+  migratable?: boolean;
 }
 
 /** Names of the guest's devices at the moment. */
@@ -52,7 +55,8 @@ export function nicsOf(wire: Wire, o: TestbedOptions, ports: [standby: string, p
 
 /** A guest with a virtio standby and a primary of the same MAC, each at a port of a wire: `standby` and `primary`. */
 export class Testbed {
-  readonly guest: Guest;
+  /** Where it runs now: another after a migration. */
+  guest: Guest;
   readonly wire: Wire;
   readonly options: TestbedOptions;
 
@@ -63,7 +67,7 @@ export class Testbed {
   }
 
   static async boot(options: TestbedOptions = {}): Promise<Testbed> {
-    const wire = new Wire('standby', 'primary');
+    const wire = new Wire('standby', 'primary', ...(options.migratable ? ['standby-2', 'primary-2'] : []));
     try {
       const guest = await Guest.boot({
         kernel: options.kernel ?? '6.12',
@@ -135,13 +139,12 @@ export class Testbed {
       .trim()
       .split('\n')
       .map((line) => line.split(/-? |-$/) as [string, string, string]);
-    // The kernel's failover master is of the same virtio device as its standby.
-    const virtio = rows.filter(([, driver]) => driver === 'virtio_net');
-    const standby = virtio.find(([, , upper]) => upper) ?? virtio[0];
+    // The kernel's failover master has the virtio device's driver behind it too; its slaves name it.
+    const masters = new Set(rows.map(([, , upper]) => upper));
+    const standby = rows.find(([name, driver]) => driver === 'virtio_net' && !masters.has(name));
     if (!standby) throw this.guest.failure(`the guest has no virtio device with ${GUEST_MAC}: ${text}`);
     const primary = rows.find(([, driver]) => driver === this.kind);
-    const upper = standby[2];
-    return { master: upper || standby[0], standby: standby[0], primary: primary?.[0] };
+    return { master: standby[2] || standby[0], standby: standby[0], primary: primary?.[0] };
   }
 
   /** Waits for something of the guest. */
@@ -150,6 +153,34 @@ export class Testbed {
     while (!(await holds())) {
       if (performance.now() > end) throw this.guest.failure(`${what}: not within ${ms} ms`);
       await sleep(50);
+    }
+  }
+
+  /**
+   * Moves the guest to another QEMU, without its primary, which is another one there. Where the guest has the kernel's failover,
+   * QEMU unplugs and plugs by itself; else we do. Returns how long the machine stood still, ms.
+   */
+  async migrate(timeoutMs = 60_000): Promise<{ pauseMs: number }> {
+    const source = this.guest;
+    const byQemu = this.options.standbyFeature === true;
+    const nics = nicsOf(this.wire, this.options, ['standby-2', 'primary-2']);
+    if (!byQemu) nics[1]!.plugged = false;
+    const target = await Guest.incoming({ ...source.options, nics });
+    try {
+      const uri = `unix:${join(target.folder, 'migration')}`;
+      await target.qmp.command('migrate-incoming', { uri });
+      if (!byQemu) await source.unplug('primary');
+      await source.qmp.command('migrate', { uri });
+      const { downtime } = await source.untilMigrated(timeoutMs);
+      await target.untilRunning();
+      this.guest = target;
+      await source.stop();
+      if (!byQemu) await target.plug('primary');
+      await target.untilAnswers();
+      return { pauseMs: Number(downtime) };
+    } catch (e) {
+      await target.stop();
+      throw e;
     }
   }
 
