@@ -7,8 +7,8 @@ const CLI = 'node /project/dist/src/cli/main.js';
 const CONFIG = '/run/vfailover.yaml';
 const SOCKET = '/run/vfailover/vfailover.sock';
 const LOG = '/run/vfailover.log';
-const START_MS = 60_000;
-const ACTIVE_MS = 30_000;
+const START_MS = 180_000;
+const ACTIVE_MS = 60_000;
 
 /** `vfailover run` in a guest. */
 export class GuestDaemon {
