@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Master ingress: what the standby receives (the primary's frames pass here too, marked by deliver). Unicast is
- * accepted on both slaves at any time: net_failover drops it while a dead primary is registered, and loses it.
+ * Ingress of the slave whose frames reach the master without us. Transparent: the standby, which is the master (the primary's frames
+ * pass here too, marked by deliver). net-failover: the primary, whose frames the kernel's rx handler takes there. Unicast is accepted
+ * on both slaves at any time.
  */
 #pragma once
 #include "common.h"
@@ -17,7 +18,7 @@ int vf_accept(struct __sk_buff *skb)
 		return TC_NEXT;
 	}
 	line = vf_line();
-	if (line && vf_receive(skb, VF_STANDBY, line) == TC_DROP)
+	if (line && vf_receive(skb, vf_model == VF_NET_FAILOVER ? VF_PRIMARY : VF_STANDBY, line) == TC_DROP)
 		return TC_DROP;
 	return TC_NEXT;
 }

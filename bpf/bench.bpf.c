@@ -44,7 +44,7 @@ int vf_count_steer(struct __sk_buff *skb)
 		WRITE_ONCE(line->checked, (__u32)bpf_jiffies64());
 	vf_count(skb, &count->tx[VF_PRIMARY]);
 	vf_first(&line->seen_tx, &line->first_tx_ns, word);
-	skb->cb[0] = VF_MARK_STEERED;
+	skb->cb[0] = VF_MARK_PRIMARY;
 	return line->primary_ifindex;
 }
 

@@ -20,9 +20,11 @@
 
 #define ENODEV 19
 
-/* skb->cb[0]: how a frame came to the hook it is at. Survives bpf_redirect in both directions. */
-#define VF_MARK_STEERED 0x76666f31u
-#define VF_MARK_DELIVERED 0x76666f32u
+/* skb->cb[0]: how a frame came to the hook it is at. Survives bpf_redirect in both directions, and net_failover. */
+#define VF_MARK_PRIMARY 0x76666f31u /* steer sent it to the primary */
+#define VF_MARK_STANDBY 0x76666f32u /* steer redirected it to the standby */
+#define VF_MARK_DELIVERED 0x76666f33u
+#define VF_MARK_RETURNED 0x76666f34u /* guard took it back from a dead slave: once is enough */
 
 /* Sizes are set before load: a line and an identity per slot, slot * cpus counters. */
 struct {
@@ -53,6 +55,7 @@ struct {
 
 /* Set by user space before load (.rodata), so the verifier folds them. */
 const volatile __u32 vf_slot = 0;
+const volatile enum vf_model vf_model = VF_TRANSPARENT;
 const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
 const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists (Linux 6.2) and may be used (CAP_PERFMON) */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Primary ingress: what the primary receives is the master's.
+ * Ingress of the slave whose frames nobody else takes to the master: what it receives is the master's. Transparent: the primary, a
+ * device that the stack knows nothing of. net-failover: the standby, of which the kernel drops every frame while a primary is
+ * registered, be it dead.
  */
 #pragma once
 #include "common.h"
@@ -10,7 +12,7 @@ SEC("tc")
 int vf_deliver(struct __sk_buff *skb)
 {
 	struct vf_line *line = vf_line();
-	int verdict = line ? vf_receive(skb, VF_PRIMARY, line) : TC_NEXT;
+	int verdict = line ? vf_receive(skb, vf_model == VF_NET_FAILOVER ? VF_STANDBY : VF_PRIMARY, line) : TC_NEXT;
 
 	if (verdict)
 		return verdict;

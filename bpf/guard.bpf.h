@@ -1,34 +1,78 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Primary egress: the last line. A steered frame that finds its path dead flips the instance (if the worker armed that) and goes
- * back to the master, where the flipped word sends it out on the standby: it is not lost, and no user space was asked.
+ * Egress of the slave that steer redirects to (transparent: the primary; net-failover: the standby): the last line. A steered frame
+ * that finds its path dead flips the instance (if the worker armed that) and goes back to the master, where the flipped word sends it
+ * out on the other: it is not lost, and no user space was asked.
  */
 #pragma once
 #include "common.h"
+#include "steer.bpf.h" /* vf_primary_gone */
+
+/* A frame that steer redirected to `path`, which cannot carry it. */
+static __always_inline int vf_take_back(struct __sk_buff *skb, __u32 path, __u32 cause)
+{
+	struct vf_counters *count = vf_counters();
+	struct vf_line *line = vf_line();
+	__u32 word;
+
+	if (!line || !count)
+		return TC_NEXT;
+	word = READ_ONCE(line->word);
+	if ((word & VF_PATH_MASK) == path) {
+		if (!(READ_ONCE(line->armed) & (path == VF_PRIMARY ? VF_ARM_PRIMARY : VF_ARM_STANDBY)) ||
+		    !vf_flip(line, word, path ^ 1, cause)) {
+			count->tx[path].drops++;
+			return TC_NEXT;
+		}
+	}
+	count->tx[path].rerouted++;
+	skb->cb[0] = VF_MARK_RETURNED;
+	return bpf_redirect(line->master_ifindex, 0);
+}
+
+/*
+ * net-failover, on the standby: a frame that steer left to the primary. The kernel's driver sent it here, so the primary is absent,
+ * closed or without carrier: seen on every kernel, and the frame is on its way already.
+ */
+static __noinline int vf_fallen_back(struct __sk_buff *skb)
+{
+	struct vf_counters *count = vf_counters();
+	struct vf_line *line = vf_line();
+	__u32 word, primary;
+
+	if (!line || !count)
+		return TC_NEXT;
+	count->tx[VF_PRIMARY].rerouted++;
+	vf_count(skb, &count->tx[VF_STANDBY]);
+	word = READ_ONCE(line->word);
+	if ((word & VF_PATH_MASK) == VF_PRIMARY) {
+		if (!(READ_ONCE(line->armed) & VF_ARM_PRIMARY))
+			return TC_NEXT;
+		primary = READ_ONCE(line->primary_ifindex);
+		if (!vf_flip(line, word, VF_STANDBY,
+			     !primary || vf_primary_gone(skb, primary) ? VF_CAUSE_UNPLUG : VF_CAUSE_CARRIER))
+			return TC_NEXT;
+		word = READ_ONCE(line->word);
+	}
+	vf_first(&line->seen_tx, &line->first_tx_ns, word);
+	return TC_NEXT;
+}
 
 SEC("tc")
 int vf_guard(struct __sk_buff *skb)
 {
-	__u32 cause = vf_unusable(skb), word;
-	struct vf_counters *count;
-	struct vf_line *line;
+	__u32 cause = vf_unusable(skb);
 
+	if (vf_model == VF_NET_FAILOVER) {
+		if (unlikely(skb->cb[0] == VF_MARK_PRIMARY))
+			return cause ? TC_NEXT : vf_fallen_back(skb);
+		if (likely(!cause) || skb->cb[0] != VF_MARK_STANDBY)
+			return TC_NEXT;
+		return vf_take_back(skb, VF_STANDBY, cause);
+	}
 	if (likely(!cause))
 		return TC_NEXT;
-	if (skb->cb[0] != VF_MARK_STEERED)
+	if (skb->cb[0] != VF_MARK_PRIMARY)
 		return TC_NEXT; /* somebody sends on the slave itself: not ours to move */
-	line = vf_line();
-	count = vf_counters();
-	if (!line || !count)
-		return TC_NEXT;
-	word = READ_ONCE(line->word);
-	if ((word & VF_PATH_MASK) == VF_PRIMARY) {
-		if (!(READ_ONCE(line->armed) & VF_ARM_PRIMARY) || !vf_flip(line, word, VF_STANDBY, cause)) {
-			count->tx[VF_PRIMARY].drops++;
-			return TC_NEXT;
-		}
-	}
-	count->tx[VF_PRIMARY].rerouted++;
-	skb->cb[0] = 0;
-	return bpf_redirect(line->master_ifindex, 0);
+	return vf_take_back(skb, VF_PRIMARY, cause);
 }

@@ -13,6 +13,27 @@ static __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
 	return bpf_check_mtu(skb, primary, &mtu, 0, 0) == -ENODEV;
 }
 
+/*
+ * net-failover: the kernel's driver below sends to the primary by itself, and to the standby when the primary is absent, closed or
+ * without carrier; guard, which then meets the frame on the standby, learns it from that. So only the standby's turn takes a redirect.
+ */
+static __always_inline int vf_steer_kernels(struct __sk_buff *skb, struct vf_line *line, struct vf_counters *count)
+{
+	__u32 word = READ_ONCE(line->word), standby = READ_ONCE(line->standby_ifindex);
+
+	vf_first(&line->seen_tx, &line->first_tx_ns, word);
+	if ((word & VF_PATH_MASK) == VF_PRIMARY) {
+		vf_count(skb, &count->tx[VF_PRIMARY]);
+		skb->cb[0] = VF_MARK_PRIMARY;
+		return TC_NEXT;
+	}
+	vf_count(skb, &count->tx[VF_STANDBY]);
+	if (unlikely(!standby))
+		return TC_NEXT;
+	skb->cb[0] = VF_MARK_STANDBY;
+	return bpf_redirect(standby, 0);
+}
+
 SEC("tc")
 int vf_steer(struct __sk_buff *skb)
 {
@@ -22,6 +43,8 @@ int vf_steer(struct __sk_buff *skb)
 
 	if (!line || !count)
 		return TC_NEXT;
+	if (vf_model == VF_NET_FAILOVER)
+		return vf_steer_kernels(skb, line, count);
 	word = READ_ONCE(line->word);
 	primary = READ_ONCE(line->primary_ifindex);
 
@@ -29,7 +52,7 @@ int vf_steer(struct __sk_buff *skb)
 	if ((word & VF_PATH_MASK) == VF_STANDBY || unlikely(!primary)) {
 		__u32 cause = primary && (READ_ONCE(line->armed) & VF_ARM_STANDBY) ? vf_unusable(skb) : 0;
 
-		if (likely(!cause) || !vf_flip(line, word, VF_PRIMARY, cause)) {
+		if (likely(!cause) || skb->cb[0] == VF_MARK_RETURNED || !vf_flip(line, word, VF_PRIMARY, cause)) {
 			vf_count(skb, &count->tx[VF_STANDBY]);
 			vf_first(&line->seen_tx, &line->first_tx_ns, word);
 			return TC_NEXT;
@@ -51,6 +74,6 @@ int vf_steer(struct __sk_buff *skb)
 	}
 	vf_count(skb, &count->tx[VF_PRIMARY]);
 	vf_first(&line->seen_tx, &line->first_tx_ns, word);
-	skb->cb[0] = VF_MARK_STEERED;
+	skb->cb[0] = VF_MARK_PRIMARY;
 	return bpf_redirect(primary, 0);
 }

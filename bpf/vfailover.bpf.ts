@@ -41,7 +41,7 @@ export const VfLine = bpf.struct('struct vf_line', 64, {
   flip_word: bpf.field(28, bpf.u32),
   flip_ns: bpf.field(32, bpf.u64),
   flip_cause: bpf.field(40, bpf.u32),
-  unused: bpf.field(44, bpf.u32),
+  standby_ifindex: bpf.field(44, bpf.u32),
   first_tx_ns: bpf.field(48, bpf.u64),
   first_rx_ns: bpf.field(56, bpf.u64),
 });
@@ -71,8 +71,8 @@ export class VfLineView extends bpf.StructView {
   get flip_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 32); }
   get flip_cause(): number { return this.$view.getUint32(this.$at + 40, true); }
   set flip_cause(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 44, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get standby_ifindex(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
   get first_tx_ns(): bigint { return this.$view.getBigUint64(this.$at + 48, true); }
   set first_tx_ns(value: bigint) { this.$view.setBigUint64(this.$at + 48, value, true); }
   /** Exact up to 2^53. */
@@ -130,7 +130,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 1,
+  VF_LAYOUT: 2,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -141,6 +141,7 @@ export const VfUndo = {
   VF_UNDO_ADDR_GEN_MODE: 4,
   VF_UNDO_CLSACT_MASTER: 8,
   VF_UNDO_CLSACT_PRIMARY: 16,
+  VF_UNDO_CLSACT_STANDBY: 32,
 } as const;
 export type VfUndo = (typeof VfUndo)[keyof typeof VfUndo];
 
@@ -159,8 +160,15 @@ export const VfOverride = {
 } as const;
 export type VfOverride = (typeof VfOverride)[keyof typeof VfOverride];
 
-/** struct vf_identity: 96 bytes. */
-export const VfIdentity = bpf.struct('struct vf_identity', 96, {
+/** enum vf_model: 4 bytes. */
+export const VfModel = {
+  VF_TRANSPARENT: 1,
+  VF_NET_FAILOVER: 2,
+} as const;
+export type VfModel = (typeof VfModel)[keyof typeof VfModel];
+
+/** struct vf_identity: 104 bytes. */
+export const VfIdentity = bpf.struct('struct vf_identity', 104, {
   layout: bpf.field(0, bpf.u32),
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
@@ -174,7 +182,9 @@ export const VfIdentity = bpf.struct('struct vf_identity', 96, {
   override: bpf.field(76, bpf.u32),
   switches: bpf.field(80, bpf.u64),
   seen_word: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.u32),
+  model: bpf.field(92, bpf.u32),
+  standby_ifindex: bpf.field(96, bpf.u32),
+  unused: bpf.field(100, bpf.u32),
 });
 export type VfIdentity = bpf.Value<typeof VfIdentity>;
 export type VfIdentityInit = bpf.Input<typeof VfIdentity>;
@@ -210,8 +220,12 @@ export class VfIdentityView extends bpf.StructView {
   get switchesNumber(): number { return bpf.readU64(this.$view, this.$at + 80); }
   get seen_word(): number { return this.$view.getUint32(this.$at + 88, true); }
   set seen_word(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 92, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get model(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set model(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get standby_ifindex(): number { return this.$view.getUint32(this.$at + 96, true); }
+  set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
 }
 
 /** struct vf_recent: 16 bytes. */
@@ -262,8 +276,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '192dd698717805b95da4c4d44c59f3536f1e364247e49c19bd8e655f119f948a',
-  layout: 'be8a2d580221a405c72f93e0ef719484e83aee563183085f5e10b4a00996182f',
+  sha256: '53cbfd3b6be9a6941ebfadadf2edc9cae9dc50035f403d5d9499b7f123fee137',
+  layout: '9f6133b425b2d04b35395214b7a3c3c83e0745546bf4e5ad6c5ff0083133b4be',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -287,8 +301,10 @@ export const vfailover = bpf.objectType({
     /** .rodata + 0. */
     vf_slot: bpf.u32,
     /** .rodata + 4. */
-    vf_cpus: bpf.u32,
+    vf_model: bpf.u32,
     /** .rodata + 8. */
+    vf_cpus: bpf.u32,
+    /** .rodata + 12. */
     vf_has_kern_ctx: bpf.u32,
     /** .rodata + 16. */
     vf_event_type: VfEvent,

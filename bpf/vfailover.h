@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 1,
+	VF_LAYOUT = 2,
 };
 
 /* The slaves of an instance. */
@@ -48,14 +48,14 @@ struct vf_line {
 	__u32 word; /* steering word: enum vf_word */
 	enum vf_arm armed; /* written by the worker */
 	__u32 primary_ifindex; /* 0: no primary */
-	__u32 master_ifindex; /* the virtio netdev: master and standby in one */
+	__u32 master_ifindex;
 	__u32 checked; /* jiffy of the last look whether the primary still exists */
 	__u32 seen_tx; /* the word under which the first frame out was stamped */
 	__u32 seen_rx; /* likewise the first frame in */
 	enum vf_word flip_word; /* the word that tier 0 last wrote, */
 	__u64 flip_ns; /* when (CLOCK_MONOTONIC), */
 	enum vf_cause flip_cause; /* and why */
-	__u32 unused;
+	__u32 standby_ifindex; /* in the transparent model the master; 0: no standby */
 	__u64 first_tx_ns; /* first frame out on the active path after the last flip */
 	__u64 first_rx_ns; /* first frame in on it */
 };
@@ -75,13 +75,20 @@ struct vf_counters {
 	struct vf_count rx[2];
 };
 
-/* What is to be put back on the primary when it leaves: bits. */
+/* What is to be put back when a slave leaves: bits. */
 enum vf_undo {
 	VF_UNDO_MTU = 1,
 	VF_UNDO_ADMIN_DOWN = 2,
 	VF_UNDO_ADDR_GEN_MODE = 4,
 	VF_UNDO_CLSACT_MASTER = 8, /* we made the clsact qdisc */
 	VF_UNDO_CLSACT_PRIMARY = 16,
+	VF_UNDO_CLSACT_STANDBY = 32,
+};
+
+/* How master and slaves relate. */
+enum vf_model {
+	VF_TRANSPARENT = 1, /* the master is the standby, the virtio netdev itself */
+	VF_NET_FAILOVER = 2, /* the master is the kernel's net_failover device; both slaves belong to it */
 };
 
 enum vf_attach {
@@ -110,6 +117,8 @@ struct vf_identity {
 	enum vf_override override;
 	__u64 switches; /* decisions so far, over restarts */
 	__u32 seen_word; /* the last steering word that a decision was recorded for */
+	enum vf_model model;
+	__u32 standby_ifindex; /* 0: none joined */
 	__u32 unused;
 };
 

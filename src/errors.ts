@@ -12,6 +12,8 @@ export const ERROR_CODES = {
   DEVICE_NOT_ETHERNET: 'the device is not an Ethernet device',
   DEVICE_OWNED: 'the device belongs to a bridge, bond, team or other master',
   DEVICE_FOREIGN_PROGRAM: 'a program that is not ours sits on the device where ours must go',
+  MASTER_UNFIT: 'the device cannot be the master in the model chosen',
+  SLAVE_NOT_TAKEN: "the kernel's failover master has not taken the device as its slave",
   MAC_MISMATCH: 'the two devices have different MAC addresses',
   MAC_AMBIGUOUS: 'more than one device, or more than one instance, matches the MAC address',
   MTU_MISMATCH: "the slave cannot carry the master's MTU",

@@ -221,7 +221,7 @@ export class DecisionLoop {
     for (let i = 0; i < n; i++) {
       const line = lineBase(this.#held[i]!.slot);
       this.#ifindexes[2 * i] = lines[line + LINE.primary_ifindex]!;
-      this.#ifindexes[2 * i + 1] = lines[line + LINE.master_ifindex]!;
+      this.#ifindexes[2 * i + 1] = lines[line + LINE.standby_ifindex]!;
     }
     if (this.#task.lookFd >= 0)
       runOnDevices(this.#task.lookFd, this.#netns, this.#ifindexes, this.#links, 2 * n);

@@ -1,8 +1,8 @@
 import { Epoll, monotonicNs, netnsInode, withNetns } from 'bpf-loader-ts/sys';
+import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { flip, lineBase, pathOf, readWord } from '../../src/datapath/line.js';
 import { PinStore } from '../../src/datapath/store.js';
-import { openTransparent, type TransparentDatapath } from '../../src/datapath/transparent.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
 import { Stream } from '../../src/lab/stream.js';
 import type { WireKind } from '../../src/lab/wire.js';
@@ -31,20 +31,22 @@ interface Total {
 }
 
 /** The datapath of an instance without a daemon: nothing but the test decides. */
-function open(store: PinStore, world: World): TransparentDatapath {
-  const datapath = openTransparent({
+function open(store: PinStore, world: World): Datapath {
+  const datapath = openDatapath({
     store,
     shardOf: () => 0,
     name: 'flips',
+    model: 'transparent',
     netns: netnsInode(world.guest),
     masterIfindex: world.virtio.guestIfindex,
     mac: GUEST_MAC,
     attach: attachKind('auto'),
-    primaryAlive: () => true,
+    active: STANDBY,
+    slaveAlive: () => true,
     enter: (fn) => withNetns(world.guest, fn),
   });
   world.guestRtnl.setLink(world.vf.guestIfindex, { addrGenMode: 1 });
-  datapath.attachPrimary(world.vf.guestIfindex);
+  datapath.attachSlave('primary', world.vf.guestIfindex);
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   return datapath;
 }
@@ -77,7 +79,7 @@ async function measure(ctx: BenchContext, kind: WireKind): Promise<Total> {
   const world = new World(kind);
   const store = new PinStore({ root: pins, capacity: 1, shards: 1 });
   const unpin = pinMainThread(CPU_A);
-  let datapath: TransparentDatapath | undefined;
+  let datapath: Datapath | undefined;
   let stream: Stream | undefined;
   try {
     datapath = open(store, world);
@@ -102,7 +104,7 @@ async function measure(ctx: BenchContext, kind: WireKind): Promise<Total> {
 
 async function one(
   ctx: BenchContext,
-  lab: { store: PinStore; datapath: TransparentDatapath; stream: Stream },
+  lab: { store: PinStore; datapath: Datapath; stream: Stream },
   count: number,
   total: Total,
 ): Promise<void> {

@@ -10,6 +10,7 @@ export {
   DEFAULT_SOCKET,
   type InstanceConfig,
   type InstanceInput,
+  MODELS,
   type PolicyConfig,
   type PrimaryMatch,
   type WorkerConfig,

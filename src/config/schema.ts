@@ -13,8 +13,8 @@ export const DEFAULT_PIN_ROOT = '/sys/fs/bpf/vfailover';
 export const SOCKET_PATH_MAX = 90;
 
 /** Every model of the design; only those of `MODELS` are built. */
-export const PLANNED_MODELS: readonly string[] = ['net-failover', 'hidden', 'uplink'];
-export const MODELS = ['transparent'] as const;
+export const PLANNED_MODELS: readonly string[] = ['hidden', 'uplink'];
+export const MODELS = ['transparent', 'net-failover'] as const;
 
 const HOUR_MS = 3_600_000;
 
@@ -113,7 +113,9 @@ export const instanceSchema = z.strictObject(
       .describe('network namespace of the devices: null, a name under /run/netns or an absolute path'),
     master: z
       .union([deviceName, ifindex], { error: 'a device name (1 to 15 characters) or an ifindex (1 or more)' })
-      .describe('the master device, by name or ifindex; in the transparent model the virtio device'),
+      .describe(
+        'the master device, by name or ifindex; transparent: the virtio device; net-failover: the kernel’s failover device',
+      ),
     primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
     policy: policySchema.prefault({}).describe('when to switch'),
     attach: choice(['auto', 'tcx', 'clsact'])

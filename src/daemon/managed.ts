@@ -1,15 +1,17 @@
 import { Announcer } from '../announce/index.js';
 import type { InstanceConfig } from '../config/index.js';
+import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
-import { openTransparent, type TransparentDatapath } from '../datapath/transparent.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac } from '../failover/device.js';
+import { type Device, identityMac, PRIMARY, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
+import { sameParent } from '../failover/match.js';
+import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY } from '../failover/policy.js';
+import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import type { Shards } from './shards.js';
-import { refuseForeign, TransparentOps } from './transparent-ops.js';
 
 const PREFER = { primary: CHOICE_PRIMARY, standby: CHOICE_STANDBY, none: CHOICE_NONE };
 
@@ -17,8 +19,8 @@ const PREFER = { primary: CHOICE_PRIMARY, standby: CHOICE_STANDBY, none: CHOICE_
 export class Managed {
   readonly config: InstanceConfig;
   readonly ns: Namespace;
-  readonly datapath: TransparentDatapath;
-  readonly ops: TransparentOps;
+  readonly datapath: Datapath;
+  readonly ops: InstanceOps;
   readonly instance: FailoverInstance;
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
@@ -35,15 +37,17 @@ export class Managed {
       refuseForeign(ns, master);
       refuseOtherDaemon(ns, store, master);
     }
-    this.datapath = openTransparent({
+    this.datapath = openDatapath({
       store,
       shardOf: (slot) => shards.shardOf(slot),
       name: config.name,
+      model: config.model,
       netns: ns.inode,
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),
-      primaryAlive: (ifindex) => {
+      active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
+      slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);
         return (
           d !== undefined &&
@@ -52,7 +56,7 @@ export class Managed {
       },
       enter: ns.enter,
     });
-    this.ops = new TransparentOps(ns, this.datapath);
+    this.ops = new InstanceOps(ns, this.datapath);
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
@@ -81,7 +85,7 @@ export class Managed {
       };
       this.instance = ns.registry.register({
         name: config.name,
-        model: 'transparent',
+        model: config.model,
         master,
         ops: this.ops,
         index: slot,
@@ -118,6 +122,11 @@ function findMaster(ns: Namespace, config: InstanceConfig): Device {
     fix: `name one of: ${names.join(', ')}`,
   });
 }
+
+/** Whether the kernel's own failover has a primary, and so sends there. */
+const kernelUsesPrimary = (ns: Namespace, { model }: InstanceConfig, master: Device): boolean =>
+  MODELS[model].masterOwnsSlaves &&
+  [...ns.monitor.links.values()].some((d) => d.master === master.ifindex && !sameParent(d, master));
 
 /** Our own programs on a device whose slot is not in our store: another daemon, with another pin_root, owns it. */
 function refuseOtherDaemon(ns: Namespace, store: PinStore, master: Device): void {

@@ -116,6 +116,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       const retry = () => this.#attachWaiting();
       ns.monitor.on('added', retry);
       ns.monitor.on('renamed', retry);
+      // What makes a device the kernel's failover master is that its standby belongs to it.
+      ns.monitor.on('changed', (d, before) => {
+        if (d.master !== before.master) retry();
+      });
       ns.monitor.on('resync', (d) =>
         this.#log.warn({ netns, ...d }, 'link events were lost: devices read afresh'),
       );

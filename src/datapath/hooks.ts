@@ -16,23 +16,17 @@ import {
 } from 'bpf-loader-ts';
 import type { Vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import type { Part } from '../failover/device.js';
+import { OUR_PROGRAMS } from './layouts.js';
 import { asVfError } from './store.js';
 
 /** A place on a device where one of our programs goes. */
 export interface Hook {
   readonly name: 'steer' | 'accept' | 'guard' | 'deliver';
   readonly program: keyof Vfailover['programs'];
-  readonly on: 'master' | 'primary';
+  readonly on: Part;
   readonly direction: Direction;
 }
-
-export const HOOKS: readonly Hook[] = [
-  { name: 'accept', program: 'vf_accept', on: 'master', direction: 'ingress' },
-  { name: 'steer', program: 'vf_steer', on: 'master', direction: 'egress' },
-  { name: 'guard', program: 'vf_guard', on: 'primary', direction: 'egress' },
-  { name: 'deliver', program: 'vf_deliver', on: 'primary', direction: 'ingress' },
-];
-export const OUR_PROGRAMS: readonly string[] = HOOKS.map((h) => h.program);
 
 /** Our place in clsact: one filter per direction. The number spells "vf". */
 const HANDLE = 0x7666;

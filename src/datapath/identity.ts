@@ -1,13 +1,24 @@
-import { VfAttach, VfIdentity, VfIdentityView, VfLayout, type VfOverride } from '../../bpf/vfailover.bpf.js';
+import {
+  VfAttach,
+  VfIdentity,
+  VfIdentityView,
+  VfLayout,
+  type VfModel,
+  type VfOverride,
+} from '../../bpf/vfailover.bpf.js';
+import { LAYOUTS, modelOf, type SteeredModel } from './layouts.js';
 
 /** Who a slot belongs to, and what leaving has to put back. Kept in a pinned map, so that a restarted daemon knows. */
 export interface Identity {
   name: string;
+  model: SteeredModel;
   /** Inode of the network namespace. */
   netns: number;
   masterIfindex: number;
   /** 0: none joined. */
   primaryIfindex: number;
+  /** In the transparent model the master. 0: none joined. */
+  standbyIfindex: number;
   mac: string;
   /** VfUndo: which of the next two, and of the admin state, to restore on the primary. */
   undo: number;
@@ -57,9 +68,11 @@ export class IdentityView {
     if (v.layout !== VfLayout.VF_LAYOUT) return undefined;
     return {
       name: v.name,
+      model: modelOf(v.model as VfModel),
       netns: v.netnsNumber,
       masterIfindex: v.master_ifindex,
       primaryIfindex: v.primary_ifindex,
+      standbyIfindex: v.standby_ifindex,
       mac: toMac(v.mac),
       undo: v.undo,
       undoMtu: v.undo_mtu,
@@ -76,7 +89,9 @@ export class IdentityView {
     v.name = id.name;
     v.mac = toBytes(id.mac);
     v.master_ifindex = id.masterIfindex;
+    v.model = LAYOUTS[id.model].id;
     v.primary_ifindex = id.primaryIfindex;
+    v.standby_ifindex = id.standbyIfindex;
     v.undo = id.undo;
     v.undo_mtu = id.undoMtu;
     v.undo_addr_gen_mode = id.undoAddrGenMode;

@@ -16,6 +16,7 @@ import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
+import { LAYOUTS, type SteeredModel } from './layouts.js';
 
 const MAPS = ['lines', 'counters', 'identities', 'recent'] as const;
 type MapName = (typeof MAPS)[number];
@@ -159,12 +160,13 @@ export class PinStore implements Disposable {
     return { lines: this.#maps.lines.fd, counters: this.#maps.counters.fd, events: this.#events[shard]!.fd };
   }
 
-  /** Loads the programs with this slot's number as a constant, over the store's maps. */
-  load(slot: number, shard: number): Vfailover {
+  /** Loads the programs with this slot's number and model as constants, over the store's maps. */
+  load(slot: number, shard: number, model: SteeredModel): Vfailover {
     try {
       return vfailover.load(this.#spec, {
         variables: {
           vf_slot: slot,
+          vf_model: LAYOUTS[model].id,
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
         },

@@ -1,6 +1,7 @@
 import { VfError } from '../errors.js';
 import { ARPHRD_ETHER, type Device } from './device.js';
 import { FailoverInstance } from './instance.js';
+import { sameParent } from './match.js';
 import { MODELS } from './model.js';
 import type { InstanceSpec } from './spec.js';
 
@@ -10,7 +11,7 @@ type Devices = ReadonlyMap<number, Device>;
 /**
  * Makes the instance of a checked spec, if it may exist beside the others (failover_register answers
  * -EINVAL to a master that is not Ethernet, and never asks whether there is another instance).
- * @throws VfError INSTANCE_EXISTS, DEVICE_NOT_FOUND, DEVICE_NOT_ETHERNET, DEVICE_OWNED, INSTANCE_LIMIT.
+ * @throws VfError INSTANCE_EXISTS, DEVICE_NOT_FOUND, DEVICE_NOT_ETHERNET, DEVICE_OWNED, MASTER_UNFIT, INSTANCE_LIMIT.
  */
 export function admit(
   spec: InstanceSpec,
@@ -44,6 +45,7 @@ export function admit(
   }
   checkFree(master, instances);
   if (MODELS[model].standbyIsMaster) checkNotKernels(master, devices);
+  if (MODELS[model].masterOwnsSlaves) checkKernels(name, master, devices);
   const index = claimIndex(spec.index, instances, maxInstances);
   return new FailoverInstance({ name, index, model, master, rules, ops });
 }
@@ -69,17 +71,47 @@ function checkFree(master: Device, instances: Instances): void {
   }
 }
 
+/** The standby of a failover master that the kernel made: a device of the same bus parent, which belongs to it. */
+function kernelsStandby(master: Device, devices: Devices): Device | undefined {
+  if (master.kind !== undefined) return undefined;
+  for (const device of devices.values())
+    if (device.master === master.ifindex && sameParent(device, master)) return device;
+  return undefined;
+}
+
 /**
  * Where the guest has accepted the STANDBY feature, the virtio netdev is already a slave of a net_failover
- * device, known by having the same bus parent and no kind; to steer below that one would have two failovers
- * work against each other.
+ * device; to steer below that one would have two failovers work against each other.
  */
 function checkNotKernels(master: Device, devices: Devices): void {
   const upper = master.master ? devices.get(master.master) : undefined;
-  if (upper?.parentDev === undefined || upper.parentDev !== master.parentDev || upper.kind !== undefined)
-    return;
-  const fix = `use the model net-failover with master ${upper.name}`;
-  throw owned(master, `a slave of the kernel's failover device ${upper.name}`, fix);
+  if (upper !== undefined && kernelsStandby(upper, devices)?.ifindex === master.ifindex) {
+    const fix = `use the model net-failover with master ${upper.name}`;
+    throw owned(master, `a slave of the kernel's failover device ${upper.name}`, fix);
+  }
+  if (kernelsStandby(master, devices) === undefined) return;
+  throw new VfError('MASTER_UNFIT', `${master.name} is a failover device of the kernel's own`, {
+    field: 'model',
+    value: 'transparent',
+    fix: `use the model net-failover with master ${master.name}`,
+  });
+}
+
+function checkKernels(name: string, master: Device, devices: Devices): void {
+  if (kernelsStandby(master, devices) !== undefined) return;
+  const upper = master.master ? devices.get(master.master) : undefined;
+  const meant = upper !== undefined && kernelsStandby(upper, devices) !== undefined;
+  throw new VfError(
+    'MASTER_UNFIT',
+    `master ${master.name} of ${name} is no failover device of the kernel's`,
+    {
+      field: 'master',
+      value: master.name,
+      fix: meant
+        ? `set master to ${upper.name}, which ${master.name} belongs to`
+        : 'give the virtio device the STANDBY feature (QEMU: failover=on), or use the model transparent',
+    },
+  );
 }
 
 function claimIndex(wanted: number | undefined, instances: Instances, maxInstances: number): number {

@@ -81,7 +81,8 @@ export function claimOf(target: MatchTarget, device: Device): Claim | undefined 
   return target.rules[role] === undefined ? { role, explicit: false } : undefined;
 }
 
-function sameParent(a: Device, b: Device): boolean {
+/** Whether both belong to one device on a bus, as the standby and the kernel's failover master do. */
+export function sameParent(a: Device, b: Device): boolean {
   return a.parentDev !== undefined && a.parentDev === b.parentDev && a.parentBus === b.parentBus;
 }
 

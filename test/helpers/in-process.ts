@@ -1,10 +1,11 @@
 import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
+import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { PinStore } from '../../src/datapath/store.js';
-import { openTransparent, type TransparentDatapath } from '../../src/datapath/transparent.js';
+import { STANDBY } from '../../src/failover/device.js';
 import { Reaper } from '../../src/lab/reaper.js';
 import { Stream } from '../../src/lab/stream.js';
 import type { WireKind } from '../../src/lab/wire.js';
@@ -21,7 +22,7 @@ export function pinRoot(): { path: string; reaper: Reaper } {
 export interface Bench {
   world: World;
   store: PinStore;
-  datapath: TransparentDatapath;
+  datapath: Datapath;
   lines: Int32Array;
   base: number;
   stream: Stream;
@@ -36,19 +37,21 @@ export async function inProcess(kind: WireKind, attach = attachKind('auto')): Pr
   });
   const store = new PinStore({ root: path, capacity: 4, shards: 1 });
   onTestFinished(() => store.close());
-  const datapath = openTransparent({
+  const datapath = openDatapath({
     store,
     shardOf: () => 0,
     name: 'net0',
+    model: 'transparent',
     netns: netnsInode(world.guest),
     masterIfindex: world.virtio.guestIfindex,
     mac: GUEST_MAC,
     attach,
-    primaryAlive: () => true,
+    active: STANDBY,
+    slaveAlive: () => true,
     enter: (fn) => withNetns(world.guest, fn),
   });
   onTestFinished(() => datapath.release());
-  datapath.attachPrimary(world.vf.guestIfindex);
+  datapath.attachSlave('primary', world.vf.guestIfindex);
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   world.startTraffic(null);
   const stream = new Stream(world, 1 << 17);

@@ -178,9 +178,33 @@ describe('register (row 1)', () => {
   });
 
   it('refuses a master below the kernel’s own failover device', () => {
-    registry.reconcile([device(8, { name: 'ens4', parentDev: 'virtio0' }), { ...MASTER, master: 8 }]);
+    const kernels = device(8, { name: 'ens4', parentDev: 'virtio0', parentBus: 'virtio' });
+    registry.reconcile([kernels, { ...MASTER, master: 8 }]);
     const error = refusalOf(() => register({ master: 2 }));
     expect(error).toMatchObject({ code: 'DEVICE_OWNED', fix: 'use the model net-failover with master ens4' });
+    expect(refusalOf(() => register({ master: 8 }))).toMatchObject({
+      code: 'MASTER_UNFIT',
+      field: 'model',
+      fix: 'use the model net-failover with master ens4',
+    });
+  });
+
+  it('takes the kernel’s failover device alone for net-failover', () => {
+    const kernels = device(8, { name: 'ens4', parentDev: 'virtio0', parentBus: 'virtio' });
+    const model = 'net-failover';
+    registry.reconcile([kernels, MASTER]);
+    for (const master of [2, 8])
+      expect(refusalOf(() => register({ model, master }))).toMatchObject({
+        code: 'MASTER_UNFIT',
+        field: 'master',
+        fix: expect.stringContaining('failover=on'),
+      });
+    registry.changed({ ...MASTER, master: 8 });
+    expect(refusalOf(() => register({ model, master: 2 }))).toMatchObject({
+      code: 'MASTER_UNFIT',
+      fix: expect.stringContaining('set master to ens4'),
+    });
+    expect(state(register({ model, master: 8 }), 'standby')).toBe('joined');
   });
 
   it('takes a master that is a port of a bridge', () => {
@@ -584,7 +608,7 @@ describe('two instances', () => {
     registry.offer(device(4, { parentDev: 'virtio0', parentBus: 'virtio' }));
     const rules = { primary: { bus: '0000:01:10.0' } };
     const b = second();
-    const a = register({ model: 'net-failover', rules });
+    const a = register({ model: 'hidden', rules });
     expect(a.refusals.has(7)).toBe(false);
     // eth4 is the standby of web0 by its parent and a primary of web1 by its MAC; web1 had it first.
     expect(b.deviceOf(0)?.ifindex).toBe(4);
@@ -598,7 +622,7 @@ describe('two instances', () => {
   it('notice that the other is gone', () => {
     const rules = { primary: { bus: '0000:01:10.0' } };
     const b = second();
-    const a = register({ model: 'net-failover', rules });
+    const a = register({ model: 'hidden', rules });
     registry.offer(device(4, { parentDev: 'virtio0', parentBus: 'virtio' }));
     expect(a.slave('standby').error?.code).toBe('MAC_AMBIGUOUS');
     expect(b.refusals.get(4)?.error.code).toBe('MAC_AMBIGUOUS');
@@ -823,7 +847,7 @@ it('holds up under any order of events', () => {
         const name = `i${random(3)}`;
         try {
           const rules = random(3) ? {} : { primary: { name: `n${random(4)}${2 + random(6)}` } };
-          const model = random(2) ? 'net-failover' : 'transparent';
+          const model = random(2) ? 'hidden' : 'transparent';
           if (act === 6) register({ name, master: ifindex, model, rules });
           else registry.unregister(name);
         } catch (error) {

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type InstanceConfig, loadConfig, parseInstance } from '../../config/index.js';
+import { type InstanceConfig, loadConfig, MODELS, parseInstance } from '../../config/index.js';
 import { VfError } from '../../errors.js';
 import { type CliContext, usage } from '../context.js';
 import { integerOption } from '../options.js';
@@ -7,6 +7,7 @@ import { summaryLine } from '../render/status.js';
 
 interface AttachOptions {
   config?: string;
+  model?: string;
   master?: string;
   netns?: string;
   primaryName?: string;
@@ -29,6 +30,7 @@ export function addAttach(program: Command, ctx: CliContext): void {
     )
     .argument('<name>', 'name of the instance')
     .option('--config <file>', 'take the instance of that name from a configuration file')
+    .addOption(new Option('--model <model>', 'how master and slaves relate').choices([...MODELS]))
     .option('--master <device>', 'the master device, by name or ifindex')
     .option('--netns <netns>', 'namespace of the devices: a name under /run/netns or an absolute path')
     .option('--primary-name <device>', 'recognise the VF by its name')
@@ -84,6 +86,7 @@ function fromOptions(name: string, options: AttachOptions): InstanceConfig {
     {
       name,
       master: /^\d+$/.test(master) ? Number(master) : master,
+      ...given('model', options.model),
       ...given('netns', options.netns),
       ...given('attach', options.attach),
       primary: {

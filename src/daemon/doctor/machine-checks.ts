@@ -201,8 +201,9 @@ function faultOf({ master, others, owner }: Candidate): { cost: string; fix: str
   const names = list([...(master ? [master] : []), ...others].map((d) => d.name));
   const foreign = [...(master ? [master] : []), ...others].filter((d) => d.foreign.length > 0);
   if (owner !== null) {
-    const fix = owner.startsWith('net_failover')
-      ? 'take the STANDBY feature from the virtio device (QEMU: failover=off; libvirt: no <teaming>), or leave the pair to the kernel'
+    const kernels = /^net_failover (.*)/.exec(owner)?.[1];
+    const fix = kernels
+      ? `set \`model: net-failover\` and \`master: ${kernels}\`, or take the STANDBY feature from the virtio device (QEMU: failover=off; libvirt: no <teaming>)`
       : `release them from ${owner} (ip link set DEV nomaster), or leave the pair to it`;
     return { cost: `${names} belong to ${owner}: vfailover does not take a device from its owner`, fix };
   }

@@ -138,6 +138,8 @@ static void start(unsigned id, char *script)
 		dup2(err[1], 2);
 		signal(SIGPIPE, SIG_DFL);
 		chdir("/root");
+		/* busybox's shell takes its own ip and the like before those of the system image. */
+		execl("/usr/bin/dash", "sh", "-c", script, NULL);
 		execl("/bin/sh", "sh", "-c", script, NULL);
 		_exit(127);
 	}

@@ -18,7 +18,8 @@ export class AgentLine {
   readonly #socket: Socket;
   readonly #jobs = new Map<number, Job>();
   #rest: Buffer = Buffer.alloc(0);
-  #next = 1;
+  /** Numbers that no earlier line to the same guest gave: what that one started may still run, after a migration. */
+  #next = 1 + Math.floor(Math.random() * 0x7fff0000);
   #gone: Error | undefined;
   #onHello: (release: string) => void = () => {};
 

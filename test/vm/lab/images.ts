@@ -31,6 +31,8 @@ import { librariesOf, runTool, tool, tools } from './tools.js';
 
 const run = promisify(execFile);
 const GUEST = join(ROOT, 'test/vm/guest');
+/** Programs of the guest that we write: test/vm/guest/NAME.c. */
+const NATIVE = ['agent', 'stream', 'ask'];
 
 /** A version of a file that nobody used for so long is removed, ms. */
 const STALE_MS = 3_600_000;
@@ -66,7 +68,7 @@ async function cachedFile(
 
 /** The first programs of a guest and its modules: unpacked by the kernel into memory. */
 export async function initramfs(kernel: Kernel): Promise<string> {
-  const sources = ['init', 'agent.c', 'stream.c'].map((f) => join(GUEST, f));
+  const sources = ['init', ...NATIVE.map((p) => `${p}.c`)].map((f) => join(GUEST, f));
   const key = [
     kernel.release,
     ...(await Promise.all(sources.map((f) => readFile(f, 'utf8')))),
@@ -78,7 +80,7 @@ export async function initramfs(kernel: Kernel): Promise<string> {
     await copyFile(await tool('busybox'), join(root, 'bin/busybox'));
     await copyFile(join(GUEST, 'init'), join(root, 'init'));
     await chmod(join(root, 'init'), 0o755);
-    for (const p of ['agent', 'stream'])
+    for (const p of NATIVE)
       await run('gcc', [
         '-static',
         '-O2',
@@ -108,7 +110,7 @@ export async function initramfs(kernel: Kernel): Promise<string> {
 
 /** Programs of the system image: those of this machine, with the libraries they need. */
 const PROGRAMS = [
-  ...['ip', 'tc', 'bridge', 'ss', 'bpftool', 'iperf3', 'bash'],
+  ...['dash', 'ip', 'tc', 'bridge', 'ss', 'bpftool', 'iperf3', 'bash'],
   ...['nsenter', 'unshare', 'setpriv', 'prlimit'],
 ];
 

@@ -1,6 +1,6 @@
 import { VfUndo } from '../../bpf/vfailover.bpf.js';
+import type { Datapath } from '../datapath/datapath.js';
 import { foreignPrograms } from '../datapath/hooks.js';
-import type { TransparentDatapath } from '../datapath/transparent.js';
 import { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
@@ -29,28 +29,39 @@ export function refuseForeign(ns: Namespace, device: Device): void {
 }
 
 /**
- * What an instance of the `transparent` model asks of the outside. The master is the standby, so joining it takes nothing; what joining
- * the primary changes is written into the pinned identity first, so that a later daemon can undo it.
+ * What an instance asks of the outside. What joining a slave changes is written into the pinned identity first, so that a later daemon
+ * can undo it.
  */
-export class TransparentOps implements FailoverOps {
+export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
-  readonly #datapath: TransparentDatapath;
+  readonly #datapath: Datapath;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
 
-  constructor(ns: Namespace, datapath: TransparentDatapath) {
+  constructor(ns: Namespace, datapath: Datapath) {
     this.#ns = ns;
     this.#datapath = datapath;
   }
 
-  preRegister(_instance: FailoverInstance, device: Device, role: Role): void {
-    if (role === 'standby' || this.#datapath.identity.primaryIfindex === device.ifindex) return;
-    refuseForeign(this.#ns, device);
+  preRegister(instance: FailoverInstance, device: Device, role: Role): void {
+    const { primaryIfindex, standbyIfindex } = this.#datapath.identity;
+    if (device.ifindex === instance.master.ifindex) return; // looked at before there was an instance
+    if (instance.traits.masterOwnsSlaves && device.master !== instance.master.ifindex)
+      throw notTaken(instance, device, role);
+    if (device.ifindex !== (role === 'primary' ? primaryIfindex : standbyIfindex))
+      refuseForeign(this.#ns, device);
   }
 
   joinSteps(instance: FailoverInstance, device: Device, role: Role): readonly JoinStep[] {
-    if (role === 'standby') return [];
+    if (device.ifindex === instance.master.ifindex) return [];
+    const attach: JoinStep = {
+      name: 'attach programs',
+      do: () => this.#datapath.attachSlave(role, device.ifindex),
+      undo: () => this.#datapath.detachSlave(role),
+    };
+    // Such a master has set the MTU and opened the slave itself.
+    if (instance.traits.masterOwnsSlaves) return [attach];
     const mtu = instance.master.mtu;
     return [
       this.#setting('no IPv6 address of its own', VfUndo.VF_UNDO_ADDR_GEN_MODE, device.ifindex, {
@@ -65,11 +76,7 @@ export class TransparentOps implements FailoverOps {
         save: (now) => ({ undoMtu: now.mtu }),
         restore: (id) => ({ mtu: id.undoMtu }),
       }),
-      {
-        name: 'attach programs',
-        do: () => this.#datapath.attachPrimary(device.ifindex),
-        undo: () => this.#datapath.detachPrimary(),
-      },
+      attach,
       this.#setting('set up', VfUndo.VF_UNDO_ADMIN_DOWN, device.ifindex, {
         change: (now) => (now.up ? undefined : { up: true }),
         save: () => ({}),
@@ -85,8 +92,8 @@ export class TransparentOps implements FailoverOps {
     ifindex: number,
     how: {
       change: (now: Device) => LinkChange | undefined;
-      save: (now: Device) => Partial<TransparentDatapath['identity']>;
-      restore: (id: TransparentDatapath['identity']) => LinkChange;
+      save: (now: Device) => Partial<Datapath['identity']>;
+      restore: (id: Datapath['identity']) => LinkChange;
     },
   ): JoinStep {
     const rtnl: Rtnl = this.#ns.rtnl;
@@ -119,7 +126,8 @@ export class TransparentOps implements FailoverOps {
   preLeave(_instance: FailoverInstance, _device: Device, role: Role, reason: LeaveReason): void {
     if (role === 'standby') return;
     this.leaving = reason;
-    this.#datapath.abandonPrimary();
+    if (reason === 'unregister') this.#datapath.unsteer();
+    else this.#datapath.abandonPrimary();
   }
 
   leave(): void {}
@@ -130,8 +138,19 @@ export class TransparentOps implements FailoverOps {
 
   nameChange(): void {}
 
-  drift(instance: FailoverInstance, device: Device, role: Role, fields: readonly DriftField[]): void {
-    if (role === 'standby' || !fields.includes('mtu')) return;
-    this.#ns.rtnl.setLink(device.ifindex, { mtu: instance.master.mtu });
+  /** The registry may not know the master's new MTU yet, where the kernel's own driver has just changed all three. */
+  drift(instance: FailoverInstance, device: Device, _role: Role, fields: readonly DriftField[]): void {
+    if (!fields.includes('mtu')) return;
+    const mtu = this.#ns.rtnl.link(instance.master.ifindex)?.mtu;
+    if (mtu !== undefined && this.#ns.rtnl.link(device.ifindex)?.mtu !== mtu)
+      this.#ns.rtnl.setLink(device.ifindex, { mtu });
   }
+}
+
+function notTaken({ master }: FailoverInstance, device: Device, role: Role): VfError {
+  return new VfError('SLAVE_NOT_TAKEN', `${device.name} is not a slave of ${master.name}`, {
+    field: role,
+    value: device.name,
+    fix: `see the kernel's log for why ${master.name} refused it: a primary has to be a PCI device with the MAC of ${master.name}`,
+  });
 }

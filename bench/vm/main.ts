@@ -1,0 +1,252 @@
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ROOT } from '../../src/paths.js';
+import { KERNELS, type KernelName } from '../../test/vm/lab/kernel.js';
+import { type PrimaryKind, Testbed } from '../../test/vm/lab/testbed.js';
+import { cpuTimes, environment, stolenSince } from '../environment.js';
+import { table, writeResults } from '../report.js';
+import { CONTENDERS, type Contender } from './contenders.js';
+import { FAULTS, type Fault, trial, untilOnPrimary } from './faults.js';
+import { MIGRATION, migrationTrial } from './migration.js';
+import { peersDocument, rowsOf } from './peers.js';
+import { TrialStore } from './store.js';
+
+const USAGE = `make bench-vm [ARGS='…']
+  --n N              trials of each fault (default 10)
+  --kernel NAME      ${Object.keys(KERNELS).join(', ')} (default 6.12)
+  --primary LIST     vmxnet3,e1000e (default both)
+  --contender TEXT   only those whose name contains it; may be repeated
+  --fault TEXT       only those whose name contains it; may be repeated
+  --fresh            forget the trials of earlier runs; without it a run goes on where the last one stopped
+  --table            measure nothing: results and docs/peers.md from the trials there are
+`;
+
+const TRIALS = join(ROOT, 'bench/results/vm-trials.jsonl');
+const RESULTS = join(ROOT, 'bench/results/vm.json');
+const DOCUMENT = join(ROOT, 'docs/peers.md');
+/** Blocks that a contender's trials are spread over, so that a slow quarter of an hour does not fall on one alone. */
+const ROUNDS = 2;
+
+interface Options {
+  n: number;
+  kernel: KernelName;
+  primaries: PrimaryKind[];
+  contenders: readonly Contender[];
+  faults: readonly Fault[];
+  migration: boolean;
+  fresh: boolean;
+  tableOnly: boolean;
+}
+
+class UsageError extends Error {}
+
+function parseOptions(argv: string[]): Options {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      n: { type: 'string', default: '10' },
+      kernel: { type: 'string', default: '6.12' },
+      primary: { type: 'string', default: 'vmxnet3,e1000e' },
+      contender: { type: 'string', multiple: true, default: [] },
+      fault: { type: 'string', multiple: true, default: [] },
+      fresh: { type: 'boolean', default: false },
+      table: { type: 'boolean', default: false },
+    },
+  });
+  const n = Number(values.n);
+  if (!Number.isInteger(n) || n < 1) throw new UsageError(`--n ${values.n}: a whole number from 1`);
+  if (!Object.hasOwn(KERNELS, values.kernel))
+    throw new UsageError(`--kernel ${values.kernel}: one of ${Object.keys(KERNELS).join(', ')}`);
+  const primaries = values.primary.split(',') as PrimaryKind[];
+  for (const p of primaries)
+    if (p !== 'vmxnet3' && p !== 'e1000e') throw new UsageError(`--primary ${p}: vmxnet3 or e1000e`);
+  const chosen = <T extends { name: string }>(what: string, all: readonly T[], words: string[]): T[] => {
+    const found = all.filter((x) => words.length === 0 || words.some((w) => x.name.includes(w)));
+    if (found.length === 0)
+      throw new UsageError(`--${what} ${words.join(' ')}: none of ${all.map((x) => x.name).join(', ')}`);
+    return found;
+  };
+  const faults = chosen('fault', [...FAULTS, MIGRATION], values.fault);
+  return {
+    n,
+    kernel: values.kernel as KernelName,
+    primaries,
+    contenders: chosen('contender', CONTENDERS, values.contender),
+    faults: faults.filter((f): f is Fault => f !== MIGRATION),
+    migration: faults.includes(MIGRATION),
+    fresh: values.fresh,
+    tableOnly: values.table,
+  };
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+class Bench {
+  readonly #o: Options;
+  readonly #store: TrialStore;
+  readonly #git: string | null;
+  readonly errors: { group: string; message: string }[] = [];
+  #bed: Testbed | undefined;
+  #stopped = false;
+
+  constructor(options: Options, store: TrialStore, git: string | null) {
+    this.#o = options;
+    this.#store = store;
+    this.#git = git;
+  }
+
+  /** Ends after the step that is under way; guests end with this process whatever happens. */
+  interrupt(): void {
+    this.#stopped = true;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  async run(): Promise<void> {
+    for (const primary of this.#o.primaries) {
+      for (let round = 1; round <= ROUNDS; round++)
+        for (const standbyFeature of [true, false])
+          for (const contender of this.#o.contenders.filter((c) => c.standbyFeature === standbyFeature)) {
+            if (this.#stopped) return;
+            await this.#block(primary, contender, Math.ceil((this.#o.n * round) / ROUNDS));
+          }
+      if (this.#o.migration) await this.#migrations(primary);
+    }
+    await this.#drop();
+  }
+
+  #have(primary: string, contender: Contender, fault: { name: string }): number {
+    const { kernel } = this.#o;
+    return this.#store.of({ kernel, primary, contender: contender.name, fault: fault.name }).length;
+  }
+
+  /** The guest as it is, if it has what is wanted; else another. */
+  async #guest(primary: PrimaryKind, standbyFeature: boolean): Promise<Testbed> {
+    const have = this.#bed?.options;
+    if (have?.primary === primary && have.standbyFeature === standbyFeature) return this.#bed!;
+    await this.#drop();
+    this.#bed = await Testbed.boot({ kernel: this.#o.kernel, primary, standbyFeature });
+    return this.#bed;
+  }
+
+  async #drop(): Promise<void> {
+    await this.#bed?.close();
+    this.#bed = undefined;
+  }
+
+  /** Trials of one contender until there are `goal` of each fault. What fails is told, and the guest is given up. */
+  async #block(primary: PrimaryKind, contender: Contender, goal: number): Promise<void> {
+    const faults = this.#o.faults.filter((f) => f.applies?.(contender) ?? true);
+    const missing = (): boolean => faults.some((f) => this.#have(primary, contender, f) < goal);
+    for (let tries = 0; missing() && tries < 2 && !this.#stopped; tries++)
+      try {
+        const bed = await this.#guest(primary, contender.standbyFeature);
+        await contender.start(bed);
+        await untilOnPrimary(bed);
+        while (missing() && !this.#stopped) await this.#cycle(bed, primary, contender, faults, goal);
+        await contender.stop(bed);
+      } catch (e) {
+        this.#failed(`${primary}, ${contender.name}`, e);
+        await this.#drop();
+      }
+  }
+
+  /** Each fault once. The faults stand in the order in which they follow each other: a failback needs an unplug before it. */
+  async #cycle(
+    bed: Testbed,
+    primary: PrimaryKind,
+    contender: Contender,
+    faults: readonly Fault[],
+    goal: number,
+  ): Promise<void> {
+    for (const fault of faults) {
+      if (this.#stopped && fault.name !== 'failback') continue;
+      const needed = this.#have(primary, contender, fault) < goal;
+      const pair = fault.name === 'unplug' || fault.name === 'failback';
+      const either = faults
+        .filter((f) => f.name === 'unplug' || f.name === 'failback')
+        .some((f) => this.#have(primary, contender, f) < goal);
+      if (!needed && !(pair && either)) continue;
+      const result = await trial(bed, contender, fault);
+      this.#keep(primary, contender.name, fault.name, result);
+    }
+  }
+
+  #keep(primary: string, contender: string, fault: string, result: Awaited<ReturnType<typeof trial>>): void {
+    const { kernel } = this.#o;
+    this.#store.add({
+      kernel,
+      primary,
+      contender,
+      fault,
+      ...result,
+      at: new Date().toISOString(),
+      git: this.#git,
+    });
+    const lost = (['out', 'in'] as const)
+      .flatMap((d) => (result[d] ? [`${d} ${result[d].lost} of ${result[d].sent}`] : []))
+      .join(', ');
+    say(`${new Date().toISOString().slice(11, 19)} ${primary}, ${contender}, ${fault}: lost ${lost}`);
+  }
+
+  async #migrations(primary: PrimaryKind): Promise<void> {
+    const { kernel, n } = this.#o;
+    await this.#drop();
+    for (const contender of this.#o.contenders.filter(
+      (c) => c.name === 'net_failover' || c.name.startsWith('vfailover'),
+    ))
+      for (let tries = 0; this.#have(primary, contender, MIGRATION) < n && tries < n + 2; tries++) {
+        if (this.#stopped) return;
+        try {
+          const result = await migrationTrial({ kernel, primary }, contender);
+          this.#keep(primary, contender.name, MIGRATION.name, result);
+        } catch (e) {
+          this.#failed(`${primary}, ${contender.name}, migration`, e);
+        }
+      }
+  }
+
+  #failed(group: string, e: unknown): void {
+    const message = e instanceof Error ? e.message : String(e);
+    this.errors.push({ group, message });
+    say(`FAILED ${group}: ${message}`);
+  }
+}
+
+async function main(argv: string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseOptions(argv);
+  } catch (e) {
+    process.stderr.write(`USAGE: ${(e as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  const store = new TrialStore(TRIALS, options.fresh);
+  const env = await environment(false);
+  const before = cpuTimes();
+  const bench = new Bench(options, store, env.git);
+  const interrupted = (signal: NodeJS.Signals): void => {
+    if (bench.stopped) process.exit(signal === 'SIGINT' ? 130 : 143);
+    say('interrupted: ends after this trial; the next run goes on from here');
+    bench.interrupt();
+  };
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
+  if (!options.tableOnly) await bench.run();
+  env.stolen_during = stolenSince(before);
+  const rows = rowsOf(store.records);
+  if (rows.length === 0) return 1;
+  say(`\n${table(rows)}\n`);
+  writeResults(RESULTS, { environment: env, errors: bench.errors, rows });
+  peersDocument(DOCUMENT, store.records, env);
+  return bench.errors.length === 0 && !bench.stopped ? 0 : 1;
+}
+
+const script = process.argv[1];
+if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url))
+  process.exitCode = await main(process.argv.slice(2));

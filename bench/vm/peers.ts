@@ -1,0 +1,120 @@
+import { writeFileSync } from 'node:fs';
+import type { Environment } from '../environment.js';
+import { type Row, withTargets } from '../report.js';
+import { median, summarize } from '../stats.js';
+import { CONTENDERS } from './contenders.js';
+import { type Cost, FAULTS, PPS } from './faults.js';
+import { MIGRATION } from './migration.js';
+import type { TrialKey, TrialRecord } from './store.js';
+
+const DIRECTIONS = ['out', 'in'] as const;
+type Direction = (typeof DIRECTIONS)[number];
+const WORDS: Record<Direction, string> = { out: 'guest → net', in: 'net → guest' };
+/** What ours aims at, frames lost at 1,000 frames per second (p50). */
+const TARGETS: Record<string, number> = { carrier: 6, unplug: 2, failback: 2, planned: 0 };
+
+interface Cell {
+  lost: number[];
+  /** Infinity: it did not recover while it was watched. */
+  outageMs: number[];
+}
+
+const keyOf = (r: TrialKey): string => [r.kernel, r.primary, r.fault, r.contender].join('\0');
+
+function cellOf(records: readonly TrialRecord[], direction: Direction): Cell | undefined {
+  const costs = records.flatMap((r): Cost[] => (r[direction] ? [r[direction]] : []));
+  if (costs.length === 0) return undefined;
+  return {
+    lost: costs.map((c) => c.lost),
+    outageMs: costs.map((c) => c.outage_ms ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+function grouped(records: readonly TrialRecord[]): Map<string, TrialRecord[]> {
+  const groups = new Map<string, TrialRecord[]>();
+  for (const r of records) groups.set(keyOf(r), [...(groups.get(keyOf(r)) ?? []), r]);
+  return groups;
+}
+
+/** The trials as rows of the form that `make bench` writes. */
+export function rowsOf(records: readonly TrialRecord[]): Row[] {
+  const rows: Row[] = [];
+  for (const group of grouped(records).values())
+    for (const direction of DIRECTIONS) {
+      const cell = cellOf(group, direction);
+      if (!cell) continue;
+      const { kernel, primary, contender, fault } = group[0]!;
+      const name = `${primary}, ${fault}, ${WORDS[direction]}: ${contender}`;
+      const parameters = { kernel, primary, contender, fault, direction, pps: PPS };
+      const lost: Row = { name: `${name}, lost`, unit: 'frames', parameters, ...summarize(cell.lost) };
+      const aim = contender.startsWith('vfailover') ? TARGETS[fault] : undefined;
+      rows.push(aim === undefined ? lost : withTargets(lost, { of: 'p50', atMost: aim }));
+      rows.push({ name: `${name}, outage`, unit: 'ms', parameters, ...summarize(cell.outageMs) });
+    }
+  return rows;
+}
+
+const shown = (x: number): string =>
+  Number.isFinite(x) ? (x >= 10 ? Math.round(x).toLocaleString('en') : String(x)) : '∞';
+
+/** `7 (5–9)`: median, and the least and the most. "never" where most trials did not recover while they were watched. */
+function text(cell: Cell | undefined): string {
+  if (!cell) return '–';
+  const s = summarize(cell.lost);
+  const spread = s.min === s.max ? '' : ` (${shown(s.min)}–${shown(s.max)})`;
+  return Number.isFinite(median(cell.outageMs)) ? `${shown(s.p50)}${spread}` : `never: ${shown(s.p50)}`;
+}
+
+function tableOf(kernel: string, primary: string, groups: Map<string, TrialRecord[]>): string {
+  const contenders = CONTENDERS.filter((c) =>
+    [...groups.values()].some(
+      ([r]) => r!.primary === primary && r!.kernel === kernel && r!.contender === c.name,
+    ),
+  );
+  const lines = [
+    ['fault', 'direction', ...contenders.map((c) => c.name)],
+    ['---', '---', ...contenders.map(() => '---:')],
+  ];
+  for (const { name: fault } of [...FAULTS, MIGRATION])
+    for (const direction of DIRECTIONS) {
+      const cells = contenders.map((c) =>
+        cellOf(groups.get(keyOf({ kernel, primary, fault, contender: c.name })) ?? [], direction),
+      );
+      if (cells.some((c) => c)) lines.push([fault, WORDS[direction], ...cells.map(text)]);
+    }
+  return lines.map((l) => `| ${l.join(' | ')} |`).join('\n');
+}
+
+/** Pauses of the machine itself in the migrations, which no failover can be blamed for. */
+function pauses(records: readonly TrialRecord[]): string {
+  const ms = records.flatMap((r) => (r.pause_ms === undefined ? [] : [r.pause_ms]));
+  if (ms.length === 0) return '';
+  const s = summarize(ms);
+  return `The machine itself stood still for ${shown(s.p50)} ms (${shown(s.min)}–${shown(s.max)}) of each migration.\n`;
+}
+
+/** docs/peers.md: every trial there is, losses of ours like anyone's. */
+export function peersDocument(file: string, records: readonly TrialRecord[], env: Environment): void {
+  const groups = grouped(records);
+  const kinds = [...new Set(records.map((r) => `${r.kernel}\0${r.primary}`))].map(
+    (k) => k.split('\0') as [string, string],
+  );
+  const counts = [...groups.values()].map((g) => g.length);
+  const of = new Set(records.map((r) => r.git));
+  const parts = [
+    '# Peers in the same guest',
+    '',
+    `Frames lost, median of ${Math.min(...counts)} to ${Math.max(...counts)} trials (least–most), of numbered streams of ${PPS.toLocaleString('en')} frames per second each way: a lost frame`,
+    'is a millisecond of outage. "never": the path did not recover in the 0.9 s that it was watched; the figure is what was lost then.',
+    '"–": cannot be done, or was not measured. Made by `make bench-vm`, which goes on where it was interrupted; every trial is in',
+    '`bench/results/vm-trials.jsonl`, medians and outages in `bench/results/vm.json`. Method: `bench/vm/faults.ts`; how each contender is set',
+    'up: `bench/vm/contenders.ts`.',
+    '',
+    `Guests under QEMU 10 in software emulation, 2 CPUs, on Linux ${env.kernel}, ${env.cpus} CPUs; ${[...of].filter(Boolean).join(', ')}. Emulation is 10 to 30 times slower than`,
+    'a machine and uneven: compare within a row only.',
+  ];
+  for (const [kernel, primary] of kinds)
+    parts.push('', `## ${primary} as primary, Linux ${kernel}`, '', tableOf(kernel, primary, groups));
+  parts.push('', pauses(records));
+  writeFileSync(file, `${parts.join('\n').trimEnd()}\n`);
+}

@@ -1,0 +1,256 @@
+import { rmSync } from 'node:fs';
+import { type Vfailover, VfUndo } from '../../bpf/vfailover.bpf.js';
+import { VfError } from '../errors.js';
+import { type Part, type Path, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
+import { MODELS } from '../failover/model.js';
+import type { PathCounters } from './counters.js';
+import { type AttachKind, type Hook, HookSet } from './hooks.js';
+import type { Identity } from './identity.js';
+import { LAYOUTS, type SteeredModel } from './layouts.js';
+import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
+import { LINE, LINE_WORDS } from './offsets.js';
+import type { PinStore } from './store.js';
+
+export interface DatapathOptions {
+  store: PinStore;
+  /** Ring buffer, and so decision worker, that a slot's programs report to. */
+  shardOf: (slot: number) => number;
+  name: string;
+  model: SteeredModel;
+  /** Inode of the namespace that the devices live in. */
+  netns: number;
+  masterIfindex: number;
+  mac: string;
+  attach: AttachKind;
+  /** The path that carries traffic now; a new instance begins there, so that attaching moves nothing. */
+  active: Path;
+  /** Tells whether that device still is there and still is this instance's. Asked when an earlier daemon's slot is adopted. */
+  slaveAlive: (ifindex: number) => boolean;
+  /** Runs a function in the instance's namespace: programs are attached by ifindex, which counts there. */
+  enter: <T>(fn: () => T) => T;
+}
+
+const CLSACT_UNDO: Readonly<Record<Part, VfUndo>> = {
+  master: VfUndo.VF_UNDO_CLSACT_MASTER,
+  primary: VfUndo.VF_UNDO_CLSACT_PRIMARY,
+  standby: VfUndo.VF_UNDO_CLSACT_STANDBY,
+};
+const IFINDEX = { primary: LINE.primary_ifindex, standby: LINE.standby_ifindex };
+const REMEMBERED = { primary: 'primaryIfindex', standby: 'standbyIfindex' } as const;
+
+/**
+ * The datapath of one instance: a slot of the store, the programs, and their places on master and slaves (`LAYOUTS`).
+ *
+ * Without programs traffic flows over virtio (transparent) or as the kernel's own driver has it (net-failover): every step here can
+ * stop half-way and leave a machine that works.
+ */
+export class Datapath {
+  readonly slot: number;
+  /** True if a slot of this name was there: an earlier daemon's. */
+  readonly adopted: boolean;
+  readonly #o: DatapathOptions;
+  readonly #hooks: HookSet;
+  readonly #object: Vfailover;
+  readonly #base: number;
+  #steering = true;
+
+  constructor(options: DatapathOptions, slot: number, adopted: boolean) {
+    this.#o = options;
+    this.slot = slot;
+    this.adopted = adopted;
+    this.#base = lineBase(slot);
+    const { store, model } = options;
+    if (!adopted) this.#begin();
+    this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
+    try {
+      this.#object = store.load(slot, options.shardOf(slot), model);
+      this.#attach('master', options.masterIfindex);
+      for (const role of ROLES) {
+        const ifindex = this.identity[REMEMBERED[role]];
+        if (ifindex === 0 || ifindex === options.masterIfindex) continue;
+        if (options.slaveAlive(ifindex)) this.#attach(role, ifindex);
+        else this.detachSlave(role);
+      }
+    } catch (e) {
+      if (!adopted) this.remove();
+      throw e;
+    }
+  }
+
+  /** Fills the slot's line and identity. */
+  #begin(): void {
+    const { store, name, model, netns, masterIfindex, mac, attach, active } = this.#o;
+    const standbyIfindex = MODELS[model].standbyIsMaster ? masterIfindex : 0;
+    store.counters.clear(this.slot);
+    store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
+    for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
+    store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
+    store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
+    store.identities.write(this.slot, {
+      name,
+      model,
+      netns,
+      masterIfindex,
+      primaryIfindex: 0,
+      standbyIfindex,
+      mac,
+      undo: 0,
+      undoMtu: 0,
+      undoAddrGenMode: 0,
+      attach,
+      override: 0,
+      switches: 0,
+      seenWord: active,
+    });
+  }
+
+  get identity(): Identity {
+    return this.#o.store.identities.read(this.slot)!;
+  }
+
+  /** Changes what is kept about the slot. */
+  remember(change: Partial<Identity>): void {
+    this.#o.store.identities.write(this.slot, { ...this.identity, ...change });
+  }
+
+  get primaryIfindex(): number {
+    return this.#o.store.lines[this.#base + LINE.primary_ifindex]!;
+  }
+
+  #attach(on: Part, ifindex: number): void {
+    this.#o.enter(() => {
+      for (const hook of this.#hooksOn(on)) {
+        const made = this.#hooks.attach(hook, this.#object.programs[hook.program], ifindex);
+        if (made) this.remember({ undo: this.identity.undo | CLSACT_UNDO[on] });
+      }
+    });
+  }
+
+  #detach(on: Part, ifindex: number): void {
+    this.#o.enter(() => {
+      for (const hook of this.#hooksOn(on)) this.#hooks.detach(hook, ifindex);
+      const { undo } = this.identity;
+      if (undo & CLSACT_UNDO[on]) {
+        this.#hooks.removeClsact(ifindex);
+        this.remember({ undo: undo & ~CLSACT_UNDO[on] });
+      }
+    });
+  }
+
+  #hooksOn(on: Part): Hook[] {
+    return LAYOUTS[this.#o.model].hooks.filter((h) => h.on === on);
+  }
+
+  /** Puts the programs on a slave, then lets frames go there. Over the primary they go only after a flip. */
+  attachSlave(role: Role, ifindex: number): void {
+    this.remember({ [REMEMBERED[role]]: ifindex });
+    this.#attach(role, ifindex);
+    Atomics.store(this.#o.store.lines, this.#base + IFINDEX[role], ifindex);
+  }
+
+  /** Moves traffic to the standby: the primary is about to leave, or gone. */
+  abandonPrimary(): void {
+    const { lines } = this.#o.store;
+    // From here on the programs send nothing there, whatever the word says or a worker makes it say.
+    Atomics.store(lines, this.#base + LINE.primary_ifindex, 0);
+    arm(lines, this.#base, 0);
+    this.#flipTo(STANDBY);
+  }
+
+  /** Lets frames go as they would without us, while the other programs still are there. The first step of taking an instance apart. */
+  unsteer(): void {
+    const { rest } = LAYOUTS[this.#o.model];
+    this.#steering = false;
+    this.#o.enter(() => {
+      for (const hook of this.#hooksOn('master').filter((h) => h.direction === 'egress'))
+        this.#hooks.detach(hook, this.#o.masterIfindex);
+    });
+    arm(this.#o.store.lines, this.#base, 0);
+    // The word still says whose multicast is accepted.
+    this.#flipTo(rest);
+  }
+
+  #flipTo(path: Path): void {
+    const { lines } = this.#o.store;
+    for (;;) {
+      const word = readWord(lines, this.#base);
+      if (pathOf(word) === path || flip(lines, this.#base, word, path)) return;
+    }
+  }
+
+  /** Takes the programs off a slave, after nothing is sent there any more. Also when its device is gone. */
+  detachSlave(role: Role): void {
+    if (role === 'primary' && this.#steering) this.abandonPrimary();
+    if (role === 'standby') Atomics.store(this.#o.store.lines, this.#base + LINE.standby_ifindex, 0);
+    const ifindex = this.identity[REMEMBERED[role]];
+    if (ifindex !== 0) this.#detach(role, ifindex);
+    this.remember({ [REMEMBERED[role]]: 0 });
+  }
+
+  get active(): 'primary' | 'standby' {
+    return pathOf(readWord(this.#o.store.lines, this.#base)) === PRIMARY ? 'primary' : 'standby';
+  }
+
+  get epoch(): number {
+    return epochOf(readWord(this.#o.store.lines, this.#base));
+  }
+
+  /** ARM_* bits in force. */
+  get armed(): number {
+    return this.#o.store.lines[this.#base + LINE.armed]!;
+  }
+
+  counters(path: 0 | 1): PathCounters {
+    return this.#o.store.counters.read(this.slot, path);
+  }
+
+  /** Takes every program off and frees the slot. */
+  remove(): void {
+    this.unsteer();
+    for (const role of ROLES) this.detachSlave(role);
+    this.#detach('master', this.#o.masterIfindex);
+    this.#hooks.removeFolder();
+    this.#o.store.identities.clear(this.slot);
+    this.#object?.close();
+  }
+
+  /** Lets go of the descriptors; programs, links and maps stay in the kernel: the next daemon adopts them. */
+  release(): void {
+    this.#object.close();
+  }
+}
+
+/**
+ * Takes the slot that already has this name, or a free one.
+ * @throws VfError INSTANCE_EXISTS if that slot works with another model; INSTANCE_LIMIT.
+ */
+export function openDatapath(options: DatapathOptions): Datapath {
+  const { store } = options;
+  for (const { slot, name } of store.occupied()) {
+    if (name !== options.name) continue;
+    const id = store.identities.read(slot)!;
+    if (id.masterIfindex === options.masterIfindex && id.netns === options.netns) {
+      if (id.model !== options.model) throw otherModel(options, id.model);
+      return new Datapath(options, slot, true);
+    }
+    // The master was made anew while no daemon ran: its programs went with it, the pins are of no use.
+    rmSync(store.instanceFolder(name), { recursive: true, force: true });
+    store.identities.clear(slot);
+  }
+  const slot = store.identities.free();
+  if (slot === undefined)
+    throw new VfError('INSTANCE_LIMIT', `all ${store.capacity} slots are taken`, {
+      field: 'capacity',
+      value: store.capacity,
+      fix: 'detach an instance, or stop the daemon, detach all, and start it with a larger capacity',
+    });
+  return new Datapath(options, slot, false);
+}
+
+function otherModel({ name, model }: DatapathOptions, pinned: SteeredModel): VfError {
+  return new VfError('INSTANCE_EXISTS', `${name} is pinned with the model ${pinned}`, {
+    field: 'model',
+    value: model,
+    fix: `set model to ${pinned} again and \`vfailover detach ${name}\`, then change it`,
+  });
+}

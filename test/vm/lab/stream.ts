@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicNs } from 'bpf-loader-ts/sys';
+import type { Guest } from './guest.js';
+import { STATION_ADDRESS, type Wire } from './wire.js';
+import { STREAM_PORT, WIRE } from './wire-thread.js';
+
+/** Frames in a row that did not arrive. */
+export interface Gap {
+  /** Number of the first one lost. */
+  from: number;
+  frames: number;
+  /** Between the sending of the last frame before and the first one after that arrived, ms. Infinity: none arrived any more. */
+  ms: number;
+}
+
+/** The frames change from one path to another. */
+export interface Move {
+  /** Number of the first frame on the new path. */
+  at: number;
+  from: string;
+  to: string;
+}
+
+/** What became of one direction of a stream. */
+export interface DirectionReport {
+  sent: number;
+  lost: number;
+  duplicated: number;
+  /** Frames that came after one with a higher number. */
+  reordered: number;
+  gaps: Gap[];
+  /** The longest gap, ms; 0 if none was lost. */
+  outageMs: number;
+  moves: Move[];
+  /** Frames whose sender's kernel refused them: also lost. */
+  refused: number;
+}
+
+export interface StreamReport {
+  /** Guest to network. */
+  out: DirectionReport;
+  /** Network to guest. */
+  in: DirectionReport;
+}
+
+export interface StreamOptions {
+  /** Frames per second each way. Default 1,000. */
+  pps?: number;
+  /** `in`: the guest only receives; `out`: it only sends. */
+  directions?: 'both' | 'in' | 'out';
+}
+
+/** Frames that are under way when a stream ends have so long to arrive, ms. */
+const TAIL_MS = 300;
+const START_MS = 10_000;
+const FILE = '/run/stream';
+/** As /proc/net/udp has it. */
+const hexPort = STREAM_PORT.toString(16).toUpperCase();
+let streams = Math.floor(Math.random() * 0x7fff) << 8;
+
+/** Numbered frames between the guest and the station of its wire, both ways at an intended rate. */
+export class Stream {
+  readonly #wire: Wire;
+
+  private constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  /** Starts and waits until frames arrive. */
+  static async start(guest: Guest, wire: Wire, options: StreamOptions = {}): Promise<Stream> {
+    const { pps = 1000, directions = 'both' } = options;
+    const id = ++streams;
+    // The station listens before the guest sends, and sends when the guest listens.
+    wire.control[WIRE.interval_ns] = 0;
+    await wire.begin(id);
+    const sends = directions === 'in' ? 0 : pps;
+    await guest.run(`rm -f ${FILE}`);
+    const sender = await guest.spawn(
+      `echo $$ >${FILE}.pid; exec stream ${STATION_ADDRESS} ${STREAM_PORT} ${id} ${sends} ${FILE}`,
+    );
+    await guest.run(
+      `for i in $(seq 100); do grep -q ':${hexPort} ' /proc/net/udp && exit; sleep 0.05; done; exit 1`,
+    );
+    wire.control[WIRE.interval_ns] = directions === 'out' ? 0 : Math.round(1e9 / pps);
+    wire.wake();
+    const stream = new Stream(wire);
+    const until = performance.now() + START_MS;
+    while (sends > 0 && wire.control[WIRE.received]! < 5) {
+      if (performance.now() > until) {
+        await sender.kill('KILL');
+        throw guest.failure('no frame of the stream reaches the network');
+      }
+      await sleep(5);
+    }
+    return stream;
+  }
+
+  /** Frames so far: sent to the guest, and arrived from it. */
+  get progress(): { sent: number; received: number } {
+    return { sent: this.#wire.control[WIRE.sent]!, received: this.#wire.control[WIRE.received]! };
+  }
+
+  /** Number of the next frame to the guest. */
+  get next(): number {
+    return this.#wire.control[WIRE.sent]!;
+  }
+
+  /** CLOCK_MONOTONIC of this host, which the report's times are of. */
+  static now(): number {
+    return monotonicNs();
+  }
+
+  /** Ends it and judges. `guest`: where it runs now, after a migration. */
+  async stop(guest: Guest): Promise<StreamReport> {
+    const { control } = this.#wire;
+    control[WIRE.interval_ns] = 0;
+    const sent = Atomics.load(control, WIRE.sent);
+    this.#wire.wake();
+    await sleep(TAIL_MS);
+    await guest.run(
+      `kill $(cat ${FILE}.pid); for i in $(seq 200); do [ -e ${FILE} ] && exit; sleep 0.05; done; exit 1`,
+    );
+    const told = parse(await guest.readFile(FILE));
+    await sleep(TAIL_MS);
+    const cameAt = this.#wire.cameAt.slice(0, told.sentAt.length);
+    const result: StreamReport = {
+      out: {
+        ...this.#judge(told.sentAt, cameAt, this.#wire.cameBy),
+        duplicated: control[WIRE.duplicated]!,
+        reordered: control[WIRE.reordered]!,
+        refused: told.refused,
+      },
+      in: {
+        ...this.#judge(this.#wire.sentAt.slice(0, sent), told.cameAt, this.#wire.sentBy),
+        duplicated: told.duplicated,
+        reordered: told.reordered,
+        refused: 0,
+      },
+    };
+    await this.#wire.begin(0);
+    return result;
+  }
+
+  #judge(
+    sentAt: Float64Array,
+    cameAt: Float64Array,
+    paths: Uint8Array,
+  ): Pick<DirectionReport, 'sent' | 'lost' | 'gaps' | 'outageMs' | 'moves'> {
+    const gaps = gapsOf(sentAt, cameAt);
+    const names = (bits: number): string => this.#wire.portsOf(bits).join('+');
+    const moves: Move[] = [];
+    let path = 0;
+    for (let i = 0; i < sentAt.length; i++) {
+      const bits = paths[i]!;
+      if (bits === 0 || bits === path) continue;
+      if (path !== 0) moves.push({ at: i, from: names(path), to: names(bits) });
+      path = bits;
+    }
+    return {
+      sent: sentAt.length,
+      lost: gaps.reduce((n, g) => n + g.frames, 0),
+      gaps,
+      outageMs: gaps.reduce((worst, g) => Math.max(worst, g.ms), 0),
+      moves,
+    };
+  }
+}
+
+/** Runs of frames that never came. */
+export function gapsOf(sentAt: Float64Array, cameAt: ArrayLike<number>): Gap[] {
+  const gaps: Gap[] = [];
+  for (let i = 0; i < sentAt.length; i++) {
+    if (cameAt[i]) continue;
+    const from = i;
+    while (i < sentAt.length && !cameAt[i]) i++;
+    const before = sentAt[Math.max(0, from - 1)]!;
+    const ms = i < sentAt.length ? (sentAt[i]! - before) / 1e6 : Number.POSITIVE_INFINITY;
+    gaps.push({ from, frames: i - from, ms });
+  }
+  return gaps;
+}
+
+/** The file of test/vm/guest/stream.c. */
+function parse(file: Buffer): {
+  duplicated: number;
+  reordered: number;
+  refused: number;
+  sentAt: Float64Array;
+  cameAt: Float64Array;
+} {
+  const word = (i: number): number => file.readUInt32LE(4 * i);
+  const times = (at: number, n: number): Float64Array =>
+    Float64Array.from({ length: n }, (_, i) => Number(file.readBigUInt64LE(at + 8 * i)));
+  const sent = word(0);
+  return {
+    duplicated: word(2),
+    reordered: word(3),
+    refused: word(4),
+    sentAt: times(24, sent),
+    cameAt: times(24 + 8 * sent, word(5)),
+  };
+}

@@ -1,0 +1,195 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Guest } from './guest.js';
+import type { KernelName } from './kernel.js';
+import type { Nic } from './qemu.js';
+import { GUEST_MAC, GUEST_PREFIX, STATION_ADDRESS, STATION_MAC, Wire } from './wire.js';
+
+/** Emulated cards that play the VF: vmxnet3 has link at once, e1000e takes two to three seconds. */
+export type PrimaryKind = 'vmxnet3' | 'e1000e' | 'igbvf';
+
+export interface TestbedOptions {
+  kernel?: KernelName;
+  primary?: PrimaryKind;
+  /** The virtio device offers STANDBY: the guest's kernel makes a net_failover master of the two. */
+  standbyFeature?: boolean;
+  memoryMb?: number;
+  /** The wire has ports for a second QEMU, to which `migrate` moves the guest: `standby-2` and `primary-2`. */
+  migratable?: boolean;
+}
+
+/** Names of the guest's devices at the moment. */
+export interface Devices {
+  /** Where the address is: the virtio device, or the kernel's failover master. */
+  master: string;
+  standby: string;
+  /** Undefined while it is unplugged. */
+  primary: string | undefined;
+}
+
+/** Modules are loaded with these: e1000e tells nothing of a lost link for a second with its default. */
+const PARAMETERS: Record<PrimaryKind, string> = { vmxnet3: '', e1000e: 'IntMode=1', igbvf: '' };
+const SETTLE_MS = 20_000;
+
+/** NICs of a guest with a standby at one port of the wire and a primary at another. The card of an igbvf is an igb, its PF. */
+export function nicsOf(wire: Wire, o: TestbedOptions, ports: [standby: string, primary: string]): Nic[] {
+  const kind = o.primary ?? 'vmxnet3';
+  const pair = o.standbyFeature && kind !== 'igbvf';
+  return [
+    {
+      id: 'standby',
+      driver: 'virtio-net-pci',
+      mac: GUEST_MAC,
+      netdev: wire.port(ports[0]).netdev,
+      ...(o.standbyFeature && { properties: { failover: true } }),
+    },
+    {
+      id: 'primary',
+      driver: kind === 'igbvf' ? 'igb' : kind,
+      mac: kind === 'igbvf' ? '52:54:00:76:66:0f' : GUEST_MAC,
+      netdev: wire.port(ports[1]).netdev,
+      ...(pair && { properties: { failover_pair_id: 'standby' } }),
+    },
+  ];
+}
+
+/** A guest with a virtio standby and a primary of the same MAC, each at a port of a wire: `standby` and `primary`. */
+export class Testbed {
+  /** Where it runs now: another after a migration. */
+  guest: Guest;
+  readonly wire: Wire;
+  readonly options: TestbedOptions;
+
+  private constructor(guest: Guest, wire: Wire, options: TestbedOptions) {
+    this.guest = guest;
+    this.wire = wire;
+    this.options = options;
+  }
+
+  static async boot(options: TestbedOptions = {}): Promise<Testbed> {
+    const wire = new Wire('standby', 'primary', ...(options.migratable ? ['standby-2', 'primary-2'] : []));
+    try {
+      const guest = await Guest.boot({
+        kernel: options.kernel ?? '6.12',
+        memoryMb: options.memoryMb ?? 256,
+        nics: nicsOf(wire, options, ['standby', 'primary']),
+      });
+      const bed = new Testbed(guest, wire, options);
+      try {
+        await bed.#drivers();
+      } catch (e) {
+        await guest.stop();
+        throw e;
+      }
+      return bed;
+    } catch (e) {
+      await wire.close();
+      throw e;
+    }
+  }
+
+  get kind(): PrimaryKind {
+    return this.options.primary ?? 'vmxnet3';
+  }
+
+  async #drivers(): Promise<void> {
+    const { guest, kind } = this;
+    await guest.run('modprobe -a virtio_net sch_ingress cls_bpf act_bpf');
+    if (kind === 'igbvf') {
+      await guest.run('modprobe igb');
+      await this.makeVf();
+    } else {
+      await guest.run(`modprobe ${kind} ${PARAMETERS[kind]}`);
+    }
+    await this.until('both devices', async () => {
+      const d = await this.devices().catch(() => undefined);
+      return d?.primary !== undefined && (!this.options.standbyFeature || d.master !== d.standby);
+    });
+    const { master } = await this.devices();
+    await guest.run(
+      `ip addr add ${GUEST_PREFIX} dev ${master}; ip link set ${master} up; ip neigh replace ${STATION_ADDRESS} lladdr ${STATION_MAC} dev ${master}`,
+    );
+  }
+
+  /** The PF goes into a namespace of its own (it would answer for the VF), and gets a VF with the standby's MAC. */
+  async makeVf(): Promise<void> {
+    await this.guest.run(`
+      pf=$(basename $(ls -d /sys/bus/pci/drivers/igb/0*/net/* | head -n 1))
+      dev=$(readlink -f /sys/class/net/$pf/device)
+      [ -e /run/pf ] || { unshare -n sleep 1000000 & echo $! >/run/pf; sleep 0.3; }
+      ip link set $pf up
+      echo 1 >$dev/sriov_numvfs
+      ip link set $pf vf 0 mac ${GUEST_MAC} trust on
+      ip link set $pf netns $(cat /run/pf)
+      nsenter -t $(cat /run/pf) -n ip link set $pf up
+      modprobe igbvf
+      vf=$(basename $(readlink -f $dev/virtfn0))
+      [ -e /sys/bus/pci/drivers/igbvf/$vf ] || echo $vf >/sys/bus/pci/drivers/igbvf/bind`);
+  }
+
+  /** The guest's devices by driver and MAC. */
+  async devices(): Promise<Devices> {
+    const text = await this.guest.run(`
+      for d in /sys/class/net/*; do
+        n=\${d##*/}; [ "$(cat $d/address)" = ${GUEST_MAC} ] || continue
+        drv=$(readlink $d/device/driver); up=$(readlink $d/master)
+        echo "$n \${drv##*/}- \${up##*/}-"
+      done`);
+    const rows = text
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/-? |-$/) as [string, string, string]);
+    // The kernel's failover master has the virtio device's driver behind it too; its slaves name it.
+    const masters = new Set(rows.map(([, , upper]) => upper));
+    const standby = rows.find(([name, driver]) => driver === 'virtio_net' && !masters.has(name));
+    if (!standby) throw this.guest.failure(`the guest has no virtio device with ${GUEST_MAC}: ${text}`);
+    const primary = rows.find(([, driver]) => driver === this.kind);
+    return { master: standby[2] || standby[0], standby: standby[0], primary: primary?.[0] };
+  }
+
+  /** Waits for something of the guest. */
+  async until(what: string, holds: () => Promise<boolean>, ms = SETTLE_MS): Promise<void> {
+    const end = performance.now() + ms;
+    while (!(await holds())) {
+      if (performance.now() > end) throw this.guest.failure(`${what}: not within ${ms} ms`);
+      await sleep(50);
+    }
+  }
+
+  /**
+   * Moves the guest to another QEMU, without its primary, which is another one there. Where the guest has the kernel's failover,
+   * QEMU unplugs and plugs by itself; else we do. Returns how long the machine stood still, ms.
+   */
+  async migrate(timeoutMs = 60_000): Promise<{ pauseMs: number }> {
+    const source = this.guest;
+    const byQemu = this.options.standbyFeature === true;
+    const nics = nicsOf(this.wire, this.options, ['standby-2', 'primary-2']);
+    if (!byQemu) nics[1]!.plugged = false;
+    const target = await Guest.incoming({ ...source.options, nics });
+    try {
+      const uri = `unix:${join(target.folder, 'migration')}`;
+      await target.qmp.command('migrate-incoming', { uri });
+      if (!byQemu) await source.unplug('primary');
+      await source.qmp.command('migrate', { uri });
+      const { downtime } = await source.untilMigrated(timeoutMs);
+      await target.untilRunning();
+      this.guest = target;
+      await source.stop();
+      if (!byQemu) await target.plug('primary');
+      await target.untilAnswers();
+      return { pauseMs: Number(downtime) };
+    } catch (e) {
+      await target.stop();
+      throw e;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.guest.stop();
+    await this.wire.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
