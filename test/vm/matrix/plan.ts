@@ -31,6 +31,10 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'opening > mutated and truncated files give an error and never a crash':
       'hundreds of files are minutes under emulation; asks no kernel',
   },
+  'packages/bpf-loader-ts/test/ringbuf-wait.test.ts': {
+    'wait() > gets every record to a blocked worker soon, and a wake-up ends it':
+      'judges microseconds by the clock',
+  },
   'packages/bpf-loader-ts/test/readme.test.ts': 'reads documents',
   'test/netns/daemon.test.ts': {
     'each waiting mode decides': USER_SPACE,

@@ -3,7 +3,7 @@ import { native } from '../binding.js';
 import { AttachType } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { haveLink } from '../probe/attach.js';
-import { orUnsupported, type Probe, probe } from '../probe/probe.js';
+import { errno, orUnsupported, type Probe, probe } from '../probe/probe.js';
 import type { Program } from '../program/program.js';
 import { wrap } from '../wrap.js';
 import { Link } from './link.js';
@@ -59,12 +59,16 @@ function withCgroup<T>(doing: string, cgroup: string | number, use: (fd: number)
   }
 }
 
-const list = (fd: number, type: number): { revision: number; entries: { progId: number }[] } =>
-  native.progQuery(fd, type, false);
-
-/** Kernels that order programs of a cgroup count the changes of their list. */
+/** Kernels that order programs of a cgroup count the changes of their list; those before 6.6 know no such question. */
 const havePlaces = (fd: number, type: number): Probe =>
-  probe('a place among the programs of a cgroup', '6.17', () => list(fd, type).revision > 0);
+  probe('a place among the programs of a cgroup', '6.17', () => {
+    try {
+      return (native.progQuery(fd, type, true) as { revision: number }).revision > 0;
+    } catch (e) {
+      if (['EINVAL', 'E2BIG'].includes(errno(e) ?? '')) return false;
+      throw e;
+    }
+  });
 
 /**
  * Attaches to a cgroup, by its folder or a descriptor of that, for it and all below it (Linux 5.7): `cgroup_inet_egress`, `cgroup_device` …
@@ -81,11 +85,13 @@ export function attachCgroup(
   const to = `${attachType} of cgroup ${cgroup}`;
   const placed = flags !== 0 || expectedRevision !== 0;
   return withCgroup(`attach ${program.info.name} to ${to}`, cgroup, (fd) => {
-    const have = (): Probe => {
-      const links = haveLink('cgroup');
-      return placed && links.answer === 'supported' ? havePlaces(fd, type) : links;
-    };
-    return Link.attach({ program, to, takes: PROGRAMS, have }, () =>
+    // Asked before: an older kernel takes a revision for nothing, and attaches.
+    if (placed && haveLink('cgroup').answer === 'supported') {
+      const { answer, detail } = havePlaces(fd, type);
+      if (answer === 'unsupported')
+        throw new BpfError('BPF_UNSUPPORTED', `attach ${program.info.name} to ${to}: ${detail}`);
+    }
+    return Link.attach({ program, to, takes: PROGRAMS, have: () => haveLink('cgroup') }, () =>
       native.linkCreate(program.fd, fd, type, flags, relative, expectedRevision),
     );
   });
@@ -97,7 +103,8 @@ export function queryCgroup(cgroup: string | number, attachType: CgroupAttachTyp
   const doing = `query of ${attachType} of cgroup ${cgroup}`;
   return withCgroup(doing, cgroup, (fd) => {
     try {
-      return wrap('BPF_ATTACH', doing, () => list(fd, type)).entries.map((e) => e.progId);
+      const list = wrap('BPF_ATTACH', doing, () => native.progQuery(fd, type, false));
+      return (list as { entries: { progId: number }[] }).entries.map((e) => e.progId);
     } catch (e) {
       throw orUnsupported(e, doing, () => haveLink('cgroup'));
     }
