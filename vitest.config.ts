@@ -36,6 +36,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          pool: 'forks',
+          // One guest at a time has the machine.
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'release',
           include: ['packages/bpf-loader-ts/test/release/*.test.ts'],
           pool: 'forks',
@@ -43,7 +56,7 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],
