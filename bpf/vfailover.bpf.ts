@@ -276,8 +276,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '468e45ecd81da2f016e9113172f35051e7746231d9fb8fdeb4544e2c828ad1c1',
-  layout: '9f6133b425b2d04b35395214b7a3c3c83e0745546bf4e5ad6c5ff0083133b4be',
+  sha256: '151432f18b1f43d7d0782571a191cb790e27aff50bdc9728f64dd1db0895ade1',
+  layout: 'a18221021d85cee314557ca57c24cf59966ad420a60b2a709aa612840f00905c',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
