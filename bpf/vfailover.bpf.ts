@@ -276,7 +276,7 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '468e45ecd81da2f016e9113172f35051e7746231d9fb8fdeb4544e2c828ad1c1',
+  sha256: '53cbfd3b6be9a6941ebfadadf2edc9cae9dc50035f403d5d9499b7f123fee137',
   layout: '9f6133b425b2d04b35395214b7a3c3c83e0745546bf4e5ad6c5ff0083133b4be',
   license: 'GPL',
   programs: {
