@@ -30,7 +30,9 @@ export class Qmp {
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
   #next = 1;
-  #rest = '';
+  /** Pieces of a line whose end has not come, and their length. */
+  #parts: string[] = [];
+  #waiting = 0;
   #closed: VfError | undefined;
   #greeted: (() => void) | undefined;
   /** Settles when the connection is gone. */
@@ -178,15 +180,19 @@ export class Qmp {
   }
 
   #take(chunk: string): void {
-    this.#rest += chunk;
     let at = 0;
-    for (let end = this.#rest.indexOf('\n'); end >= 0; end = this.#rest.indexOf('\n', at)) {
-      const line = this.#rest.slice(at, end).trim();
+    // Only what is new is searched: a long line comes in thousands of pieces.
+    for (let end = chunk.indexOf('\n'); end >= 0; end = chunk.indexOf('\n', at)) {
+      const line = (this.#parts.join('') + chunk.slice(at, end)).trim();
+      this.#parts = [];
+      this.#waiting = 0;
       at = end + 1;
       if (line !== '') this.#line(line);
     }
-    this.#rest = this.#rest.slice(at);
-    if (this.#rest.length > LINE_MAX) this.#broken(`sent a line of more than ${LINE_MAX} bytes`);
+    if (at === chunk.length) return;
+    this.#parts.push(chunk.slice(at));
+    this.#waiting += chunk.length - at;
+    if (this.#waiting > LINE_MAX) this.#broken(`sent a line of more than ${LINE_MAX} bytes`);
   }
 
   #line(line: string): void {
