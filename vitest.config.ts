@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, the loader as it is shipped. */
+/** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, the loader as it is shipped, guests. */
 export default defineConfig({
   test: {
     reporters: ['default', './test/helpers/summary.ts'],
@@ -31,6 +31,19 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          pool: 'forks',
+          // One emulated machine at a time is what a small host carries.
+          maxWorkers: 1,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 4 },
         },
       },
       {
