@@ -45,7 +45,12 @@ static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 wo
 		return 1;
 	if (n > sizeof(w))
 		n = sizeof(w);
-	if (n < ETH_HLEN || bpf_skb_load_bytes(skb, 0, w, n))
+	if (n < ETH_HLEN)
+		return 0;
+	/* No change: the verifier of 6.1 loses the bounds above where the compiler compares one register and uses another. */
+	asm volatile("" : "+r"(n));
+	n = ((n - 1) & (sizeof(w) - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, 0, w, n))
 		return 0;
 #pragma unroll
 	for (i = 0; i < 16; i++)

@@ -276,7 +276,7 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '151432f18b1f43d7d0782571a191cb790e27aff50bdc9728f64dd1db0895ade1',
+  sha256: '58df3a853c3a1c91cad1167d2a4c2897cc8006816ed4ebde92e654974bebdb58',
   layout: 'a18221021d85cee314557ca57c24cf59966ad420a60b2a709aa612840f00905c',
   license: 'GPL',
   programs: {
