@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # libbpf-dev is for programs alone (bpf/bpf_helpers.h): the addon has a libbpf of its own. dpkg-dev unpacks its sources.
-PACKAGES := clang llvm gcc libc6-dev make python3 dpkg-dev iproute2 libbpf-dev bpftool iperf3 util-linux
+PACKAGES := clang llvm gcc libc6-dev make python3 dpkg-dev iproute2 libbpf-dev bpftool iperf3 util-linux \
+  binutils zstd xz-utils debian-archive-keyring
 LOADER := packages/bpf-loader-ts
 BPF_OBJECTS := $(patsubst %.c,%.o,$(wildcard bpf/*.bpf.c))
 EXAMPLES := $(patsubst %.c,%.o,$(wildcard $(LOADER)/examples/*.bpf.c))
@@ -20,7 +21,7 @@ NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(proces
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),npm_config_nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps prebuild build bindings docs test test-unit test-sanitizers check format fuzz bench demo clean distclean
+.PHONY: help deps prebuild build bindings docs test test-unit test-sanitizers vm-test check format fuzz bench demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -80,6 +81,9 @@ build: $(BPF_OBJECTS) $(ADDON) build/ts.ok ## programs, addon, TypeScript
 
 test: build $(SANITIZED) $(NODES)/node_modules/.package-lock.json ## every test, fast ones first
 	$(NODE_TOOLS) vitest run
+
+vm-test: build ## the kernel's tests on Linux 6.1, 6.12 and 7.x, in emulated guests; KERNELS=6.1,7 takes some of them
+	node dist/test/vm/matrix/main.js $(if $(KERNELS),--kernels $(KERNELS))
 
 test-unit: build ## tests that need no privileges
 	$(NODE_TOOLS) vitest run --project unit

@@ -1,12 +1,13 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { attachTcx, BpfMap, type Link, type Mapping, possibleCpus } from 'bpf-loader-ts';
+import { BpfMap, type Mapping, possibleCpus } from 'bpf-loader-ts';
 import { UdpSocket, withNetns } from 'bpf-loader-ts/sys';
 import { type Bench, bench } from '../bpf/bench.bpf.js';
 import type { ApiClient, InstanceStatus } from '../src/daemon/api/index.js';
 import { lineBase, pathOf, readWord } from '../src/datapath/line.js';
 import { PRIMARY } from '../src/failover/device.js';
+import { attachLast } from '../src/lab/attach-last.js';
 import { DaemonProcess } from '../src/lab/daemon-process.js';
 import type { WireKind } from '../src/lab/wire.js';
 import { HOST_ADDRESS, World } from '../src/lab/world.js';
@@ -136,7 +137,7 @@ export const SINK_PORT = 7413;
 /** Counts what arrives of a flood on a device's ingress, per CPU, and takes it out of the way (vf_sink of bpf/bench.bpf.c). */
 export class Sink implements Disposable {
   readonly #object: Bench;
-  readonly #link: Link;
+  readonly #detach: () => void;
   readonly #map: BpfMap;
 
   constructor(netns: number, ifindex: number) {
@@ -148,7 +149,7 @@ export class Sink implements Disposable {
     });
     this.#map = this.#object.maps.counters.bytes;
     const program = this.#object.programs.vf_sink;
-    this.#link = withNetns(netns, () => attachTcx(program, ifindex, 'ingress', { where: 'tail' }));
+    this.#detach = attachLast(program, netns, ifindex);
   }
 
   /** The counters' map, for a worker thread to map. */
@@ -157,7 +158,7 @@ export class Sink implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#link.close();
+    this.#detach();
     this.#object.close();
   }
 }

@@ -166,7 +166,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     shard.wake.signal();
   }
 
-  /** Resolves when every message posted so far has been taken in. */
+  /** Resolves when every message posted so far has been taken in; a thread that only starts takes seconds on a loaded machine. */
   async settled(timeoutMs = 15_000): Promise<void> {
     const until = performance.now() + timeoutMs;
     for (const { id, control } of this.#shards) {

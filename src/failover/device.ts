@@ -14,6 +14,8 @@ export interface Device {
   mtu: number;
   minMtu?: number;
   maxMtu?: number;
+  /** IFLA_NUM_TX_QUEUES: as many as the driver can have. */
+  txQueues?: number;
   /** IFF_UP: administratively up. */
   up: boolean;
   /** IFLA_CARRIER. */

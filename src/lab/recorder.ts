@@ -1,7 +1,7 @@
-import { attachTcx, type Link, type MappedArray, type Mapping } from 'bpf-loader-ts';
-import { withNetns } from 'bpf-loader-ts/sys';
+import type { MappedArray, Mapping } from 'bpf-loader-ts';
 import { type Lab, lab, type VfStreamStateView } from '../../bpf/lab.bpf.js';
 import { bpfObject } from '../paths.js';
+import { attachLast } from './attach-last.js';
 
 /** What arrived of a numbered stream at one place. */
 export interface Arrivals {
@@ -16,7 +16,7 @@ export interface Arrivals {
 /** Takes a stream's frames off a device's ingress and stamps them: a BPF program (bpf/lab.bpf.c), so the receiver costs no thread. */
 export class Recorder {
   readonly #object: Lab;
-  readonly #link: Link;
+  readonly #detach: () => void;
   readonly #states: MappedArray<VfStreamStateView>;
   readonly #state: VfStreamStateView;
   readonly #arrival: Mapping;
@@ -35,9 +35,7 @@ export class Recorder {
     this.#arrival = this.#object.maps.arrival.bytes.mmap();
     this.#words = this.#arrival.uint32();
     const program = this.#object.programs.vf_record;
-    this.#link = withNetns(options.netns, () =>
-      attachTcx(program, options.ifindex, 'ingress', { where: 'tail' }),
-    );
+    this.#detach = attachLast(program, options.netns, options.ifindex);
   }
 
   /** Forgets everything and records this stream. */
@@ -65,7 +63,7 @@ export class Recorder {
   }
 
   close(): void {
-    this.#link.close();
+    this.#detach();
     this.#states.close();
     this.#arrival.close();
     this.#object.close();

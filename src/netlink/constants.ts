@@ -44,6 +44,7 @@ export const IFLA_MTU = 4;
 export const IFLA_LINK = 5;
 export const IFLA_MASTER = 10;
 export const IFLA_OPERSTATE = 16;
+export const IFLA_NUM_TX_QUEUES = 31;
 export const IFLA_LINKINFO = 18;
 export const IFLA_AF_SPEC = 26;
 export const IFLA_NET_NS_FD = 28;
@@ -61,6 +62,7 @@ export const IFLA_PARENT_DEV_BUS_NAME = 57;
 
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
+export const IFLA_VLAN_ID = 1;
 export const VETH_INFO_PEER = 1;
 export const IFLA_BR_FORWARD_DELAY = 1;
 export const IFLA_BR_AGEING_TIME = 4;

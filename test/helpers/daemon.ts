@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { ApiClient, Decision, InstanceStatus } from '../../src/daemon/api/index.js';
 import { DaemonProcess } from '../../src/lab/daemon-process.js';
 import type { WireKind } from '../../src/lab/wire.js';
@@ -61,7 +62,7 @@ export const events = (l: { client: ApiClient }, since = 0): Promise<Decision[]>
 
 /** Waits until `ask` gives something true; what it gave last is in the error. */
 export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boolean, ms = 5000): Promise<T> {
-  const end = performance.now() + ms;
+  const end = performance.now() + ms * SLOWDOWN;
   for (;;) {
     const x = await ask();
     if (holds(x)) return x;
@@ -83,7 +84,7 @@ export const untilActive = (
 export function cli(...args: string[]): { code: number | null; out: string; err: string } {
   const r = spawnSync(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), ...args], {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 30_000 * SLOWDOWN,
   });
   return { code: r.status, out: r.stdout, err: r.stderr };
 }

@@ -1,6 +1,7 @@
 import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
+import { attachKind } from '../../src/datapath/hooks.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { PinStore } from '../../src/datapath/store.js';
@@ -27,7 +28,7 @@ export interface Bench {
   stream: Stream;
 }
 
-export async function inProcess(kind: WireKind, attach: 'tcx' | 'clsact' = 'tcx'): Promise<Bench> {
+export async function inProcess(kind: WireKind, attach = attachKind('auto')): Promise<Bench> {
   const world = new World(kind);
   const { path, reaper } = pinRoot();
   onTestFinished(async () => {

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, netnsCurrent, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Announcer, type AnnouncerOptions } from '../../src/announce/announcer.js';
 import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from '../../src/announce/frames.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
+import { sleep } from '../helpers/sleep.js';
 
 const OLD = '02:00:00:00:00:01';
 const NEW = '02:00:00:00:00:02';
@@ -74,7 +75,7 @@ const forget = (): void => void receiver.drain();
 /** The next `count` frames of ours, and any that follow them within 10 ms: a softirq may be late. */
 async function received(count: number): Promise<string[]> {
   const frames: string[] = [];
-  let until = performance.now() + (count === 0 ? 20 : 2000);
+  let until = performance.now() + (count === 0 ? 20 : 2000) * SLOWDOWN;
   while (performance.now() < until) {
     const n = receiver.recv(buffer);
     if (n <= 0) {
@@ -82,7 +83,7 @@ async function received(count: number): Promise<string[]> {
       continue;
     }
     if (isOurs(buffer)) frames.push(hex(buffer.subarray(0, n)));
-    if (frames.length === count) until = performance.now() + 10;
+    if (frames.length === count) until = performance.now() + 10 * SLOWDOWN;
   }
   return frames;
 }

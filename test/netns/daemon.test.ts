@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
 import { Stream } from '../../src/lab/stream.js';
 import { ROOT } from '../../src/paths.js';
@@ -17,6 +17,7 @@ import {
   untilActive,
   world,
 } from '../helpers/daemon.js';
+import { sleep } from '../helpers/sleep.js';
 
 describe.each(['veth', 'tap'] as const)('life of an instance on %s', (kind) => {
   test('join, failover on carrier, failback, unplug, re-plug', async () => {
@@ -125,7 +126,8 @@ test('switch by hand, override, expiry, refusal', async () => {
 });
 
 describe('the controller dies', () => {
-  test('kill -9: traffic goes on, a fault still fails over, the next start adopts and tells', async () => {
+  test('kill -9: traffic goes on, a fault still fails over, the next start adopts and tells', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const l = await lab('veth');
     await untilActive(l, 'primary');
     l.world.startTraffic(null);
@@ -188,7 +190,8 @@ describe('the controller dies', () => {
     again.client.close();
   });
 
-  test('SIGSTOP: tier 0 fails over, and the stopped worker accepts it when it goes on', async () => {
+  test('SIGSTOP: tier 0 fails over, and the stopped worker accepts it when it goes on', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const l = await lab('veth');
     await untilActive(l, 'primary');
     l.world.startTraffic(null);
@@ -220,11 +223,12 @@ async function same(w: ReturnType<typeof world>, before: string): Promise<void> 
 }
 
 describe('detach leaves the machine as it was', () => {
-  test.each([
+  test.for([
     ['tcx', 'down'],
     ['tcx', 'up'],
     ['clsact', 'down'],
-  ] as const)('%s, VF %s before', async (attach, state) => {
+  ] as const)('%s, VF %s before', async ([attach, state], context) => {
+    if (attach === 'tcx') requires(context, 'TCX', '6.6');
     const w = world();
     w.guestRtnl.setLink(w.vf.guestIfindex, { mtu: 1400 });
     // Opened once: a device that never was shows `qdisc noop`, and no kernel goes back to that.
@@ -367,14 +371,12 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
 
   test('a foreign program: on the master it refuses the instance, on the VF the join; neither is removed', async () => {
     const w = world();
-    const { attachTcx } = await import('bpf-loader-ts');
+    const { attachLast } = await import('../../src/lab/attach-last.js');
     const { lab } = await import('../../bpf/lab.bpf.js');
-    const { withNetns } = await import('bpf-loader-ts/sys');
     const { bpfObject } = await import('../../src/paths.js');
     using object = lab.load(bpfObject('lab'));
-    const attach = (ifindex: number) =>
-      withNetns(w.guest, () => attachTcx(object.programs.vf_blackhole, ifindex, 'egress'));
-    const onMaster = attach(w.virtio.guestIfindex);
+    const attach = (ifindex: number) => attachLast(object.programs.vf_blackhole, w.guest, ifindex);
+    const detachMaster = attach(w.virtio.guestIfindex);
     await until(
       () => inGuest(w, 'ip', 'link', 'show', 'virtio0'),
       (s) => s.includes('state UP'),
@@ -385,8 +387,8 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
       /DEVICE_FOREIGN_PROGRAM[\s\S]*virtio0[\s\S]*vf_blackhole[\s\S]*fix: .*bpftool net show dev virtio0/,
     );
     expect(dump(w)).toBe(before);
-    onMaster.close();
-    const onVf = attach(w.vf.guestIfindex);
+    detachMaster();
+    const detachVf = attach(w.vf.guestIfindex);
     await daemon.start();
     const client = await daemon.client();
     const s = await until(
@@ -395,7 +397,7 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     );
     expect(s.refusals[0]!.error.code).toBe('DEVICE_FOREIGN_PROGRAM');
     expect(s.active).toBe('standby');
-    onVf.close();
+    detachVf();
     // Gone without a link event: found by a retry.
     await untilActive({ client }, 'primary');
     client.close();

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { bench as benchObject } from '../../bpf/bench.bpf.js';
 import { VfArm, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { arm, epochOf, flip, pathOf, readNs } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
@@ -11,6 +11,7 @@ import { CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG } from '../../src/failove
 import { GUEST_MAC } from '../../src/lab/world.js';
 import { bpfObject } from '../../src/paths.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
+import { sleep } from '../helpers/sleep.js';
 
 const PPS = 5000;
 const bytesOf = (mac: string): number[] => mac.split(':').map((h) => Number.parseInt(h, 16));
@@ -33,7 +34,8 @@ function received(socket: PacketSocket): number[] {
 }
 
 describe.each(['tcx', 'clsact'] as const)('steering (%s)', (attach) => {
-  test('the word decides which slave sends; counters tell; nothing is lost by flips', async () => {
+  test('the word decides which slave sends; counters tell; nothing is lost by flips', async (context) => {
+    if (attach === 'tcx') requires(context, 'TCX', '6.6');
     const b = await inProcess('veth', attach);
     await b.stream.start(PPS);
     await sleep(50);
@@ -76,7 +78,8 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     return b;
   }
 
-  test('carrier loss: flips, takes back the frame, tells by line and by event', async () => {
+  test('carrier loss: flips, takes back the frame, tells by line and by event', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const b = await armed();
     const events = BpfMap.fromPin(`${b.store.root}/events/0`);
     const ring = new RingBuffer(events);
@@ -106,7 +109,8 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     events.close();
   });
 
-  test('not armed: nothing flips, frames of the dead path are counted as dropped', async () => {
+  test('not armed: nothing flips, frames of the dead path are counted as dropped', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const b = await armed(0);
     const before = word(b);
     b.world.cutVf();
@@ -140,7 +144,8 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     expect(b.lines[b.base + LINE.flip_cause]).toBe(CAUSE_UNPLUG);
   });
 
-  test('the standby loses carrier while it is active: the primary takes over', async () => {
+  test('the standby loses carrier while it is active: the primary takes over', async (context) => {
+    requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const b = await armed();
     flip(b.lines, b.base, word(b), STANDBY);
     await sleep(30);

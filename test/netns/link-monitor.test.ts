@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, Tap } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../src/failover/device.js';
@@ -10,6 +9,7 @@ import {
   type NetlinkTransport,
   Rtnl,
 } from '../../src/netlink/index.js';
+import { sleep } from '../helpers/sleep.js';
 
 let ns: number;
 let rtnl: Rtnl;

@@ -62,6 +62,7 @@ function machine(host: Partial<HostFindings> = {}, probes: Partial<ProbeFindings
       programs: yes,
       setns: yes,
       memlock: { soft: 8_388_608, hard: 8_388_608 },
+      virtio: [{ name: 'ens4', queues: 8 }],
       candidates: [pair],
       ...probes,
     },
@@ -103,6 +104,13 @@ describe('the report', () => {
     ['kern-ctx', without('kernCtx'), 'warn'],
     ['native-xdp', without('nativeXdp'), 'warn'],
     ['netkit', without('netkit'), 'warn'],
+    ['vlan', without('vlan'), 'warn'],
+    ['dummy', without('dummy'), 'warn'],
+    ['fentry', without('fentry'), 'warn'],
+    ['fentry', without('fentry', perhaps), 'unknown'],
+    ['kprobe', without('kprobe'), 'warn'],
+    ['virtio-xdp', machine({}, { virtio: [{ name: 'ens4', queues: 1 }] }), 'warn'],
+    ['virtio-xdp', machine({}, { virtio: 'EPERM' }), 'unknown'],
     ['netkit', without('netkit', perhaps), 'unknown'],
     ['btf', without('btf', perhaps), 'unknown'],
     ['programs', machine({}, { programs: no }), 'fail'],
@@ -172,6 +180,20 @@ describe('the report', () => {
     expect(check(unprivileged, 'kernel').status).toBe('ok');
     unprivileged.host.release = '5.10.0';
     expect(check(unprivileged, 'kernel').status).toBe('unknown');
+  });
+
+  it('XDP on virtio: what too few queues cost, and on an old kernel', () => {
+    const virtio = [
+      { name: 'ens4', queues: 1 },
+      { name: 'ens5', queues: 8 },
+    ];
+    expect(check(machine({}, { virtio }), 'virtio-xdp')).toMatchObject({
+      found: 'ens4 with 1 queue and ens5 with 8 queues',
+      cost: expect.stringMatching(/^ens4: native XDP works.*under a lock/),
+      fix: expect.stringContaining('queues=8'),
+    });
+    expect(check(machine({ release: '5.12.0' }, { virtio }), 'virtio-xdp').cost).toMatch(/is refused/);
+    expect(check(machine({}, { virtio: [] }), 'virtio-xdp').status).toBe('ok');
   });
 
   it('one of TCX and clsact is enough', () => {

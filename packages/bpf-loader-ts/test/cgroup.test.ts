@@ -15,6 +15,7 @@ import {
   after,
   attachObject,
   bpfError,
+  kernelAtLeast,
   namespaceWithVeth,
   node,
   own,
@@ -120,6 +121,17 @@ describe('a cgroup', () => {
       own(attachCgroup(program(name), cgroup, 'cgroup_inet_egress', options));
     const list = () => queryCgroup(cgroup, 'cgroup_inet_egress');
     const drop = attach('egress_drop', {});
+    if (!kernelAtLeast('6.17')) {
+      for (const options of [{ before: drop }, { where: 'head' }, { expectedRevision: 1 }] as const)
+        expect(() => attach('egress_pass', options)).toThrow(
+          expect.objectContaining({
+            code: 'BPF_UNSUPPORTED',
+            message: expect.stringMatching(/a place among the programs of a cgroup not supported .*6\.17/),
+          }),
+        );
+      expect(list()).toEqual([program('egress_drop').info.id]);
+      return;
+    }
     attach('egress_pass', { before: drop });
     expect(list()).toEqual([program('egress_pass').info.id, program('egress_drop').info.id]);
     drop.close();

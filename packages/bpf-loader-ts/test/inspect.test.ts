@@ -21,6 +21,7 @@ import {
   node,
   own,
   pinFolder,
+  requires,
 } from './helpers.js';
 
 let ns: Namespace;
@@ -61,7 +62,8 @@ it('a bare device has nothing', () => {
     );
 });
 
-it('every hook, in the order that a frame meets it, as bpftool has it', () => {
+it('every hook, in the order that a frame meets it, as bpftool has it', (context) => {
+  requires(context, 'TCX', '6.6');
   ns.in(() => createClsact(a));
   const xdp = own(ns.in(() => attachXdp(object.program('pass'), a, 'native')));
   const tail = own(ns.in(() => attachTcx(object.program('second'), a, 'ingress')));
@@ -112,7 +114,8 @@ it('generic XDP, and XDP without a link', () => {
   expect(seen()).toEqual([{ hook: 'xdp', mode: 'native', ...of('change'), ours: true }]);
 });
 
-it('what another process attached is not ours, unless its pin is', () => {
+it('what another process attached is not ours, unless its pin is', (context) => {
+  requires(context, 'TCX', '6.6');
   const folder = pinFolder();
   ensurePinFolder(join(folder, 'links'));
   const pin = join(folder, 'links', 'link');

@@ -27,6 +27,7 @@ import {
   node,
   own,
   pinFolder,
+  requires,
 } from './helpers.js';
 
 let ns: Namespace;
@@ -41,6 +42,7 @@ beforeEach(() => {
 const id = (name: string): number => object.program(name).info.id;
 
 describe('TCX', () => {
+  beforeEach((context) => requires(context, 'TCX', '6.6'));
   const attached = (): number[] => ns.in(() => queryTcx(a, 'egress').entries.map((e) => e.progId));
   const attach = (name: string, options = {}): Link =>
     own(ns.in(() => attachTcx(object.program(name), a, 'egress', options)));
@@ -297,6 +299,35 @@ describe('XDP', () => {
 });
 
 describe('netkit', () => {
+  it('what a pair sends: in order, replaced, detached', () => {
+    const { answer, detail } = haveNetkit();
+    if (answer === 'unsupported') {
+      // A kernel from 6.7 on may be built without: what it says then is the other test's.
+      expect(detail).toContain('CONFIG_NETKIT');
+      expect(() => ns.ip('link', 'add', 'nk', 'type', 'netkit')).toThrow();
+      return;
+    }
+    ns.ip('link', 'add', 'nk', 'type', 'netkit');
+    const nk = ns.ifindex('nk');
+    const list = (side: 'primary' | 'peer') =>
+      ns.in(() => queryNetkit(nk, side).entries.map((e) => e.progId));
+    const attach = (name: string, side: 'primary' | 'peer', options = {}) =>
+      own(ns.in(() => attachNetkit(object.program(name), nk, side, options)));
+    const first = attach('first', 'primary');
+    attach('second', 'primary', { before: first });
+    const peer = attach('third', 'peer');
+    expect(list('primary')).toEqual([id('second'), id('first')]);
+    expect(list('peer')).toEqual([id('third')]);
+    expect(peer.info()).toMatchObject({ typeName: 'netkit', ifindex: nk, progId: id('third') });
+    first.update(object.program('third'));
+    expect(list('primary')).toEqual([id('second'), id('third')]);
+    first.detach();
+    expect(list('primary')).toEqual([id('second')]);
+    expect(() => attach('second', 'primary')).toThrow(
+      expect.objectContaining(bpfError('BPF_ATTACH', 'EEXIST')),
+    );
+  });
+
   it('attaches as TCX does, or is refused with what the kernel lacks', () => {
     const attach = (side: 'primary' | 'peer') =>
       own(ns.in(() => attachNetkit(object.program('first'), a, side, { where: 'head' })));

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  attachTcx,
+  attachXdp,
   BpfMap,
   ensurePinFolder,
   Link,
@@ -85,7 +85,7 @@ it('lists pins with what they are, below as well, and removes one', () => {
   expect(listPins(folder)).toEqual([]);
   const object = basic();
   const ns = namespaceWithVeth();
-  const link = own(ns.in(() => attachTcx(object.program('first'), ns.ifindex('a'), 'egress')));
+  const link = own(ns.in(() => attachXdp(object.program('pass'), ns.ifindex('a'), 'native')));
   object.map('cells').pin(join(folder, 'map'));
   object.program('first').pin(join(folder, 'b', 'program'));
   link.pin(join(folder, 'a'));

@@ -5,9 +5,11 @@ import {
   haveBatch,
   haveBoundedLoops,
   haveBtf,
+  haveFentry,
   haveHelper,
   haveInstructionSet,
   haveKfunc,
+  haveKprobe,
   haveLargePrograms,
   haveLink,
   haveLiveFrames,
@@ -29,14 +31,17 @@ import {
   ProgType,
 } from 'bpf-loader-ts';
 import { describe, expect, it } from 'vitest';
-import { bpfError, INDEX_URL, namespaceWithVeth, node } from './helpers.js';
+import { bpfError, INDEX_URL, kernelAtLeast, namespaceWithVeth, node } from './helpers.js';
 
-/** What this machine's kernel is known to have: a probe that says otherwise is wrong, and never a reason to skip. */
+/**
+ * What kernels are known to have, and since when: a probe that says otherwise is wrong, and never a reason to skip. Without a version: all that
+ * these tests run on.
+ */
 it.each([
   ['BTF', haveBtf],
   ['mmapable arrays', haveMmapableArray],
   ['ring buffers', haveRingBuffer],
-  ['TCX', haveTcx],
+  ['TCX', haveTcx, '6.6'],
   ['atomics', haveAtomics],
   ['batches', haveBatch],
   ['bounded loops', haveBoundedLoops],
@@ -45,15 +50,20 @@ it.each([
   ['live frames', haveLiveFrames],
   ['tracepoints', haveTracepoints],
   ['uprobes', haveUprobe],
-  ['instruction set v4', () => haveInstructionSet('v4')],
-  ...(['tcx', 'xdp', 'cgroup', 'perf_event', 'raw_tracepoint'] as LinkKind[]).map((kind) => [
+  ['instruction set v4', () => haveInstructionSet('v4'), '6.6'],
+  ['tcx links', () => haveLink('tcx'), '6.6'],
+  ...(['xdp', 'cgroup', 'perf_event', 'raw_tracepoint'] as LinkKind[]).map((kind) => [
     `${kind} links`,
     () => haveLink(kind),
   ]),
-  ['bpf_cast_to_kern_ctx', () => haveKfunc('bpf_cast_to_kern_ctx', '6.2')],
-] as [string, () => Probe][])('%s: supported', (_, probe) => {
+  ['bpf_cast_to_kern_ctx', () => haveKfunc('bpf_cast_to_kern_ctx', '6.2'), '6.2'],
+] as [string, () => Probe, string?][])('%s: as the kernel has it', (_, probe, since = '5.15') => {
   const first = probe();
-  expect(first).toMatchObject({ answer: 'supported', detail: expect.stringMatching(/ works$/) });
+  expect(first).toMatchObject(
+    kernelAtLeast(since)
+      ? { answer: 'supported', detail: expect.stringMatching(/ works$/) }
+      : { answer: 'unsupported', detail: expect.stringContaining(`requires kernel >= ${since}`) },
+  );
   expect(probe()).toBe(first); // asked once
 });
 
@@ -119,8 +129,9 @@ describe('by name', () => {
     const names = Object.keys(MapType).filter((name) => name !== 'unspec') as MapTypeName[];
     expect(names).toHaveLength(33);
     for (const name of names) compare('map_type', name, haveMapType(name));
-    for (const name of ['hash', 'ringbuf', 'arena', 'sk_storage', 'struct_ops'] as const)
+    for (const name of ['hash', 'ringbuf', 'sk_storage', 'struct_ops'] as const)
       expect(haveMapType(name).answer, name).toBe('supported');
+    expect(haveMapType('arena').answer).toBe(kernelAtLeast('6.9') ? 'supported' : 'unsupported');
     expect(() => haveMapType('no_such' as 'hash')).toThrow(
       expect.objectContaining({
         ...bpfError('BPF_ARGUMENT'),
@@ -136,8 +147,9 @@ describe('by name', () => {
     const names = Object.keys(ProgType).filter((name) => name !== 'unspec') as ProgramTypeName[];
     expect(names).toHaveLength(32);
     for (const name of names) compare('program_type', name, haveProgramType(name));
-    for (const name of ['xdp', 'sched_cls', 'tracing', 'syscall', 'netfilter', 'sk_lookup'] as const)
+    for (const name of ['xdp', 'sched_cls', 'tracing', 'syscall', 'sk_lookup'] as const)
       expect(haveProgramType(name).answer, name).toBe('supported');
+    expect(haveProgramType('netfilter').answer).toBe(kernelAtLeast('6.4') ? 'supported' : 'unsupported');
     expect(() => haveProgramType('no_such' as 'xdp')).toThrow(
       expect.objectContaining(bpfError('BPF_ARGUMENT')),
     );
@@ -184,6 +196,16 @@ it('native XDP of a driver: tried on a device of ours', () => {
     answer: 'unsupported',
     detail: expect.stringMatching(/native XDP on loopback not supported \(requires kernel >= never/),
   });
+});
+
+it('tracing of a kernel function: tried on it, or refused for another reason than its name', () => {
+  for (const have of [haveFentry, haveKprobe]) {
+    const general = have().answer;
+    expect(have('netif_carrier_off').answer).toBe(general);
+    const none = have('no_such_function');
+    expect(none.answer).toBe('unsupported');
+    if (general === 'supported') expect(none.detail).toMatch(/no_such_function not supported \((?!requires)/);
+  }
 });
 
 it('nothing stays open or attached after a probe', () => {

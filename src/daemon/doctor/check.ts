@@ -26,14 +26,16 @@ export interface Absence {
   fix: string;
 }
 
-const AS_ROOT = 'run vfailover doctor as root (sudo vfailover doctor), where it can find out';
+export const AS_ROOT = 'run vfailover doctor as root (sudo vfailover doctor), where it can find out';
 
 /** A check made of one probe: `unknown` where that was inconclusive. */
 export function probed(name: string, { answer, detail }: Probe, absence: Absence): Check {
   const { needed, status, cost, fix } = absence;
   if (answer === 'supported') return ok(name, needed, 'present');
   if (answer === 'unsupported') return problem(status, name, needed, detail, cost, fix);
-  return problem('unknown', name, needed, detail, `cannot tell; if not: ${cost}`, AS_ROOT);
+  // Where the privileges are there, more of them would not help.
+  const refused = detail.includes('a security module');
+  return problem('unknown', name, needed, detail, `cannot tell; if not: ${cost}`, refused ? fix : AS_ROOT);
 }
 
 /** Whether `6.1.0-28-amd64` is at least 6.1; undefined for a release that does not begin with two numbers. */

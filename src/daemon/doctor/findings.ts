@@ -11,6 +11,10 @@ export const FEATURES = [
   'kernCtx',
   'nativeXdp',
   'netkit',
+  'vlan',
+  'dummy',
+  'fentry',
+  'kprobe',
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -25,6 +29,8 @@ export interface ProbeFindings {
   setns: Probe;
   /** RLIMIT_MEMLOCK in bytes, Infinity for unlimited. */
   memlock: { soft: number; hard: number };
+  /** Devices of virtio_net in this process's own namespace. A string: why they could not be listed. */
+  virtio: readonly VirtioDevice[] | string;
   /** Pairs in this process's own namespace. A string: why they could not be listed. */
   candidates: readonly Candidate[] | string;
 }
@@ -60,6 +66,12 @@ export interface Findings {
 }
 
 export type Manager = 'NetworkManager' | 'systemd-networkd' | 'dhcpcd' | 'connman' | 'wicked';
+
+export interface VirtioDevice {
+  name: string;
+  /** Transmit queues that the host gives it; one of each pair. */
+  queues: number;
+}
 
 /** A device of a pair, as far as the report needs it. */
 export interface CandidateDevice {

@@ -1,9 +1,13 @@
 /** Checks of what the kernel can do. Pure. */
 import type { Probe } from 'bpf-loader-ts';
-import { list, ok, probed, problem, releaseAtLeast } from './check.js';
+import { AS_ROOT, list, ok, probed, problem, releaseAtLeast } from './check.js';
 import type { Check, Feature, Findings, HostFindings, ProbeFindings } from './findings.js';
 
 const DISTRIBUTION = 'use a kernel of a current distribution (Debian 12, RHEL 9, Ubuntu 22.04 or later)';
+
+/** What a program at netif_carrier_off would see first. */
+const CARRIER_COST =
+  'no program can be told of a lost carrier in the moment: the next frame sent (tier 0) or the worker’s next look finds it';
 
 /** Numbers of linux/capability.h. */
 const CAP = { NET_ADMIN: 12, NET_RAW: 13, SYS_ADMIN: 21, PERFMON: 38, BPF: 39 } as const;
@@ -21,7 +25,7 @@ export function kernelChecks({ host, probes }: Findings): Check[] {
     programs(host, probes),
     ...attachment(probes.features),
     ...optional(probes.features),
-    fentry(),
+    virtioXdp(host, probes),
   ];
 }
 
@@ -164,10 +168,57 @@ function optional(features: Record<Feature, Probe>): Check[] {
       cost: 'the hidden model would use a veth pair: about 100 ns more for each frame; the transparent model does not need it',
       fix: 'a kernel from 6.7 on with CONFIG_NETKIT=y',
     }),
+    probed('vlan', features.vlan, {
+      needed: 'only for 802.1Q devices on the master',
+      status: 'warn',
+      cost: 'no VLAN device can be made on the master; frames that are tagged already pass all the same',
+      fix: 'load 8021q (modprobe), or build it: CONFIG_VLAN_8021Q',
+    }),
+    probed('dummy', features.dummy, {
+      needed: 'only as a stand-in for a device',
+      status: 'warn',
+      cost: 'nothing of vfailover itself; tests and trials that want a device without a wire take a veth pair',
+      fix: 'load dummy (modprobe), or build it: CONFIG_DUMMY',
+    }),
+    probed('fentry', features.fentry, {
+      needed: 'a tier 0 signal where tracing is allowed',
+      status: 'warn',
+      cost: CARRIER_COST,
+      fix: 'a kernel from 5.5 on whose security modules allow it',
+    }),
+    probed('kprobe', features.kprobe, {
+      needed: 'a tier 0 signal where tracing is allowed',
+      status: 'warn',
+      cost: CARRIER_COST,
+      fix: 'a kernel with CONFIG_KPROBE_EVENTS=y',
+    }),
   ];
 }
 
-/** Listed since people ask for it: whether it works is not found out, for nothing depends on it. */
-function fentry(): Check {
-  return ok('fentry', 'not needed', 'not tried: no program of vfailover traces the kernel');
+/**
+ * Not tried: XDP on a virtio device resets its queues, and the machine's own are left alone. The driver takes a queue for each CPU beside those
+ * in use (Linux 4.10); where there are too few it shares them, under a lock (Linux 5.13).
+ */
+function virtioXdp({ cpus, release }: HostFindings, { virtio }: ProbeFindings): Check {
+  const [name, needed] = ['virtio-xdp', 'only for XDP steering'];
+  if (typeof virtio === 'string')
+    return problem('unknown', name, needed, virtio, 'cannot tell which devices share queues', AS_ROOT);
+  if (virtio.length === 0) return ok(name, needed, 'no virtio_net device here');
+  const found = list(
+    virtio.map(({ name: device, queues }) => `${device} with ${queues} ${queues === 1 ? 'queue' : 'queues'}`),
+  );
+  const few = virtio.filter(({ queues }) => queues < 2 * cpus);
+  if (few.length === 0) return ok(name, needed, found);
+  const which = list(few.map((d) => d.name));
+  const shares = releaseAtLeast(release, 5, 13) !== false;
+  return problem(
+    'warn',
+    name,
+    needed,
+    found,
+    shares
+      ? `${which}: native XDP works, and sends through queues that CPUs share, under a lock; steering by tc, the default, does not need it`
+      : `${which}: native XDP is refused, generic mode is left; steering by tc, the default, does not need it`,
+    `give it two queues for each CPU (QEMU: queues=${2 * cpus} of the netdev, mq=on of the device)`,
+  );
 }

@@ -7,7 +7,9 @@ import {
   haveAtomics,
   haveBtf,
   haveClsact,
+  haveFentry,
   haveKfunc,
+  haveKprobe,
   haveMmapableArray,
   haveNativeXdp,
   haveRingBuffer,
@@ -32,11 +34,12 @@ import * as c from '../../netlink/constants.js';
 import { Rtnl } from '../../netlink/index.js';
 import { bpfObject } from '../../paths.js';
 import { findCandidates } from './candidates.js';
-import type { Candidate, Manager, ProbeFindings } from './findings.js';
+import type { Candidate, Manager, ProbeFindings, VirtioDevice } from './findings.js';
 import { managersOf } from './host.js';
 
-const NETKIT_SINCE = '6.7';
-const NETKIT_TIMEOUT_MS = 1000;
+const ANSWER_TIMEOUT_MS = 1000;
+/** What the kernel calls when a device loses its carrier. */
+const CARRIER_OFF = 'netif_carrier_off';
 const LOOPBACK = 1;
 
 /** Takes tens of milliseconds. Never throws. `managers`: those that run. */
@@ -51,12 +54,14 @@ export function gatherProbes(managers: readonly Manager[]): ProbeFindings {
       ringBuffer: haveRingBuffer(),
       tcx: haveTcx(),
       kernCtx,
+      fentry: haveFentry(CARRIER_OFF),
+      kprobe: haveKprobe(CARRIER_OFF),
       ...probeDevices(),
     },
     programs: loadPrograms(kernCtx.answer === 'supported'),
     setns: attempt('entering a network namespace', enterOwn),
     memlock: memlockLimit(),
-    candidates: listCandidates(managers),
+    ...listDevices(managers),
   };
 }
 
@@ -81,7 +86,15 @@ function enterOwn(): void {
   }
 }
 
-type DeviceProbes = Record<'clsact' | 'nativeXdp' | 'netkit', Probe>;
+type DeviceProbes = Record<'clsact' | 'nativeXdp' | 'netkit' | 'vlan' | 'dummy', Probe>;
+
+const everywhere = (one: Probe): DeviceProbes => ({
+  clsact: one,
+  nativeXdp: one,
+  netkit: one,
+  vlan: one,
+  dummy: one,
+});
 
 function probeDevices(): DeviceProbes {
   let netns: number;
@@ -89,8 +102,7 @@ function probeDevices(): DeviceProbes {
     netns = netnsCreate();
   } catch (error) {
     const detail = `no network namespace to try it in: ${messageOf(error)}`;
-    const none: Probe = { answer: 'inconclusive', detail };
-    return { clsact: none, nativeXdp: none, netkit: none };
+    return everywhere({ answer: 'inconclusive', detail });
   }
   try {
     const veth = createVeth(netns);
@@ -99,11 +111,23 @@ function probeDevices(): DeviceProbes {
       clsact: withNetns(netns, () => haveClsact(typeof veth === 'number' ? veth : LOOPBACK)),
       nativeXdp:
         typeof veth === 'number' ? withNetns(netns, () => haveNativeXdp(veth, 'veth', '4.19')) : veth,
-      netkit: probeNetkit(netns),
+      netkit: probeKind(netns, 'netkit', 'requires kernel >= 6.7 with CONFIG_NETKIT'),
+      vlan:
+        typeof veth === 'number'
+          ? probeKind(netns, 'vlan', 'requires CONFIG_VLAN_8021Q', (m) =>
+              m
+                .u32(c.IFLA_LINK, veth)
+                .nest(c.IFLA_LINKINFO, (info) =>
+                  info
+                    .string(c.IFLA_INFO_KIND, 'vlan')
+                    .nest(c.IFLA_INFO_DATA, (data) => data.attr(c.IFLA_VLAN_ID, Uint8Array.of(2, 0))),
+                ),
+            )
+          : veth,
+      dummy: probeKind(netns, 'dummy', 'requires CONFIG_DUMMY'),
     };
   } catch (error) {
-    const failed: Probe = { answer: 'inconclusive', detail: messageOf(error) };
-    return { clsact: failed, nativeXdp: failed, netkit: failed };
+    return everywhere({ answer: 'inconclusive', detail: messageOf(error) });
   } finally {
     closeFd(netns);
   }
@@ -119,28 +143,33 @@ function createVeth(netns: number): number | Probe {
   }
 }
 
-/** Makes a netkit pair, which ends with its namespace. A kernel that does not know the kind says EOPNOTSUPP. */
-function probeNetkit(netns: number): Probe {
-  const inconclusive = (why: string): Probe => ({ answer: 'inconclusive', detail: `netkit: ${why}` });
+/** Makes a device of a kind, which ends with its namespace. A kernel that does not know the kind says EOPNOTSUPP. */
+function probeKind(
+  netns: number,
+  kind: string,
+  needs: string,
+  describe = (m: MessageBuilder): MessageBuilder =>
+    m.nest(c.IFLA_LINKINFO, (info) => info.string(c.IFLA_INFO_KIND, kind)),
+): Probe {
+  const inconclusive = (why: string): Probe => ({ answer: 'inconclusive', detail: `${kind}: ${why}` });
   try {
     using socket = new NetlinkSocket({ netns });
     const flags = c.NLM_F_REQUEST | c.NLM_F_ACK | c.NLM_F_CREATE | c.NLM_F_EXCL;
-    const request = new MessageBuilder(c.RTM_NEWLINK, flags)
-      .ifinfo(0)
-      .string(c.IFLA_IFNAME, 'vfprobe2')
-      .nest(c.IFLA_LINKINFO, (m) => m.string(c.IFLA_INFO_KIND, 'netkit'));
+    const request = describe(
+      new MessageBuilder(c.RTM_NEWLINK, flags).ifinfo(0).string(c.IFLA_IFNAME, `vf${kind}`),
+    );
     const sent = socket.send(request.finish(1));
     if (sent < 0) return inconclusive(errnoName(sent));
     const buffer = new Uint8Array(4096);
-    if (socket.pollIn(NETKIT_TIMEOUT_MS) !== 1) return inconclusive('the kernel did not answer');
+    if (socket.pollIn(ANSWER_TIMEOUT_MS) !== 1) return inconclusive('the kernel did not answer');
     const length = socket.recv(buffer);
     if (length < 0) return inconclusive(errnoName(length));
     for (const message of splitMessages(buffer.subarray(0, length))) {
       if (message.type !== c.NLMSG_ERROR) continue;
       const { errno } = parseAck(message);
-      if (errno === 0) return { answer: 'supported', detail: 'netkit works' };
+      if (errno === 0) return { answer: 'supported', detail: `${kind} works` };
       if (errno === c.EOPNOTSUPP) {
-        return { answer: 'unsupported', detail: `netkit not supported (requires kernel >= ${NETKIT_SINCE})` };
+        return { answer: 'unsupported', detail: `${kind} not supported (${needs})` };
       }
       return inconclusive(errnoName(errno));
     }
@@ -163,17 +192,23 @@ function loadPrograms(kernCtx: boolean): Probe {
   }
 }
 
-function listCandidates(managers: readonly Manager[]): Candidate[] | string {
+function listDevices(managers: readonly Manager[]): Pick<ProbeFindings, 'candidates' | 'virtio'> {
   try {
     using rtnl = new Rtnl();
     using control = new ControlSocket();
-    return findCandidates(rtnl.links(), ({ name, ifindex }) => ({
-      driver: quietly(() => control.driver(name)?.driver) ?? null,
+    const links = rtnl.links();
+    const driver = (name: string): string | null => quietly(() => control.driver(name)?.driver) ?? null;
+    const virtio: VirtioDevice[] = links
+      .filter(({ name }) => driver(name) === 'virtio_net')
+      .map(({ name, txQueues }) => ({ name, queues: txQueues ?? 1 }));
+    const candidates: Candidate[] = findCandidates(links, ({ name, ifindex }) => ({
+      driver: driver(name),
       managedBy: managersOf(ifindex, managers),
       foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
     }));
+    return { candidates, virtio };
   } catch (error) {
-    return messageOf(error);
+    return { candidates: messageOf(error), virtio: messageOf(error) };
   }
 }
 

@@ -7,7 +7,7 @@ import { VfError } from '../../../src/errors.js';
 import { Qmp } from '../../../src/hypervisor/index.js';
 import { Reaper } from '../../../src/lab/reaper.js';
 import { AgentLine, textOf } from './agent.js';
-import { initramfs, projectImage, systemImage } from './images.js';
+import { initramfs, projectImage, systemImage, testsImage } from './images.js';
 import { type Kernel, type KernelName, kernel } from './kernel.js';
 import { type Nic, nicDevice, qemuCommand } from './qemu.js';
 import type { ExecResult, Running, Shell } from './shell.js';
@@ -18,8 +18,8 @@ export interface GuestOptions {
   /** MiB. 256 takes Node and the daemon; 160 is the least that boots. */
   memoryMb?: number;
   cpus?: number;
-  /** Gives the guest the built project at /project. Default true. */
-  project?: boolean;
+  /** Gives the guest the built project at /project (the default), or one with its tests ready to run. */
+  project?: boolean | 'tests';
   /** More for the kernel's command line. */
   append?: string;
   /** What QEMU is started with: a Wire's `spawnPrefix`. */
@@ -93,7 +93,8 @@ export class Guest implements Shell {
     const k = await kernel(options.kernel ?? '6.12');
     const folder = mkdtempSync(join(tmpdir(), 'vfailover-vm-'));
     const images = [await systemImage()];
-    if (options.project !== false) images.push(await projectImage());
+    if (options.project !== false)
+      images.push(await (options.project === 'tests' ? testsImage() : projectImage()));
     const { command, args, env } = await qemuCommand({
       vmlinux: k.vmlinux,
       initrd: await initramfs(k),

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import {
   chmod,
   copyFile,
@@ -13,9 +13,17 @@ import {
   rename,
   rm,
   symlink,
+  utimes,
+  writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import {
+  compileBigEndianBpf,
+  compileBpf,
+  compileProgram,
+} from '../../../packages/bpf-loader-ts/test/compile.js';
+import { Reaper } from '../../../src/lab/reaper.js';
 import { ROOT } from '../../../src/paths.js';
 import { CACHE } from './cache.js';
 import type { Kernel } from './kernel.js';
@@ -26,21 +34,34 @@ const GUEST = join(ROOT, 'test/vm/guest');
 /** Programs of the guest that we write: test/vm/guest/NAME.c. */
 const NATIVE = ['agent', 'stream', 'ask'];
 
-/** Makes a file of the cache once per key: a change of what goes in makes another. Older ones of the name are removed. */
+/** A version of a file that nobody used for so long is removed, ms. */
+const STALE_MS = 3_600_000;
+
+/** Makes a file of the cache once per key: a change of what goes in makes another. */
 async function cachedFile(
   name: string,
   key: string,
   make: (work: string, to: string) => Promise<void>,
 ): Promise<string> {
   const file = join(CACHE, `${name}-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
-  if (existsSync(file)) return file;
+  if (existsSync(file)) {
+    await utimes(file, new Date(), new Date());
+    return file;
+  }
   await mkdir(CACHE, { recursive: true });
+  for (const other of await readdir(CACHE))
+    if (/^(.*)-[0-9a-f]{16}$/.exec(other)?.[1] === name) {
+      const path = join(CACHE, other);
+      if (Date.now() - statSync(path).mtimeMs > STALE_MS) await rm(path, { force: true });
+    }
   const work = await mkdtemp(join(CACHE, '.image.'));
+  // Also when we are interrupted.
+  const reaper = new Reaper(work);
   try {
     await make(join(work, 'root'), join(work, 'image'));
     await rename(join(work, 'image'), file);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await reaper.reap();
   }
   return file;
 }
@@ -88,9 +109,12 @@ export async function initramfs(kernel: Kernel): Promise<string> {
 }
 
 /** Programs of the system image: those of this machine, with the libraries they need. */
-const PROGRAMS = ['dash', 'ip', 'tc', 'bridge', 'ss'];
+const PROGRAMS = [
+  ...['dash', 'ip', 'tc', 'bridge', 'ss', 'bpftool', 'iperf3', 'bash'],
+  ...['nsenter', 'unshare', 'setpriv', 'prlimit'],
+];
 
-/** Node, iproute2 and teamd below /usr, read-only: a page is read when it is needed, and memory is not the limit. */
+/** Node, iproute2, teamd and what tests run, below /usr, read-only: a page is read when it is needed, and memory is not the limit. */
 export async function systemImage(): Promise<string> {
   const node = await realpath(process.execPath);
   const folder = await tools();
@@ -154,8 +178,64 @@ const NOT_IN_GUESTS = new Set([
 ]);
 
 /** The built project with its packages, below /project. Made anew when a file of it has changed. */
-export async function projectImage(): Promise<string> {
-  const stamps: string[] = [];
+export const projectImage = (): Promise<string> =>
+  cachedFile(
+    'project',
+    [...projectStamps(), readFileSync(join(ROOT, 'package-lock.json'))].join('\n'),
+    async (root, to) => {
+      await copyProject(root);
+      await squash(root, to);
+    },
+  );
+
+/** The same with its tests ready to run: as JavaScript, their programs compiled, and a `vitest` that is fast under emulation. */
+export const testsImage = (): Promise<string> =>
+  cachedFile(
+    'tests',
+    [...projectStamps(), readFileSync(join(ROOT, 'package-lock.json'))].join('\n'),
+    async (root, to) => {
+      await copyProject(root);
+      for (const part of [
+        'test',
+        'src',
+        'workers',
+        'bench',
+        'bpf',
+        'packages/bpf-loader-ts/test',
+        'packages/bpf-loader-ts/examples',
+      ])
+        await transpile(join(root, part));
+      const tests = join(root, 'packages/bpf-loader-ts/test');
+      for (const f of await readdir(join(tests, 'bpf')))
+        if (f.endsWith('.c')) compileBpf(join(tests, 'bpf', f), join(tests, 'bpf', f.replace(/c$/, 'o')));
+      compileBigEndianBpf(join(tests, 'bpf/basic.bpf.c'), join(tests, 'bpf/big-endian.bpf.o'));
+      for (const p of ['victim', 'xsk']) compileProgram(join(tests, `${p}.c`), join(tests, p));
+      const vitest = join(root, 'node_modules/vitest');
+      await rm(vitest, { recursive: true });
+      await mkdir(vitest);
+      await writeFile(
+        join(vitest, 'package.json'),
+        JSON.stringify({ type: 'module', exports: './index.js' }),
+      );
+      await writeFile(join(vitest, 'index.js'), "export * from '../../test/vm/matrix/vitest.js';\n");
+      await squash(root, to);
+    },
+  );
+
+/** Every TypeScript file below a folder, as JavaScript beside it. */
+async function transpile(folder: string): Promise<void> {
+  const { default: ts } = await import('typescript');
+  for (const e of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    if (!e.isFile() || !e.name.endsWith('.ts') || e.name.endsWith('.d.ts')) continue;
+    const file = join(e.parentPath ?? e.path, e.name);
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+    const { outputText } = ts.transpileModule(await readFile(file, 'utf8'), { compilerOptions });
+    await writeFile(file.replace(/ts$/, 'js'), outputText);
+  }
+}
+
+function projectStamps(): string[] {
+  const stamps: string[] = [ROOT];
   const walk = (dir: string): void => {
     for (const e of readdirSync(join(ROOT, dir), { withFileTypes: true })) {
       const path = join(dir, e.name);
@@ -167,25 +247,25 @@ export async function projectImage(): Promise<string> {
   };
   for (const p of PROJECT)
     statSync(join(ROOT, p)).isDirectory() ? walk(p) : stamps.push(`${p} ${statSync(join(ROOT, p)).mtimeMs}`);
-  stamps.push(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
-  return cachedFile('project', [ROOT, ...stamps].join('\n'), async (root, to) => {
-    for (const p of PROJECT) {
-      await mkdir(dirname(join(root, p)), { recursive: true });
-      await cp(join(ROOT, p), join(root, p), {
+  return stamps;
+}
+
+async function copyProject(root: string): Promise<void> {
+  for (const p of PROJECT) {
+    await mkdir(dirname(join(root, p)), { recursive: true });
+    await cp(join(ROOT, p), join(root, p), {
+      recursive: true,
+      filter: (f) => !LEFT_OUT.some((d) => f === join(ROOT, 'packages/bpf-loader-ts', d)),
+    });
+  }
+  await mkdir(join(root, 'node_modules'), { recursive: true });
+  for (const p of await readdir(join(ROOT, 'node_modules')))
+    if (!p.startsWith('.') && !NOT_IN_GUESTS.has(p))
+      await cp(join(ROOT, 'node_modules', p), join(root, 'node_modules', p), {
         recursive: true,
-        filter: (f) => !LEFT_OUT.some((d) => f === join(ROOT, 'packages/bpf-loader-ts', d)),
+        verbatimSymlinks: true,
       });
-    }
-    await mkdir(join(root, 'node_modules'), { recursive: true });
-    for (const p of await readdir(join(ROOT, 'node_modules')))
-      if (!p.startsWith('.') && !NOT_IN_GUESTS.has(p))
-        await cp(join(ROOT, 'node_modules', p), join(root, 'node_modules', p), {
-          recursive: true,
-          verbatimSymlinks: true,
-        });
-    await symlink('../packages/bpf-loader-ts', join(root, 'node_modules/bpf-loader-ts'));
-    await squash(root, to);
-  });
+  await symlink('../packages/bpf-loader-ts', join(root, 'node_modules/bpf-loader-ts'));
 }
 
 /** Not compressed: unpacking would be emulated. */

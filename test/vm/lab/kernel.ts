@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'no
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { VfError } from '../../../src/errors.js';
+import { Reaper } from '../../../src/lab/reaper.js';
 import { CACHE, fetched } from './cache.js';
 import { runTool } from './tools.js';
 
@@ -49,6 +50,7 @@ async function distill(name: KernelName, folder: string): Promise<void> {
   const release = modulesIn && (await readdir(modulesIn))[0];
   if (!modulesIn || !release) throw new VfError('VM_UNAVAILABLE', `the packages of ${name} hold no modules`);
   const work = await mkdtemp(join(CACHE, '.kernel.'));
+  const reaper = new Reaper(work);
   try {
     const vmlinuz = [join(from, 'boot', `vmlinuz-${release}`), join(modulesIn, release, 'vmlinuz')].find(
       (f) => existsSync(f),
@@ -65,7 +67,7 @@ async function distill(name: KernelName, folder: string): Promise<void> {
     await rm(folder, { recursive: true, force: true });
     await rename(work, folder);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await reaper.reap();
   }
   // A hundred megabytes of drivers for other machines.
   for (const d of ['lib', 'usr', 'boot']) await rm(join(from, d), { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { native } from '../binding.js';
 import { AttachType } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { haveLink } from '../probe/attach.js';
-import { orUnsupported } from '../probe/probe.js';
+import { errno, orUnsupported, type Probe, probe } from '../probe/probe.js';
 import type { Program } from '../program/program.js';
 import { wrap } from '../wrap.js';
 import { Link } from './link.js';
@@ -59,9 +59,20 @@ function withCgroup<T>(doing: string, cgroup: string | number, use: (fd: number)
   }
 }
 
+/** Kernels that order programs of a cgroup count the changes of their list; those before 6.6 know no such question. */
+const havePlaces = (fd: number, type: number): Probe =>
+  probe('a place among the programs of a cgroup', '6.17', () => {
+    try {
+      return (native.progQuery(fd, type, true) as { revision: number }).revision > 0;
+    } catch (e) {
+      if (['EINVAL', 'E2BIG'].includes(errno(e) ?? '')) return false;
+      throw e;
+    }
+  });
+
 /**
  * Attaches to a cgroup, by its folder or a descriptor of that, for it and all below it (Linux 5.7): `cgroup_inet_egress`, `cgroup_device` …
- * Several programs run one after the other. A place among them takes Linux 6.16; older kernels append.
+ * Several programs run one after the other. A place among them takes Linux 6.17 (BPF_UNSUPPORTED before).
  */
 export function attachCgroup(
   program: Program,
@@ -72,11 +83,18 @@ export function attachCgroup(
   const type = numberOf(attachType);
   const { flags, relative, expectedRevision } = place(options);
   const to = `${attachType} of cgroup ${cgroup}`;
-  return withCgroup(`attach ${program.info.name} to ${to}`, cgroup, (fd) =>
-    Link.attach({ program, to, takes: PROGRAMS, have: () => haveLink('cgroup') }, () =>
+  const placed = flags !== 0 || expectedRevision !== 0;
+  return withCgroup(`attach ${program.info.name} to ${to}`, cgroup, (fd) => {
+    // Asked before: an older kernel takes a revision for nothing, and attaches.
+    if (placed && haveLink('cgroup').answer === 'supported') {
+      const { answer, detail } = havePlaces(fd, type);
+      if (answer === 'unsupported')
+        throw new BpfError('BPF_UNSUPPORTED', `attach ${program.info.name} to ${to}: ${detail}`);
+    }
+    return Link.attach({ program, to, takes: PROGRAMS, have: () => haveLink('cgroup') }, () =>
       native.linkCreate(program.fd, fd, type, flags, relative, expectedRevision),
-    ),
-  );
+    );
+  });
 }
 
 /** Ids of the programs attached to a cgroup itself, not those of its parents, in the order they run (Linux 4.15). */

@@ -2,6 +2,8 @@ import { BpfError } from '../errors.js';
 import { type KernelObject, openObjects } from '../kernel/fdinfo.js';
 import { listPins } from '../kernel/pin.js';
 import { Program } from '../program/program.js';
+import { ControlSocket } from '../sys/ethtool.js';
+import { errnoName } from '../sys/fd.js';
 import { listClsact } from './clsact-list.js';
 import { Link } from './link.js';
 import { type Direction, type NetkitSide, queryNetkit, queryTcx } from './tcx.js';
@@ -135,11 +137,20 @@ const netkit = (ifindex: number, side: NetkitSide, of: Whose): AttachedProgram[]
  */
 export function inspect(ifindex: number, options: InspectOptions = {}): AttachedProgram[] {
   const of = whose(options.pins ?? []);
-  return [
+  const found = [
     ...xdp(ifindex, of),
     ...tc(ifindex, 'ingress', of),
     ...tc(ifindex, 'egress', of),
     ...netkit(ifindex, 'primary', of),
     ...netkit(ifindex, 'peer', of),
   ];
+  if (found.length === 0) {
+    // A kernel without TCX says nothing of a device that is not there.
+    using control = new ControlSocket();
+    if (errnoName(control.linkState(ifindex)) === 'ENODEV')
+      throw new BpfError('BPF_ATTACH', `inspect: there is no device ${ifindex} in this network namespace`, {
+        errno: 'ENODEV',
+      });
+  }
+  return found;
 }

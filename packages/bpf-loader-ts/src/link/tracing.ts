@@ -1,9 +1,17 @@
 import { native } from '../binding.js';
+import { AttachType } from '../constants.js';
 import { BpfError } from '../errors.js';
-import { haveFentry, haveLink } from '../probe/attach.js';
+import { haveFentry, haveLink, haveRawTracepointCookie } from '../probe/attach.js';
 import type { Program } from '../program/program.js';
 import { type CookieOptions, cookieOf } from './cookie.js';
 import { Link } from './link.js';
+
+/** Some kernels refuse what they do not know in words of their own, others do without it and say nothing. */
+function refuseCookie(program: Program, to: string): void {
+  const { answer, detail } = haveRawTracepointCookie();
+  if (answer === 'unsupported')
+    throw new BpfError('BPF_UNSUPPORTED', `attach ${program.info.name} to ${to}: ${detail}`);
+}
 
 /**
  * Attaches a program that was loaded for its place: fentry, fexit, fmod_ret, tp_btf (Linux 5.5), freplace (5.6), lsm (5.7). The place is that of
@@ -18,6 +26,7 @@ export function attachTracing(program: Program, options: CookieOptions = {}): Li
       'BPF_ARGUMENT',
       `cookie of ${program.info.name}: what it was loaded for is not known; take the program from its BpfObject`,
     );
+  if (cookie !== 0n && expectedAttachType === AttachType.trace_raw_tp) refuseCookie(program, 'its target');
   return Link.attach({ program, to: 'its target', takes: ['tracing', 'lsm', 'ext'], have: haveFentry }, () =>
     cookie === 0n
       ? native.rawTracepointOpen(program.fd, null, 0n)
@@ -31,10 +40,12 @@ export function attachTracing(program: Program, options: CookieOptions = {}): Li
  */
 export function attachRawTracepoint(program: Program, name: string, options: CookieOptions = {}): Link {
   const cookie = cookieOf(options);
+  const to = `raw tracepoint ${name}`;
+  if (cookie !== 0n) refuseCookie(program, to);
   return Link.attach(
     {
       program,
-      to: `raw tracepoint ${name}`,
+      to,
       takes: ['raw_tracepoint', 'raw_tracepoint_writable'],
       have: () => haveLink('raw_tracepoint'),
     },

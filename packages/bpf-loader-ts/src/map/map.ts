@@ -242,7 +242,8 @@ export class BpfMap extends Handle {
    */
   freeze(): void {
     const rc = native.mapFreeze(this.fd) as number;
-    if (rc !== 0) mapFailed(this, rc, 'freeze of');
+    // Of a map that is frozen already some kernels say EBUSY, others EPERM (-1), as of every other change.
+    if (rc !== 0) mapFailed(this, this.frozen ? -1 : rc, 'freeze of');
   }
 
   /** Bytes from one element to the next in the map's memory, and from one CPU's value to the next. */

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { native } from '../binding.js';
 import { AttachType, ProgType, XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE } from '../constants.js';
 import { BpfError } from '../errors.js';
@@ -13,7 +13,7 @@ const NO_DEVICE = 0x7fffffff;
 const NO_FD = 0xffffffff;
 
 /** What `use` finds with the smallest program of a type; false where the kernel does not know the type (EINVAL). */
-function withProgram(type: number, use: (fd: number) => boolean, attach = 0, btfId = 0): boolean {
+function withProgram<T>(type: number, use: (fd: number) => T, attach = 0, btfId = 0): T | false {
   let fd: number;
   try {
     fd = wrap('BPF_LOAD', 'probe', () =>
@@ -75,12 +75,30 @@ const rawTracepoint = (): boolean =>
     ),
   );
 
+/** @internal A kernel before 6.10 does not know the attribute that carries it. */
+export const haveRawTracepointCookie = (): Probe =>
+  probe('a cookie of a raw tracepoint', '6.10', () =>
+    withProgram(ProgType.raw_tracepoint, (prog) =>
+      refuses(
+        () => native.rawTracepointOpen(prog, 'vf_no_such_tracepoint', 1n),
+        'ENOENT',
+        'E2BIG',
+        'EINVAL',
+        'EOPNOTSUPP',
+      ),
+    ),
+  );
+
 /** A function of the kernel's that only test runs call. */
 const CALM_FUNCTION = 'bpf_fentry_test1';
 
-function fentry(): boolean {
-  const id: number = wrap('BPF_LOAD', 'BTF of the kernel', () => native.kernelFunctionId(CALM_FUNCTION));
-  if (id === 0) throw new BpfError('BPF_LOAD', `the kernel's BTF has no ${CALM_FUNCTION} to try it on`);
+function fentry(symbol: string): boolean | string {
+  const id: number = wrap('BPF_LOAD', 'BTF of the kernel', () => native.kernelFunctionId(symbol));
+  if (id === 0) {
+    const why = `the kernel's BTF has no ${symbol} to try it on`;
+    if (symbol === CALM_FUNCTION) throw new BpfError('BPF_LOAD', why);
+    return why;
+  }
   return withProgram(
     ProgType.tracing,
     (prog) => works(() => native.rawTracepointOpen(prog, null, 0n), 'ENOTSUPP', 'EINVAL'),
@@ -89,8 +107,14 @@ function fentry(): boolean {
   );
 }
 
-/** Programs at the entry and exit of kernel functions. One is attached, for an instant, to a function that nothing calls. */
-export const haveFentry = (): Probe => probe('fentry', SINCE.fentry, fentry);
+/**
+ * Programs at the entry and exit of kernel functions. One that does nothing is attached, for an instant: to `symbol`, or to a function that
+ * nothing calls.
+ */
+export const haveFentry = (symbol?: string): Probe =>
+  probe(symbol === undefined ? 'fentry' : `fentry of ${symbol}`, SINCE.fentry, () =>
+    fentry(symbol ?? CALM_FUNCTION),
+  );
 
 const LINKS = {
   cgroup: () => looksForFd(ProgType.cgroup_skb, AttachType.cgroup_inet_egress),
@@ -125,8 +149,30 @@ function haveEventSource(name: 'kprobe' | 'uprobe'): Probe {
   });
 }
 
-/** Probes at kernel symbols by perf events. */
-export const haveKprobe = (): Probe => haveEventSource('kprobe');
+function kprobe(symbol: string): boolean | string {
+  if (haveEventSource('kprobe').answer !== 'supported') return false;
+  const type = Number(readFileSync(`${EVENT_SOURCES}/kprobe/type`, 'utf8'));
+  return withProgram(ProgType.kprobe, (prog) => {
+    let event: number;
+    try {
+      event = wrap('BPF_ATTACH', 'probe', () => native.perfOpen(type, 0n, symbol, 0n, -1));
+    } catch (e) {
+      if (errno(e) === 'ENOENT') return `the kernel lets nobody probe a symbol ${symbol}`;
+      throw e;
+    }
+    try {
+      return works(() => native.linkCreatePerf(prog, event, AttachType.perf_event, 0n), 'EINVAL');
+    } finally {
+      native.fdClose(event);
+    }
+  });
+}
+
+/** Probes at kernel symbols by perf events; with `symbol`, one that does nothing is attached to that for an instant (Linux 5.15). */
+export const haveKprobe = (symbol?: string): Probe =>
+  symbol === undefined
+    ? haveEventSource('kprobe')
+    : probe(`kprobe of ${symbol}`, SINCE.kprobe, () => kprobe(symbol));
 /** Probes in programs and libraries by perf events. */
 export const haveUprobe = (): Probe => haveEventSource('uprobe');
 

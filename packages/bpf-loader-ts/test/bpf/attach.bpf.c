@@ -3,20 +3,24 @@
  * A program for every place that tests attach to. Those of test runs count the ones of the process `pid` alone: others run at the same time.
  */
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 const volatile __u32 pid;
 const volatile __u32 out_ifindex;
+/* 0 where the kernel has no cookies of raw tracepoints */
+const volatile __u32 raw_cookies = 1;
 
 __u64 hits;
 __u64 cookie;
 
-static __always_inline int hit(void *ctx)
+static __always_inline int hit(void *ctx, bool has_cookie)
 {
 	if (pid && bpf_get_current_pid_tgid() >> 32 != pid)
 		return 0;
 	__sync_fetch_and_add(&hits, 1);
-	cookie = bpf_get_attach_cookie(ctx);
+	if (has_cookie)
+		cookie = bpf_get_attach_cookie(ctx);
 	return 0;
 }
 
@@ -24,43 +28,51 @@ static __always_inline int hit(void *ctx)
 SEC("tp_btf/bpf_test_finish")
 int on_tp_btf(void *ctx)
 {
-	return hit(ctx);
+	return hit(ctx, raw_cookies);
 }
 
 SEC("raw_tp")
 int on_raw_tp(void *ctx)
 {
-	return hit(ctx);
+	return hit(ctx, raw_cookies);
 }
 
 SEC("tp")
 int on_tp(void *ctx)
 {
-	return hit(ctx);
+	return hit(ctx, true);
 }
 
 SEC("kprobe")
 int on_probe(void *ctx)
 {
-	return hit(ctx);
+	return hit(ctx, true);
 }
 
 SEC("fentry/bpf_fentry_test1")
 int on_fentry(void *ctx)
 {
-	return hit(ctx);
+	return hit(ctx, true);
 }
 
 SEC("fexit/bpf_fentry_test1")
 int on_fexit(void *ctx)
 {
-	return hit(ctx);
+	return hit(ctx, true);
+}
+
+/* its own test run calls it, and returns what we do */
+SEC("fmod_ret/bpf_modify_return_test")
+int on_fmod_ret(void *ctx)
+{
+	hit(ctx, true);
+	return 42;
 }
 
 SEC("lsm/bpf")
 int on_lsm(void *ctx)
 {
-	return 0;
+	return hit(ctx, false);
 }
 
 SEC("cgroup_skb/egress")

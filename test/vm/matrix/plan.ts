@@ -1,0 +1,89 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { VfError } from '../../../src/errors.js';
+import { ROOT } from '../../../src/paths.js';
+
+/** Folders whose test files are for kernels. */
+const FOLDERS = ['packages/bpf-loader-ts/test', 'test/netns'];
+
+const USER_SPACE =
+  'decided in user space, the same on every kernel; a daemon takes ten seconds to start in a guest';
+
+/** What stays on the host, a file or one test of it, and why. */
+export const HOST_ONLY: Record<string, string | Record<string, string>> = {
+  'packages/bpf-loader-ts/test/binding.test.ts': 'copies of the package: asks no kernel',
+  'packages/bpf-loader-ts/test/bpf2ts.test.ts': 'needs clang and tsc; the generator asks no kernel',
+  'packages/bpf-loader-ts/test/btf.test.ts': {
+    'every structure is as bpftool tells it > of vfailover': 'needs llvm-objcopy; asks no kernel',
+    'every structure is as bpftool tells it > of basic': 'needs llvm-objcopy; asks no kernel',
+    'damaged type information > random mutations neither hang nor crash the parser':
+      'needs llvm-objcopy; asks no kernel',
+    'damaged type information > of the other byte order it says so': 'needs llvm-objcopy; asks no kernel',
+  },
+  'packages/bpf-loader-ts/test/codec.test.ts': 'pure: asks no kernel',
+  'packages/bpf-loader-ts/test/examples.test.ts':
+    'needs clang and tsc: each example is built as its reader would',
+  'packages/bpf-loader-ts/test/fuzz.test.ts':
+    'twenty seconds of the host are minutes under emulation; asks no kernel',
+  'packages/bpf-loader-ts/test/object.test.ts': {
+    'a program that the verifier refuses > worker threads that load at the same time each get their own log':
+      'eighteen logs of a long way through the verifier are minutes under emulation',
+    'opening > mutated and truncated files give an error and never a crash':
+      'hundreds of files are minutes under emulation; asks no kernel',
+  },
+  'packages/bpf-loader-ts/test/ringbuf-wait.test.ts': {
+    'wait() > gets every record to a blocked worker soon, and a wake-up ends it':
+      'judges microseconds by the clock',
+  },
+  'packages/bpf-loader-ts/test/readme.test.ts': 'reads documents',
+  'test/netns/daemon.test.ts': {
+    'each waiting mode decides': USER_SPACE,
+    'switch by hand, override, expiry, refusal': USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a device that does not exist': USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a namespace that does not exist':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a device that is not Ethernet':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a VF that belongs to a bridge is left to it':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > two devices of different MAC: the named primary is refused with the reason in status':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > two candidates for the primary: neither is taken, both are named':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a second daemon: on the same socket, on the same pins, on the same device':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > missing capabilities': USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > a kernel that publishes no BTF':
+      USER_SPACE,
+    'refusals: an error that says what to do, and nothing changed > an instance that exists, one that does not, bad attach parameters':
+      USER_SPACE,
+  },
+  'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
+  'packages/bpf-loader-ts/test/release': 'needs npm, other Nodes and a sanitized addon',
+};
+
+/** Tests that the short form runs: what differs most between kernels. */
+export const ESSENTIAL = ['probe', 'tracing', 'link', 'clsact', 'map-batch', 'memlock'].map(
+  (name) => `packages/bpf-loader-ts/test/${name}.test.ts`,
+);
+
+/** Every test file for guests, and within them the tests that are not. A name of the list that is none is an error: lists go stale. */
+export function plan(): { file: string; hostOnly: string[] }[] {
+  const found = FOLDERS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((f) => f.endsWith('.test.ts') || f === 'release')
+      .map((f) => `${folder}/${f}`),
+  );
+  const stale = Object.keys(HOST_ONLY).filter((name) => !found.includes(name));
+  if (stale.length > 0)
+    throw new VfError(
+      'INTERNAL',
+      `the host's tests are listed with files that do not exist: ${stale.join(', ')}`,
+      {
+        fix: 'correct HOST_ONLY in test/vm/matrix/plan.ts',
+      },
+    );
+  return found
+    .filter((file) => typeof HOST_ONLY[file] !== 'string')
+    .map((file) => ({ file, hostOnly: Object.keys(HOST_ONLY[file] ?? {}) }));
+}
