@@ -36,6 +36,9 @@ export interface StreamRecord {
   in: Arrivals;
 }
 
+/** The sending thread may only be starting, which takes seconds on a loaded machine. */
+const START_MS = 30_000;
+
 let streams = 0;
 
 /** A numbered stream both ways through the guest's master, received by BPF programs at both ends. */
@@ -68,7 +71,7 @@ export class Stream {
     control[TRAFFIC.directions] = directions;
     Atomics.store(control, TRAFFIC.stream, id);
     this.#world.wakeTraffic();
-    const until = performance.now() + 5000;
+    const until = performance.now() + START_MS;
     while ((directions & 1 && this.#atHost.received < 5) || (directions & 2 && this.#atGuest.received < 5)) {
       if (performance.now() > until)
         throw new Error(
