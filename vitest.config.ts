@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, the loader as it is shipped, guests. */
+/** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, the loader as it is shipped. */
 export default defineConfig({
   test: {
     reporters: ['default', './test/helpers/summary.ts'],
@@ -39,11 +39,11 @@ export default defineConfig({
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
           pool: 'forks',
-          // One emulated machine at a time is what a small host carries.
+          // One guest at a time has the machine.
           maxWorkers: 1,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-          sequence: { groupOrder: 4 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -56,7 +56,7 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -1,176 +1,111 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GuestDaemon } from './lab/daemon.js';
-import type { KernelName } from './lab/kernel.js';
 import { Stream, type StreamReport } from './lab/stream.js';
-import { type Devices, type PrimaryKind, Testbed } from './lab/testbed.js';
+import { type Devices, Testbed } from './lab/testbed.js';
+import { KERNELS_HERE } from './selection.js';
+
+/** What is peculiar to the net-failover model: what the kernel does alone, and that coming and going moves nothing. */
 
 const PPS = 200;
-/**
- * At a fault those frames may be lost that the card had taken before its driver knew, and to the guest those that were sent to the old
- * path before the guest's next one moved the entry. A busy host makes more of them.
- */
-const FEW = PPS / 4;
+/** A path that does not come back loses all of the second that it is watched. */
+const A_SWITCH = PPS / 2;
 
-/** TCX and the carrier seen by programs; clsact and neither. A card with link at once, and one that takes seconds. */
-const MATRIX: [KernelName, PrimaryKind, 'tcx' | 'clsact'][] = [
-  ['6.12', 'vmxnet3', 'tcx'],
-  ['6.1', 'e1000e', 'clsact'],
-];
-
-describe.each(MATRIX)('net-failover on %s with %s', (kernel, primary, attach) => {
+describe.each(KERNELS_HERE)('net-failover beside the kernel’s own, Linux %s', (kernel) => {
   let bed: Testbed;
   let daemon: GuestDaemon;
   let devices: Devices;
-  let before: string;
 
-  /** Everything of the machine that an instance touches. */
-  const machine = (): Promise<string> =>
-    bed.guest.run(`
-      ip addr show scope global
-      for d in /sys/class/net/*; do n=\${d##*/}
-        echo $n $(cat $d/mtu $d/flags $d/address) $(readlink $d/master)
-        tc qdisc show dev $n; tc filter show dev $n ingress; tc filter show dev $n egress
-      done
-      ls -R /sys/fs/bpf`);
-
-  /** Numbered frames both ways, with something done meanwhile. */
-  async function during(act: () => Promise<void>, afterMs = 1000): Promise<StreamReport> {
+  async function during(act: () => Promise<void>): Promise<StreamReport> {
     const stream = await Stream.start(bed.guest, bed.wire, { pps: PPS });
     await sleep(500);
     await act();
-    await sleep(afterMs);
+    await sleep(1000);
     return stream.stop(bed.guest);
   }
 
   const primaryHasCarrier = (): Promise<void> =>
     bed.until('carrier of the primary', async () => {
-      const { primary: name } = await bed.devices();
-      const r = await bed.guest.exec(`cat /sys/class/net/${name}/carrier`);
+      const r = await bed.guest.exec(`cat /sys/class/net/${devices.primary}/carrier`);
       return r.stdout.trim() === '1';
     });
 
   beforeAll(async () => {
-    bed = await Testbed.boot({ kernel, primary, standbyFeature: true });
+    bed = await Testbed.boot({ kernel, standbyFeature: true });
     daemon = new GuestDaemon(bed);
     devices = await bed.devices();
     await primaryHasCarrier();
-  });
+  }, 240_000);
   afterAll(() => bed?.close());
 
-  test('what the kernel loses alone: frames on the standby while a dead primary is registered', async () => {
+  test('the kernel alone loses what arrives on the standby while a dead primary is registered', async () => {
     const r = await during(() => bed.guest.setLink('primary', false));
-    expect(r.out.lost).toBeLessThan(FEW);
+    expect(r.out.lost).toBeLessThan(A_SWITCH);
     expect(r.in.outageMs).toBe(Number.POSITIVE_INFINITY);
     await bed.guest.setLink('primary', true);
     await primaryHasCarrier();
-    before = await machine();
   });
 
-  test('refuses a master that is not the kernel’s', async () => {
-    const cli = 'node /project/dist/src/cli/main.js';
+  test('a master that is not the kernel’s is refused, and nothing is left behind', async () => {
+    const pins = 'ls -R /sys/fs/bpf; cd /sys/class/net; for d in *; do tc qdisc show dev $d; done';
+    const before = await bed.guest.run(pins);
+    const instance = `{ name: a, model: net-failover, master: ${devices.standby} }`;
     await bed.guest.writeFile(
       '/run/wrong.yaml',
-      `socket: /run/wrong.sock\npin_root: /sys/fs/bpf/wrong\ninstances: [{ name: a, model: net-failover, master: ${devices.standby} }]\n`,
+      `socket: /run/wrong.sock\npin_root: /sys/fs/bpf/wrong\ninstances: [${instance}]\n`,
     );
-    const r = await bed.guest.exec(`${cli} run --config /run/wrong.yaml`, { timeoutMs: 180_000 });
+    const r = await bed.guest.exec('node /project/dist/src/cli/main.js run --config /run/wrong.yaml', {
+      timeoutMs: 180_000,
+    });
     expect(r.code).toBe(1);
-    expect(r.stderr).toContain('MASTER_UNFIT');
+    expect(r.stderr).toContain('MASTER_UNFIT [master]');
     expect(r.stderr).toContain(`set master to ${devices.master}`);
-    expect(await machine()).toBe(before);
-  });
+    expect(await bed.guest.run(pins)).toBe(before);
+  }, 240_000);
 
-  test('attaches without moving anything', async () => {
+  test('attaching moves nothing: the word begins where the kernel sends', async () => {
     await daemon.start({ model: 'net-failover', master: devices.master });
     const status = await daemon.untilActive('primary');
-    expect(status).toMatchObject({ model: 'net-failover', state: 'ok', attach, epoch: 0 });
-    expect(status.primary.name).toBe(devices.primary);
-    expect(status.standby.name).toBe(devices.standby);
+    expect(status).toMatchObject({ model: 'net-failover', state: 'ok', epoch: 0 });
+    expect(status.attach).toBe(kernel === '6.1' ? 'clsact' : 'tcx');
+    expect([status.primary.name, status.standby.name]).toEqual([devices.primary, devices.standby]);
     expect(await daemon.events()).toEqual([]);
-  });
+  }, 240_000);
 
-  test('carrier loss: what is sent moves, and what arrives is delivered', async () => {
-    const r = await during(() => bed.guest.setLink('primary', false));
-    expect(r.out.lost).toBeLessThan(FEW);
-    expect(r.in.lost).toBeLessThan(FEW);
-    expect(r.in.duplicated + r.out.duplicated).toBe(0);
-    const decision = (await daemon.events()).at(-1);
-    expect(decision).toMatchObject({ from: 'primary', to: 'standby', cause: 'carrier' });
-    const status = await daemon.status();
-    expect(status.standby.counters.rx.packets).toBeGreaterThan(PPS / 2);
-    await bed.guest.setLink('primary', true);
-    await daemon.untilActive('primary');
-  });
-
-  test('planned switches lose and duplicate nothing', async () => {
-    const r = await during(async () => {
-      for (const to of ['standby', 'auto', 'standby', 'auto'] as const) {
-        await daemon.switch(to);
-        await sleep(300);
-      }
-    }, 1500);
-    expect([r.out.lost, r.in.lost, r.out.duplicated, r.in.duplicated]).toEqual([0, 0, 0, 0]);
-    expect(r.out.moves.length).toBeGreaterThan(1);
-    await daemon.untilActive('primary');
-  });
-
-  test('a black hole is left by an order, where the kernel would send for ever', async () => {
-    const r = await during(async () => {
-      bed.wire.port('primary').blackHole('both');
-      await sleep(200);
-      await daemon.switch('standby');
-    });
-    for (const way of [r.out, r.in]) {
-      expect(way.lost).toBeGreaterThan(0);
-      expect(way.outageMs).toBeLessThan(5000);
-    }
-    bed.wire.port('primary').blackHole('none');
-    await daemon.switch('auto');
-    await daemon.untilActive('primary');
-  });
-
-  test('the standby loses carrier while it is active: the primary takes over', async () => {
+  test('the standby loses carrier while it is active: the primary takes over, both ways', async () => {
     await daemon.switch('standby');
     const r = await during(() => bed.guest.setLink('standby', false));
-    expect(r.out.lost).toBeLessThan(FEW);
-    expect(r.in.lost).toBeLessThan(FEW);
-    expect((await daemon.status()).active).toBe('primary');
+    for (const way of [r.out, r.in]) {
+      expect(way.moves.at(-1)).toMatchObject({ from: 'standby', to: 'primary' });
+      expect(way.lost).toBeLessThan(A_SWITCH);
+    }
+    expect((await daemon.events()).at(-1)).toMatchObject({ from: 'standby', to: 'primary' });
     await bed.guest.setLink('standby', true);
     await daemon.switch('auto');
     await daemon.untilActive('primary');
   });
 
-  test('unplug and plug: leaves, joins by itself, comes back', async () => {
-    const gone = await during(() => bed.guest.unplug('primary'));
-    expect(gone.out.lost).toBeLessThan(FEW);
-    expect(gone.in.lost).toBeLessThan(FEW);
-    const status = await daemon.status();
-    expect(status).toMatchObject({ active: 'standby', primary: { state: 'absent' } });
-    const back = await during(async () => {
-      await bed.guest.plug('primary');
-      await daemon.untilActive('primary');
+  test('both slaves dead: frames are dropped, not sent in circles, and the first that is back carries them', async () => {
+    const r = await during(async () => {
+      await bed.guest.setLink('primary', false);
+      await bed.guest.setLink('standby', false);
+      await sleep(500);
+      await bed.guest.setLink('standby', true);
+      await daemon.untilActive('standby');
     });
-    expect([back.out.lost, back.in.lost]).toEqual([0, 0]);
-  });
-
-  test('a fault while the controller is dead fails over; the next one adopts', async () => {
-    await daemon.kill('KILL');
-    const r = await during(() => bed.guest.setLink('primary', false));
-    expect(r.out.lost).toBeLessThan(FEW);
-    expect(r.in.lost).toBeLessThan(FEW);
-    await daemon.restart();
-    expect((await daemon.events())[0]).toMatchObject({ tier: 0, from: 'primary', to: 'standby' });
+    for (const way of [r.out, r.in]) expect(way.outageMs).not.toBe(Number.POSITIVE_INFINITY);
     await bed.guest.setLink('primary', true);
     await daemon.untilActive('primary');
+    // At most there and back again for each of the two faults and their mending.
+    expect((await daemon.events()).length).toBeLessThan(10);
   });
 
-  test('detach moves nothing and leaves the machine as it was', async () => {
+  test('detaching moves nothing', async () => {
     const r = await during(() => daemon.detach());
     expect([r.out.moves, r.in.moves]).toEqual([[], []]);
-    // A kernel as old as 6.1 resets a device's queues when a clsact qdisc is made or removed.
-    expect(r.out.lost + r.in.lost).toBeLessThan(attach === 'tcx' ? 1 : FEW);
+    // A kernel as old as 6.1 resets a device's queues when a clsact qdisc is removed.
+    expect(r.out.lost + r.in.lost).toBeLessThan(kernel === '6.1' ? A_SWITCH : 1);
     await daemon.kill('TERM');
-    expect(await machine()).toBe(before);
     expect(await daemon.log).not.toContain('could not be undone');
   });
 });
