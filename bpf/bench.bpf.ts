@@ -230,8 +230,8 @@ export class VfIdentityView extends bpf.StructView {
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'dfc1fb3cda37cfc6868d18c56c9ddb78db644574d2e4d71f01e1b32328315c81',
-  layout: 'f167f22d3262039bdb2f7a0f9765085b528a6dde7354e28ae59d5c10a0f87b3e',
+  sha256: '9f472046bfc8e6f76a494db1af4b7e28211154b600cec5ff0252470c8d0183af',
+  layout: '7f81d5eb1191caafa64c19f99ae7be27352dbdf29dd8fd37db3a572f306fff23',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

@@ -9,8 +9,19 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+struct ns_common {
+	unsigned int inum;
+} __attribute__((preserve_access_index));
+struct net {
+	struct ns_common ns;
+} __attribute__((preserve_access_index));
+typedef struct {
+	struct net *net;
+} __attribute__((preserve_access_index)) possible_net_t;
 struct net_device {
 	unsigned long state;
+	int ifindex;
+	possible_net_t nd_net;
 } __attribute__((preserve_access_index));
 struct sk_buff {
 	struct net_device *dev;

@@ -3,8 +3,8 @@ import * as bpf from 'bpf-loader-ts';
 
 export const look = bpf.objectType({
   name: 'look',
-  sha256: 'd9151f78cc844b831fd7e90ffc384b5086dae9996a590ceae1c772d8844e3a92',
-  layout: '446e09adf3532d059a3116728a2cc2b3dbef8ef9ea9ff2baa9936d7221e6da72',
+  sha256: '1b34b6299f30f3efa3594c8836f35f41507f8fdff458244b85976de2c783d412',
+  layout: '2faf9eeb8f9bde03cdda87c4b173ae4ad367401792249929073b16f6b5d076bb',
   license: 'GPL',
   programs: {
     vf_look: 'tc',

@@ -276,8 +276,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '53cbfd3b6be9a6941ebfadadf2edc9cae9dc50035f403d5d9499b7f123fee137',
-  layout: '9f6133b425b2d04b35395214b7a3c3c83e0745546bf4e5ad6c5ff0083133b4be',
+  sha256: '58df3a853c3a1c91cad1167d2a4c2897cc8006816ed4ebde92e654974bebdb58',
+  layout: 'a18221021d85cee314557ca57c24cf59966ad420a60b2a709aa612840f00905c',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -167,7 +167,7 @@ export class Shards extends EventEmitter<ShardEvents> {
   }
 
   /** Resolves when every message posted so far has been taken in; a thread that only starts takes seconds on a loaded machine. */
-  async settled(timeoutMs = 15_000): Promise<void> {
+  async settled(timeoutMs = 60_000): Promise<void> {
     const until = performance.now() + timeoutMs;
     for (const { id, control } of this.#shards) {
       while (Atomics.load(control, CONTROL.read) !== Atomics.load(control, CONTROL.mail)) {

@@ -3,6 +3,7 @@ import { type Vfailover, VfUndo } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { type Part, type Path, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import { MODELS } from '../failover/model.js';
+import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
 import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
@@ -52,6 +53,7 @@ export class Datapath {
   readonly #hooks: HookSet;
   readonly #object: Vfailover;
   readonly #base: number;
+  readonly #carrier: CarrierSignal;
   #steering = true;
 
   constructor(options: DatapathOptions, slot: number, adopted: boolean) {
@@ -71,6 +73,9 @@ export class Datapath {
         if (options.slaveAlive(ifindex)) this.#attach(role, ifindex);
         else this.detachSlave(role);
       }
+      this.#carrier = new CarrierSignal(store.instanceFolder(options.name), () =>
+        store.loadCarrier(slot, options.shardOf(slot), model, options.netns),
+      );
     } catch (e) {
       if (!adopted) this.remove();
       throw e;
@@ -200,6 +205,11 @@ export class Datapath {
     return this.#o.store.lines[this.#base + LINE.armed]!;
   }
 
+  /** Why tier 0 does not hear of a lost carrier from the driver; undefined: it does. */
+  get carrierSignalMissing(): string | undefined {
+    return this.#carrier.missing;
+  }
+
   counters(path: 0 | 1): PathCounters {
     return this.#o.store.counters.read(this.slot, path);
   }
@@ -209,6 +219,7 @@ export class Datapath {
     this.unsteer();
     for (const role of ROLES) this.detachSlave(role);
     this.#detach('master', this.#o.masterIfindex);
+    this.#carrier?.remove();
     this.#hooks.removeFolder();
     this.#o.store.identities.clear(this.slot);
     this.#object?.close();

@@ -10,6 +10,7 @@ import {
   possibleCpus,
 } from 'bpf-loader-ts';
 import { closeFd, lockFile } from 'bpf-loader-ts/sys';
+import { type Carrier, carrier } from '../../bpf/carrier.bpf.js';
 import { type Vfailover, VfLayout, vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
@@ -175,6 +176,15 @@ export class PinStore implements Disposable {
     } catch (e) {
       throw asVfError(e, 'BPF_LOAD', 'bpf');
     }
+  }
+
+  /** Loads the program that waits for a driver to report a lost carrier, for this slot. Throws what the loader throws. */
+  loadCarrier(slot: number, shard: number, model: SteeredModel, netns: number): Carrier {
+    const { lines, counters, identities } = this.#maps;
+    return carrier.load(bpfObject('carrier'), {
+      variables: { vf_slot: slot, vf_model: LAYOUTS[model].id, vf_cpus: this.cpus, vf_netns: netns },
+      reuse: { lines, counters, identities, events: this.#events[shard]! },
+    });
   }
 
   /** Slots in use, with who uses them. Throws PIN_INCOMPATIBLE if another layout wrote one. */

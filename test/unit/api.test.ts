@@ -66,7 +66,7 @@ function status(name: string): InstanceStatus {
     master: ABSENT_DEVICE,
     primary: { ...ABSENT_DEVICE, state: 'absent', counters },
     standby: { ...ABSENT_DEVICE, state: 'absent', counters },
-    tier0: { armed: [] },
+    tier0: { armed: [], carrier_signal_missing: null },
     attach: 'tcx',
     switches: 0,
     last_switch: null,

@@ -91,7 +91,7 @@ const instance: InstanceStatus = {
       rx: { packets: 4, bytes: 400, drops: 0, suppressed: 0 },
     },
   },
-  tier0: { armed: ['carrier', 'deadline'] },
+  tier0: { armed: ['carrier', 'deadline'], carrier_signal_missing: null },
   attach: 'tcx',
   switches: 3,
   last_switch: decision,

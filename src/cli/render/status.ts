@@ -55,11 +55,16 @@ export function renderInstance(instance: InstanceStatus, colour: Palette, now: n
     'model',
     `${instance.model}, attached by ${instance.attach}, netns ${plain(instance.netns ?? '(own)')}`,
   );
-  const { armed } = instance.tier0;
+  const { armed, carrier_signal_missing: missing } = instance.tier0;
   fact(
     'tier 0',
     armed.length === 0 ? colour.yellow('not armed') : `armed for ${armed.map(plain).join(', ')}`,
   );
+  if (missing !== null)
+    fact(
+      'signal',
+      `a lost carrier is noticed by the first frame, not by the driver's report: ${plain(missing)}`,
+    );
   if (instance.override !== 'auto') {
     const end = until === null ? '' : `, for ${duration(Date.parse(until) - now)} more (until ${until})`;
     fact('override', colour.yellow(`${instance.override} by hand${end}`));

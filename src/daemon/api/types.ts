@@ -107,7 +107,11 @@ export interface InstanceStatus {
   primary: SlaveStatus;
   standby: SlaveStatus;
   /** Conditions on which the BPF programs fall back by themselves. */
-  tier0: { armed: string[] };
+  tier0: {
+    armed: string[];
+    /** Why it does not hear of a lost carrier from the driver itself, before a frame meets it; null: it does. */
+    carrier_signal_missing: string | null;
+  };
   attach: 'tcx' | 'clsact';
   /** Since the instance was attached. */
   switches: number;

@@ -32,6 +32,8 @@ export class GuestDaemon {
   /** Starts again with the configuration as it was. */
   async restart(): Promise<void> {
     const { guest } = this.#bed;
+    // What the last one wrote must not pass for what this one says.
+    await guest.run(`rm -f ${LOG}`);
     this.#running = await guest.spawn(`exec ${CLI} run --config ${CONFIG} 2>${LOG}`);
     let ended = false;
     const over = (): void => {
@@ -42,7 +44,7 @@ export class GuestDaemon {
       'the daemon is ready',
       async () => {
         if (ended) throw guest.failure(`the daemon ended: ${await this.log}`);
-        return (await guest.exec(`grep -q '"msg":"ready"' ${LOG}`)).code === 0;
+        return (await guest.exec(`grep -qs '"msg":"ready"' ${LOG}`)).code === 0;
       },
       START_MS,
     );

@@ -96,7 +96,7 @@ export class Testbed {
     const { guest, kind } = this;
     await guest.run('modprobe -a virtio_net sch_ingress cls_bpf act_bpf');
     if (kind === 'igbvf') {
-      await guest.run('modprobe igb');
+      await this.#pf();
       await this.makeVf();
     } else {
       await guest.run(`modprobe ${kind} ${PARAMETERS[kind]}`);
@@ -111,20 +111,33 @@ export class Testbed {
     );
   }
 
-  /** The PF goes into a namespace of its own (it would answer for the VF), and gets a VF with the standby's MAC. */
+  /** The PF goes into a namespace of its own: here it would answer for the VF. */
+  async #pf(): Promise<void> {
+    await this.guest.run(`modprobe igb
+      pf=$(basename $(ls -d /sys/bus/pci/drivers/igb/0*/net/*))
+      unshare -n sleep 1000000 </dev/null >/dev/null 2>&1 &
+      echo $! >/run/pf; echo $pf >/run/pf.name; sleep 0.3
+      ip link set $pf netns $(cat /run/pf)`);
+    await this.pf('up');
+  }
+
+  /** `ip link set` for the PF of an igbvf. */
+  async pf(change: string): Promise<void> {
+    await this.guest.run(`nsenter -t $(cat /run/pf) -n ip link set $(cat /run/pf.name) ${change}`);
+  }
+
+  /** Gives the igb a VF with the standby's MAC, which it has to have before its driver comes. */
   async makeVf(): Promise<void> {
-    await this.guest.run(`
-      pf=$(basename $(ls -d /sys/bus/pci/drivers/igb/0*/net/* | head -n 1))
-      dev=$(readlink -f /sys/class/net/$pf/device)
-      [ -e /run/pf ] || { unshare -n sleep 1000000 & echo $! >/run/pf; sleep 0.3; }
-      ip link set $pf up
-      echo 1 >$dev/sriov_numvfs
-      ip link set $pf vf 0 mac ${GUEST_MAC} trust on
-      ip link set $pf netns $(cat /run/pf)
-      nsenter -t $(cat /run/pf) -n ip link set $pf up
-      modprobe igbvf
-      vf=$(basename $(readlink -f $dev/virtfn0))
-      [ -e /sys/bus/pci/drivers/igbvf/$vf ] || echo $vf >/sys/bus/pci/drivers/igbvf/bind`);
+    await this.guest.run(
+      `cd /sys/bus/pci/drivers/igb/0*; echo 0 >sriov_drivers_autoprobe; echo 1 >sriov_numvfs`,
+    );
+    await this.pf(`vf 0 mac ${GUEST_MAC} trust on`);
+    await this.guest.run(`modprobe igbvf; cd /sys/bus/pci/drivers/igb/0*
+      basename $(readlink -f virtfn0) >/sys/bus/pci/drivers/igbvf/bind`);
+  }
+
+  async removeVf(): Promise<void> {
+    await this.guest.run('cd /sys/bus/pci/drivers/igb/0*; echo 0 >sriov_numvfs');
   }
 
   /** The guest's devices by driver and MAC. */

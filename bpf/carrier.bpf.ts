@@ -1,0 +1,262 @@
+// Written by bpf2ts from carrier.bpf.o. Do not edit: run bpf2ts again.
+import * as bpf from 'bpf-loader-ts';
+
+/** enum vf_arm: 4 bytes. */
+export const VfArm = {
+  VF_ARM_PRIMARY: 1,
+  VF_ARM_STANDBY: 2,
+} as const;
+export type VfArm = (typeof VfArm)[keyof typeof VfArm];
+
+/** enum vf_word: 4 bytes. */
+export const VfWord = {
+  VF_PATH_MASK: 15,
+  VF_EPOCH_ONE: 16,
+  VF_WORD_MASK: 2147483647,
+} as const;
+export type VfWord = (typeof VfWord)[keyof typeof VfWord];
+
+/** enum vf_cause: 4 bytes. */
+export const VfCause = {
+  VF_CAUSE_NONE: 0,
+  VF_CAUSE_CARRIER: 1,
+  VF_CAUSE_ADMIN_DOWN: 2,
+  VF_CAUSE_UNPLUG: 3,
+  VF_CAUSE_MANUAL: 4,
+  VF_CAUSE_FAILBACK: 5,
+  VF_CAUSE_JOIN: 6,
+  VF_CAUSE_NO_PATH: 7,
+} as const;
+export type VfCause = (typeof VfCause)[keyof typeof VfCause];
+
+/** struct vf_line: 64 bytes. */
+export const VfLine = bpf.struct('struct vf_line', 64, {
+  word: bpf.field(0, bpf.u32),
+  armed: bpf.field(4, bpf.u32),
+  primary_ifindex: bpf.field(8, bpf.u32),
+  master_ifindex: bpf.field(12, bpf.u32),
+  checked: bpf.field(16, bpf.u32),
+  seen_tx: bpf.field(20, bpf.u32),
+  seen_rx: bpf.field(24, bpf.u32),
+  flip_word: bpf.field(28, bpf.u32),
+  flip_ns: bpf.field(32, bpf.u64),
+  flip_cause: bpf.field(40, bpf.u32),
+  standby_ifindex: bpf.field(44, bpf.u32),
+  first_tx_ns: bpf.field(48, bpf.u64),
+  first_rx_ns: bpf.field(56, bpf.u64),
+});
+export type VfLine = bpf.Value<typeof VfLine>;
+export type VfLineInit = bpf.Input<typeof VfLine>;
+/** struct vf_line where it lies. */
+export class VfLineView extends bpf.StructView {
+  get word(): number { return this.$view.getUint32(this.$at, true); }
+  set word(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get armed(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set armed(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get primary_ifindex(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get master_ifindex(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set master_ifindex(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get checked(): number { return this.$view.getUint32(this.$at + 16, true); }
+  set checked(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
+  get seen_tx(): number { return this.$view.getUint32(this.$at + 20, true); }
+  set seen_tx(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get seen_rx(): number { return this.$view.getUint32(this.$at + 24, true); }
+  set seen_rx(value: number) { this.$view.setUint32(this.$at + 24, value, true); }
+  get flip_word(): number { return this.$view.getUint32(this.$at + 28, true); }
+  set flip_word(value: number) { this.$view.setUint32(this.$at + 28, value, true); }
+  get flip_ns(): bigint { return this.$view.getBigUint64(this.$at + 32, true); }
+  set flip_ns(value: bigint) { this.$view.setBigUint64(this.$at + 32, value, true); }
+  /** Exact up to 2^53. */
+  get flip_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 32); }
+  get flip_cause(): number { return this.$view.getUint32(this.$at + 40, true); }
+  set flip_cause(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
+  get standby_ifindex(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get first_tx_ns(): bigint { return this.$view.getBigUint64(this.$at + 48, true); }
+  set first_tx_ns(value: bigint) { this.$view.setBigUint64(this.$at + 48, value, true); }
+  /** Exact up to 2^53. */
+  get first_tx_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 48); }
+  get first_rx_ns(): bigint { return this.$view.getBigUint64(this.$at + 56, true); }
+  set first_rx_ns(value: bigint) { this.$view.setBigUint64(this.$at + 56, value, true); }
+  /** Exact up to 2^53. */
+  get first_rx_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 56); }
+}
+
+/** struct vf_count: 64 bytes. */
+export const VfCount = bpf.struct('struct vf_count', 64, {
+  packets: bpf.field(0, bpf.u64),
+  bytes: bpf.field(8, bpf.u64),
+  drops: bpf.field(16, bpf.u64),
+  rerouted: bpf.field(24, bpf.u64),
+  unused: bpf.field(32, bpf.array(bpf.u64, 4)),
+});
+export type VfCount = bpf.Value<typeof VfCount>;
+export type VfCountInit = bpf.Input<typeof VfCount>;
+/** struct vf_count where it lies. */
+export class VfCountView extends bpf.StructView {
+  get packets(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set packets(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get packetsNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get bytes(): bigint { return this.$view.getBigUint64(this.$at + 8, true); }
+  set bytes(value: bigint) { this.$view.setBigUint64(this.$at + 8, value, true); }
+  /** Exact up to 2^53. */
+  get bytesNumber(): number { return bpf.readU64(this.$view, this.$at + 8); }
+  get drops(): bigint { return this.$view.getBigUint64(this.$at + 16, true); }
+  set drops(value: bigint) { this.$view.setBigUint64(this.$at + 16, value, true); }
+  /** Exact up to 2^53. */
+  get dropsNumber(): number { return bpf.readU64(this.$view, this.$at + 16); }
+  get rerouted(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
+  set rerouted(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
+  /** Exact up to 2^53. */
+  get reroutedNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u64> { return new bpf.ArrayView(bpf.u64, 4, this.$view, this.$at + 32); }
+}
+
+/** struct vf_counters: 256 bytes. */
+export const VfCounters = bpf.struct('struct vf_counters', 256, {
+  tx: bpf.field(0, bpf.array(VfCount, 2)),
+  rx: bpf.field(128, bpf.array(VfCount, 2)),
+});
+export type VfCounters = bpf.Value<typeof VfCounters>;
+export type VfCountersInit = bpf.Input<typeof VfCounters>;
+/** struct vf_counters where it lies. */
+export class VfCountersView extends bpf.StructView {
+  get tx(): bpf.StructArrayView<VfCountView> { return new bpf.StructArrayView(VfCountView, 64, 2, this.$view, this.$at); }
+  get rx(): bpf.StructArrayView<VfCountView> { return new bpf.StructArrayView(VfCountView, 64, 2, this.$view, this.$at + 128); }
+}
+
+/** enum vf_layout: 4 bytes. */
+export const VfLayout = {
+  VF_FREE: 0,
+  VF_LAYOUT: 2,
+} as const;
+export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
+
+/** enum vf_undo: 4 bytes. */
+export const VfUndo = {
+  VF_UNDO_MTU: 1,
+  VF_UNDO_ADMIN_DOWN: 2,
+  VF_UNDO_ADDR_GEN_MODE: 4,
+  VF_UNDO_CLSACT_MASTER: 8,
+  VF_UNDO_CLSACT_PRIMARY: 16,
+  VF_UNDO_CLSACT_STANDBY: 32,
+} as const;
+export type VfUndo = (typeof VfUndo)[keyof typeof VfUndo];
+
+/** enum vf_attach: 4 bytes. */
+export const VfAttach = {
+  VF_ATTACH_TCX: 1,
+  VF_ATTACH_CLSACT: 2,
+} as const;
+export type VfAttach = (typeof VfAttach)[keyof typeof VfAttach];
+
+/** enum vf_override: 4 bytes. */
+export const VfOverride = {
+  VF_AUTO: 0,
+  VF_TO_PRIMARY: 1,
+  VF_TO_STANDBY: 2,
+} as const;
+export type VfOverride = (typeof VfOverride)[keyof typeof VfOverride];
+
+/** enum vf_model: 4 bytes. */
+export const VfModel = {
+  VF_TRANSPARENT: 1,
+  VF_NET_FAILOVER: 2,
+} as const;
+export type VfModel = (typeof VfModel)[keyof typeof VfModel];
+
+/** struct vf_identity: 104 bytes. */
+export const VfIdentity = bpf.struct('struct vf_identity', 104, {
+  layout: bpf.field(0, bpf.u32),
+  master_ifindex: bpf.field(4, bpf.u32),
+  primary_ifindex: bpf.field(8, bpf.u32),
+  undo: bpf.field(12, bpf.u32),
+  undo_mtu: bpf.field(16, bpf.u32),
+  undo_addr_gen_mode: bpf.field(20, bpf.u32),
+  netns: bpf.field(24, bpf.u64),
+  name: bpf.field(32, bpf.chars(32)),
+  mac: bpf.field(64, bpf.bytes(8)),
+  attach: bpf.field(72, bpf.u32),
+  override: bpf.field(76, bpf.u32),
+  switches: bpf.field(80, bpf.u64),
+  seen_word: bpf.field(88, bpf.u32),
+  model: bpf.field(92, bpf.u32),
+  standby_ifindex: bpf.field(96, bpf.u32),
+  unused: bpf.field(100, bpf.u32),
+});
+export type VfIdentity = bpf.Value<typeof VfIdentity>;
+export type VfIdentityInit = bpf.Input<typeof VfIdentity>;
+/** struct vf_identity where it lies. */
+export class VfIdentityView extends bpf.StructView {
+  get layout(): number { return this.$view.getUint32(this.$at, true); }
+  set layout(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get master_ifindex(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set master_ifindex(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get primary_ifindex(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get undo(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set undo(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get undo_mtu(): number { return this.$view.getUint32(this.$at + 16, true); }
+  set undo_mtu(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
+  get undo_addr_gen_mode(): number { return this.$view.getUint32(this.$at + 20, true); }
+  set undo_addr_gen_mode(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get netns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
+  set netns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
+  /** Exact up to 2^53. */
+  get netnsNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
+  get name(): bpf.Value<typeof VfIdentity.fields.name.codec> { return VfIdentity.fields.name.codec.read(this.$view, this.$at + 32); }
+  set name(value: bpf.Input<typeof VfIdentity.fields.name.codec>) { VfIdentity.fields.name.codec.write(this.$view, this.$at + 32, value, 'name'); }
+  get mac(): bpf.Value<typeof VfIdentity.fields.mac.codec> { return VfIdentity.fields.mac.codec.read(this.$view, this.$at + 64); }
+  set mac(value: bpf.Input<typeof VfIdentity.fields.mac.codec>) { VfIdentity.fields.mac.codec.write(this.$view, this.$at + 64, value, 'mac'); }
+  get attach(): number { return this.$view.getUint32(this.$at + 72, true); }
+  set attach(value: number) { this.$view.setUint32(this.$at + 72, value, true); }
+  get override(): number { return this.$view.getUint32(this.$at + 76, true); }
+  set override(value: number) { this.$view.setUint32(this.$at + 76, value, true); }
+  get switches(): bigint { return this.$view.getBigUint64(this.$at + 80, true); }
+  set switches(value: bigint) { this.$view.setBigUint64(this.$at + 80, value, true); }
+  /** Exact up to 2^53. */
+  get switchesNumber(): number { return bpf.readU64(this.$view, this.$at + 80); }
+  get seen_word(): number { return this.$view.getUint32(this.$at + 88, true); }
+  set seen_word(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
+  get model(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set model(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get standby_ifindex(): number { return this.$view.getUint32(this.$at + 96, true); }
+  set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+}
+
+export const carrier = bpf.objectType({
+  name: 'carrier',
+  sha256: 'ce2ffc506d8e2e053afb47ef4c0ce03fc62a2f39aad93587bfd6d93b04ff9a81',
+  layout: 'f3ed4a2c2928775e32ada3b0d6cb31cad5867e624525d9b8e5a64fb5c56e3bf3',
+  license: 'GPL',
+  programs: {
+    vf_carrier_off: 'fexit/netif_carrier_off',
+  },
+  maps: {
+    /** array, 1 entries. */
+    lines: bpf.mapped(bpf.u32, VfLine, VfLineView),
+    /** array, 1 entries. */
+    counters: bpf.mapped(bpf.u32, VfCounters, VfCountersView),
+    /** array, 1 entries. */
+    identities: bpf.mapped(bpf.u32, VfIdentity, VfIdentityView),
+    /** ringbuf, 65536 entries. */
+    events: bpf.untyped,
+  },
+  variables: {
+    /** .rodata + 0. */
+    vf_slot: bpf.u32,
+    /** .rodata + 4. */
+    vf_model: bpf.u32,
+    /** .rodata + 8. */
+    vf_cpus: bpf.u32,
+    /** .rodata + 12. */
+    vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 16. */
+    vf_netns: bpf.u32,
+  },
+});
+export type Carrier = bpf.TypedObject<(typeof carrier)['description']>;

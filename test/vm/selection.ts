@@ -1,0 +1,14 @@
+import type { KernelName } from './lab/kernel.js';
+import type { PrimaryKind } from './lab/testbed.js';
+
+/** `make vm-test` sets VM_TEST=full; `make test` has time for one guest. */
+const FULL = process.env.VM_TEST === 'full';
+
+/** Kernels and primaries that the daemon is tested with: every one of each, not every pair. TCX and clsact, link at once and after seconds. */
+const ALL: readonly [KernelName, PrimaryKind][] = [
+  ['6.12', 'vmxnet3'],
+  ['6.1', 'e1000e'],
+  ['7', 'igbvf'],
+];
+
+export const TESTBEDS = FULL ? ALL : ALL.slice(0, 1);
