@@ -91,13 +91,15 @@ export class Guest implements Shell {
 
   static async #start(options: GuestOptions, incoming: string | undefined): Promise<Guest> {
     const k = await kernel(options.kernel ?? '6.12');
-    const folder = mkdtempSync(join(tmpdir(), 'vfailover-vm-'));
     const images = [await systemImage()];
     if (options.project !== false)
       images.push(await (options.project === 'tests' ? testsImage() : projectImage()));
+    const initrd = await initramfs(k);
+    // Last: whoever is interrupted while images are made leaves no folder.
+    const folder = mkdtempSync(join(tmpdir(), 'vfailover-vm-'));
     const { command, args, env } = await qemuCommand({
       vmlinux: k.vmlinux,
-      initrd: await initramfs(k),
+      initrd,
       images,
       nics: options.nics ?? [],
       memoryMb: options.memoryMb ?? 256,
