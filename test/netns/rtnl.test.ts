@@ -1,5 +1,6 @@
 import { ControlSocket, closeFd, netnsCreate, Tap, withNetns } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
 import { MessageBuilder } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
