@@ -82,7 +82,8 @@ test('each waiting mode decides', async () => {
   }
 });
 
-test('a VF that is renamed while up, or whose MTU or carrier changes, stays joined', async () => {
+test('a VF that is renamed while up, or whose MTU or carrier changes, stays joined', async (context) => {
+  requires(context, 'renaming of a device that is up', '6.2');
   const l = await lab();
   await untilActive(l, 'primary');
   inGuest(l.world, 'ip', 'link', 'set', 'vf0', 'name', 'ens3nsby');

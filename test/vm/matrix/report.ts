@@ -44,7 +44,11 @@ export function report(kernels: readonly KernelResult[]): string {
   parts.push('\nnot for guests, run on the host by `make test`:');
   for (const [file, why] of Object.entries(HOST_ONLY))
     if (typeof why === 'string') parts.push(`  ${file}: ${why}`);
-    else for (const [name, reason] of Object.entries(why)) parts.push(`  ${file} > ${name}: ${reason}`);
+    else
+      for (const reason of new Set(Object.values(why))) {
+        const names = Object.keys(why).filter((name) => why[name] === reason);
+        parts.push(`  ${file}: ${reason}`, ...names.map((name) => `    ${name}`));
+      }
   const bad = kernels.filter(failedOf).map((k) => k.kernel);
   parts.push(bad.length === 0 ? '\nall kernels pass' : `\nfailed: ${bad.join(', ')}`);
   return parts.join('\n');
