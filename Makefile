@@ -21,7 +21,7 @@ NODE_PREFIX := $(shell node -p 'path.dirname(path.dirname(fs.realpathSync(proces
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node_api.h),npm_config_nodedir=$(NODE_PREFIX))
 NODE_TOOLS := PATH=$(CURDIR)/node_modules/.bin:$$PATH
 
-.PHONY: help deps prebuild build bindings docs test test-unit test-sanitizers vm-test check format fuzz bench demo clean distclean
+.PHONY: help deps prebuild build bindings docs test test-unit test-sanitizers vm-test check format fuzz bench bench-vm demo clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -82,8 +82,9 @@ build: $(BPF_OBJECTS) $(ADDON) build/ts.ok ## programs, addon, TypeScript
 test: build $(SANITIZED) $(NODES)/node_modules/.package-lock.json ## every test, fast ones first
 	$(NODE_TOOLS) vitest run
 
-vm-test: build ## the kernel's tests on Linux 6.1, 6.12 and 7.x, in emulated guests; KERNELS=6.1,7 takes some of them
+vm-test: build ## in guests with Linux 6.1, 6.12 and 7.x: the kernel's tests (KERNELS=6.1,7 takes some), and the daemon under faults
 	node dist/test/vm/matrix/main.js $(if $(KERNELS),--kernels $(KERNELS))
+	VM_TEST=full $(NODE_TOOLS) vitest run --project vm agent doctor
 
 test-unit: build ## tests that need no privileges
 	$(NODE_TOOLS) vitest run --project unit
@@ -120,6 +121,9 @@ demo: build ## build an instance in namespaces, break it in every way, print wha
 
 bench: build ## measure; table on the terminal, bench/results/latest.json
 	node dist/bench/main.js
+
+bench-vm: build ## peers in the same guest, resumable; docs/peers.md and bench/results/vm.json; ARGS='--n 3 --primary e1000e'
+	node dist/bench/vm/main.js $(ARGS)
 
 clean: ## what was built
 	rm -rf dist build bpf/*.o $(LOADER)/examples/*.o $(LOADER)/dist $(LOADER)/native/build $(LOADER)/prebuilds

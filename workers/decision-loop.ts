@@ -2,10 +2,12 @@ import { BpfMap, forgetNetns, type Mapping, possibleCpus, RingBuffer, runOnDevic
 import {
   ControlSocket,
   clockMonotonic,
+  closeFd,
   Epoll,
   eventfdClear,
   linkStates,
   NetlinkSocket,
+  sockSend,
 } from 'bpf-loader-ts/sys';
 import { VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
@@ -22,7 +24,13 @@ import {
   P_LINK_STANDBY,
   policyBase,
 } from '../src/failover/policy.js';
-import { CONTROL, type DecisionTask, type FromWorker, type ToWorker } from './protocol.js';
+import {
+  type AnnouncementFrame,
+  CONTROL,
+  type DecisionTask,
+  type FromWorker,
+  type ToWorker,
+} from './protocol.js';
 
 const EVENT = VfEvent.offsets;
 
@@ -45,6 +53,8 @@ interface Held {
   netnsFd: number;
   control: ControlSocket;
   hint: NetlinkSocket;
+  /** Sent at a switch, before anybody is told of it: until the network knows the new path it delivers to the old one. */
+  sends: AnnouncementFrame[];
 }
 
 /**
@@ -67,6 +77,7 @@ export class DecisionLoop {
   readonly #clock = new Float64Array(1);
   readonly #drain = new Uint8Array(16384);
   readonly #report: (m: FromWorker) => void;
+  readonly #dup: (fd: number) => number;
   readonly #onEvent: (view: DataView, at: number, length: number) => void;
   #held: Held[] = [];
 
@@ -90,6 +101,7 @@ export class DecisionLoop {
   constructor(task: DecisionTask, report: (m: FromWorker) => void, dup: (fd: number) => number) {
     this.#task = task;
     this.#report = report;
+    this.#dup = dup;
     this.#control = new Int32Array(task.control);
     this.#policy = new Int32Array(task.policy);
     const lines = BpfMap.fromFd(dup(task.linesFd));
@@ -109,7 +121,17 @@ export class DecisionLoop {
   /** Takes in a message; not part of the hot path. */
   handle(m: ToWorker): void {
     if (m.type === 'attach') this.#attach(m);
+    else if (m.type === 'announce') this.#prepare(m.slot, m.sends);
     else this.#detach(m.slot);
+  }
+
+  /** Duplicates: the supervisor may close its sockets at any time, and their numbers may become somebody else's. */
+  #prepare(slot: number, sends: readonly AnnouncementFrame[]): void {
+    const held = this.#held.find((h) => h.slot === slot);
+    if (!held) return;
+    const before = held.sends;
+    held.sends = sends.map(({ fd, frame }) => ({ fd: this.#dup(fd), frame }));
+    for (const { fd } of before) closeFd(fd);
   }
 
   #attach(m: ToWorker & { type: 'attach' }): void {
@@ -117,7 +139,13 @@ export class DecisionLoop {
     const hint = new NetlinkSocket({ protocol: NETLINK_ROUTE, ...(m.netnsFd >= 0 && { netns: m.netnsFd }) });
     hint.join(RTNLGRP_LINK);
     if (this.#task.wait === 'epoll') this.#epoll.add(hint.fd, HINT);
-    const held = { slot: m.slot, netnsFd: m.netnsFd, control: new ControlSocket(m.netnsFd), hint };
+    const held: Held = {
+      slot: m.slot,
+      netnsFd: m.netnsFd,
+      control: new ControlSocket(m.netnsFd),
+      hint,
+      sends: [],
+    };
     initPolicy(this.#policy, policyBase(m.slot), {
       holdDownMs: m.holdDownMs,
       downDelayMs: m.downDelayMs,
@@ -138,6 +166,7 @@ export class DecisionLoop {
     if (this.#task.wait === 'epoll') this.#epoll.delete(gone.hint.fd);
     gone.hint.close();
     gone.control.close();
+    for (const { fd } of gone.sends) closeFd(fd);
     this.#resize(this.#held.filter((h) => h.slot !== slot));
   }
 
@@ -264,7 +293,9 @@ export class DecisionLoop {
   }
 
   #accepted(i: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
-    accept(this.#policy, policyBase(this.#held[i]!.slot), path, this.#nowMs);
+    const { sends, slot } = this.#held[i]!;
+    for (let k = 0; k < sends.length; k++) sockSend(sends[k]!.fd, sends[k]!.frame, sends[k]!.frame.length);
+    accept(this.#policy, policyBase(slot), path, this.#nowMs);
     this.#known[i] = word;
     this.#awaiting[i] = this.#clock[0]! + FIRST_FRAME_NS;
   }
@@ -349,6 +380,7 @@ export class DecisionLoop {
       detectedNs,
       flippedNs,
       links: [this.#links[2 * i]!, this.#links[2 * i + 1]!],
+      announced: this.#held[i]!.sends.length > 0,
     });
   }
 

@@ -59,7 +59,19 @@ export type ToWorker =
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }
+  | {
+      /** What the worker sends itself when the active slave changes; replaces an earlier list. */
+      type: 'announce';
+      slot: number;
+      sends: readonly AnnouncementFrame[];
+    }
   | { type: 'detach'; slot: number };
+
+/** A frame and the packet socket that it leaves by: the supervisor's; the worker takes a duplicate. */
+export interface AnnouncementFrame {
+  fd: number;
+  frame: Uint8Array;
+}
 
 /** Worker to supervisor. Times are CLOCK_MONOTONIC, nanoseconds. */
 export type FromWorker =
@@ -76,5 +88,7 @@ export type FromWorker =
       flippedNs: number;
       /** Link bits of both paths at the decision. */
       links: [primary: number, standby: number];
+      /** The worker has sent what it was given to announce. */
+      announced: boolean;
     }
   | { type: 'first'; slot: number; to: number; outNs: number | null; inNs: number | null };

@@ -5,6 +5,7 @@ import { EventFd } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
 import type { Look } from '../../bpf/look.bpf.js';
 import {
+  type AnnouncementFrame,
   CONTROL,
   CONTROL_WORDS,
   type DecisionTask,
@@ -29,6 +30,7 @@ interface Shard {
   state: 'running' | 'restarting' | 'stopped';
   /** What the worker was told, to tell it again after a restart. */
   readonly attached: Map<number, ToWorker & { type: 'attach' }>;
+  readonly announcing: Map<number, ToWorker & { type: 'announce' }>;
   task: Promise<void>;
 }
 
@@ -81,6 +83,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       port: undefined as unknown as MessagePort,
       state: 'running',
       attached: new Map(),
+      announcing: new Map(),
       task: Promise.resolve(),
     };
     this.#run(shard);
@@ -117,6 +120,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       (cause: unknown) => this.#failed(shard, cause),
     );
     for (const m of shard.attached.values()) this.#post(shard, m);
+    for (const m of shard.announcing.values()) this.#post(shard, m);
   }
 
   /** Until the worker is back tier 0 alone covers its instances, as after a kill. */
@@ -152,8 +156,17 @@ export class Shards extends EventEmitter<ShardEvents> {
     this.#post(shard, message);
   }
 
+  /** Gives the worker what to send when the slot's active slave changes. The sockets stay the caller's. */
+  announce(slot: number, sends: readonly AnnouncementFrame[]): void {
+    const shard = this.#shards[this.shardOf(slot)]!;
+    const message = { type: 'announce', slot, sends } as const;
+    shard.announcing.set(slot, message);
+    this.#post(shard, message);
+  }
+
   detach(slot: number): void {
     const shard = this.#shards[this.shardOf(slot)]!;
+    shard.announcing.delete(slot);
     if (shard.attached.delete(slot)) this.#post(shard, { type: 'detach', slot });
   }
 

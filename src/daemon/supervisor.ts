@@ -32,6 +32,8 @@ export interface Log {
 
 /** How long `switch` waits for the worker to carry out an order, ms. */
 const SWITCH_MS = 500;
+/** How often it is looked whether a master's addresses have changed, ms: what the workers announce at a switch is as old at most. */
+const ADDRESSES_MS = 5_000;
 
 interface SupervisorEvents {
   event: [e: ApiEvent];
@@ -53,6 +55,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Instances whose master went away: attached again when it is back. */
   readonly #waiting = new Map<string, InstanceConfig>();
   readonly #startedAt = Date.now();
+  readonly #addresses: NodeJS.Timeout;
 
   constructor(config: Config, log: Log) {
     super();
@@ -71,6 +74,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#store.close();
       throw e;
     }
+    this.#addresses = setInterval(() => {
+      for (const m of this.#managed.values()) this.#prepareAnnouncement(m);
+    }, ADDRESSES_MS).unref();
     this.#shards.on('message', (m) => this.#fromWorker(m));
     this.#shards.on('failed', (shard, error) => log.error({ shard, error }, error.message));
     this.handlers = {
@@ -136,6 +142,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       });
     const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
     this.#managed.set(config.name, m);
+    this.#prepareAnnouncement(m);
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -227,13 +234,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const decision = this.#history.add(name, m, leave);
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
-    managed.announcer.announce();
+    managed.announcer.announce(m.announced);
+    this.#prepareAnnouncement(managed);
     this.#log.info(
       { decision },
       `${name}: ${decision.from} -> ${decision.to}, ${decision.cause}, tier ${decision.tier}`,
     );
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);
+  }
+
+  /** The worker announces a switch itself, at once: this thread may be at its garbage. What it is to say is kept up to date here. */
+  #prepareAnnouncement({ announcer, datapath }: Managed): void {
+    const sends = announcer.prepare();
+    if (sends) this.#shards.announce(datapath.slot, sends);
   }
 
   #publishStatus(name: string): void {
@@ -343,6 +357,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** Ends the daemon's part. Instances stay pinned and steering unless they are detached first. */
   async close(): Promise<void> {
+    clearInterval(this.#addresses);
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);
