@@ -110,7 +110,7 @@ export function peersDocument(file: string, records: readonly TrialRecord[], env
     '`bench/results/vm-trials.jsonl`, medians and outages in `bench/results/vm.json`. Method: `bench/vm/faults.ts`; how each contender is set',
     'up: `bench/vm/contenders.ts`.',
     '',
-    `Guests under QEMU 10 in software emulation, 2 CPUs, on Linux ${env.kernel}, ${env.cpus} CPUs; ${[...of].filter(Boolean).join(', ')}. Emulation is 10 to 30 times slower than`,
+    `Guests under QEMU 10 in software emulation, 2 CPUs, on Linux ${env.kernel.split('-')[0]}, ${env.cpus} CPUs; ${[...of].filter(Boolean).join(', ')}. Emulation is 10 to 30 times slower than`,
     'a machine and uneven: compare within a row only.',
   ];
   for (const [kernel, primary] of kinds)
