@@ -16,8 +16,9 @@ export class Reaper {
     this.#child.unref();
   }
 
-  /** Removes them now. */
+  /** Removes them now. Again is harmless. */
   async reap(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((done) => this.#child.once('exit', done));
     this.#child.ref();
     this.#child.stdin!.end();

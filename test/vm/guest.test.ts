@@ -81,6 +81,7 @@ test('a QEMU that is killed closes QMP, and everything that waits for it', async
   const guest = await boot();
   const waiting = guest.qmp.waitFor('DEVICE_DELETED', undefined, 60_000);
   const command = guest.exec('sleep 60');
+  command.catch(() => {});
   process.kill(guest.pid, 'SIGKILL');
   await expect(waiting).rejects.toMatchObject({ code: 'QMP_CLOSED' });
   await expect(command).rejects.toMatchObject({

@@ -204,7 +204,14 @@ export class Guest implements Shell {
     const { id, done } = this.#line!.exec(command, stdin);
     const late = Symbol();
     const timer = new AbortController();
-    const r = await Promise.race([done, sleep(timeoutMs, late, { signal: timer.signal }).catch(() => late)]);
+    const r = await Promise.race([
+      done.catch(async (e: Error) => {
+        // The line is cut an instant before QEMU is known to have ended, which says more.
+        await Promise.race([this.ended, sleep(1_000)]);
+        throw this.#ended ?? this.failure(e.message);
+      }),
+      sleep(timeoutMs, late, { signal: timer.signal }).catch(() => late),
+    ]);
     timer.abort();
     if (typeof r !== 'symbol') return r;
     this.#line!.kill(id, 'KILL');
