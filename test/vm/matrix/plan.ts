@@ -67,7 +67,7 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
 };
 
 /** Tests that the short form runs: what differs most between kernels. */
-export const ESSENTIAL = ['probe', 'tracing', 'link', 'clsact', 'map-batch', 'memlock'].map(
+export const ESSENTIAL = ['probe', 'clsact', 'map-batch', 'memlock'].map(
   (name) => `packages/bpf-loader-ts/test/${name}.test.ts`,
 );
 
