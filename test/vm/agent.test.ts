@@ -5,7 +5,7 @@ import type { KernelName } from './lab/kernel.js';
 import { Stream, type StreamReport } from './lab/stream.js';
 import { type PrimaryKind, Testbed } from './lab/testbed.js';
 import { GUEST_MAC } from './lab/wire.js';
-import { TESTBEDS } from './selection.js';
+import { TESTBEDS, thorough } from './selection.js';
 
 /** The daemon in a guest, in each model, under every fault that the lab can make. `make bench-vm` measures; here it is whether it works. */
 
@@ -128,21 +128,24 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     await daemon.untilActive('primary');
   });
 
-  test('a black hole is not seen by its link: nothing switches, and what is not swallowed arrives', async () => {
-    const seq = await lastSeq();
-    const port = bed.wire.port('primary');
-    for (const direction of ['both', 'to-guest', 'from-guest'] as const) {
-      const report = await through(async () => port.blackHole(direction));
-      port.blackHole('none');
-      expect(report.out.lost > 0, `out, ${direction}`).toBe(direction !== 'to-guest');
-      expect(report.in.lost > 0, `in, ${direction}`).toBe(direction !== 'from-guest');
-    }
-    expect(await daemon.events(seq)).toEqual([]);
-    const mended = await through(async () => {});
-    expect([mended.out.lost, mended.in.lost]).toEqual([0, 0]);
-  });
+  thorough(
+    'a black hole is not seen by its link: nothing switches, and what is not swallowed arrives',
+    async () => {
+      const seq = await lastSeq();
+      const port = bed.wire.port('primary');
+      for (const direction of ['both', 'to-guest', 'from-guest'] as const) {
+        const report = await through(async () => port.blackHole(direction));
+        port.blackHole('none');
+        expect(report.out.lost > 0, `out, ${direction}`).toBe(direction !== 'to-guest');
+        expect(report.in.lost > 0, `in, ${direction}`).toBe(direction !== 'from-guest');
+      }
+      expect(await daemon.events(seq)).toEqual([]);
+      const mended = await through(async () => {});
+      expect([mended.out.lost, mended.in.lost]).toEqual([0, 0]);
+    },
+  );
 
-  test('an order leaves a black hole', async () => {
+  thorough('an order leaves a black hole', async () => {
     const port = bed.wire.port('primary');
     const report = await through(async () => {
       port.blackHole('both');
@@ -154,7 +157,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     await daemon.untilActive('primary');
   });
 
-  test('the standby loses its carrier while it is active: the primary takes over', async () => {
+  thorough('the standby loses its carrier while it is active: the primary takes over', async () => {
     await daemon.switch('standby');
     moved(await through(() => bed.guest.setLink('standby', false)), 'standby', 'primary');
     await bed.guest.setLink('standby', true);
@@ -176,7 +179,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     moved(report, 'standby', 'primary');
   });
 
-  test('a primary whose driver lets go leaves; one that is bound again joins', async () => {
+  thorough('a primary whose driver lets go leaves; one that is bound again joins', async () => {
     const { primary: name } = await bed.devices();
     const driver = `/sys/bus/pci/drivers/${primary}`;
     const address = (await bed.guest.run(`basename $(readlink -f /sys/class/net/${name}/device)`)).trim();
@@ -185,7 +188,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     await daemon.untilActive('primary');
   });
 
-  test('renamed while it is up the primary stays; a new MTU of the master becomes its own', async () => {
+  thorough('renamed while it is up the primary stays; a new MTU of the master becomes its own', async () => {
     const { master, primary: name } = await bed.devices();
     // Linux 6.2 renames what is up; before, only failover slaves.
     const up = kernel !== '6.1' || model === 'net-failover';
@@ -205,15 +208,18 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
   });
 
   if (primary === 'igbvf')
-    test('a VF whose MAC was zeroed on its PF sends still and receives nothing: a black hole of one direction', async () => {
-      const mac = (m: string) => bed.pf(`vf 0 mac ${m}`);
-      const report = await through(() => mac('00:00:00:00:00:00'));
-      expect(report.out.lost).toBeLessThan(A_SWITCH);
-      expect(report.in.lost).toBeGreaterThan(A_SWITCH);
-      await mac(GUEST_MAC);
-    });
+    thorough(
+      'a VF whose MAC was zeroed on its PF sends still and receives nothing: a black hole of one direction',
+      async () => {
+        const mac = (m: string) => bed.pf(`vf 0 mac ${m}`);
+        const report = await through(() => mac('00:00:00:00:00:00'));
+        expect(report.out.lost).toBeLessThan(A_SWITCH);
+        expect(report.in.lost).toBeGreaterThan(A_SWITCH);
+        await mac(GUEST_MAC);
+      },
+    );
 
-  test('while the controller is dead its programs fail over, and the next one adopts', async () => {
+  thorough('while the controller is dead its programs fail over, and the next one adopts', async () => {
     await daemon.kill('KILL');
     moved(await through(() => link(false)), 'primary', 'standby');
     await daemon.restart();

@@ -2,7 +2,8 @@ import { closeFd, netnsCreate } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DoctorReport, Status } from '../../src/daemon/doctor/findings.js';
 import { Guest } from './lab/guest.js';
-import { KERNELS, type KernelName } from './lab/kernel.js';
+import type { KernelName } from './lab/kernel.js';
+import { DOCTORS } from './selection.js';
 
 /** What is known of all three kernels by other means: Linux's history and Debian's configuration. */
 const EVERYWHERE: Record<string, Status> = {
@@ -30,7 +31,7 @@ const attach = (mac: string): string => `
   const link = attachXdp(object.program('pass'), Number(read(name, 'ifindex')), 'native');
   console.log(name, link.info().typeName);`;
 
-describe.each(Object.keys(KERNELS) as KernelName[])('Linux %s', (kernel) => {
+describe.each(DOCTORS)('Linux %s', (kernel) => {
   test('doctor says what is known of it; XDP attaches to virtio with one queue and with several', async () => {
     const netns = netnsCreate();
     onTestFinished(() => closeFd(netns));

@@ -1,8 +1,12 @@
-import type { KernelName } from './lab/kernel.js';
+import { test } from 'vitest';
+import { KERNELS, type KernelName } from './lab/kernel.js';
 import type { PrimaryKind } from './lab/testbed.js';
 
-/** `make vm-test` sets VM_TEST=full; `make test` has time for one guest. */
+/** `make vm-test` sets VM_TEST=full; `make test` has time for one kernel and the essential cases: three minutes. */
 const FULL = process.env.VM_TEST === 'full';
+
+/** A test for the full form only. */
+export const thorough: typeof test | (() => void) = FULL ? test : () => {};
 
 /** Kernels and primaries that the daemon is tested with: every one of each, not every pair. TCX and clsact, link at once and after seconds. */
 const ALL: readonly [KernelName, PrimaryKind][] = [
@@ -12,3 +16,6 @@ const ALL: readonly [KernelName, PrimaryKind][] = [
 ];
 
 export const TESTBEDS = FULL ? ALL : ALL.slice(0, 1);
+
+/** Kernels that doctor is asked on. */
+export const DOCTORS: readonly KernelName[] = FULL ? (Object.keys(KERNELS) as KernelName[]) : ['6.12'];
