@@ -142,7 +142,8 @@ class Vfailover implements Contender {
 
 const ARP = `arp_ip_target ${STATION_ADDRESS}`;
 
-export const CONTENDERS: readonly Contender[] = [
+/** All of them, for one guest at a time. */
+export const contenders = (): readonly Contender[] => [
   netFailover,
   new Vfailover('net-failover'),
   new Bond('bond miimon 100', 'miimon 100'),

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import type { Environment } from '../environment.js';
 import { type Row, withTargets } from '../report.js';
 import { median, summarize } from '../stats.js';
-import { CONTENDERS } from './contenders.js';
-import { type Cost, FAULTS, PPS } from './faults.js';
+import { contenders as all } from './contenders.js';
+import { type Cost, FAULTS, PPS, WATCH_MS } from './faults.js';
 import { MIGRATION } from './migration.js';
 import type { TrialKey, TrialRecord } from './store.js';
 
@@ -66,7 +66,7 @@ function text(cell: Cell | undefined): string {
 }
 
 function tableOf(kernel: string, primary: string, groups: Map<string, TrialRecord[]>): string {
-  const contenders = CONTENDERS.filter((c) =>
+  const contenders = all().filter((c) =>
     [...groups.values()].some(
       ([r]) => r!.primary === primary && r!.kernel === kernel && r!.contender === c.name,
     ),
@@ -105,7 +105,7 @@ export function peersDocument(file: string, records: readonly TrialRecord[], env
     '# Peers in the same guest',
     '',
     `Frames lost, median of ${Math.min(...counts)} to ${Math.max(...counts)} trials (least–most), of numbered streams of ${PPS.toLocaleString('en')} frames per second each way: a lost frame`,
-    'is a millisecond of outage. "never": the path did not recover in the 0.9 s that it was watched; the figure is what was lost then.',
+    `is a millisecond of outage. "never": the path did not recover in the ${WATCH_MS} ms that it was watched; the figure is what was lost then.`,
     '"–": cannot be done, or was not measured. Made by `make bench-vm`, which goes on where it was interrupted; every trial is in',
     '`bench/results/vm-trials.jsonl`, medians and outages in `bench/results/vm.json`. Method: `bench/vm/faults.ts`; how each contender is set',
     'up: `bench/vm/contenders.ts`.',
