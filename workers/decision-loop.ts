@@ -1,5 +1,6 @@
 import { BpfMap, forgetNetns, type Mapping, possibleCpus, RingBuffer, runOnDevices } from 'bpf-loader-ts';
 import {
+  ChangeSender,
   ControlSocket,
   clockMonotonic,
   closeFd,
@@ -7,7 +8,6 @@ import {
   eventfdClear,
   linkStates,
   NetlinkSocket,
-  sockSend,
 } from 'bpf-loader-ts/sys';
 import { VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
@@ -53,7 +53,7 @@ interface Held {
   netnsFd: number;
   control: ControlSocket;
   hint: NetlinkSocket;
-  /** Sent at a switch, before anybody is told of it: until the network knows the new path it delivers to the old one. */
+  /** Sent at a switch; the descriptors are this thread's. */
   sends: AnnouncementFrame[];
 }
 
@@ -72,6 +72,8 @@ export class DecisionLoop {
   readonly #cpus = possibleCpus();
   readonly #ring: RingBuffer;
   readonly #maps: BpfMap[];
+  /** Announces a switch, before anything else is done about it: until the network knows the new path it delivers to the old one. */
+  readonly #announcer: ChangeSender;
   readonly #epoll = new Epoll();
   readonly #ready = new Int32Array(16);
   readonly #clock = new Float64Array(1);
@@ -112,6 +114,7 @@ export class DecisionLoop {
     this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
     this.#lines = this.#linesMapping.int32();
+    this.#announcer = new ChangeSender(this.#lines);
     this.#ring = new RingBuffer(events);
     this.#epoll.add(task.wakeFd, WAKE);
     if (task.wait === 'epoll') this.#epoll.add(this.#ring.fd, EVENTS);
@@ -131,6 +134,7 @@ export class DecisionLoop {
     if (!held) return;
     const before = held.sends;
     held.sends = sends.map(({ fd, frame }) => ({ fd: this.#dup(fd), frame }));
+    this.#announcer.prepare(slot, held.sends);
     for (const { fd } of before) closeFd(fd);
   }
 
@@ -157,6 +161,7 @@ export class DecisionLoop {
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
     this.#known[this.#n - 1] = m.knownWord;
+    this.#announcer.watch(m.slot, lineBase(m.slot) + LINE.word, m.knownWord);
   }
 
   #detach(slot: number): void {
@@ -166,6 +171,7 @@ export class DecisionLoop {
     if (this.#task.wait === 'epoll') this.#epoll.delete(gone.hint.fd);
     gone.hint.close();
     gone.control.close();
+    this.#announcer.forget(slot);
     for (const { fd } of gone.sends) closeFd(fd);
     this.#resize(this.#held.filter((h) => h.slot !== slot));
   }
@@ -194,7 +200,7 @@ export class DecisionLoop {
     this.#n = n;
   }
 
-  /** Waits as configured. */
+  /** Waits as configured, and announces what tier 0 did meanwhile. */
   wait(): void {
     const { wait, pollIntervalUs, wakeFd } = this.#task;
     if (wait === 'spin' && this.#n > 0) return;
@@ -202,6 +208,7 @@ export class DecisionLoop {
     const interval =
       wait === 'epoll' && this.#idle() ? Math.max(pollIntervalUs, IDLE_INTERVAL_US) : pollIntervalUs;
     const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : interval);
+    this.#announcer.run();
     this.#control[CONTROL.wakeups]!++;
     for (let i = 0; i < n; i++) {
       const what = this.#ready[i]!;
@@ -255,6 +262,8 @@ export class DecisionLoop {
     if (this.#task.lookFd >= 0)
       runOnDevices(this.#task.lookFd, this.#netns, this.#ifindexes, this.#links, 2 * n);
     else linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
+    // Reading takes long enough for tier 0 to have flipped meanwhile.
+    this.#announcer.run();
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
     this.#nowMs = (this.#clock[0]! / 1e6) | 0;
@@ -293,9 +302,9 @@ export class DecisionLoop {
   }
 
   #accepted(i: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
-    const { sends, slot } = this.#held[i]!;
-    for (let k = 0; k < sends.length; k++) sockSend(sends[k]!.fd, sends[k]!.frame, sends[k]!.frame.length);
-    accept(this.#policy, policyBase(slot), path, this.#nowMs);
+    // After a flip of our own, or one that came since the wait.
+    this.#announcer.run();
+    accept(this.#policy, policyBase(this.#held[i]!.slot), path, this.#nowMs);
     this.#known[i] = word;
     this.#awaiting[i] = this.#clock[0]! + FIRST_FRAME_NS;
   }
@@ -380,7 +389,7 @@ export class DecisionLoop {
       detectedNs,
       flippedNs,
       links: [this.#links[2 * i]!, this.#links[2 * i + 1]!],
-      announced: this.#held[i]!.sends.length > 0,
+      announced: this.#announcer.sent(this.#held[i]!.slot),
     });
   }
 

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
@@ -80,6 +81,46 @@ test('each waiting mode decides', async () => {
     expect(list[1]).toMatchObject({ cause: 'carrier', tier: 1, to: 'standby' });
     await l.daemon.kill('SIGTERM');
   }
+});
+
+test('each switch is announced once, whoever made it', async () => {
+  const w = world();
+  using ear = new PacketSocket({ netns: w.host, ifindex: w.bridge, protocol: 0x0806 });
+  const announced = (): number => {
+    const bytes = new Uint8Array(128);
+    let n = 0;
+    // sender and target are the same address
+    while (ear.recv(bytes) > 0) if (Buffer.compare(bytes.subarray(28, 32), bytes.subarray(38, 42)) === 0) n++;
+    return n;
+  };
+  const { daemon } = daemonOf(w, { announce: { count: 1 } });
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  const l = { client };
+  let all = 0;
+  const switches: [make: () => unknown, to: 'primary' | 'standby'][] = [
+    [() => {}, 'primary'],
+    [() => client.request('switch', { name: 'net0', to: 'standby' }), 'standby'],
+    [() => client.request('switch', { name: 'net0', to: 'auto' }), 'primary'],
+    [() => w.cutVf(), 'standby'],
+    [() => w.mendVf(), 'primary'],
+    [() => w.unplugVf(), 'standby'],
+  ];
+  for (const [make, to] of switches) {
+    await make();
+    await untilActive(l, to);
+    const before = all;
+    await until(
+      () => {
+        all += announced();
+        return all;
+      },
+      (n) => n > before,
+    );
+  }
+  await sleep(200);
+  expect(all + announced()).toBe((await events(l)).length);
 });
 
 test('a VF that is renamed while up, or whose MTU or carrier changes, stays joined', async (context) => {

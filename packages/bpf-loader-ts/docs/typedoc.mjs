@@ -26,6 +26,7 @@ const TITLES = {
   'sys/netns': 'Network namespaces',
   'sys/packet': 'Sockets',
   'sys/netlink-socket': 'Sockets',
+  'sys/change-sender': 'Sockets',
   'sys/tap': 'Devices',
   'sys/ethtool': 'Devices',
   'sys/fd': 'Descriptors',

@@ -171,6 +171,58 @@ static napi_value sock_send_batch(napi_env env, napi_callback_info info)
 	return mk_i32(env, (int32_t)sent);
 }
 
+/* Int32 words of a row: where in `words`, the word that was answered, the end of its sends, how many of them went out. */
+enum { ROW_AT, ROW_KNOWN, ROW_END, ROW_SENT, ROW_WORDS };
+/* Of a send: socket, offset and length in `bytes`. */
+enum { SEND_FD, SEND_OFFSET, SEND_LENGTH, SEND_WORDS };
+
+static int send_row(const int32_t *sends, uint32_t from, uint32_t end, const uint8_t *bytes, size_t cap)
+{
+	int sent = 0;
+
+	for (uint32_t i = from; i < end; i++) {
+		const int32_t *s = sends + (size_t)i * SEND_WORDS;
+		uint32_t offset = (uint32_t)s[SEND_OFFSET], length = (uint32_t)s[SEND_LENGTH];
+
+		if (offset <= cap && length <= cap - offset &&
+		    send(s[SEND_FD], bytes + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			sent++;
+	}
+	return sent;
+}
+
+/* sendOnChange(words, rows, sends, bytes) -> rows whose word is another than the one they know */
+static napi_value send_on_change(napi_env env, napi_callback_info info)
+{
+	size_t words_len, rows_len, sends_len, cap;
+	void *words, *rows, *sends, *bytes;
+	uint32_t from = 0, end, max;
+	int32_t changed = 0;
+	struct args a;
+
+	if (!args_get(env, info, &a, 4) || !arg_bytes(&a, 0, "words", &words, &words_len) ||
+	    !arg_bytes(&a, 1, "rows", &rows, &rows_len) || !arg_bytes(&a, 2, "sends", &sends, &sends_len) ||
+	    !arg_bytes(&a, 3, "bytes", &bytes, &cap))
+		return NULL;
+	max = (uint32_t)(sends_len / (SEND_WORDS * sizeof(int32_t)));
+	for (size_t r = 0; r < rows_len / (ROW_WORDS * sizeof(int32_t)); r++, from = end) {
+		int32_t *row = (int32_t *)rows + r * ROW_WORDS;
+		uint32_t at = (uint32_t)row[ROW_AT];
+		int32_t word;
+
+		end = (uint32_t)row[ROW_END] < max ? (uint32_t)row[ROW_END] : max;
+		if (at >= words_len / sizeof(int32_t))
+			continue;
+		word = __atomic_load_n((int32_t *)words + at, __ATOMIC_ACQUIRE);
+		if (word == row[ROW_KNOWN])
+			continue;
+		row[ROW_KNOWN] = word;
+		row[ROW_SENT] = send_row(sends, from, end, bytes, cap);
+		changed++;
+	}
+	return mk_i32(env, changed);
+}
+
 static napi_value sock_recv(napi_env env, napi_callback_info info)
 {
 	struct args a;
@@ -212,6 +264,7 @@ void sys_packet_init(napi_env env, napi_value exports)
 	EXPORT_FN(env, exports, "udpSocket", udp_socket);
 	EXPORT_FN(env, exports, "sockSend", sock_send);
 	EXPORT_FN(env, exports, "sockSendBatch", sock_send_batch);
+	EXPORT_FN(env, exports, "sendOnChange", send_on_change);
 	EXPORT_FN(env, exports, "sockRecv", sock_recv);
 	EXPORT_FN(env, exports, "sockRecvDrain", sock_recv_drain);
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import {
+  ChangeSender,
   ControlSocket,
   clockMonotonic,
   closeFd,
@@ -552,5 +553,83 @@ describe('taps, link states and frames', () => {
     }
     expect(() => new UdpSocket({ bindAddr: 'localhost' })).toThrow(/bindAddr/);
     expect(() => new UdpSocket({ connectAddr: '::1' })).toThrow(/connectAddr/);
+  });
+});
+
+describe('frames that leave when a word changes', () => {
+  const pair = (port: number): { tx: UdpSocket; received: () => string[] } => {
+    const rx = own(new UdpSocket({ bindAddr: '127.0.0.1', bindPort: port }));
+    const tx = own(new UdpSocket({ bindAddr: '127.0.0.1', connectAddr: '127.0.0.1', connectPort: port }));
+    const received = (): string[] => {
+      const bytes = new Uint8Array(64);
+      const texts: string[] = [];
+      for (let n = rx.recv(bytes); n >= 0; n = rx.recv(bytes))
+        texts.push(Buffer.from(bytes.subarray(0, n)).toString());
+      return texts;
+    };
+    return { tx, received };
+  };
+  const send = (tx: UdpSocket, text: string) => ({ fd: tx.fd, frame: Buffer.from(text) });
+  const freePort = (): number => 20_000 + (process.pid % 20_000);
+
+  it('each list once for a change, in order, and not that of a word that stayed', () => {
+    const { tx, received } = pair(freePort());
+    const words = new Int32Array(32);
+    const sender = new ChangeSender(words);
+    sender.watch(7, 3, 0);
+    sender.watch(2, 20, 5); // 5 is not what stands there: a change that nobody has answered yet
+    sender.prepare(7, [send(tx, 'a1'), send(tx, 'a2')]);
+    expect(sender.run()).toBe(1);
+    expect(received()).toEqual([]);
+    sender.prepare(2, [send(tx, 'b')]);
+    expect([sender.run(), sender.sent(2), sender.sent(7)]).toEqual([0, false, false]);
+    words[3] = -1;
+    expect([sender.run(), sender.run()]).toEqual([1, 0]);
+    expect(received()).toEqual(['a1', 'a2']);
+    expect([sender.sent(7), sender.sent(2)]).toEqual([true, false]);
+    words[3] = 0;
+    words[20] = 6;
+    expect(sender.run()).toBe(2);
+    expect(received()).toEqual(['a1', 'a2', 'b']);
+  });
+
+  it('what is known survives another list, another key and one that goes', () => {
+    const { tx, received } = pair(freePort() + 1);
+    const words = new Int32Array(8);
+    const sender = new ChangeSender(words);
+    for (const key of [0, 1, 2]) {
+      sender.watch(key, key, 0);
+      sender.prepare(key, [send(tx, `key ${key}`)]);
+    }
+    words.fill(1);
+    expect(sender.run()).toBe(3);
+    expect(received()).toHaveLength(3);
+    sender.forget(0);
+    sender.prepare(2, [send(tx, 'another')]);
+    sender.watch(9, 5, 1);
+    expect([sender.run(), sender.sent(1), sender.sent(0)]).toEqual([0, true, false]);
+    words[0] = 2; // nobody's now
+    words[2] = 2;
+    expect(sender.run()).toBe(1);
+    expect(received()).toEqual(['another']);
+    sender.watch(2, 2, 2); // anew: without a list
+    words[2] = 3;
+    expect([sender.run(), sender.sent(2)]).toEqual([1, false]);
+    sender.prepare(4, [send(tx, 'of a key that is not watched')]);
+    expect(received()).toEqual([]);
+  });
+
+  it('a socket that is none, or a word outside, hurts nobody else', () => {
+    const { tx, received } = pair(freePort() + 2);
+    const words = new Int32Array(4);
+    const sender = new ChangeSender(words);
+    sender.watch(0, 4, -1);
+    sender.watch(1, -1, -1);
+    sender.watch(2, 3, -1);
+    for (const key of [0, 1]) sender.prepare(key, [send(tx, 'never')]);
+    sender.prepare(2, [{ fd: -1, frame: Buffer.from('lost') }, send(tx, 'sent')]);
+    expect(sender.run()).toBe(1);
+    expect(received()).toEqual(['sent']);
+    expect([0, 1, 2].map((key) => sender.sent(key))).toEqual([false, false, false]);
   });
 });

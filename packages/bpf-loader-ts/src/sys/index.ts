@@ -5,6 +5,7 @@
  * @module bpf-loader-ts/sys
  */
 export { openHandles } from '../leaks.js';
+export * from './change-sender.js';
 export * from './clock.js';
 export * from './epoll.js';
 export * from './ethtool.js';
