@@ -13,8 +13,9 @@ import { GUEST_MAC, STATION_ADDRESS } from './lab/wire.js';
 const PPS = 500;
 const BEFORE_MS = 300;
 const AFTER_MS = 1_000;
-/** Frames of the time after the fault that a loaded machine sends at least. */
+/** Frames of the time after the fault that a loaded machine sends at least, and those that emulation may lose by itself. */
 const SOME = 100;
+const FEW = 20;
 
 let bed: Testbed;
 beforeAll(async () => {
@@ -41,12 +42,14 @@ async function through(act: () => unknown): Promise<StreamReport> {
   return stream.stop(bed.guest);
 }
 
-test('without a fault nothing is lost, both directions stay on the primary, the station answers', async () => {
+test('without a fault nothing is swallowed, both directions stay on the primary, the station answers', async () => {
   const report = await through(() => bed.guest.run(`ping -c 3 -i 0.2 ${STATION_ADDRESS}`));
   for (const d of [report.out, report.in]) {
     expect(d.sent).toBeGreaterThan(SOME);
-    expect(d).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, moves: [] });
+    expect(d.lost).toBeLessThan(FEW);
+    expect(d).toMatchObject({ duplicated: 0, reordered: 0, moves: [] });
   }
+  expect(['standby', 'primary'].map((name) => bed.wire.port(name).counts.swallowed)).toEqual([0, 0]);
   expect(bed.wire.entries.get(GUEST_MAC)).toBe('primary');
 });
 
@@ -59,7 +62,7 @@ test.each(['to-guest', 'from-guest'] as const)(
     const [dead, alive] = direction === 'to-guest' ? [report.in, report.out] : [report.out, report.in];
     expect(dead.lost).toBeGreaterThan(SOME);
     expect(dead.outageMs).toBe(Number.POSITIVE_INFINITY);
-    expect(alive.lost).toBe(0);
+    expect(alive.lost).toBeLessThan(FEW);
     expect([...dead.moves, ...alive.moves]).toEqual([]);
     expect(port.counts.swallowed).toBeGreaterThanOrEqual(dead.lost);
   },
@@ -73,22 +76,25 @@ test('of a path that loses half, half arrives', async () => {
   for (const d of [report.out, report.in]) {
     expect(d.lost / d.sent).toBeGreaterThan(0.35);
     expect(d.lost / d.sent).toBeLessThan(0.65);
-    expect(d.gaps.length).toBeGreaterThan(SOME / 5);
+    expect(d.gaps.length).toBeGreaterThan(FEW);
   }
 });
 
 test('a lost carrier moves the guest and its forwarding entry to the standby, and back', async () => {
-  const lost = await through(() => bed.guest.setLink('primary', false));
+  const seenAt = (port: string): Promise<void> =>
+    bed.until(`the guest is seen at ${port}`, async () => bed.wire.entries.get(GUEST_MAC) === port);
+  const lost = await through(async () => {
+    await bed.guest.setLink('primary', false);
+    await seenAt('standby');
+  });
   expect(lost.out.moves.at(-1)).toMatchObject({ from: 'primary', to: 'standby' });
   expect(lost.in.moves.at(-1)).toMatchObject({ from: 'primary', to: 'standby' });
-  expect(bed.wire.entries.get(GUEST_MAC)).toBe('standby');
   expect(bed.wire.port('standby').counts.fromGuest).toBeGreaterThan(SOME);
   const back = await through(async () => {
     await bed.guest.setLink('primary', true);
-    await carrier();
+    await seenAt('primary');
   });
   expect(back.out.moves.at(-1)).toMatchObject({ from: 'standby', to: 'primary' });
-  expect(bed.wire.entries.get(GUEST_MAC)).toBe('primary');
 });
 
 test('a guest and its wire end with the process that made them, however that ends', async () => {
