@@ -14,6 +14,7 @@
 
 #define VF_STREAM_PORT 7412
 #define VF_STREAM_MAGIC 0x56464c52u
+#define VF_STREAM_FRAMES (1 << 17) /* whose paths are noted */
 
 struct vf_stream_frame {
 	__u32 magic;
@@ -88,6 +89,128 @@ SEC("tc")
 int vf_blackhole(struct __sk_buff *skb)
 {
 	return 2;
+}
+
+/*
+ * A port of the VM lab's wire (test/vm/lab/wire-taps.ts): a tap in a bridge, its far end a device of the guest. Ingress is what the guest
+ * sends. Swallowed frames are learnt and delivered by nobody.
+ */
+#define VF_MILLION 1000000
+
+/* Of one direction each; both bits are both. */
+enum vf_hole {
+	VF_HOLE_TO_GUEST = 1,
+	VF_HOLE_FROM_GUEST = 2,
+};
+
+struct vf_port {
+	__u32 bit; /* in vf_paths; 0: no port */
+	__u32 hole; /* enum vf_hole */
+	__u32 loss_to_guest; /* of a million, at random */
+	__u32 loss_from_guest;
+	__u32 to_guest; /* frames carried */
+	__u32 from_guest;
+	__u32 swallowed; /* by a hole, or lost on purpose */
+	__u32 announced; /* ARP and RARP from the guest */
+};
+
+/* By ifindex, which a namespace of the wire's own counts from 1. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vf_port);
+} ports SEC(".maps");
+
+/* By number of the frame, bits: the ports that the running stream's went to, and those they came by. */
+struct vf_paths {
+	__u32 stream;
+	__u8 sent_by[VF_STREAM_FRAMES];
+	__u8 came_by[VF_STREAM_FRAMES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vf_paths);
+} paths SEC(".maps");
+
+static __always_inline struct vf_port *port_of(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct vf_port *p = bpf_map_lookup_elem(&ports, &ifindex);
+
+	return p && p->bit ? p : NULL;
+}
+
+static __always_inline bool swallows(struct vf_port *p, __u32 hole, __u32 loss)
+{
+	if (!(p->hole & hole) && (!loss || bpf_get_prandom_u32() % VF_MILLION >= loss))
+		return false;
+	__sync_fetch_and_add(&p->swallowed, 1);
+	return true;
+}
+
+/* The paths, if the frame is one of the running stream; `number` is its. */
+static __always_inline struct vf_paths *paths_of(struct __sk_buff *skb, __u32 *number)
+{
+	struct {
+		struct ethhdr eth;
+		struct iphdr ip;
+		struct udphdr udp;
+		struct vf_stream_frame f;
+	} __attribute__((packed)) h;
+	struct vf_paths *p;
+	__u32 zero = 0;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) < 0 ||
+	    h.ip.protocol != 17 || h.udp.dest != bpf_htons(VF_STREAM_PORT) || h.f.magic != VF_STREAM_MAGIC)
+		return NULL;
+	p = bpf_map_lookup_elem(&paths, &zero);
+	*number = h.f.sequence;
+	return p && p->stream == h.f.stream && *number < VF_STREAM_FRAMES ? p : NULL;
+}
+
+SEC("tc")
+int vf_to_guest(struct __sk_buff *skb)
+{
+	struct vf_port *p = port_of(skb);
+	struct vf_paths *paths;
+	__u32 number;
+
+	if (!p)
+		return -1;
+	/* A path is what was taken, not what became of the frame there. */
+	paths = paths_of(skb, &number);
+	if (paths)
+		paths->sent_by[number] |= p->bit;
+	if (swallows(p, VF_HOLE_TO_GUEST, p->loss_to_guest))
+		return 2;
+	__sync_fetch_and_add(&p->to_guest, 1);
+	return -1;
+}
+
+SEC("tc")
+int vf_from_guest(struct __sk_buff *skb)
+{
+	struct vf_port *p = port_of(skb);
+	struct vf_paths *paths;
+	__u32 number;
+
+	if (!p)
+		return -1;
+	if (swallows(p, VF_HOLE_FROM_GUEST, p->loss_from_guest))
+		return 2;
+	__sync_fetch_and_add(&p->from_guest, 1);
+	if (skb->protocol == bpf_htons(ETH_P_ARP) || skb->protocol == bpf_htons(ETH_P_RARP))
+		__sync_fetch_and_add(&p->announced, 1);
+	paths = paths_of(skb, &number);
+	if (paths)
+		paths->came_by[number] |= p->bit;
+	return -1;
 }
 
 char LICENSE[] SEC("license") = "GPL";

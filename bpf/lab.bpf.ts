@@ -36,20 +36,77 @@ export class VfStreamStateView extends bpf.StructView {
   set highest(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
 }
 
+/** struct vf_port: 32 bytes. */
+export const VfPort = bpf.struct('struct vf_port', 32, {
+  bit: bpf.field(0, bpf.u32),
+  hole: bpf.field(4, bpf.u32),
+  loss_to_guest: bpf.field(8, bpf.u32),
+  loss_from_guest: bpf.field(12, bpf.u32),
+  to_guest: bpf.field(16, bpf.u32),
+  from_guest: bpf.field(20, bpf.u32),
+  swallowed: bpf.field(24, bpf.u32),
+  announced: bpf.field(28, bpf.u32),
+});
+export type VfPort = bpf.Value<typeof VfPort>;
+export type VfPortInit = bpf.Input<typeof VfPort>;
+/** struct vf_port where it lies. */
+export class VfPortView extends bpf.StructView {
+  get bit(): number { return this.$view.getUint32(this.$at, true); }
+  set bit(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get hole(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set hole(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get loss_to_guest(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set loss_to_guest(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get loss_from_guest(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set loss_from_guest(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get to_guest(): number { return this.$view.getUint32(this.$at + 16, true); }
+  set to_guest(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
+  get from_guest(): number { return this.$view.getUint32(this.$at + 20, true); }
+  set from_guest(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get swallowed(): number { return this.$view.getUint32(this.$at + 24, true); }
+  set swallowed(value: number) { this.$view.setUint32(this.$at + 24, value, true); }
+  get announced(): number { return this.$view.getUint32(this.$at + 28, true); }
+  set announced(value: number) { this.$view.setUint32(this.$at + 28, value, true); }
+}
+
+/** struct vf_paths: 262148 bytes. */
+export const VfPaths = bpf.struct('struct vf_paths', 262148, {
+  stream: bpf.field(0, bpf.u32),
+  sent_by: bpf.field(4, bpf.bytes(131072)),
+  came_by: bpf.field(131076, bpf.bytes(131072)),
+});
+export type VfPaths = bpf.Value<typeof VfPaths>;
+export type VfPathsInit = bpf.Input<typeof VfPaths>;
+/** struct vf_paths where it lies. */
+export class VfPathsView extends bpf.StructView {
+  get stream(): number { return this.$view.getUint32(this.$at, true); }
+  set stream(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get sent_by(): bpf.Value<typeof VfPaths.fields.sent_by.codec> { return VfPaths.fields.sent_by.codec.read(this.$view, this.$at + 4); }
+  set sent_by(value: bpf.Input<typeof VfPaths.fields.sent_by.codec>) { VfPaths.fields.sent_by.codec.write(this.$view, this.$at + 4, value, 'sent_by'); }
+  get came_by(): bpf.Value<typeof VfPaths.fields.came_by.codec> { return VfPaths.fields.came_by.codec.read(this.$view, this.$at + 131076); }
+  set came_by(value: bpf.Input<typeof VfPaths.fields.came_by.codec>) { VfPaths.fields.came_by.codec.write(this.$view, this.$at + 131076, value, 'came_by'); }
+}
+
 export const lab = bpf.objectType({
   name: 'lab',
-  sha256: '4c34d2ecd13d7139f9cb4bcf720408a912f219ba913f08fb8e80d61d992af6b4',
-  layout: '2ce6743b3371c4a179ee6b2a709f17e5270ff110e3a2b8ba5d73224d056d1d63',
+  sha256: 'fc05961823c92a8c0d0d57881abaef5f4afc1399faf58dc0a52108c7636a4c8b',
+  layout: 'e11effc1ecdb8e53cda8189c29b0f54371c71062402033878bbb2973a97e5dad',
   license: 'GPL',
   programs: {
     vf_record: 'tc',
     vf_blackhole: 'tc',
+    vf_to_guest: 'tc',
+    vf_from_guest: 'tc',
   },
   maps: {
     /** array, 1 entries. */
     stream: bpf.mapped(bpf.u32, VfStreamState, VfStreamStateView),
     /** array, 1 entries. */
     arrival: bpf.keyed(bpf.u32, bpf.u64),
+    /** array, 1 entries. */
+    ports: bpf.mapped(bpf.u32, VfPort, VfPortView),
+    /** array, 1 entries. */
+    paths: bpf.mapped(bpf.u32, VfPaths, VfPathsView),
   },
   variables: {},
 });

@@ -28,7 +28,7 @@ export class Recorder {
     this.capacity = options.capacity;
     this.#object = lab.load(bpfObject('lab'), {
       maxEntries: { arrival: options.capacity },
-      skip: ['vf_blackhole'],
+      skip: ['vf_blackhole', 'vf_to_guest', 'vf_from_guest'],
     });
     this.#states = this.#object.maps.stream.mmap();
     this.#state = this.#states.at(0);

@@ -352,6 +352,24 @@ export function parseQdisc(data: Uint8Array): Qdisc {
   };
 }
 
+/** One forwarding entry of a bridge. */
+export interface BridgeEntry {
+  address: string;
+  /** The port behind which it is. */
+  ifindex: number;
+}
+
+/** The entry in RTM_NEWNEIGH data of family AF_BRIDGE; undefined for those that `bridge` has not learnt. */
+export function parseBridgeEntry(data: Uint8Array, bridge: number): BridgeEntry | undefined {
+  const view = need(data, 12);
+  const attrs = attributesAfter(data, 12);
+  const [address, master] = [attrs.get(c.NDA_LLADDR), attrs.get(c.NDA_MASTER)];
+  if (address === undefined || master === undefined || readU32(master) !== bridge) return undefined;
+  // Permanent: a port's own address.
+  if ((view.getUint16(8, LE) & c.NUD_PERMANENT) !== 0) return undefined;
+  return { address: formatMac(address), ifindex: view.getInt32(4, LE) };
+}
+
 /** Fixed headers of requests, as bytes for MessageBuilder.raw(). */
 export function ifaddrmsg(family: number, prefix: number, ifindex: number): Uint8Array {
   const bytes = new Uint8Array(8);

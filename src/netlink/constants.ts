@@ -24,6 +24,7 @@ export const RTM_NEWADDR = 20;
 export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 export const RTM_NEWNEIGH = 28;
+export const RTM_GETNEIGH = 30;
 export const RTM_NEWQDISC = 36;
 export const RTM_GETQDISC = 38;
 export const RTNLGRP_LINK = 1;
@@ -85,6 +86,7 @@ export const IFA_F_NODAD = 0x02;
 
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
+export const NDA_MASTER = 9;
 export const NUD_PERMANENT = 0x80;
 
 export const RTA_DST = 1;

@@ -4,12 +4,14 @@ import type { Device } from '../failover/device.js';
 import {
   type Ack,
   type Address,
+  type BridgeEntry,
   ifaddrmsg,
   MessageBuilder,
   type NlMessage,
   ndmsg,
   parseAck,
   parseAddress,
+  parseBridgeEntry,
   parseLink,
   parseMac,
   parseQdisc,
@@ -242,6 +244,17 @@ export class Rtnl implements Disposable {
       );
     this.#request(request, `create bridge ${spec.name}`, 'name');
     return this.#created(spec.name).ifindex;
+  }
+
+  /** The addresses that a bridge has learnt, each with its port. */
+  bridgeEntries(ifindex: number): BridgeEntry[] {
+    const request = (): MessageBuilder =>
+      new MessageBuilder(c.RTM_GETNEIGH, c.NLM_F_REQUEST | c.NLM_F_DUMP)
+        .raw(ndmsg(c.AF_BRIDGE, 0, 0))
+        .u32(c.NDA_MASTER, ifindex);
+    return this.#dump(request, `list what bridge ${ifindex} has learnt`, (m) =>
+      m.type === c.RTM_NEWNEIGH ? parseBridgeEntry(m.data, ifindex) : undefined,
+    );
   }
 
   /** Makes a bridge forget the addresses it has learnt. */

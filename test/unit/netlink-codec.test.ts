@@ -8,6 +8,7 @@ import {
   parseAck,
   parseAddress,
   parseAttributes,
+  parseBridgeEntry,
   parseLink,
   parseLinkHeader,
   parseMac,
@@ -56,6 +57,7 @@ function readAll(bytes: Uint8Array): void {
     for (const read of [parseLinkHeader, parseLink, parseAddress, parseQdisc, parseAttributes])
       quiet(() => read(message.data));
     quiet(() => parseAck(message));
+    quiet(() => parseBridgeEntry(message.data, 2));
   }
 }
 

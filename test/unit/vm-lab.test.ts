@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, it } from 'vitest';
+import { STREAM_PORT, WIRE } from '../vm/lab/far-end.js';
 import { gapsOf } from '../vm/lab/stream.js';
-import { GUEST_MAC, STATION_ADDRESS, STATION_MAC, Wire } from '../vm/lab/wire.js';
-import { STREAM_PORT, WIRE } from '../vm/lab/wire-thread.js';
+import { GUEST_MAC, STATION_ADDRESS, STATION_MAC, type Wire } from '../vm/lab/wire.js';
+import { SocketWire } from '../vm/lab/wire-sockets.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[: ]/g, ''), 'hex');
 const octets = (ip: string): Buffer => Buffer.from(ip.split('.').map(Number));
@@ -38,7 +39,7 @@ afterEach(async () => {
   for (const o of open.splice(0).reverse()) await o.close();
 });
 function lab(): { wire: Wire; a: Device; b: Device } {
-  const wire = new Wire('a', 'b');
+  const wire = new SocketWire('a', 'b');
   const a = new Device(wire.port('a').netdev);
   const b = new Device(wire.port('b').netdev);
   open.push(wire, a, b);

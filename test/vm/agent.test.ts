@@ -5,7 +5,7 @@ import type { KernelName } from './lab/kernel.js';
 import { Stream, type StreamReport } from './lab/stream.js';
 import { type PrimaryKind, Testbed } from './lab/testbed.js';
 import { GUEST_MAC } from './lab/wire.js';
-import { TESTBEDS, thorough } from './selection.js';
+import { TESTBEDS, thorough, WIRE } from './selection.js';
 
 /** The daemon in a guest, in each model, under every fault that the lab can make. `make bench-vm` measures; here it is whether it works. */
 
@@ -26,7 +26,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
   let before: string;
 
   beforeAll(async () => {
-    bed = await Testbed.boot({ kernel, primary, standbyFeature: model === 'net-failover' });
+    bed = await Testbed.boot({ kernel, primary, standbyFeature: model === 'net-failover', wire: WIRE });
     daemon = new GuestDaemon(bed);
     // A device that was never up has no queues to show; later it has them.
     const { primary: name } = await bed.devices();

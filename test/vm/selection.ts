@@ -15,6 +15,9 @@ const ALL: readonly [KernelName, PrimaryKind][] = [
   ['7', 'igbvf'],
 ];
 
+/** `VM_WIRE=taps` tests the daemon behind the kernel's own switch, as root. */
+export const WIRE = process.env.VM_WIRE === 'taps' ? 'taps' : 'sockets';
+
 export const TESTBEDS = FULL ? ALL : ALL.slice(0, 1);
 
 /** Kernels that doctor is asked on. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import { STREAM_PORT, WIRE } from './far-end.js';
 import type { Guest } from './guest.js';
 import { STATION_ADDRESS, type Wire } from './wire.js';
-import { STREAM_PORT, WIRE } from './wire-thread.js';
 
 /** Frames in a row that did not arrive. */
 export interface Gap {

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Guest } from './guest.js';
 import type { KernelName } from './kernel.js';
 import type { Nic } from './qemu.js';
-import { GUEST_MAC, GUEST_PREFIX, STATION_ADDRESS, STATION_MAC, Wire } from './wire.js';
+import { GUEST_MAC, GUEST_PREFIX, STATION_ADDRESS, STATION_MAC, type Wire } from './wire.js';
+import { SocketWire } from './wire-sockets.js';
+import { TapWire } from './wire-taps.js';
 
 /** Emulated cards that play the VF: vmxnet3 has link at once, e1000e takes two to three seconds. */
 export type PrimaryKind = 'vmxnet3' | 'e1000e' | 'igbvf';
@@ -14,6 +16,8 @@ export interface TestbedOptions {
   /** The virtio device offers STANDBY: the guest's kernel makes a net_failover master of the two. */
   standbyFeature?: boolean;
   memoryMb?: number;
+  /** `taps`: the kernel's own switch, which needs root. Default `sockets`. */
+  wire?: 'sockets' | 'taps';
   /** The wire has ports for a second QEMU, to which `migrate` moves the guest: `standby-2` and `primary-2`. */
   migratable?: boolean;
 }
@@ -67,12 +71,14 @@ export class Testbed {
   }
 
   static async boot(options: TestbedOptions = {}): Promise<Testbed> {
-    const wire = new Wire('standby', 'primary', ...(options.migratable ? ['standby-2', 'primary-2'] : []));
+    const names = ['standby', 'primary', ...(options.migratable ? ['standby-2', 'primary-2'] : [])];
+    const wire = options.wire === 'taps' ? new TapWire(...names) : new SocketWire(...names);
     try {
       const guest = await Guest.boot({
         kernel: options.kernel ?? '6.12',
         memoryMb: options.memoryMb ?? 256,
         nics: nicsOf(wire, options, ['standby', 'primary']),
+        spawnPrefix: wire.spawnPrefix,
       });
       const bed = new Testbed(guest, wire, options);
       try {

@@ -1,20 +1,17 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EventFd, UdpSocket } from 'bpf-loader-ts/sys';
+import { EventFd } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
 import { ROOT } from '../../../src/paths.js';
 import {
-  ENTRIES,
+  type FarEndTask,
   FRAMES_MAX,
   HOLE_FROM_GUEST,
   HOLE_TO_GUEST,
-  PORT,
-  PORT_WORDS,
   PORTS_MAX,
   WIRE,
   WIRE_WORDS,
-  type WireTask,
-} from './wire-thread.js';
+} from './far-end.js';
 
 export const GUEST_MAC = '52:54:00:76:66:01';
 export const GUEST_ADDRESS = '10.99.0.2';
@@ -22,9 +19,6 @@ export const STATION_MAC = '52:54:00:76:66:fe';
 export const STATION_ADDRESS = '10.99.0.1';
 /** For an interface in the guest. */
 export const GUEST_PREFIX = `${GUEST_ADDRESS}/24`;
-
-const macNumber = (mac: string): number => Number.parseInt(mac.replaceAll(':', ''), 16);
-const ipNumber = (ip: string): number => ip.split('.').reduce((n, part) => n * 256 + Number(part), 0);
 
 /** What became of the frames at a port so far. */
 export interface PortCounts {
@@ -36,28 +30,33 @@ export interface PortCounts {
   announced: number;
 }
 
-/** A socket of the switch, where one network device of a guest is plugged in. */
+/** Where a port's orders and counters stand: what carries its frames obeys the first three and keeps the others. */
+export interface PortWords {
+  /** HOLE_TO_GUEST, HOLE_FROM_GUEST. */
+  hole: number;
+  /** Frames lost of a million, at random. */
+  loss_to_guest: number;
+  loss_from_guest: number;
+  readonly to_guest: number;
+  readonly from_guest: number;
+  readonly swallowed: number;
+  readonly announced: number;
+}
+
+/** A port of the switch, where one network device of a guest is plugged in. */
 export class Port {
   readonly name: string;
   /** Its number at the wire: bit of the paths that a stream reports. */
   readonly index: number;
   /** What stands behind -netdev, but for the id. */
   readonly netdev: string;
-  readonly #control: Int32Array;
+  readonly #words: PortWords;
 
-  constructor(name: string, index: number, netdev: string, control: Int32Array) {
+  constructor(name: string, index: number, netdev: string, words: PortWords) {
     this.name = name;
     this.index = index;
     this.netdev = netdev;
-    this.#control = control;
-  }
-
-  #set(word: number, value: number): void {
-    Atomics.store(this.#control, WIRE.port + this.index * PORT_WORDS + word, value);
-  }
-
-  #get(word: number): number {
-    return Atomics.load(this.#control, WIRE.port + this.index * PORT_WORDS + word);
+    this.#words = words;
   }
 
   /** Swallows every frame of a direction, and tells nobody: the link stays up. */
@@ -68,88 +67,65 @@ export class Port {
       'from-guest': HOLE_FROM_GUEST,
       none: 0,
     };
-    this.#set(PORT.hole, bits[direction]);
+    this.#words.hole = bits[direction];
   }
 
   /** Loses that share of frames at random, 0 … 1. */
   loss(share: number, direction: 'both' | 'to-guest' | 'from-guest' = 'both'): void {
     if (!(share >= 0 && share <= 1)) throw new RangeError(`a share of ${share} cannot be lost: 0 … 1`);
     const perMillion = Math.round(share * 1e6);
-    if (direction !== 'from-guest') this.#set(PORT.loss_to_guest, perMillion);
-    if (direction !== 'to-guest') this.#set(PORT.loss_from_guest, perMillion);
+    if (direction !== 'from-guest') this.#words.loss_to_guest = perMillion;
+    if (direction !== 'to-guest') this.#words.loss_from_guest = perMillion;
   }
 
   get counts(): PortCounts {
-    return {
-      toGuest: this.#get(PORT.to_guest),
-      fromGuest: this.#get(PORT.from_guest),
-      swallowed: this.#get(PORT.swallowed),
-      announced: this.#get(PORT.announced),
-    };
+    const { to_guest: toGuest, from_guest: fromGuest, swallowed, announced } = this.#words;
+    return { toGuest, fromGuest, swallowed, announced };
   }
 }
 
 /**
  * The network outside a guest: a learning switch with a port for each network device, and a station behind it that answers ARP and
- * pings and is the far end of streams. Over loopback datagram sockets and so without any privilege; a thread of its own carries the
- * frames (wire-thread.ts).
+ * pings and is the far end of streams. SocketWire needs no privilege, TapWire is the kernel's own.
  */
-export class Wire {
-  readonly ports: Readonly<Record<string, Port>>;
+export abstract class Wire {
+  abstract readonly ports: Readonly<Record<string, Port>>;
+  /** What QEMU is started with, to reach its ports. */
+  abstract readonly spawnPrefix: readonly string[];
+  /** By number of the running stream's frame, bits: the ports it went to, and those it came by. */
+  abstract readonly sentBy: Uint8Array;
+  abstract readonly cameBy: Uint8Array;
+  /** Of far-end.ts. */
   readonly control = new Int32Array(new SharedArrayBuffer(4 * WIRE_WORDS));
+  /** By number of the frame, ns: when it went to the guest, when it came from it (0: never). */
   readonly sentAt = new Float64Array(new SharedArrayBuffer(8 * FRAMES_MAX));
   readonly cameAt = new Float64Array(new SharedArrayBuffer(8 * FRAMES_MAX));
-  readonly sentBy = new Uint8Array(new SharedArrayBuffer(FRAMES_MAX));
-  readonly cameBy = new Uint8Array(new SharedArrayBuffer(FRAMES_MAX));
-  readonly #addresses = new Float64Array(new SharedArrayBuffer(8 * ENTRIES));
-  readonly #entryPorts = new Int32Array(new SharedArrayBuffer(4 * ENTRIES));
-  readonly #sockets: UdpSocket[];
-  readonly #wake = new EventFd();
-  readonly #pool: Piscina;
-  readonly #thread: Promise<void>;
+  #wake: EventFd | undefined;
+  #pool: Piscina | undefined;
+  #thread: Promise<void> | undefined;
 
-  /** A wire with these ports. */
-  constructor(...names: string[]) {
+  /** `names` of its ports: as many as there are bits for paths. */
+  constructor(names: readonly string[]) {
     if (names.length > PORTS_MAX) throw new RangeError(`a wire has at most ${PORTS_MAX} ports`);
-    // A loopback address of its own: port numbers need no agreement with anybody.
-    const octet = (): number => 1 + Math.floor(Math.random() * 253);
-    const host = `127.${octet()}.${octet()}.${octet()}`;
-    const [ours, theirs] = [17_000, 18_000];
-    this.#sockets = names.map(
-      (_, i) =>
-        new UdpSocket({ bindAddr: host, bindPort: ours + i, connectAddr: host, connectPort: theirs + i }),
-    );
-    const end = (which: 'local' | 'remote', port: number): string =>
-      `${which}.type=inet,${which}.host=${host},${which}.port=${port}`;
-    this.ports = Object.fromEntries(
-      names.map((name, i) => [
-        name,
-        new Port(name, i, `dgram,${end('local', theirs + i)},${end('remote', ours + i)}`, this.control),
-      ]),
-    );
-    const buffer = (a: Int32Array | Float64Array | Uint8Array): SharedArrayBuffer =>
-      a.buffer as SharedArrayBuffer;
-    const task: WireTask = {
-      control: buffer(this.control),
-      addresses: buffer(this.#addresses),
-      entryPorts: buffer(this.#entryPorts),
-      sentAt: buffer(this.sentAt),
-      cameAt: buffer(this.cameAt),
-      sentBy: buffer(this.sentBy),
-      cameBy: buffer(this.cameBy),
-      ports: this.#sockets.map((s) => s.fd),
-      wakeFd: this.#wake.fd,
-      station: { mac: macNumber(STATION_MAC), ip: ipNumber(STATION_ADDRESS) },
-      guest: { mac: macNumber(GUEST_MAC), ip: ipNumber(GUEST_ADDRESS) },
-    };
+  }
+
+  /** Starts the thread that is the far end of streams: a file of this folder. */
+  protected run<T extends FarEndTask>(file: string, task: Omit<T, keyof FarEndTask>): void {
     this.#pool = new Piscina({
-      filename: join(ROOT, 'dist/test/vm/lab/wire-thread.js'),
+      filename: join(ROOT, `dist/test/vm/lab/${file}.js`),
       minThreads: 1,
       maxThreads: 1,
       atomics: 'disabled',
     });
-    this.#thread = this.#pool.run(task);
-    this.#thread.catch(() => {});
+    this.#wake = new EventFd();
+    this.#thread = this.#pool.run({
+      ...task,
+      control: this.control.buffer,
+      sentAt: this.sentAt.buffer,
+      cameAt: this.cameAt.buffer,
+      wakeFd: this.#wake.fd,
+    });
+    this.#thread!.catch(() => {});
   }
 
   port(name: string): Port {
@@ -166,23 +142,14 @@ export class Wire {
   }
 
   /** Forwarding entries: where each address was seen last. */
-  get entries(): Map<string, string> {
-    const found = new Map<string, string>();
-    this.#addresses.forEach((n, i) => {
-      const hex = n.toString(16).padStart(12, '0');
-      if (n !== 0) found.set(hex.match(/../g)!.join(':'), this.portsOf(1 << this.#entryPorts[i]!)[0]!);
-    });
-    return found;
-  }
+  abstract get entries(): Map<string, string>;
 
   /** Forgets where the guest is: frames for it go to all ports until it is heard again. */
-  forget(): void {
-    this.#addresses.fill(0);
-  }
+  abstract forget(): void;
 
   /** Tells the thread to look at its words. */
   wake(): void {
-    this.#wake.signal();
+    this.#wake?.signal();
   }
 
   /** Tells the thread which stream runs (0: none), and waits until it knows. */
@@ -192,13 +159,13 @@ export class Wire {
     while (Atomics.load(this.control, WIRE.running) !== stream) await sleep(1);
   }
 
+  /** Ends the thread. What the thread works with is closed after that. */
   async close(): Promise<void> {
     Atomics.store(this.control, WIRE.stop, 1);
     this.wake();
     await this.#thread;
-    await this.#pool.destroy();
-    for (const s of this.#sockets) s.close();
-    this.#wake.close();
+    await this.#pool?.destroy();
+    this.#wake?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

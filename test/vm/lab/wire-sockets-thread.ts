@@ -1,24 +1,18 @@
-import { clockMonotonic, Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
+import { Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
+import {
+  FarEnd,
+  type FarEndTask,
+  HOLE_FROM_GUEST,
+  HOLE_TO_GUEST,
+  MAGIC,
+  PORT_WORDS,
+  PORTS_MAX,
+  STREAM_BYTES,
+  STREAM_PORT,
+  WIRE,
+} from './far-end.js';
 
-/** Words of the block that the thread shares with its Wire; per-port words follow at WIRE.port. */
-export const WIRE = {
-  stop: 0,
-  /** Identifier of the running stream; 0: none. */
-  stream: 1,
-  /** Nanoseconds between two frames to the guest; 0: none is sent. */
-  interval_ns: 2,
-  /** Frames sent to the guest by the running stream. */
-  sent: 3,
-  /** Of the guest's frames those that arrived: any number, again, and after a higher one. */
-  received: 4,
-  duplicated: 5,
-  reordered: 6,
-  /** Highest number that arrived + 1. */
-  numbers: 7,
-  /** The stream that the thread is at. */
-  running: 8,
-  port: 16,
-} as const;
+/** Words of a port, from WIRE.port on. */
 export const PORT = {
   /** Bits: HOLE_TO_GUEST, HOLE_FROM_GUEST. */
   hole: 0,
@@ -32,39 +26,22 @@ export const PORT = {
   /** Of the frames from the guest, ARP and RARP: what announces a new path. */
   announced: 6,
 } as const;
-export const PORT_WORDS = 8;
-export const PORTS_MAX = 8;
-export const WIRE_WORDS = WIRE.port + PORTS_MAX * PORT_WORDS;
-export const HOLE_TO_GUEST = 1;
-export const HOLE_FROM_GUEST = 2;
-
 /** Forwarding entries: at most so many addresses are known at once. */
 export const ENTRIES = 64;
-/** Frames of the longest stream, each way. */
-export const FRAMES_MAX = 1 << 17;
-export const STREAM_PORT = 7412;
-const MAGIC = 0x56464c52;
-
-export interface WireTask {
-  control: SharedArrayBuffer;
+export interface WireTask extends FarEndTask {
   /** ENTRIES MAC addresses as numbers (0: free), and the port of each. */
   addresses: SharedArrayBuffer;
   entryPorts: SharedArrayBuffer;
-  /** By number of the frame, ns: when each went to the guest, when each came from it (0: never). */
-  sentAt: SharedArrayBuffer;
-  cameAt: SharedArrayBuffer;
   /** By number of the frame, bits: the ports it went to, and those it came by. */
   sentBy: SharedArrayBuffer;
   cameBy: SharedArrayBuffer;
   /** Datagram sockets connected to QEMU's, one to a port. */
   ports: number[];
-  wakeFd: number;
   station: { mac: number; ip: number };
   guest: { mac: number; ip: number };
 }
 
 const BURST = 64;
-const IDLE_US = 100_000;
 const BROADCAST = 0xffffffffffff;
 
 /**
@@ -76,16 +53,13 @@ class Fabric {
   readonly #control: Int32Array;
   readonly #addresses: Float64Array;
   readonly #entryPorts: Int32Array;
-  readonly #sentAt: Float64Array;
-  readonly #cameAt: Float64Array;
+  readonly #far: FarEnd;
   readonly #sentBy: Uint8Array;
   readonly #cameBy: Uint8Array;
-  readonly #clock = new Float64Array(1);
   readonly #frame = new Uint8Array(2048);
   readonly #view = new DataView(this.#frame.buffer);
-  readonly #stream = new Uint8Array(14 + 28 + 64);
+  readonly #stream = new Uint8Array(14 + 28 + STREAM_BYTES);
   readonly #streamView = new DataView(this.#stream.buffer);
-  #next = 0;
   #random = 0x9e3779b9;
 
   constructor(task: WireTask) {
@@ -93,8 +67,7 @@ class Fabric {
     this.#control = new Int32Array(task.control);
     this.#addresses = new Float64Array(task.addresses);
     this.#entryPorts = new Int32Array(task.entryPorts);
-    this.#sentAt = new Float64Array(task.sentAt);
-    this.#cameAt = new Float64Array(task.cameAt);
+    this.#far = new FarEnd(task);
     this.#sentBy = new Uint8Array(task.sentBy);
     this.#cameBy = new Uint8Array(task.cameBy);
     this.#template();
@@ -108,7 +81,7 @@ class Fabric {
     putMac(v, 6, station.mac);
     v.setUint16(12, 0x0800);
     v.setUint16(14, 0x4500);
-    v.setUint16(16, 28 + 64);
+    v.setUint16(16, 28 + STREAM_BYTES);
     v.setUint16(20, 0x4000);
     v.setUint16(22, 0x4011);
     v.setUint32(26, station.ip);
@@ -118,21 +91,21 @@ class Fabric {
     v.setUint16(24, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff);
     v.setUint16(34, STREAM_PORT);
     v.setUint16(36, STREAM_PORT);
-    v.setUint16(38, 8 + 64);
+    v.setUint16(38, 8 + STREAM_BYTES);
     v.setUint32(42, MAGIC, true);
   }
 
   run(): void {
     const { ports, wakeFd } = this.#task;
-    const control = this.#control;
     const epoll = new Epoll();
     const ready = new Int32Array(PORTS_MAX + 1);
     epoll.add(wakeFd, -1);
     for (const [i, fd] of ports.entries()) epoll.add(fd, i);
-    while (Atomics.load(control, WIRE.stop) === 0) {
-      this.#begin();
-      const until = this.#send();
-      const n = epoll.wait(ready, until);
+    const prepare = (stream: number): void => this.#prepare(stream);
+    const emit = (number: number): void => this.#emit(number);
+    while (!this.#far.stopped) {
+      this.#far.begin(prepare);
+      const n = epoll.wait(ready, this.#far.send(emit));
       for (let i = 0; i < n; i++)
         if (ready[i]! < 0) eventfdClear(wakeFd);
         else this.#drain(ready[i]!);
@@ -140,39 +113,15 @@ class Fabric {
     epoll.close();
   }
 
-  #begin(): void {
-    const control = this.#control;
-    const stream = Atomics.load(control, WIRE.stream);
-    if (stream === control[WIRE.running]) return;
-    if (stream !== 0) {
-      for (const word of [WIRE.sent, WIRE.received, WIRE.duplicated, WIRE.reordered, WIRE.numbers])
-        control[word] = 0;
-      for (const a of [this.#sentAt, this.#cameAt, this.#sentBy, this.#cameBy]) a.fill(0);
-      this.#streamView.setUint32(46, stream, true);
-      this.#next = 0;
-    }
-    Atomics.store(control, WIRE.running, stream);
+  #prepare(stream: number): void {
+    this.#sentBy.fill(0);
+    this.#cameBy.fill(0);
+    this.#streamView.setUint32(46, stream, true);
   }
 
-  /** Sends what is due; returns the microseconds until the next. */
-  #send(): number {
-    const control = this.#control;
-    const interval = control[WIRE.interval_ns]!;
-    if (control[WIRE.running] === 0 || interval === 0) return IDLE_US;
-    for (;;) {
-      clockMonotonic(this.#clock, 0);
-      const now = this.#clock[0]!;
-      if (this.#next === 0) this.#next = now;
-      if (now < this.#next) return Math.ceil((this.#next - now) / 1000);
-      const number = control[WIRE.sent]!;
-      if (number >= FRAMES_MAX) return IDLE_US;
-      // A sender that was held up for long does not catch up: a burst would measure queues.
-      this.#next = now - this.#next > 20 * interval ? now + interval : this.#next + interval;
-      this.#streamView.setUint32(50, number, true);
-      this.#sentAt[number] = now;
-      this.#sentBy[number] = this.#forward(this.#stream, this.#stream.length, this.#task.guest.mac, -1);
-      Atomics.store(control, WIRE.sent, number + 1);
-    }
+  #emit(number: number): void {
+    this.#streamView.setUint32(50, number, true);
+    this.#sentBy[number] = this.#forward(this.#stream, this.#stream.length, this.#task.guest.mac, -1);
   }
 
   #drain(port: number): void {
@@ -276,20 +225,10 @@ class Fabric {
   }
 
   #took(port: number, at: number): void {
-    const v = this.#view;
-    const control = this.#control;
-    if (v.getUint32(at, true) !== MAGIC || v.getUint32(at + 4, true) !== control[WIRE.running]) return;
-    const number = v.getUint32(at + 8, true);
-    if (number >= FRAMES_MAX) return;
+    const number = this.#far.numberOf(this.#view, at);
+    if (number < 0) return;
     this.#cameBy[number]! |= 1 << port;
-    if (this.#cameAt[number] !== 0) {
-      control[WIRE.duplicated]!++;
-      return;
-    }
-    clockMonotonic(this.#cameAt, number);
-    control[WIRE.received]!++;
-    if (number < control[WIRE.numbers]!) control[WIRE.reordered]!++;
-    else control[WIRE.numbers] = number + 1;
+    this.#far.took(number);
   }
 
   #arp(l3: number, length: number): void {
