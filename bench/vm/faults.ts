@@ -109,12 +109,12 @@ export const FAULTS: readonly Fault[] = [
 const BACK_MS = 20_000;
 
 /** Waits until the guest's frames come by the primary; `ask`: it has nothing else to send. */
-export async function untilOnPrimary(bed: Testbed, ask = true, port = 'primary'): Promise<void> {
+export async function untilOnPrimary(bed: Testbed, ask = true): Promise<void> {
   await bed.until(
     'the traffic is on the primary',
     async () => {
       if (ask) await bed.guest.exec(`ping -c 1 -W 1 ${STATION_ADDRESS}`);
-      return bed.wire.entries.get(GUEST_MAC) === port;
+      return bed.wire.entries.get(GUEST_MAC) === bed.ports[1];
     },
     BACK_MS,
   );

@@ -12,3 +12,9 @@ const ALL: readonly [KernelName, PrimaryKind][] = [
 ];
 
 export const TESTBEDS = FULL ? ALL : ALL.slice(0, 1);
+
+/** Migrations take minutes: the whole matrix only. By hand (the transparent model), and by QEMU itself (STANDBY). */
+export const MIGRATIONS: readonly [KernelName, PrimaryKind, 'transparent' | 'net-failover'][] = [
+  ['6.12', 'vmxnet3', 'net-failover'],
+  ['6.12', 'e1000e', 'transparent'],
+];

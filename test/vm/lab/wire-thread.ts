@@ -17,6 +17,8 @@ export const WIRE = {
   numbers: 7,
   /** The stream that the thread is at. */
   running: 8,
+  /** Announcements heard so far. */
+  announcements: 9,
   port: 16,
 } as const;
 export const PORT = {
@@ -38,6 +40,9 @@ export const WIRE_WORDS = WIRE.port + PORTS_MAX * PORT_WORDS;
 export const HOLE_TO_GUEST = 1;
 export const HOLE_FROM_GUEST = 2;
 
+/** Announcements that are remembered, the latest, with this bit at the port of a RARP. */
+export const HEARD_MAX = 256;
+export const HEARD_RARP = 0x80;
 /** Forwarding entries: at most so many addresses are known at once. */
 export const ENTRIES = 64;
 /** Frames of the longest stream, each way. */
@@ -56,6 +61,9 @@ export interface WireTask {
   /** By number of the frame, bits: the ports it went to, and those it came by. */
   sentBy: SharedArrayBuffer;
   cameBy: SharedArrayBuffer;
+  /** When each announcement was heard, ns, and by which port. */
+  heardAt: SharedArrayBuffer;
+  heardBy: SharedArrayBuffer;
   /** Datagram sockets connected to QEMU's, one to a port. */
   ports: number[];
   wakeFd: number;
@@ -80,6 +88,8 @@ class Fabric {
   readonly #cameAt: Float64Array;
   readonly #sentBy: Uint8Array;
   readonly #cameBy: Uint8Array;
+  readonly #heardAt: Float64Array;
+  readonly #heardBy: Uint8Array;
   readonly #clock = new Float64Array(1);
   readonly #frame = new Uint8Array(2048);
   readonly #view = new DataView(this.#frame.buffer);
@@ -97,6 +107,8 @@ class Fabric {
     this.#cameAt = new Float64Array(task.cameAt);
     this.#sentBy = new Uint8Array(task.sentBy);
     this.#cameBy = new Uint8Array(task.cameBy);
+    this.#heardAt = new Float64Array(task.heardAt);
+    this.#heardBy = new Uint8Array(task.heardBy);
     this.#template();
   }
 
@@ -263,7 +275,7 @@ class Fabric {
       l3 = 18;
     }
     if (protocol === 0x0806 || protocol === 0x8035) {
-      this.#control[WIRE.port + port * PORT_WORDS + PORT.announced]!++;
+      this.#heard(port, protocol === 0x8035);
       if (protocol === 0x0806 && length >= l3 + 28) this.#arp(l3, length);
       return;
     }
@@ -273,6 +285,14 @@ class Fabric {
     const kind = v.getUint8(l3 + 9);
     if (kind === 17 && v.getUint16(l4 + 2) === STREAM_PORT && length >= l4 + 20) this.#took(port, l4 + 8);
     else if (kind === 1 && v.getUint8(l4) === 8) this.#echo(l3, l4, length);
+  }
+
+  #heard(port: number, rarp: boolean): void {
+    const n = this.#control[WIRE.announcements]!;
+    clockMonotonic(this.#heardAt, n % HEARD_MAX);
+    this.#heardBy[n % HEARD_MAX] = port | (rarp ? HEARD_RARP : 0);
+    this.#control[WIRE.port + port * PORT_WORDS + PORT.announced]!++;
+    Atomics.store(this.#control, WIRE.announcements, n + 1);
   }
 
   #took(port: number, at: number): void {

@@ -6,6 +6,8 @@ import { ROOT } from '../../../src/paths.js';
 import {
   ENTRIES,
   FRAMES_MAX,
+  HEARD_MAX,
+  HEARD_RARP,
   HOLE_FROM_GUEST,
   HOLE_TO_GUEST,
   PORT,
@@ -34,6 +36,14 @@ export interface PortCounts {
   swallowed: number;
   /** ARP and RARP frames from the guest. */
   announced: number;
+}
+
+/** An ARP or RARP frame from the guest, or from its QEMU on its behalf. */
+export interface Announcement {
+  /** When it was heard, ns of CLOCK_MONOTONIC. */
+  atNs: number;
+  port: string;
+  kind: 'ARP' | 'RARP';
 }
 
 /** A socket of the switch, where one network device of a guest is plugged in. */
@@ -101,6 +111,8 @@ export class Wire {
   readonly cameAt = new Float64Array(new SharedArrayBuffer(8 * FRAMES_MAX));
   readonly sentBy = new Uint8Array(new SharedArrayBuffer(FRAMES_MAX));
   readonly cameBy = new Uint8Array(new SharedArrayBuffer(FRAMES_MAX));
+  readonly #heardAt = new Float64Array(new SharedArrayBuffer(8 * HEARD_MAX));
+  readonly #heardBy = new Uint8Array(new SharedArrayBuffer(HEARD_MAX));
   readonly #addresses = new Float64Array(new SharedArrayBuffer(8 * ENTRIES));
   readonly #entryPorts = new Int32Array(new SharedArrayBuffer(4 * ENTRIES));
   readonly #sockets: UdpSocket[];
@@ -137,6 +149,8 @@ export class Wire {
       cameAt: buffer(this.cameAt),
       sentBy: buffer(this.sentBy),
       cameBy: buffer(this.cameBy),
+      heardAt: buffer(this.#heardAt),
+      heardBy: buffer(this.#heardBy),
       ports: this.#sockets.map((s) => s.fd),
       wakeFd: this.#wake.fd,
       station: { mac: macNumber(STATION_MAC), ip: ipNumber(STATION_ADDRESS) },
@@ -173,6 +187,20 @@ export class Wire {
       if (n !== 0) found.set(hex.match(/../g)!.join(':'), this.portsOf(1 << this.#entryPorts[i]!)[0]!);
     });
     return found;
+  }
+
+  /** The latest announcements, at most 256, in the order in which they were heard. */
+  get announcements(): Announcement[] {
+    const n = Atomics.load(this.control, WIRE.announcements);
+    return Array.from({ length: Math.min(n, HEARD_MAX) }, (_, i) => {
+      const slot = (Math.max(0, n - HEARD_MAX) + i) % HEARD_MAX;
+      const by = this.#heardBy[slot]!;
+      return {
+        atNs: this.#heardAt[slot]!,
+        port: this.portsOf(1 << (by & ~HEARD_RARP))[0]!,
+        kind: by & HEARD_RARP ? 'RARP' : 'ARP',
+      };
+    });
   }
 
   /** Forgets where the guest is: frames for it go to all ports until it is heard again. */
