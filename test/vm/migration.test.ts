@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GuestDaemon } from './lab/daemon.js';
 import { Stream } from './lab/stream.js';
-import { type PrimaryKind, Testbed } from './lab/testbed.js';
+import { Testbed } from './lab/testbed.js';
 import { MIGRATIONS } from './selection.js';
 
 const BEFORE_MS = 500;
@@ -21,7 +21,7 @@ describe.each(MIGRATIONS)(
 
     beforeAll(async () => {
       const standbyFeature = model === 'net-failover';
-      bed = await Testbed.boot({ kernel, primary: primary as PrimaryKind, standbyFeature, migratable: true });
+      bed = await Testbed.boot({ kernel, primary, standbyFeature, migratable: true });
       daemon = new GuestDaemon(bed);
       await daemon.start({ model, master: (await bed.devices()).master });
       await daemon.untilActive('primary');
