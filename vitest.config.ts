@@ -39,6 +39,8 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/*.test.ts'],
+          // `make vm-test` has time for migrations.
+          exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/migration.test.ts'],
           pool: 'forks',
           // A guest at a time: they are emulated, and two wait for each other.
           maxWorkers: 1,

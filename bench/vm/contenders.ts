@@ -1,3 +1,4 @@
+import type { Decision } from '../../src/daemon/api/index.js';
 import { GuestDaemon } from '../../test/vm/lab/daemon.js';
 import type { Running } from '../../test/vm/lab/shell.js';
 import type { Testbed } from '../../test/vm/lab/testbed.js';
@@ -14,6 +15,8 @@ export interface Contender {
   stop(bed: Testbed): Promise<void>;
   /** Moves the traffic to a slave by order; undefined: it cannot. */
   planned?(bed: Testbed, to: 'primary' | 'standby'): Promise<void>;
+  /** What it decided, where it keeps a record. */
+  decisions?(): Promise<Decision[]>;
 }
 
 const ADDRESS = (master: string): string =>
@@ -122,6 +125,10 @@ class Vfailover implements Contender {
     this.name = `vfailover ${model}`;
     this.#model = model;
     this.standbyFeature = model === 'net-failover';
+  }
+
+  decisions(): Promise<Decision[]> {
+    return this.#daemon!.events();
   }
 
   async start(bed: Testbed): Promise<void> {

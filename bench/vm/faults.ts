@@ -112,12 +112,12 @@ const BACK_MS = 20_000;
 const ASK_MS = 200;
 
 /** Waits until the guest's frames come by the primary; `ask`: it has nothing else to send. */
-export async function untilOnPrimary(bed: Testbed, ask = true, port = 'primary'): Promise<void> {
+export async function untilOnPrimary(bed: Testbed, ask = true): Promise<void> {
   await bed.until(
     'the traffic is on the primary',
     async () => {
       if (ask) await bed.guest.exec(`ping -c 1 -W 1 ${STATION_ADDRESS}`);
-      if (bed.wire.entries.get(GUEST_MAC) === port) return true;
+      if (bed.wire.entries.get(GUEST_MAC) === bed.ports[1]) return true;
       await sleep(ask ? ASK_MS : 0);
       return false;
     },

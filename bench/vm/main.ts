@@ -22,6 +22,7 @@ const USAGE = `make bench-vm [ARGS='…']
   --contender TEXT   only those whose name contains it; may be repeated
   --fault TEXT       only those whose name contains it; may be repeated
   --fresh            forget the trials of earlier runs; without it a run goes on where the last one stopped
+  --account          tells of each migration what happened when, and what was lost between
   --table            measure nothing: results and docs/peers.md from the trials there are
 `;
 
@@ -41,6 +42,7 @@ interface Options {
   migration: boolean;
   fresh: boolean;
   tableOnly: boolean;
+  account: boolean;
 }
 
 class UsageError extends Error {}
@@ -56,6 +58,7 @@ function parseOptions(argv: string[]): Options {
       fault: { type: 'string', multiple: true, default: [] },
       fresh: { type: 'boolean', default: false },
       table: { type: 'boolean', default: false },
+      account: { type: 'boolean', default: false },
     },
   });
   const n = Number(values.n);
@@ -81,6 +84,7 @@ function parseOptions(argv: string[]): Options {
     migration: faults.includes(MIGRATION),
     fresh: values.fresh,
     tableOnly: values.table,
+    account: values.account,
   };
 }
 
@@ -210,8 +214,9 @@ class Bench {
     const lost = (['out', 'in'] as const)
       .flatMap((d) => (result[d] ? [`${d} ${result[d].lost} of ${result[d].sent}`] : []))
       .join(', ');
+    const pause = result.pause_ms === undefined ? '' : `, paused ${result.pause_ms} ms`;
     const time = new Date().toISOString().slice(11, 19);
-    say(`${time} ${this.#progress()} ${primary}, ${contender}, ${fault}: lost ${lost}`);
+    say(`${time} ${this.#progress()} ${primary}, ${contender}, ${fault}: lost ${lost}${pause}`);
   }
 
   /** Trials made of those wanted. */
@@ -231,16 +236,21 @@ class Bench {
 
   async #migrations(primary: PrimaryKind): Promise<void> {
     const { kernel, n } = this.#o;
-    for (const contender of this.#contenders().filter(migrates))
-      for (let tries = 0; this.#have(primary, contender, MIGRATION) < n && tries < n + 2; tries++) {
-        if (this.#stopped) return;
+    for (const contender of this.#contenders().filter(migrates)) {
+      const missing = (): boolean => this.#have(primary, contender, MIGRATION) < n && !this.#stopped;
+      for (let tries = 0; missing() && tries < 3; tries++)
         try {
-          const result = await migrationTrial({ kernel, primary }, contender);
-          this.#keep(primary, contender.name, MIGRATION.name, result);
+          const { standbyFeature } = contender;
+          await using bed = await Testbed.boot({ kernel, primary, standbyFeature, migratable: true });
+          await contender.start(bed);
+          while (missing()) {
+            const result = await migrationTrial(bed, contender, this.#o.account ? say : undefined);
+            this.#keep(primary, contender.name, MIGRATION.name, result);
+          }
         } catch (e) {
           this.#failed(`${primary}, ${contender.name}, migration`, e);
         }
-      }
+    }
   }
 
   #failed(group: string, e: unknown): void {

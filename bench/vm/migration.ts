@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Stream } from '../../test/vm/lab/stream.js';
-import { Testbed, type TestbedOptions } from '../../test/vm/lab/testbed.js';
+import type { Testbed } from '../../test/vm/lab/testbed.js';
+import type { Moment } from '../../test/vm/lab/timeline.js';
+import { account } from './account.js';
 import type { Contender } from './contenders.js';
 import { cost, PPS, type Trial, untilOnPrimary } from './faults.js';
 
@@ -10,20 +12,30 @@ export const MIGRATION = { name: 'migration' };
 const BEFORE_MS = 500;
 const AFTER_MS = 1_000;
 
-/** One migration of a guest of its own. */
-export async function migrationTrial(options: TestbedOptions, contender: Contender): Promise<Trial> {
-  await using bed = await Testbed.boot({
-    ...options,
-    standbyFeature: contender.standbyFeature,
-    migratable: true,
-  });
-  await contender.start(bed);
+/** One migration, there or back, of a guest in which the contender runs. `tell` takes an account of what happened. */
+export async function migrationTrial(
+  bed: Testbed,
+  contender: Contender,
+  tell?: (text: string) => void,
+): Promise<Trial> {
   await untilOnPrimary(bed);
   const stream = await Stream.start(bed.guest, bed.wire, { pps: PPS });
   await sleep(BEFORE_MS);
-  const { pauseMs } = await bed.migrate();
-  await untilOnPrimary(bed, false, 'primary-2');
+  // As whoever drives a migration can do where the guest takes orders: off the primary before it is pulled.
+  await contender.planned?.(bed, 'standby');
+  const { timeline, pauseMs } = await bed.migrate();
+  await contender.planned?.(bed, 'primary');
+  await untilOnPrimary(bed, false);
+  timeline.note('the traffic is on the primary');
   await sleep(AFTER_MS);
   const report = await stream.stop(bed.guest);
-  return { out: cost(report.out), in: cost(report.in), pause_ms: pauseMs };
+  timeline.close();
+  if (tell) {
+    const decisions: Moment[] = ((await contender.decisions?.()) ?? []).map((d) => ({
+      atNs: report.hostNs(d.flipped_ns),
+      what: `guest: ${d.from} → ${d.to}, ${d.cause}`,
+    }));
+    tell(account(bed, timeline, report, decisions));
+  }
+  return { out: cost(report.out), in: cost(report.in), pause_ms: Math.round(pauseMs * 10) / 10 };
 }

@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, it } from 'vitest';
 import { STREAM_PORT, WIRE } from '../vm/lab/far-end.js';
-import { gapsOf } from '../vm/lab/stream.js';
+import { gapsOf, translate } from '../vm/lab/stream.js';
 import { GUEST_MAC, STATION_ADDRESS, STATION_MAC, type Wire } from '../vm/lab/wire.js';
 import { SocketWire } from '../vm/lab/wire-sockets.js';
 
@@ -92,6 +92,18 @@ describe('the wire', () => {
     await b.send(arpRequest());
     await until(() => wire.entries.get(GUEST_MAC) === 'b');
     expect(wire.port('b').counts.announced).toBe(1);
+    const rarp = arpRequest();
+    rarp.writeUInt16BE(0x8035, 12);
+    await a.send(rarp);
+    await until(() => wire.announcements.length === 3);
+    expect(wire.announcements.map((h) => [h.port, h.kind])).toEqual([
+      ['a', 'ARP'],
+      ['b', 'ARP'],
+      ['a', 'RARP'],
+    ]);
+    const times = wire.announcements.map((h) => h.atNs);
+    expect(times).toEqual(times.toSorted((x, y) => x - y));
+    expect(times[0]).toBeGreaterThan(0);
   });
 
   it('answers pings, with a VLAN tag too', async () => {
@@ -181,12 +193,23 @@ describe('gaps of a stream', () => {
   const ms = (...times: number[]): Float64Array => Float64Array.from(times, (t) => t * 1e6);
 
   it('run from the last frame that came to the next, by the times of sending', () => {
-    expect(gapsOf(ms(1, 2, 3, 4, 5), ms(1, 0, 0, 9, 10))).toEqual([{ from: 1, frames: 2, ms: 3 }]);
+    expect(gapsOf(ms(1, 2, 3, 4, 5), ms(1, 0, 0, 9, 10))).toEqual([
+      { from: 1, frames: 2, afterNs: 1e6, ms: 3 },
+    ]);
     expect(gapsOf(ms(1, 2), ms(1, 2))).toEqual([]);
-    expect(gapsOf(ms(1, 2, 3), ms(0, 2, 3))).toEqual([{ from: 0, frames: 1, ms: 1 }]);
+    expect(gapsOf(ms(1, 2, 3), ms(0, 2, 3))).toEqual([{ from: 0, frames: 1, afterNs: 0, ms: 1 }]);
   });
 
   it('are endless where nothing came any more, and where the receiver knows of no such frame', () => {
-    expect(gapsOf(ms(1, 2, 3), ms(1))).toEqual([{ from: 1, frames: 2, ms: Number.POSITIVE_INFINITY }]);
+    expect(gapsOf(ms(1, 2, 3), ms(1))).toEqual([
+      { from: 1, frames: 2, afterNs: 1e6, ms: Number.POSITIVE_INFINITY },
+    ]);
+  });
+
+  it('are placed by the clock of the host, through frames that both ends stamped', () => {
+    // Stamped 100 ms apart by clocks of which one stood still for 20 ms at the second frame.
+    const [theirs, ours] = [ms(1, 101, 0, 201), ms(51, 171, 0, 271)];
+    expect(translate(2e6, theirs, ours)).toBe(52e6);
+    expect(translate(200e6, theirs, ours)).toBe(270e6);
   });
 });

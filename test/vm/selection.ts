@@ -22,3 +22,8 @@ export const TESTBEDS = FULL ? ALL : ALL.slice(0, 1);
 
 /** Kernels that doctor is asked on. */
 export const DOCTORS: readonly KernelName[] = FULL ? (Object.keys(KERNELS) as KernelName[]) : ['6.12'];
+/** Migrations take minutes: the whole matrix only. By hand (the transparent model), and by QEMU itself (STANDBY). */
+export const MIGRATIONS: readonly [KernelName, PrimaryKind, 'transparent' | 'net-failover'][] = [
+  ['6.12', 'vmxnet3', 'net-failover'],
+  ['6.12', 'e1000e', 'transparent'],
+];

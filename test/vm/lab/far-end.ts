@@ -17,6 +17,8 @@ export const WIRE = {
   numbers: 7,
   /** The stream that the thread is at. */
   running: 8,
+  /** Announcements heard so far. */
+  announcements: 9,
   port: 16,
 } as const;
 export const PORT_WORDS = 8;

@@ -31,6 +31,21 @@ const BOOT_MS = 45_000;
 const EXEC_MS = 30_000;
 const CONSOLE_LINES = 40;
 
+/** What a guest is made of. */
+interface GuestFiles {
+  kernel: Kernel;
+  initrd: string;
+  images: string[];
+}
+
+async function filesOf(options: GuestOptions): Promise<GuestFiles> {
+  const k = await kernel(options.kernel ?? '6.12');
+  const images = [await systemImage()];
+  if (options.project !== false)
+    images.push(await (options.project === 'tests' ? testsImage() : projectImage()));
+  return { kernel: k, initrd: await initramfs(k), images };
+}
+
 /**
  * A virtual machine with a stock Debian kernel, under QEMU's emulation. It ends with this process, whatever ends that, and leaves no file.
  * Every failure carries the end of the guest's console.
@@ -39,6 +54,7 @@ export class Guest implements Shell {
   readonly options: GuestOptions;
   readonly kernel: Kernel;
   readonly folder: string;
+  readonly #files: GuestFiles;
   readonly #child: ChildProcess;
   readonly #reaper: Reaper;
   #qmp: Qmp | undefined;
@@ -49,9 +65,10 @@ export class Guest implements Shell {
   /** Settles when QEMU has ended. */
   readonly ended: Promise<void>;
 
-  private constructor(options: GuestOptions, k: Kernel, folder: string, child: ChildProcess) {
+  private constructor(options: GuestOptions, files: GuestFiles, folder: string, child: ChildProcess) {
     this.options = options;
-    this.kernel = k;
+    this.#files = files;
+    this.kernel = files.kernel;
     this.folder = folder;
     this.#child = child;
     this.#reaper = new Reaper(folder);
@@ -84,23 +101,23 @@ export class Guest implements Shell {
     return Guest.#start(options, `file:${file}`);
   }
 
-  /** A guest that waits for another's migration; see `migrate`. Its agent answers when that is over. */
-  static incoming(options: GuestOptions): Promise<Guest> {
-    return Guest.#start(options, 'defer');
+  /** A QEMU with other NICs that waits for a guest's migration, and has the same images, whatever was built since. Its agent answers when that is over. */
+  static incoming(source: Guest, nics: Nic[]): Promise<Guest> {
+    return Guest.#start({ ...source.options, nics }, 'defer', source.#files);
   }
 
-  static async #start(options: GuestOptions, incoming: string | undefined): Promise<Guest> {
-    const k = await kernel(options.kernel ?? '6.12');
-    const images = [await systemImage()];
-    if (options.project !== false)
-      images.push(await (options.project === 'tests' ? testsImage() : projectImage()));
-    const initrd = await initramfs(k);
+  static async #start(
+    options: GuestOptions,
+    incoming: string | undefined,
+    made?: GuestFiles,
+  ): Promise<Guest> {
+    const files = made ?? (await filesOf(options));
     // Last: whoever is interrupted while images are made leaves no folder.
     const folder = mkdtempSync(join(tmpdir(), 'vfailover-vm-'));
     const { command, args, env } = await qemuCommand({
-      vmlinux: k.vmlinux,
-      initrd,
-      images,
+      vmlinux: files.kernel.vmlinux,
+      initrd: files.initrd,
+      images: files.images,
       nics: options.nics ?? [],
       memoryMb: options.memoryMb ?? 256,
       cpus: options.cpus ?? 2,
@@ -118,7 +135,7 @@ export class Guest implements Shell {
       ...args,
     ];
     const child = spawn(first!, rest, { env, stdio: ['ignore', 'ignore', 'pipe'] });
-    const guest = new Guest(options, k, folder, child);
+    const guest = new Guest(options, files, folder, child);
     try {
       await guest.#connect(incoming);
       return guest;

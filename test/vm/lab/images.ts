@@ -159,8 +159,11 @@ const PROJECT = [
   'packages/bpf-loader-ts',
   'docs',
 ];
-/** Of the loader, what only a developer needs, or another machine. */
-const LEFT_OUT = ['native', 'deps', 'docs', 'test/release'].map((d) => join('packages/bpf-loader-ts', d));
+/** Of the loader, what only a developer needs, or another machine; and results, which grow while guests run. */
+const LEFT_OUT = [
+  ...['native', 'deps', 'docs', 'test/release'].map((d) => join('packages/bpf-loader-ts', d)),
+  'bench/results',
+];
 /** Packages that guests do not need: tools of the build. */
 const NOT_IN_GUESTS = new Set([
   '@biomejs',

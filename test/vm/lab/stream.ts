@@ -9,6 +9,8 @@ export interface Gap {
   /** Number of the first one lost. */
   from: number;
   frames: number;
+  /** When, by this host's clock, the last frame before was sent or arrived, ns of CLOCK_MONOTONIC; 0: there was none. */
+  afterNs: number;
   /** Between the sending of the last frame before and the first one after that arrived, ms. Infinity: none arrived any more. */
   ms: number;
 }
@@ -19,6 +21,8 @@ export interface Move {
   at: number;
   from: string;
   to: string;
+  /** When it was sent or arrived, by this host's clock, ns. */
+  ns: number;
 }
 
 /** What became of one direction of a stream. */
@@ -41,6 +45,8 @@ export interface StreamReport {
   out: DirectionReport;
   /** Network to guest. */
   in: DirectionReport;
+  /** A time of the guest's CLOCK_MONOTONIC by this host's, ns, near enough to order events: by the frame that arrived nearest to it. */
+  hostNs(guestNs: number): number;
 }
 
 export interface StreamOptions {
@@ -123,19 +129,21 @@ export class Stream {
     const told = parse(await guest.readFile(FILE));
     await sleep(TAIL_MS);
     const cameAt = this.#wire.cameAt.slice(0, told.sentAt.length);
+    const sentAt = this.#wire.sentAt.slice(0, sent);
     const result: StreamReport = {
       out: {
-        ...this.#judge(told.sentAt, cameAt, this.#wire.cameBy),
+        ...this.#judge(told.sentAt, cameAt, cameAt, this.#wire.cameBy),
         duplicated: control[WIRE.duplicated]!,
         reordered: control[WIRE.reordered]!,
         refused: told.refused,
       },
       in: {
-        ...this.#judge(this.#wire.sentAt.slice(0, sent), told.cameAt, this.#wire.sentBy),
+        ...this.#judge(sentAt, told.cameAt, sentAt, this.#wire.sentBy),
         duplicated: told.duplicated,
         reordered: told.reordered,
         refused: 0,
       },
+      hostNs: (guestNs) => translate(guestNs, told.cameAt, sentAt),
     };
     await this.#wire.begin(0);
     return result;
@@ -144,16 +152,17 @@ export class Stream {
   #judge(
     sentAt: Float64Array,
     cameAt: Float64Array,
+    hostAt: Float64Array,
     paths: Uint8Array,
   ): Pick<DirectionReport, 'sent' | 'lost' | 'gaps' | 'outageMs' | 'moves'> {
-    const gaps = gapsOf(sentAt, cameAt);
+    const gaps = gapsOf(sentAt, cameAt, hostAt);
     const names = (bits: number): string => this.#wire.portsOf(bits).join('+');
     const moves: Move[] = [];
     let path = 0;
     for (let i = 0; i < sentAt.length; i++) {
       const bits = paths[i]!;
       if (bits === 0 || bits === path) continue;
-      if (path !== 0) moves.push({ at: i, from: names(path), to: names(bits) });
+      if (path !== 0) moves.push({ at: i, from: names(path), to: names(bits), ns: hostAt[i]! });
       path = bits;
     }
     return {
@@ -166,8 +175,12 @@ export class Stream {
   }
 }
 
-/** Runs of frames that never came. */
-export function gapsOf(sentAt: Float64Array, cameAt: ArrayLike<number>): Gap[] {
+/** Runs of frames that never came. `hostAt`: those of the two times that are of this host's clock. */
+export function gapsOf(
+  sentAt: Float64Array,
+  cameAt: ArrayLike<number>,
+  hostAt: ArrayLike<number> = sentAt,
+): Gap[] {
   const gaps: Gap[] = [];
   for (let i = 0; i < sentAt.length; i++) {
     if (cameAt[i]) continue;
@@ -175,9 +188,17 @@ export function gapsOf(sentAt: Float64Array, cameAt: ArrayLike<number>): Gap[] {
     while (i < sentAt.length && !cameAt[i]) i++;
     const before = sentAt[Math.max(0, from - 1)]!;
     const ms = i < sentAt.length ? (sentAt[i]! - before) / 1e6 : Number.POSITIVE_INFINITY;
-    gaps.push({ from, frames: i - from, ms });
+    gaps.push({ from, frames: i - from, afterNs: hostAt[from - 1] ?? 0, ms });
   }
   return gaps;
+}
+
+/** A time of one clock by another that stamped the same frames. */
+export function translate(ns: number, theirs: Float64Array, ours: Float64Array): number {
+  let best = 0;
+  for (let i = 0; i < theirs.length; i++)
+    if (theirs[i] !== 0 && Math.abs(theirs[i]! - ns) < Math.abs(theirs[best]! - ns)) best = i;
+  return ours[best]! + ns - theirs[best]!;
 }
 
 /** The file of test/vm/guest/stream.c. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Guest } from './guest.js';
 import type { KernelName } from './kernel.js';
 import type { Nic } from './qemu.js';
+import { Timeline } from './timeline.js';
 import { GUEST_MAC, GUEST_PREFIX, STATION_ADDRESS, STATION_MAC, type Wire } from './wire.js';
 import { SocketWire } from './wire-sockets.js';
 import { TapWire } from './wire-taps.js';
@@ -35,6 +36,25 @@ export interface Devices {
 const PARAMETERS: Record<PrimaryKind, string> = { vmxnet3: '', e1000e: 'IntMode=1', igbvf: '' };
 const SETTLE_MS = 20_000;
 
+/** Ports of the wire; those of a second QEMU are there in a testbed that is migratable. */
+const PORTS: readonly [standby: string, primary: string][] = [
+  ['standby', 'primary'],
+  ['standby-2', 'primary-2'],
+];
+
+export interface Migration {
+  /** How long the machine itself stood still, ms: from the stop of one QEMU to the other's resuming. */
+  pauseMs: number;
+  timeline: Timeline;
+}
+
+/**
+ * QEMU announces (RARP) every card that it emulates when a migrated guest resumes, and four times more; of a real VF it knows nothing.
+ * A card that plays a VF must not be announced while the guest does not use it yet. So what it sends is swallowed at the first round, and
+ * the others are ordered for the standby alone.
+ */
+const ANNOUNCE_MORE = { initial: 50, max: 550, rounds: 4, step: 100, interfaces: ['standby'] };
+
 /** NICs of a guest with a standby at one port of the wire and a primary at another. The card of an igbvf is an igb, its PF. */
 export function nicsOf(wire: Wire, o: TestbedOptions, ports: [standby: string, primary: string]): Nic[] {
   const kind = o.primary ?? 'vmxnet3';
@@ -63,6 +83,8 @@ export class Testbed {
   guest: Guest;
   readonly wire: Wire;
   readonly options: TestbedOptions;
+  /** Which of PORTS the guest is at: each migration moves it to the other ones. */
+  #side = 0;
 
   private constructor(guest: Guest, wire: Wire, options: TestbedOptions) {
     this.guest = guest;
@@ -71,13 +93,13 @@ export class Testbed {
   }
 
   static async boot(options: TestbedOptions = {}): Promise<Testbed> {
-    const names = ['standby', 'primary', ...(options.migratable ? ['standby-2', 'primary-2'] : [])];
+    const names = PORTS.slice(0, options.migratable ? 2 : 1).flat();
     const wire = options.wire === 'taps' ? new TapWire(...names) : new SocketWire(...names);
     try {
       const guest = await Guest.boot({
         kernel: options.kernel ?? '6.12',
         memoryMb: options.memoryMb ?? 256,
-        nics: nicsOf(wire, options, ['standby', 'primary']),
+        nics: nicsOf(wire, options, PORTS[0]!),
         spawnPrefix: wire.spawnPrefix,
       });
       const bed = new Testbed(guest, wire, options);
@@ -175,28 +197,61 @@ export class Testbed {
     }
   }
 
+  /** The wire's ports of the QEMU that the guest is in. */
+  get ports(): [standby: string, primary: string] {
+    return PORTS[this.#side]!;
+  }
+
+  /** Those of the QEMU that the next migration goes to. */
+  get otherPorts(): [standby: string, primary: string] {
+    return PORTS[1 - this.#side]!;
+  }
+
   /**
-   * Moves the guest to another QEMU, without its primary, which is another one there. Where the guest has the kernel's failover,
-   * QEMU unplugs and plugs by itself; else we do. Returns how long the machine stood still, ms.
+   * Moves the guest to another QEMU, without its primary, which is another one there; may be done again, back. Where the guest has the
+   * kernel's failover, QEMU unplugs and plugs by itself; else we do, as libvirt does.
    */
-  async migrate(timeoutMs = 60_000): Promise<{ pauseMs: number }> {
+  async migrate(timeoutMs = 60_000): Promise<Migration> {
     const source = this.guest;
+    const [, primary] = this.otherPorts;
     const byQemu = this.options.standbyFeature === true;
-    const nics = nicsOf(this.wire, this.options, ['standby-2', 'primary-2']);
+    const nics = nicsOf(this.wire, this.options, this.otherPorts);
     if (!byQemu) nics[1]!.plugged = false;
-    const target = await Guest.incoming({ ...source.options, nics });
+    const timeline = new Timeline();
+    timeline.note('a second QEMU');
+    const target = await Guest.incoming(source, nics);
     try {
+      for (const [who, { qmp }] of [
+        ['source', source],
+        ['target', target],
+      ] as const) {
+        timeline.watch(who, qmp);
+        const capabilities = [{ capability: 'events', state: true }];
+        await qmp.command('migrate-set-capabilities', { capabilities });
+      }
+      await target.qmp.command('migrate-set-parameters', { 'announce-rounds': 1 });
+      this.wire.port(primary).blackHole('from-guest');
       const uri = `unix:${join(target.folder, 'migration')}`;
       await target.qmp.command('migrate-incoming', { uri });
-      if (!byQemu) await source.unplug('primary');
+      if (!byQemu) {
+        timeline.note('unplug');
+        await source.unplug('primary');
+      }
+      timeline.note('migrate');
       await source.qmp.command('migrate', { uri });
-      const { downtime } = await source.untilMigrated(timeoutMs);
+      await source.untilMigrated(timeoutMs);
       await target.untilRunning();
+      await target.qmp.command('announce-self', ANNOUNCE_MORE);
+      this.wire.port(primary).blackHole('none');
       this.guest = target;
+      this.#side = 1 - this.#side;
       await source.stop();
-      if (!byQemu) await target.plug('primary');
+      if (!byQemu) {
+        timeline.note('plug');
+        await target.plug('primary');
+      }
       await target.untilAnswers();
-      return { pauseMs: Number(downtime) };
+      return { timeline, pauseMs: (timeline.at('target: RESUME')! - timeline.at('source: STOP')!) / 1e6 };
     } catch (e) {
       await target.stop();
       throw e;

@@ -1,4 +1,4 @@
-import { Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
+import { clockMonotonic, Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
 import {
   FarEnd,
   type FarEndTask,
@@ -26,6 +26,9 @@ export const PORT = {
   /** Of the frames from the guest, ARP and RARP: what announces a new path. */
   announced: 6,
 } as const;
+/** Announcements that are remembered, the latest, with this bit at the port of a RARP. */
+export const HEARD_MAX = 256;
+export const HEARD_RARP = 0x80;
 /** Forwarding entries: at most so many addresses are known at once. */
 export const ENTRIES = 64;
 export interface WireTask extends FarEndTask {
@@ -35,6 +38,9 @@ export interface WireTask extends FarEndTask {
   /** By number of the frame, bits: the ports it went to, and those it came by. */
   sentBy: SharedArrayBuffer;
   cameBy: SharedArrayBuffer;
+  /** When each announcement was heard, ns, and by which port. */
+  heardAt: SharedArrayBuffer;
+  heardBy: SharedArrayBuffer;
   /** Datagram sockets connected to QEMU's, one to a port. */
   ports: number[];
   station: { mac: number; ip: number };
@@ -56,6 +62,8 @@ class Fabric {
   readonly #far: FarEnd;
   readonly #sentBy: Uint8Array;
   readonly #cameBy: Uint8Array;
+  readonly #heardAt: Float64Array;
+  readonly #heardBy: Uint8Array;
   readonly #frame = new Uint8Array(2048);
   readonly #view = new DataView(this.#frame.buffer);
   readonly #stream = new Uint8Array(14 + 28 + STREAM_BYTES);
@@ -70,6 +78,8 @@ class Fabric {
     this.#far = new FarEnd(task);
     this.#sentBy = new Uint8Array(task.sentBy);
     this.#cameBy = new Uint8Array(task.cameBy);
+    this.#heardAt = new Float64Array(task.heardAt);
+    this.#heardBy = new Uint8Array(task.heardBy);
     this.#template();
   }
 
@@ -212,7 +222,7 @@ class Fabric {
       l3 = 18;
     }
     if (protocol === 0x0806 || protocol === 0x8035) {
-      this.#control[WIRE.port + port * PORT_WORDS + PORT.announced]!++;
+      this.#heard(port, protocol === 0x8035);
       if (protocol === 0x0806 && length >= l3 + 28) this.#arp(l3, length);
       return;
     }
@@ -222,6 +232,14 @@ class Fabric {
     const kind = v.getUint8(l3 + 9);
     if (kind === 17 && v.getUint16(l4 + 2) === STREAM_PORT && length >= l4 + 20) this.#took(port, l4 + 8);
     else if (kind === 1 && v.getUint8(l4) === 8) this.#echo(l3, l4, length);
+  }
+
+  #heard(port: number, rarp: boolean): void {
+    const n = this.#control[WIRE.announcements]!;
+    clockMonotonic(this.#heardAt, n % HEARD_MAX);
+    this.#heardBy[n % HEARD_MAX] = port | (rarp ? HEARD_RARP : 0);
+    this.#control[WIRE.port + port * PORT_WORDS + PORT.announced]!++;
+    Atomics.store(this.#control, WIRE.announcements, n + 1);
   }
 
   #took(port: number, at: number): void {

@@ -1,6 +1,7 @@
 import { UdpSocket } from 'bpf-loader-ts/sys';
 import { FRAMES_MAX, PORT_WORDS, WIRE } from './far-end.js';
 import {
+  type Announcement,
   GUEST_ADDRESS,
   GUEST_MAC,
   Port,
@@ -9,7 +10,7 @@ import {
   STATION_MAC,
   Wire,
 } from './wire.js';
-import { ENTRIES, PORT, type WireTask } from './wire-sockets-thread.js';
+import { ENTRIES, HEARD_MAX, HEARD_RARP, PORT, type WireTask } from './wire-sockets-thread.js';
 
 const macNumber = (mac: string): number => Number.parseInt(mac.replaceAll(':', ''), 16);
 const ipNumber = (ip: string): number => ip.split('.').reduce((n, part) => n * 256 + Number(part), 0);
@@ -35,6 +36,8 @@ export class SocketWire extends Wire {
   readonly cameBy = new Uint8Array(new SharedArrayBuffer(FRAMES_MAX));
   readonly #addresses = new Float64Array(new SharedArrayBuffer(8 * ENTRIES));
   readonly #entryPorts = new Int32Array(new SharedArrayBuffer(4 * ENTRIES));
+  readonly #heardAt = new Float64Array(new SharedArrayBuffer(8 * HEARD_MAX));
+  readonly #heardBy = new Uint8Array(new SharedArrayBuffer(HEARD_MAX));
   readonly #sockets: UdpSocket[];
 
   /** A wire with these ports. */
@@ -61,6 +64,8 @@ export class SocketWire extends Wire {
       entryPorts: buffer(this.#entryPorts),
       sentBy: buffer(this.sentBy),
       cameBy: buffer(this.cameBy),
+      heardAt: buffer(this.#heardAt),
+      heardBy: buffer(this.#heardBy),
       ports: this.#sockets.map((s) => s.fd),
       station: { mac: macNumber(STATION_MAC), ip: ipNumber(STATION_ADDRESS) },
       guest: { mac: macNumber(GUEST_MAC), ip: ipNumber(GUEST_ADDRESS) },
@@ -74,6 +79,19 @@ export class SocketWire extends Wire {
       if (n !== 0) found.set(hex.match(/../g)!.join(':'), this.portsOf(1 << this.#entryPorts[i]!)[0]!);
     });
     return found;
+  }
+
+  override get announcements(): readonly Announcement[] {
+    const n = Atomics.load(this.control, WIRE.announcements);
+    return Array.from({ length: Math.min(n, HEARD_MAX) }, (_, i) => {
+      const slot = (Math.max(0, n - HEARD_MAX) + i) % HEARD_MAX;
+      const by = this.#heardBy[slot]!;
+      return {
+        atNs: this.#heardAt[slot]!,
+        port: this.portsOf(1 << (by & ~HEARD_RARP))[0]!,
+        kind: by & HEARD_RARP ? 'RARP' : 'ARP',
+      };
+    });
   }
 
   forget(): void {

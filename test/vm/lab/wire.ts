@@ -30,6 +30,14 @@ export interface PortCounts {
   announced: number;
 }
 
+/** An ARP or RARP frame from the guest, or from its QEMU on its behalf. */
+export interface Announcement {
+  /** When it was heard, ns of CLOCK_MONOTONIC. */
+  atNs: number;
+  port: string;
+  kind: 'ARP' | 'RARP';
+}
+
 /** Where a port's orders and counters stand: what carries its frames obeys the first three and keeps the others. */
 export interface PortWords {
   /** HOLE_TO_GUEST, HOLE_FROM_GUEST. */
@@ -143,6 +151,11 @@ export abstract class Wire {
 
   /** Forwarding entries: where each address was seen last. */
   abstract get entries(): Map<string, string>;
+
+  /** The latest announcements, at most 256, in the order in which they were heard. A wire of taps records none. */
+  get announcements(): readonly Announcement[] {
+    return [];
+  }
 
   /** Forgets where the guest is: frames for it go to all ports until it is heard again. */
   abstract forget(): void;
