@@ -43,6 +43,11 @@ async function through(act: () => unknown): Promise<StreamReport> {
 }
 
 test('without a fault nothing is swallowed, both directions stay on the primary, the station answers', async () => {
+  // A switch that does not know the guest yet sends its frames to both ports.
+  await bed.until('the guest is known at the primary', async () => {
+    await bed.guest.exec(`ping -c 1 -W 1 ${STATION_ADDRESS}`);
+    return bed.wire.entries.get(GUEST_MAC) === 'primary';
+  });
   const report = await through(() => bed.guest.run(`ping -c 3 -i 0.2 ${STATION_ADDRESS}`));
   for (const d of [report.out, report.in]) {
     expect(d.sent).toBeGreaterThan(SOME);
