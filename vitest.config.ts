@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests of real devices and guests fail now and then when the machine itself stands still: once is reported as a retry, twice is a failure.
+ */
+const RETRY = { retry: process.env.CI ? 1 : 0 };
+
 /** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, other kernels in
  * guests, the loader as it is shipped. */
 export default defineConfig({
@@ -26,6 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'netns',
+          ...RETRY,
           include: ['test/netns/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 2,
@@ -38,6 +44,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'vm',
+          ...RETRY,
           include: ['test/vm/*.test.ts'],
           // `make vm-test` has time for migrations.
           exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/migration.test.ts'],

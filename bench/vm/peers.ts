@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Environment } from '../environment.js';
 import { type Row, withTargets } from '../report.js';
 import { median, summarize } from '../stats.js';
@@ -115,6 +115,15 @@ function pauses(records: readonly TrialRecord[]): string {
   return `The machine itself stood still for ${shown(s.p50)} ms (${shown(s.min)}–${shown(s.max)}) of each migration, from one QEMU's stop to the other's resuming.\n${MIGRATED}`;
 }
 
+/** From here on the document is written by hand, and kept. */
+const REMARKS = '## About these trials';
+
+function remarks(file: string): string[] {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const at = text.indexOf(REMARKS);
+  return at < 0 ? [] : ['', text.slice(at).trimEnd()];
+}
+
 /** docs/peers.md: every trial there is, losses of ours like anyone's. */
 export function peersDocument(file: string, records: readonly TrialRecord[], env: Environment): void {
   const groups = grouped(records);
@@ -126,7 +135,7 @@ export function peersDocument(file: string, records: readonly TrialRecord[], env
   const parts = [
     '# Peers in the same guest',
     '',
-    `Frames lost, median of ${Math.min(...counts)} to ${Math.max(...counts)} trials (least–most), of numbered streams of ${PPS.toLocaleString('en')} frames per second each way: a lost frame`,
+    `Frames lost, median (nearest rank) of ${Math.min(...counts)} to ${Math.max(...counts)} trials (least–most), of numbered streams of ${PPS.toLocaleString('en')} frames per second each way: a lost frame`,
     `is a millisecond of outage. "never": the path did not recover in the ${WATCH_MS} ms that it was watched; the figure is what was lost then.`,
     '"–": cannot be done, or was not measured. Made by `make bench-vm`, which goes on where it was interrupted; every trial is in',
     '`bench/results/vm-trials.jsonl`, medians and outages in `bench/results/vm.json`. Method: `bench/vm/faults.ts`; how each contender is set',
@@ -137,6 +146,6 @@ export function peersDocument(file: string, records: readonly TrialRecord[], env
   ];
   for (const [kernel, primary] of kinds)
     parts.push('', `## ${primary} as primary, Linux ${kernel}`, '', tableOf(kernel, primary, groups));
-  parts.push('', pauses(records));
+  parts.push('', pauses(records), ...remarks(file));
   writeFileSync(file, `${parts.join('\n').trimEnd()}\n`);
 }
