@@ -12,7 +12,7 @@ import {
 import { VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
-import type { PRIMARY, STANDBY } from '../src/failover/device.js';
+import { type Path, PRIMARY, STANDBY } from '../src/failover/device.js';
 import {
   accept,
   armedFallbacks,
@@ -23,7 +23,9 @@ import {
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
   policyBase,
+  withVerdict,
 } from '../src/failover/policy.js';
+import { Detectors } from './detectors.js';
 import {
   type AnnouncementFrame,
   CONTROL,
@@ -82,6 +84,9 @@ export class DecisionLoop {
   #held: Held[] = [];
 
   // By position in #held; two entries per instance where paths are concerned.
+  readonly #detectors: Detectors;
+  readonly #watchesMapping: Mapping;
+
   #n = 0;
   #sockets = new Int32Array(0);
   #netns = new Int32Array(0);
@@ -107,11 +112,20 @@ export class DecisionLoop {
     const lines = BpfMap.fromFd(dup(task.linesFd));
     const events = BpfMap.fromFd(dup(task.eventsFd));
     const counters = BpfMap.fromFd(dup(task.countersFd));
-    this.#maps = [lines, events, counters];
+    const watches = BpfMap.fromFd(dup(task.watchesFd));
+    this.#maps = [lines, events, counters, watches];
+    this.#watchesMapping = watches.mmap();
     this.#countersMapping = counters.mmap();
     this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
     this.#lines = this.#linesMapping.int32();
+    this.#detectors = new Detectors({
+      records: new Int32Array(task.detect),
+      lines: this.#lines,
+      watches: this.#watchesMapping.int32(),
+      clock: this.#clock,
+      dup,
+    });
     this.#ring = new RingBuffer(events);
     this.#epoll.add(task.wakeFd, WAKE);
     if (task.wait === 'epoll') this.#epoll.add(this.#ring.fd, EVENTS);
@@ -154,6 +168,7 @@ export class DecisionLoop {
       active: pathOf(m.knownWord),
     });
     this.#resize([...this.#held, held]);
+    this.#detectors.attach(m.slot, m.detect, m.netnsFd);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
     this.#known[this.#n - 1] = m.knownWord;
@@ -167,6 +182,7 @@ export class DecisionLoop {
     gone.hint.close();
     gone.control.close();
     for (const { fd } of gone.sends) closeFd(fd);
+    this.#detectors.detach(slot);
     this.#resize(this.#held.filter((h) => h.slot !== slot));
   }
 
@@ -201,13 +217,19 @@ export class DecisionLoop {
     // Without instances there is nothing to look at: only mail can bring work.
     const interval =
       wait === 'epoll' && this.#idle() ? Math.max(pollIntervalUs, IDLE_INTERVAL_US) : pollIntervalUs;
-    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : interval);
+    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : this.#until(interval));
     this.#control[CONTROL.wakeups]!++;
     for (let i = 0; i < n; i++) {
       const what = this.#ready[i]!;
       if (what === WAKE) eventfdClear(wakeFd);
       else if (what === HINT) this.#drainHints();
     }
+  }
+
+  /** Microseconds to wait, `interval` at most: less when a detector wants its turn sooner. */
+  #until(interval: number): number {
+    const left = (this.#detectors.due[0]! - this.#clock[0]!) / 1e3;
+    return left >= interval ? interval : left <= 0 ? 0 : Math.ceil(left);
   }
 
   /**
@@ -258,17 +280,19 @@ export class DecisionLoop {
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
     this.#nowMs = (this.#clock[0]! / 1e6) | 0;
+    this.#detectors.begin();
     for (let i = 0; i < n; i++) {
       const slot = this.#held[i]!.slot;
       const line = lineBase(slot);
       const record = policyBase(slot);
       const word = readWord(lines, line);
       if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
+      this.#detect(i, slot, pathOf(word));
       policy[record + P_LINK_PRIMARY] = this.#links[2 * i]!;
       policy[record + P_LINK_STANDBY] = this.#links[2 * i + 1]!;
       const path = evaluate(policy, record, this.#nowMs);
-      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
-      const bits = this.#tier0[i] === 1 ? armedFallbacks(policy, record) : 0;
+      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as Path);
+      const bits = this.#tier0[i] === 1 ? this.#detectors.allowed(slot, armedFallbacks(policy, record)) : 0;
       if (bits !== this.#armed[i]) {
         arm(lines, line, bits);
         this.#armed[i] = bits;
@@ -277,13 +301,16 @@ export class DecisionLoop {
     }
   }
 
-  #switch(
-    i: number,
-    line: number,
-    record: number,
-    word: number,
-    path: typeof PRIMARY | typeof STANDBY,
-  ): void {
+  /** Lets the instance's detectors have their turn, and adds what they say to the link words. */
+  #detect(i: number, slot: number, active: number): void {
+    const links = this.#links;
+    const detectors = this.#detectors;
+    detectors.turn(slot, this.#nowMs, active, links[2 * i]!, links[2 * i + 1]!);
+    links[2 * i] = withVerdict(links[2 * i]!, detectors.verdict(slot, PRIMARY));
+    links[2 * i + 1] = withVerdict(links[2 * i + 1]!, detectors.verdict(slot, STANDBY));
+  }
+
+  #switch(i: number, line: number, record: number, word: number, path: Path): void {
     const detectedNs = this.#clock[0]!;
     // Lost means that tier 0 or the supervisor was faster: the next turn sees what they made.
     if (!flip(this.#lines, line, word, path)) return;
@@ -292,7 +319,7 @@ export class DecisionLoop {
     this.#tell(i, 1, this.#policy[record + P_CAUSE]!, word, this.#known[i]!, detectedNs, this.#clock[0]!);
   }
 
-  #accepted(i: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
+  #accepted(i: number, word: number, path: Path): void {
     const { sends, slot } = this.#held[i]!;
     for (let k = 0; k < sends.length; k++) sockSend(sends[k]!.fd, sends[k]!.frame, sends[k]!.frame.length);
     accept(this.#policy, policyBase(slot), path, this.#nowMs);
@@ -380,6 +407,7 @@ export class DecisionLoop {
       detectedNs,
       flippedNs,
       links: [this.#links[2 * i]!, this.#links[2 * i + 1]!],
+      evidence: this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause),
       announced: this.#held[i]!.sends.length > 0,
     });
   }
@@ -387,7 +415,9 @@ export class DecisionLoop {
   close(): void {
     for (const h of [...this.#held]) this.#detach(h.slot);
     this.#ring.close();
+    this.#detectors.close();
     this.#linesMapping.close();
+    this.#watchesMapping.close();
     this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();

@@ -52,6 +52,7 @@ const decision: Decision = {
   cause: 'carrier',
   tier: 0,
   signal: 'carrier of ens5 is off',
+  evidence: null,
   from: 'primary',
   to: 'standby',
   epoch: 12,
@@ -78,6 +79,7 @@ const instance: InstanceStatus = {
     carrier: false,
     speed: 25_000,
     state: 'joined',
+    detectors: [],
     counters: {
       tx: { packets: 1_234_567, bytes: 1_500_000_000, drops: 0, rerouted: 12 },
       rx: { packets: 7, bytes: 700, drops: 0, suppressed: 1 },
@@ -86,6 +88,7 @@ const instance: InstanceStatus = {
   standby: {
     ...device('eth0', 2, 'virtio_net', 'virtio0'),
     state: 'joined',
+    detectors: [],
     counters: {
       tx: { packets: 3, bytes: 300, drops: 0, rerouted: 0 },
       rx: { packets: 4, bytes: 400, drops: 0, suppressed: 0 },
@@ -440,7 +443,12 @@ describe('rendering', () => {
   it('shows a daemon without instances, and an instance without devices', () => {
     const none = palette(new Sink(), {});
     expect(renderStatus({ ...status, instances: [] }, none, 0)).toContain('no instances');
-    const absent = { ...ABSENT_DEVICE, state: 'absent' as const, counters: instance.standby.counters };
+    const absent = {
+      ...ABSENT_DEVICE,
+      state: 'absent' as const,
+      counters: instance.standby.counters,
+      detectors: [],
+    };
     const empty = {
       ...instance,
       state: 'waiting' as const,

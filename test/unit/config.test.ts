@@ -56,6 +56,7 @@ describe('defaults', () => {
         master: 3,
         primary: {},
         policy: { prefer: 'primary', hold_down_ms: 500, down_delay_ms: 0, tier0: true },
+        detect: { combine: 'any' },
         attach: 'auto',
         announce: { count: 1, delay_ms: 100 },
       },
