@@ -318,6 +318,14 @@ export const VfDetector = {
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
+/** enum vf_udp_asks: 4 bytes. */
+export const VfUdpAsks = {
+  VF_UDP_NONE: 0,
+  VF_UDP_ALL: 1,
+  VF_UDP_LISTED: 2,
+} as const;
+export type VfUdpAsks = (typeof VfUdpAsks)[keyof typeof VfUdpAsks];
+
 /** struct vf_event: 24 bytes. */
 export const VfEvent = bpf.struct('struct vf_event', 24, {
   ns: bpf.field(0, bpf.u64),
@@ -346,8 +354,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '4d2b766882f9e364d8ab2becb7cc088adc82f2b2ccc029dd430c79d9b2b632d9',
-  layout: '9242753b828d8e382c95d19a999d10c08801501e9e9c8d189f33ed2e5e9a5f2f',
+  sha256: 'eabe183b34a93c91fe1b385785aca1a167a1305baf5cf9ba863bdbb5d18bfcbc',
+  layout: '5092d2e3e54acfe5f45eaa7ae6ddfa97204069cb4eebddb0e8427c6fc6e90308',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -380,7 +388,11 @@ export const vfailover = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 20. */
+    vf_udp: bpf.u32,
     /** .rodata + 24. */
+    vf_udp_ports: bpf.array(bpf.u32, 8),
+    /** .rodata + 56. */
     vf_event_type: VfEvent,
   },
 });

@@ -108,7 +108,7 @@ struct vf_watch {
 	__u32 fired; /* how many times */
 	__u32 fired_frames; /* frames unanswered when it last fired, */
 	__u32 fired_wait_us; /* and for how long */
-	__u32 longest_ns; /* the longest wait that an answer ended, as far as frames out saw it; below 2^32 */
+	__u32 longest_ns; /* the longest wait that an answer ended, up to its last frame out */
 	__u32 relapses; /* the worker's: how many times the suspicion has doubled */
 };
 

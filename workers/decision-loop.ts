@@ -168,6 +168,7 @@ export class DecisionLoop {
       active: pathOf(m.knownWord),
     });
     this.#resize([...this.#held, held]);
+    clockMonotonic(this.#clock, 0);
     this.#detectors.attach(m.slot, m.detect, m.netnsFd);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
@@ -324,6 +325,8 @@ export class DecisionLoop {
     for (let k = 0; k < sends.length; k++) sockSend(sends[k]!.fd, sends[k]!.frame, sends[k]!.frame.length);
     accept(this.#policy, policyBase(slot), path, this.#nowMs);
     this.#known[i] = word;
+    // The programs may have taken a fallback back with their flip.
+    this.#armed[i] = -1;
     this.#awaiting[i] = this.#clock[0]! + FIRST_FRAME_NS;
   }
 
@@ -397,6 +400,10 @@ export class DecisionLoop {
     detectedNs: number,
     flippedNs: number,
   ): void {
+    const evidence = this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause);
+    // The programs were faster than this thread's own verdict.
+    if (evidence !== null)
+      this.#links[2 * i + pathOf(from)] = withVerdict(this.#links[2 * i + pathOf(from)]!, cause);
     this.#report({
       type: 'decision',
       slot: this.#held[i]!.slot,
@@ -407,7 +414,7 @@ export class DecisionLoop {
       detectedNs,
       flippedNs,
       links: [this.#links[2 * i]!, this.#links[2 * i + 1]!],
-      evidence: this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause),
+      evidence,
       announced: this.#held[i]!.sends.length > 0,
     });
   }

@@ -10,6 +10,7 @@ import {
   CAUSE_UNANSWERED,
   CAUSE_WITNESS,
 } from '../src/failover/policy.js';
+import { UnansweredWatch } from './detect/unanswered.js';
 
 /** What a detector works with. Typed arrays: what changes from turn to turn is read there, so that a turn needs no allocation. */
 export interface DetectorContext {
@@ -46,11 +47,12 @@ export interface Detector {
 }
 
 /** Makes a detector, if the instance's configuration asks for it. */
-export type DetectorFactory = (context: DetectorContext) => Detector;
+export type DetectorFactory = (context: DetectorContext) => Detector | undefined;
 
 /** A new detector: its section of `detect` in src/config/detect.ts, and a line here. */
-const FACTORIES: Readonly<Partial<Record<DetectorName, { key: keyof DetectConfig; make: DetectorFactory }>>> =
-  {};
+const FACTORIES: Readonly<Partial<Record<DetectorName, DetectorFactory>>> = {
+  unanswered: (c) => c.config.unanswered && new UnansweredWatch(c, c.config.unanswered),
+};
 
 const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
   unanswered: CAUSE_UNANSWERED,
@@ -111,8 +113,8 @@ export class Detectors {
     };
     this.#held[slot] = held;
     for (const name of DETECTORS) {
-      const factory = FACTORIES[name];
-      if (factory && config[factory.key] !== undefined) held.detectors.push(factory.make(context));
+      const detector = FACTORIES[name]?.(context);
+      if (detector) held.detectors.push(detector);
     }
   }
 

@@ -14,7 +14,7 @@ export const unansweredSchema = z
         .describe(
           'µs without a received frame, while frames that expect an answer are sent, until a path counts as dead; longer than the slowest answer',
         ),
-      min_frames: integer(1, 1000).default(3).describe('unanswered frames that it takes at least'),
+      min_frames: integer(1, 1000).default(10).describe('unanswered frames that it takes at least'),
       udp: z
         .union([boolean(), z.array(integer(1, 65_535, '', 'a port')).max(UDP_PORTS_MAX)], {
           error: `true, false, or a list of at most ${UDP_PORTS_MAX} ports from 1 to 65535`,

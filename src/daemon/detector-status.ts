@@ -5,8 +5,11 @@ import {
   DETECTORS,
   type DetectorName,
   detectBase,
+  STATE_DOWN,
   STATE_NAMES,
+  UNANSWERED,
 } from '../detect/record.js';
+import { U_UNTIL_MS } from '../detect/unanswered.js';
 import type { Path } from '../failover/device.js';
 import type { DetectorStatus } from './api/index.js';
 import type { Managed } from './managed.js';
@@ -18,8 +21,30 @@ export type Describe = (
   records: Int32Array,
 ) => Pick<DetectorStatus, 'detail' | 'to_switch'> | undefined;
 
+const us = (ns: number): string => (ns < 10e6 ? `${Math.round(ns / 1e3)} µs` : `${Math.round(ns / 1e6)} ms`);
+
+function unanswered({ config, datapath }: Managed, path: Path, records: Int32Array): ReturnType<Describe> {
+  const o = config.detect.unanswered;
+  if (o === undefined) return undefined;
+  const watch = datapath.watch(path);
+  const base = detectBase(datapath.slot, path, UNANSWERED);
+  const limit = us(o.timeout_us * 1e3);
+  const history = watch.fired === 0 ? '' : `; fell silent ${watch.fired} times`;
+  if (records[base + D_STATE] === STATE_DOWN) {
+    const left = (records[base + U_UNTIL_MS]! - ((monotonicNs() / 1e6) | 0)) | 0;
+    return {
+      detail: `${watch.firedFrames} frames unanswered for ${us(watch.firedWaitUs * 1e3)}${history}`,
+      to_switch: `tried again in ${Math.max(0, left)} ms, sooner if it is in use and answers`,
+    };
+  }
+  return {
+    detail: `longest silence ${us(watch.longestNs)} of ${limit}${history}`,
+    to_switch: `${o.min_frames} frames that expect an answer in use, and none received for ${limit}`,
+  };
+}
+
 /** A new detector adds itself here. */
-const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = {};
+const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = { unanswered };
 
 /** The detectors that an instance's configuration asks for, as they stand for one of its paths. */
 export function detectorStatus(m: Managed, path: Path, records: Int32Array): DetectorStatus[] {

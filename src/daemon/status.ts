@@ -84,6 +84,12 @@ export function instanceStatus(
     ...(datapath.armed & VfArm.VF_ARM_STANDBY && datapath.primaryIfindex
       ? ['standby unusable: go to the primary']
       : []),
+    ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT
+      ? ['primary silent: go to the standby']
+      : []),
+    ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
+      ? ['standby silent: go to the primary']
+      : []),
   ];
   return {
     name: config.name,

@@ -19,12 +19,15 @@ import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 
-/** Constants of the programs that say which detectors they contain, and how these are set. */
+/** Constants of the programs that say which detectors they contain, and how these are set; absent ones are 0. */
 export interface DetectVariables {
-  readonly vf_detect: number;
+  /** VfDetector bits. */
+  readonly vf_detect?: number;
+  /** VfUdpAsks. */
+  readonly vf_udp?: number;
+  /** As many as the programs have; 0: none. */
+  readonly vf_udp_ports?: readonly number[];
 }
-
-export const NO_DETECTORS: DetectVariables = Object.freeze({ vf_detect: 0 });
 
 const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches'] as const;
 type MapName = (typeof MAPS)[number];

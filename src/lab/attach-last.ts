@@ -10,18 +10,23 @@ import {
 import { withNetns } from 'bpf-loader-ts/sys';
 
 /** Behind every filter of clsact that somebody else may have. */
-const LAST = { direction: 'ingress', handle: 1, priority: 0xffff } as const;
+const LAST = { handle: 1, priority: 0xffff } as const;
 
 /**
- * Attaches a program behind all others on a device's ingress, where it sees what the stack would; returns what detaches it. Kernels before 6.6
+ * Attaches a program behind all others on a device, on its ingress where it sees what the stack would; returns what detaches it. Kernels before 6.6
  * have no TCX: clsact there, whose qdisc stays (others may use it by then).
  */
-export function attachLast(program: Program, netns: number, ifindex: number): () => void {
+export function attachLast(
+  program: Program,
+  netns: number,
+  ifindex: number,
+  direction: 'ingress' | 'egress' = 'ingress',
+): () => void {
   if (haveTcx().answer === 'supported') {
-    const link = withNetns(netns, () => attachTcx(program, ifindex, 'ingress', { where: 'tail' }));
+    const link = withNetns(netns, () => attachTcx(program, ifindex, direction, { where: 'tail' }));
     return () => link.close();
   }
-  const place = { ifindex, ...LAST };
+  const place = { ifindex, direction, ...LAST };
   withNetns(netns, () => {
     createClsact(ifindex);
     attachClsact(program, place);
