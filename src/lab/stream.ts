@@ -58,13 +58,13 @@ export class Stream {
   /** Starts sending `pps` frames each way; resolves when the first have arrived at both ends. */
   async start(pps: number, directions: 1 | 2 | 3 = 3): Promise<void> {
     // A few from the guest first: until the bridge knows where the guest is it floods, and the guest gets two copies of a frame.
-    await this.#begin(1000, 1);
+    await this.#begin(1000, 1, true);
     await this.#begin(pps, directions);
   }
 
   /** Starts sending `pps` requests from the guest, which the host's BPF program answers; what comes back counts as the other direction. */
   async startRequests(pps: number): Promise<void> {
-    await this.#begin(1000, 1);
+    await this.#begin(1000, 1, true);
     await this.#begin(pps, 3, true);
   }
 
