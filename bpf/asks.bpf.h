@@ -19,11 +19,11 @@ enum vf_udp_asks {
 const volatile enum vf_udp_asks vf_udp = 0;
 const volatile __u32 vf_udp_ports[VF_UDP_PORTS] = {}; /* 0: none */
 
-#define VF_ETH_IP 0x0800
-#define VF_ETH_ARP 0x0806
-#define VF_ETH_8021Q 0x8100
-#define VF_ETH_8021AD 0x88a8
-#define VF_ETH_IPV6 0x86dd
+#define VF_ETH_IP bpf_htons(0x0800)
+#define VF_ETH_ARP bpf_htons(0x0806)
+#define VF_ETH_8021Q bpf_htons(0x8100)
+#define VF_ETH_8021AD bpf_htons(0x88a8)
+#define VF_ETH_IPV6 bpf_htons(0x86dd)
 
 #define VF_ICMP 1
 #define VF_TCP 6
@@ -31,9 +31,10 @@ const volatile __u32 vf_udp_ports[VF_UDP_PORTS] = {}; /* 0: none */
 #define VF_ICMPV6 58
 #define VF_SCTP 132
 
-static __always_inline __u32 vf_be16(const __u8 *p)
+/* As in the frame, big endian. */
+static __always_inline __u16 vf_be16(const __u8 *p)
 {
-	return p[0] << 8 | p[1];
+	return *(const __u16 *)p;
 }
 
 static __always_inline bool vf_asks_udp(const __u8 *l4, void *end)
@@ -44,7 +45,7 @@ static __always_inline bool vf_asks_udp(const __u8 *l4, void *end)
 		return vf_udp == VF_UDP_ALL;
 	if ((void *)(l4 + 4) > end)
 		return false;
-	port = vf_be16(l4 + 2);
+	port = bpf_ntohs(vf_be16(l4 + 2));
 #pragma unroll
 	for (i = 0; i < VF_UDP_PORTS; i++)
 		if (vf_udp_ports[i] && vf_udp_ports[i] == port)
@@ -87,7 +88,7 @@ static __always_inline bool vf_asks_arp(const __u8 *arp, void *end)
 {
 	const __u32 *sender = (void *)(arp + 14), *target = (void *)(arp + 24);
 
-	return (void *)(arp + 28) <= end && vf_be16(arp + 6) == 1 && *sender && *sender != *target;
+	return (void *)(arp + 28) <= end && vf_be16(arp + 6) == bpf_htons(1) && *sender && *sender != *target;
 }
 
 /* Neighbour solicitation with a source; the source is unspecified in duplicate address detection. */
@@ -100,10 +101,11 @@ static __always_inline bool vf_asks_nd(const __u8 *ip, void *end)
 	return source[0] | source[1] | source[2] | source[3];
 }
 
-static __noinline int vf_asks(struct __sk_buff *skb)
+static __always_inline int vf_asks(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 type, header, len;
+	__u32 header, len;
+	__u16 type;
 	const __u8 *l3 = data + ETH_HLEN;
 	bool many;
 
@@ -124,15 +126,15 @@ static __noinline int vf_asks(struct __sk_buff *skb)
 	if (type == VF_ETH_IP) {
 		header = (l3[0] & 0xf) * 4;
 		/* only the first fragment has the headers; a length of 0 means more than 64 KiB, to be segmented */
-		if (many || header < 20 || vf_be16(l3 + 6) & 0x1fff)
+		if (many || header < 20 || vf_be16(l3 + 6) & bpf_htons(0x1fff))
 			return 0;
-		len = vf_be16(l3 + 2) ?: skb->len - ETH_HLEN;
+		len = bpf_ntohs(vf_be16(l3 + 2)) ?: skb->len - ETH_HLEN;
 		return vf_asks_l4(l3[9], l3 + header, end, len - header);
 	}
 	if (type != VF_ETH_IPV6 || (void *)(l3 + 40) > end)
 		return 0;
 	if (many)
 		return vf_asks_nd(l3, end);
-	len = vf_be16(l3 + 4) ?: skb->len - ETH_HLEN - 40;
+	len = bpf_ntohs(vf_be16(l3 + 4)) ?: skb->len - ETH_HLEN - 40;
 	return vf_asks_l4(l3[6], l3 + 40, end, len) || vf_asks_nd(l3, end);
 }

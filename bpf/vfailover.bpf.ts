@@ -354,7 +354,7 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'eabe183b34a93c91fe1b385785aca1a167a1305baf5cf9ba863bdbb5d18bfcbc',
+  sha256: 'cf08f1f3d962573d36a273ad0d6b83878e9981f9668fbe38c8043455ac47c50f',
   layout: '5092d2e3e54acfe5f45eaa7ae6ddfa97204069cb4eebddb0e8427c6fc6e90308',
   license: 'GPL',
   programs: {

@@ -1,4 +1,8 @@
+import { BpfMap } from 'bpf-loader-ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Decision } from '../../src/daemon/api/index.js';
+import { lineBase, pathOf, readWord } from '../../src/datapath/line.js';
+import { STANDBY } from '../../src/failover/device.js';
 import { type HoleOptions, openHole } from '../../src/lab/hole.js';
 import { Stream } from '../../src/lab/stream.js';
 import type { WireKind } from '../../src/lab/wire.js';
@@ -8,7 +12,7 @@ import { sleep } from '../helpers/sleep.js';
 
 const PPS = 5000;
 /** Far above what a loaded machine delays an answer by in softirq, far below what a test waits. */
-const TIMEOUT_US = 20_000;
+const TIMEOUT_US = 50_000;
 const UNANSWERED = { timeout_us: TIMEOUT_US, min_frames: 5, udp: [7412], retry_ms: 60_000 };
 
 interface Watched extends Lab {
@@ -74,4 +78,151 @@ describe.each(['veth', 'tap'] as const)('a path that is up and dead, on %s', (ki
       expect(r.in.lost).toBeLessThan(r.sent / 2);
     },
   );
+});
+
+/** True once the pinned steering word names the standby: asked of the map, since the daemon cannot answer. */
+async function steeredToStandby(pins: string): Promise<void> {
+  using map = BpfMap.fromPin(`${pins}/maps/lines`);
+  using lines = map.mmap();
+  await until(
+    () => pathOf(readWord(lines.int32(), lineBase(0))),
+    (path) => path === STANDBY,
+  );
+}
+
+const lastOf = (l: Lab): Promise<Decision> =>
+  until(
+    () => events(l),
+    (e) => e.length > 1,
+  ).then((e) => e[1]!);
+
+describe('without its controller', () => {
+  test('stopped: detection is the same, and told when it goes on', async () => {
+    const l = await watched('veth');
+    await l.stream.startRequests(PPS);
+    await sleep(100);
+    process.kill(l.daemon.pid!, 'SIGSTOP');
+    onTestFinished(() => void (l.daemon.pid && process.kill(l.daemon.pid, 'SIGCONT')));
+    hole(l);
+    await steeredToStandby(l.pins);
+    process.kill(l.daemon.pid!, 'SIGCONT');
+    expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 0, to: 'standby' });
+  });
+
+  test('killed: detection is the same; a new one adopts the suspicion', async () => {
+    const l = await watched('tap');
+    await l.stream.startRequests(PPS);
+    await sleep(100);
+    l.client.close();
+    await l.daemon.kill('SIGKILL');
+    hole(l);
+    await steeredToStandby(l.pins);
+    await l.daemon.start();
+    const client = await l.daemon.client();
+    onTestFinished(() => client.close());
+    const found = await until(
+      () => events({ client }),
+      (e) => e.length > 0,
+    );
+    expect(found).toMatchObject([{ cause: 'unanswered', tier: 0, to: 'standby' }]);
+    const s = await status({ client });
+    expect(s.primary.detectors).toMatchObject([
+      { state: 'down', to_switch: expect.stringMatching(/^tried again in/) },
+    ]);
+    expect(s.active).toBe('standby');
+  });
+});
+
+test('who stops sending is watched by the worker', async () => {
+  const l = await watched('veth', { timeout_us: 500_000 });
+  await l.stream.startRequests(PPS);
+  await sleep(100);
+  hole(l);
+  await sleep(30);
+  await l.stream.collect();
+  expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 1, to: 'standby' });
+});
+
+test('tier 0 that is not armed leaves it to the worker', async () => {
+  const l = await watched('veth', {}, { policy: { hold_down_ms: 20, tier0: false } });
+  await l.stream.startRequests(PPS);
+  await sleep(100);
+  hole(l);
+  expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 1, to: 'standby' });
+});
+
+test('a path that fell silent is tried again, and left again', async () => {
+  const l = await watched('veth', { retry_ms: 200, retry_max_ms: 400 });
+  await l.stream.startRequests(PPS);
+  await sleep(100);
+  const h = hole(l);
+  const seen = await until(
+    () => events(l),
+    (e) => e.filter((d) => d.cause === 'unanswered').length >= 2,
+  );
+  expect(seen.map((d) => d.cause).slice(0, 4)).toEqual(['join', 'unanswered', 'failback', 'unanswered']);
+  h.close();
+  await untilActive(l, 'primary');
+  await until(
+    () => status(l),
+    (s) => s.state === 'ok',
+  );
+});
+
+describe('it does not switch', () => {
+  const unmoved = async (l: Watched): Promise<void> => {
+    expect(await events(l)).toHaveLength(1);
+    expect((await status(l)).primary.detectors).toMatchObject([{ name: 'unanswered', state: 'ok' }]);
+  };
+
+  test('for a stream that expects no answer', async () => {
+    const l = await watched('veth', { udp: [53] });
+    await l.stream.start(PPS, 1);
+    await sleep(10 * (TIMEOUT_US / 1000));
+    await unmoved(l);
+  });
+
+  test('for three frames of ten that are lost', async () => {
+    const l = await watched('veth');
+    await l.stream.startRequests(PPS);
+    hole(l, { loss: 0.3 });
+    await sleep(1000);
+    const r = await l.stream.stop();
+    expect(r.out.lost).toBeGreaterThan(r.sent / 10);
+    await unmoved(l);
+  });
+
+  test('for a sender that pauses', async () => {
+    const l = await watched('tap');
+    for (let i = 0; i < 5; i++) {
+      await l.stream.startRequests(PPS);
+      await sleep(50);
+      await l.stream.collect();
+      await sleep(2 * (TIMEOUT_US / 1000));
+    }
+    await unmoved(l);
+  });
+
+  test('from a silent path to one that is silent as well', async () => {
+    const l = await watched('veth');
+    // Nobody answers this stream on any path.
+    await l.stream.start(PPS, 1);
+    await untilActive(l, 'standby');
+    const s = await until(
+      () => status(l),
+      (now) => now.standby.detectors[0]!.state === 'down',
+    );
+    expect(s.primary.detectors[0]!.state).toBe('down');
+    expect(s.state).toBe('failed');
+    await sleep(4 * (TIMEOUT_US / 1000));
+    expect(await events(l)).toHaveLength(2);
+    // And it is well again as soon as somebody answers.
+    await l.stream.collect();
+    await l.stream.startRequests(PPS);
+    await until(
+      () => status(l),
+      (now) => now.standby.detectors[0]!.state === 'ok',
+    );
+    expect((await status(l)).active).toBe('standby');
+  });
 });

@@ -136,12 +136,7 @@ export class UnansweredWatch implements Detector {
     return {
       detector: 'unanswered',
       text: `${frames} frames that expect an answer in ${us} µs, and none received`,
-      facts: {
-        frames,
-        waited_us: us,
-        timeout_us: this.#config.timeout_us,
-        strikes: watches[at + WATCH.relapses]! >>> 0,
-      },
+      facts: { frames, waited_us: us, timeout_us: this.#config.timeout_us },
     };
   }
 
