@@ -9,6 +9,7 @@ export const GROUPS = {
   e: 'what an idle daemon costs',
   f: 'event to worker latency; primitives that the decision loop is made of',
   g: 'the loader: loading programs, reading maps in batches, the size of its package',
+  h: 'black holes: detection and outage per T of the unanswered-TX watchdog, false alarms',
 } as const;
 export type GroupName = keyof typeof GROUPS;
 export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];

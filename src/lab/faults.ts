@@ -140,13 +140,21 @@ export interface Break {
   judge: () => Promise<Decision | undefined>;
 }
 
+/** Lets traffic flow: for SETTLE_MS, and on a machine that has no time for it until half of what is due has been sent. */
+async function flow({ stream, pps }: Scene): Promise<void> {
+  const enough = stream.sent + (pps * SETTLE_MS) / 2000;
+  const until = performance.now() + PATIENCE_MS;
+  await sleep(SETTLE_MS);
+  while (stream.sent < enough && performance.now() < until) await sleep(5);
+}
+
 /** Streams, breaks, waits for the failover, and judges. */
 export async function broken(scene: Scene, b: Break): Promise<FaultRow> {
   const { stream, pps } = scene;
   await (b.requests ? stream.startRequests(pps) : stream.start(pps));
-  await sleep(SETTLE_MS);
+  await flow(scene);
   const orderedNs = await b.breakIt();
-  await sleep(SETTLE_MS);
+  await flow(scene);
   // Traffic goes on until the decision is known; then it is judged against the fault.
   const decision = await b.judge();
   const f: Fault = { orderedNs, detectedNs: decision?.detected_ns ?? null, immediate: b.immediate };
