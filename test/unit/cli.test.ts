@@ -440,6 +440,24 @@ describe('rendering', () => {
     expect(renderStatus(evil, palette(new Sink(), {}), 0)).not.toContain('\x1b');
   });
 
+  it('shows what detectors see, where there are any', () => {
+    const none = palette(new Sink(), {});
+    expect(renderStatus(status, none, 0)).not.toContain('DETECTOR');
+    const seen = {
+      name: 'unanswered' as const,
+      state: 'down' as const,
+      since: '2026-01-01T00:00:00.000Z',
+      detail: '37 frames unanswered for 1020 µs',
+      to_switch: 'tried again in 4000 ms',
+    };
+    const watched = { ...instance, primary: { ...instance.primary, detectors: [seen] } };
+    const text = renderStatus({ ...status, instances: [watched] }, none, 0);
+    expect(text).toMatch(/DETECTOR +STATE +SINCE +SEES +CHANGES WITH\n/);
+    expect(text).toMatch(
+      /primary +unanswered +down +2026-01-01T00:00:00.000Z +37 frames unanswered for 1020 µs +tried again in 4000 ms/,
+    );
+  });
+
   it('shows a daemon without instances, and an instance without devices', () => {
     const none = palette(new Sink(), {});
     expect(renderStatus({ ...status, instances: [] }, none, 0)).toContain('no instances');
