@@ -6,7 +6,7 @@
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
 import { CAUSE_UNANSWERED } from '../failover/policy.js';
-import { D_OWN, D_STATE, STATE_DOWN, STATE_OK, STATE_SUSPECT, setState } from './record.js';
+import { D_OWN, D_STATE, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from './record.js';
 
 /** Times the path fell silent that are held against it; 0: none. */
 export const U_STRIKES = D_OWN;
@@ -75,6 +75,12 @@ export function hadFallenSilent(records: Int32Array, base: number, agoMs: number
   records[base + U_UNTIL_MS] = (nowMs + left) | 0;
 }
 
+/** The path's device is gone: the next one has a clean sheet. */
+export function forgetPath(records: Int32Array, base: number, nowMs: number): void {
+  setState(records, base, STATE_OFF, 0, nowMs);
+  records[base + U_STRIKES] = 0;
+}
+
 /** One turn. `seen` is SEEN_* bits. */
 export function watchTurn(records: Int32Array, base: number, nowMs: number, seen: number): void {
   const step = (nowMs - records[base + U_SEEN_MS]!) | 0;
@@ -98,7 +104,7 @@ function isOver(records: Int32Array, base: number, nowMs: number, seen: number):
 
 function beWell(records: Int32Array, base: number, step: number): void {
   if (records[base + U_STRIKES] === 0 || step <= 0) return;
-  const well = records[base + U_WELL_MS]! + (step < STEP_MS ? step : STEP_MS);
+  const well = records[base + U_WELL_MS]! + Math.min(step, STEP_MS);
   if (well >= avoidMs(records, base)) {
     records[base + U_STRIKES]!--;
     records[base + U_WELL_MS] = 0;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { UnansweredConfig } from '../../src/config/index.js';
 import { LINE, WATCH, WATCH_WORDS, watchBase } from '../../src/datapath/offsets.js';
 import * as R from '../../src/detect/record.js';
-import { CAUSE_UNANSWERED } from '../../src/failover/policy.js';
+import { CAUSE_UNANSWERED, LINK_ABSENT, LINK_HEALTHY } from '../../src/failover/policy.js';
 import { UnansweredWatch } from '../../workers/detect/unanswered.js';
 
 /** The worker's half of the watchdog, over maps that the test writes as the programs would. */
@@ -22,6 +22,7 @@ class Rig {
   readonly watches = new Int32Array(2 * WATCH_WORDS);
   readonly clock = new Float64Array([5e12]);
   readonly due = new Float64Array(1);
+  readonly links = new Int32Array([LINK_HEALTHY, LINK_HEALTHY]);
   watch: UnansweredWatch;
 
   constructor(config: Partial<UnansweredConfig> = {}, before: (r: Rig) => void = () => {}) {
@@ -40,7 +41,7 @@ class Rig {
         watches: this.watches,
         clock: this.clock,
         due: this.due,
-        links: new Int32Array(2),
+        links: this.links,
         netnsFd: -1,
         dup: (fd) => fd,
       },
@@ -223,4 +224,16 @@ it('another detector’s proof ends the suspicion', () => {
   rig.records[probe + R.D_PROOF_MS] = ((rig.now / MS) | 0) + 5;
   rig.turns(10, 10, 1);
   expect(rig.verdict).toBe(0);
+});
+
+it('a device that is gone takes its suspicion and its relapses with it', () => {
+  const rig = new Rig();
+  rig.watches[WATCH.fired] = 1;
+  rig.turn(1);
+  rig.links[0] = LINK_ABSENT;
+  rig.turns(1, 1, 1);
+  expect([rig.verdict, rig.state(), rig.get(0, WATCH.relapses)]).toEqual([0, R.STATE_OFF, 0]);
+  rig.links[0] = LINK_HEALTHY;
+  rig.turns(1, 1, 1);
+  expect([rig.verdict, rig.state()]).toEqual([0, R.STATE_OK]);
 });

@@ -6,6 +6,7 @@ import type { Evidence } from '../../src/detect/evidence.js';
 import { D_SINCE_MS, D_STATE, detectBase, STATE_DOWN, UNANSWERED } from '../../src/detect/record.js';
 import {
   fellSilent,
+  forgetPath,
   hadFallenSilent,
   initUnanswered,
   SEEN_ACTIVE,
@@ -72,16 +73,17 @@ export class UnansweredWatch implements Detector {
   }
 
   #look(path: number, nowMs: number, active: number): void {
-    const { records, slot, watches } = this.#c;
+    const { records, slot, watches, links } = this.#c;
     const at = watchBase(slot, path);
     const base = detectBase(slot, path, UNANSWERED);
     const isActive = path === active;
     const seen = isActive ? SEEN_ACTIVE | this.#wait(path, at) : 0;
     const fired = Atomics.load(watches, at + WATCH.fired);
-    if (fired !== this.#fired[path]) {
-      this.#fired[path] = fired;
-      fellSilent(records, base, nowMs);
-    } else {
+    const isNew = fired !== this.#fired[path];
+    this.#fired[path] = fired;
+    if (links[path]! < 0) forgetPath(records, base, nowMs);
+    else if (isNew) fellSilent(records, base, nowMs);
+    else {
       const alive =
         records[base + D_STATE] === STATE_DOWN &&
         provenAlive(records, slot, path, UNANSWERED, records[base + D_SINCE_MS]!);
