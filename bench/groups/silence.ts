@@ -81,7 +81,7 @@ async function faults(
   pps: number,
   targets: Target[],
 ): Promise<Row[]> {
-  const wanted = ctx.scale(200, 5);
+  const wanted = ctx.scale(100, 5);
   const figures: Figures[] = [];
   let early = 0;
   while (figures.length + early < wanted) {
@@ -176,10 +176,10 @@ async function falseAlarms(
   stream: Stream,
   us: number,
 ): Promise<Row[]> {
-  const seconds = us === STRICT_US ? ctx.scale(600, 4) : ctx.scale(30, 2);
+  const seconds = us === STRICT_US ? ctx.scale(600, 4) : ctx.scale(20, 2);
   const rows: Row[] = [];
   for (const loaded of [false, true]) {
-    const calm = await watch(ctx, instance, stream, loaded ? seconds : Math.min(seconds, 30), loaded);
+    const calm = await watch(ctx, instance, stream, loaded ? seconds : Math.min(seconds, 20), loaded);
     const row: Row = {
       name: `T = ${us} µs: false alarms in ${calm.seconds} s${loaded ? ', both CPUs busy' : ''}`,
       unit: 'switches',

@@ -4,14 +4,13 @@ import { VfError } from '../errors.js';
 import { DaemonProcess } from './daemon-process.js';
 import {
   carrier,
-  decisionsAfter,
   FAULTS,
   type FaultName,
   type FaultRow,
   killController,
-  lastSeq,
   planned,
   type Scene,
+  statusOf,
   unplug,
   untilActive,
 } from './faults.js';
@@ -45,18 +44,18 @@ const SCENARIOS: Record<FaultName, (scene: Scene) => Promise<FaultRow | FaultRow
 };
 
 /**
- * Detection: a millisecond of silence, and as many frames as random loss does not swallow in a row. Back soon after a fault that no
- * probe can tell the end of.
+ * Detection: a millisecond of silence, and as many frames as random loss does not swallow in a row. A silent path is tried again when the
+ * fault has been judged, on a loaded machine too.
  */
 const DETECT = {
-  unanswered: { timeout_us: 1000, min_frames: 25, udp: [STREAM_PORT], retry_ms: 300, retry_max_ms: 300 },
+  unanswered: { timeout_us: 1000, min_frames: 25, udp: [STREAM_PORT], retry_ms: 2000, retry_max_ms: 2000 },
 };
 
-/** A scenario with the switches that it made; a new daemon counts its own. */
+/** A scenario with the switches that it made, by the count that the steering word keeps over the daemon's end. */
 async function play(fault: FaultName, scene: Scene): Promise<FaultRow[]> {
-  const seq = fault === 'kill-controller' ? 0 : await lastSeq(scene);
+  const { epoch } = await statusOf(scene);
   const rows = [await SCENARIOS[fault](scene)].flat();
-  const switches = (await decisionsAfter(scene, seq)).length / rows.length;
+  const switches = ((await statusOf(scene)).epoch - epoch) / rows.length;
   return rows.map((r) => ({ ...r, switches }));
 }
 

@@ -140,9 +140,12 @@ export interface Break {
   judge: () => Promise<Decision | undefined>;
 }
 
-/** Lets traffic flow: for SETTLE_MS, and on a machine that has no time for it until half of what is due has been sent. */
+/** Frames that a scene is judged by at least, before the fault and after it. */
+const ENOUGH = 300;
+
+/** Lets traffic flow: for SETTLE_MS, and on a machine that has no time for it until there is enough to judge by. */
 async function flow({ stream, pps }: Scene): Promise<void> {
-  const enough = stream.sent + (pps * SETTLE_MS) / 2000;
+  const enough = stream.sent + Math.min(ENOUGH, (pps * SETTLE_MS) / 2000);
   const until = performance.now() + PATIENCE_MS;
   await sleep(SETTLE_MS);
   while (stream.sent < enough && performance.now() < until) await sleep(5);

@@ -37,7 +37,7 @@ describe.each(['veth', 'tap'] as const)('demo on %s', (devices) => {
     expect(rows[0]).toMatchObject({ fault: 'planned', lost: 0, duplicated: 0, reordered: 0, tier: 1 });
     expect(rows.find((x) => x.fault === 'kill-controller')).toMatchObject({ tier: 0 });
     for (const fault of ['black-hole', 'one-way tx', 'one-way rx'])
-      expect(rows.find((x) => x.fault === fault)).toMatchObject({ cause: 'unanswered', switches: 2 });
+      expect(rows.find((x) => x.fault === fault)).toMatchObject({ cause: 'unanswered' });
     // There and back, however often carrier came and went.
     expect(rows.find((x) => x.fault === 'flap')!.switches).toBeLessThanOrEqual(4);
     expect(r.out.split('\n').filter((line) => new RegExp(`^(${FAULTS.join('|')}) `).test(line))).toHaveLength(
