@@ -22,6 +22,8 @@ export interface InstanceOptions {
   kind: WireKind;
   wait?: 'epoll' | 'poll' | 'spin';
   tier0?: boolean;
+  /** `detect` of the configuration; absent: no detectors. */
+  detect?: object;
   /** CPU of the whole daemon; null: where the scheduler likes. */
   cpu: number | null;
 }
@@ -67,6 +69,7 @@ export async function withInstance<T>(
         netns: world.guestPath,
         master: 'virtio0',
         policy: { hold_down_ms: 0, tier0: options.tier0 ?? true },
+        ...(options.detect && { detect: options.detect }),
       },
     ],
   });

@@ -12,6 +12,7 @@ import { idle } from './groups/idle.js';
 import { loader } from './groups/loader.js';
 import { primitives } from './groups/primitives.js';
 import { programs } from './groups/programs.js';
+import { silence } from './groups/silence.js';
 import { tcp } from './groups/tcp.js';
 import { udp } from './groups/udp.js';
 import { type BenchOptions, GROUPS, type GroupName, parseOptions, USAGE, UsageError } from './options.js';
@@ -25,6 +26,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   e: [idle],
   f: [events, primitives],
   g: [loader],
+  h: [silence],
 };
 
 const RESULTS = join(ROOT, 'bench', 'results', 'latest.json');

@@ -9,6 +9,7 @@ export const GROUPS = {
   e: 'what an idle daemon costs',
   f: 'event to worker latency; primitives that the decision loop is made of',
   g: 'the loader: loading programs, reading maps in batches, the size of its package',
+  h: 'black holes: detection and outage per T of the unanswered-TX watchdog, false alarms',
 } as const;
 export type GroupName = keyof typeof GROUPS;
 export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];
@@ -24,7 +25,7 @@ export interface BenchOptions {
 export const USAGE = `usage: vfailover bench [--only GROUPS] [--quick] [--json FILE]
 
 Measures and prints a table; the figures go to bench/results/latest.json as well. As root: it makes network
-namespaces of its own, which end with it. About ten minutes, --quick a minute.
+namespaces of its own, which end with it. About ten minutes, and h a quarter of an hour; --quick two minutes.
 
   --only GROUPS  some groups only, with commas between: a,c
   --quick        few samples: whether everything works, not what it costs

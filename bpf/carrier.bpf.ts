@@ -5,6 +5,8 @@ import * as bpf from 'bpf-loader-ts';
 export const VfArm = {
   VF_ARM_PRIMARY: 1,
   VF_ARM_STANDBY: 2,
+  VF_ARM_PRIMARY_SILENT: 4,
+  VF_ARM_STANDBY_SILENT: 8,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -26,6 +28,12 @@ export const VfCause = {
   VF_CAUSE_FAILBACK: 5,
   VF_CAUSE_JOIN: 6,
   VF_CAUSE_NO_PATH: 7,
+  VF_CAUSE_UNANSWERED: 8,
+  VF_CAUSE_PROBE: 9,
+  VF_CAUSE_BFD: 10,
+  VF_CAUSE_WITNESS: 11,
+  VF_CAUSE_LATENCY: 12,
+  VF_CAUSE_MAINTENANCE: 13,
 } as const;
 export type VfCause = (typeof VfCause)[keyof typeof VfCause];
 
@@ -130,7 +138,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 2,
+  VF_LAYOUT: 3,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -228,10 +236,72 @@ export class VfIdentityView extends bpf.StructView {
   set unused(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
 }
 
+/** struct vf_watch: 64 bytes. */
+export const VfWatch = bpf.struct('struct vf_watch', 64, {
+  since_ns: bpf.field(0, bpf.u64),
+  last_tx_ns: bpf.field(8, bpf.u64),
+  timeout_ns: bpf.field(16, bpf.u64),
+  fired_ns: bpf.field(24, bpf.u64),
+  unanswered: bpf.field(32, bpf.u32),
+  min_frames: bpf.field(36, bpf.u32),
+  word: bpf.field(40, bpf.u32),
+  fired: bpf.field(44, bpf.u32),
+  fired_frames: bpf.field(48, bpf.u32),
+  fired_wait_us: bpf.field(52, bpf.u32),
+  longest_ns: bpf.field(56, bpf.u32),
+  relapses: bpf.field(60, bpf.u32),
+});
+export type VfWatch = bpf.Value<typeof VfWatch>;
+export type VfWatchInit = bpf.Input<typeof VfWatch>;
+/** struct vf_watch where it lies. */
+export class VfWatchView extends bpf.StructView {
+  get since_ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set since_ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get since_nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get last_tx_ns(): bigint { return this.$view.getBigUint64(this.$at + 8, true); }
+  set last_tx_ns(value: bigint) { this.$view.setBigUint64(this.$at + 8, value, true); }
+  /** Exact up to 2^53. */
+  get last_tx_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 8); }
+  get timeout_ns(): bigint { return this.$view.getBigUint64(this.$at + 16, true); }
+  set timeout_ns(value: bigint) { this.$view.setBigUint64(this.$at + 16, value, true); }
+  /** Exact up to 2^53. */
+  get timeout_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 16); }
+  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
+  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
+  /** Exact up to 2^53. */
+  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
+  get unanswered(): number { return this.$view.getUint32(this.$at + 32, true); }
+  set unanswered(value: number) { this.$view.setUint32(this.$at + 32, value, true); }
+  get min_frames(): number { return this.$view.getUint32(this.$at + 36, true); }
+  set min_frames(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
+  get word(): number { return this.$view.getUint32(this.$at + 40, true); }
+  set word(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
+  get fired(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set fired(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get fired_frames(): number { return this.$view.getUint32(this.$at + 48, true); }
+  set fired_frames(value: number) { this.$view.setUint32(this.$at + 48, value, true); }
+  get fired_wait_us(): number { return this.$view.getUint32(this.$at + 52, true); }
+  set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 52, value, true); }
+  get longest_ns(): number { return this.$view.getUint32(this.$at + 56, true); }
+  set longest_ns(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
+  get relapses(): number { return this.$view.getUint32(this.$at + 60, true); }
+  set relapses(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+}
+
+/** enum vf_detector: 4 bytes. */
+export const VfDetector = {
+  VF_DETECT_UNANSWERED: 1,
+  VF_DETECT_WITNESS: 2,
+  VF_DETECT_PROBES: 4,
+  VF_DETECT_BFD: 8,
+} as const;
+export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
+
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'ce2ffc506d8e2e053afb47ef4c0ce03fc62a2f39aad93587bfd6d93b04ff9a81',
-  layout: 'f3ed4a2c2928775e32ada3b0d6cb31cad5867e624525d9b8e5a64fb5c56e3bf3',
+  sha256: '9e8767a1a9c85a23a1e1ffdabc0190a54a10059f4572e18d64a1ecba18b4c0b1',
+  layout: '5617d63a6f5e6c2a6c4012555260a75ebaaac2f6a03ddf4d48485c86977aa1b8',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',
@@ -243,6 +313,8 @@ export const carrier = bpf.objectType({
     counters: bpf.mapped(bpf.u32, VfCounters, VfCountersView),
     /** array, 1 entries. */
     identities: bpf.mapped(bpf.u32, VfIdentity, VfIdentityView),
+    /** array, 2 entries. */
+    watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
     /** ringbuf, 65536 entries. */
     events: bpf.untyped,
   },
@@ -254,8 +326,10 @@ export const carrier = bpf.objectType({
     /** .rodata + 8. */
     vf_cpus: bpf.u32,
     /** .rodata + 12. */
-    vf_has_kern_ctx: bpf.u32,
+    vf_detect: bpf.u32,
     /** .rodata + 16. */
+    vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 20. */
     vf_netns: bpf.u32,
   },
 });

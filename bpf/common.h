@@ -26,7 +26,7 @@
 #define VF_MARK_DELIVERED 0x76666f33u
 #define VF_MARK_RETURNED 0x76666f34u /* guard took it back from a dead slave: once is enough */
 
-/* Sizes are set before load: a line and an identity per slot, slot * cpus counters. */
+/* Sizes are set before load: a line, an identity and two watches per slot, slot * cpus counters. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -49,6 +49,13 @@ struct {
 	__type(value, struct vf_identity);
 } identities SEC(".maps");
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct vf_watch);
+} watches SEC(".maps");
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 65536);
 } events SEC(".maps");
@@ -57,6 +64,7 @@ struct {
 const volatile __u32 vf_slot = 0;
 const volatile enum vf_model vf_model = VF_TRANSPARENT;
 const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
+const volatile enum vf_detector vf_detect = 0;
 const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists (Linux 6.2) and may be used (CAP_PERFMON) */
 
 static __always_inline struct vf_line *vf_line(void)
@@ -71,6 +79,13 @@ static __always_inline struct vf_counters *vf_counters(void)
 	__u32 i = vf_slot * vf_cpus + bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&counters, &i);
+}
+
+static __always_inline struct vf_watch *vf_watch(__u32 path)
+{
+	__u32 i = vf_slot * 2 + path;
+
+	return bpf_map_lookup_elem(&watches, &i);
 }
 
 /* Bytes of headers that segmentation repeats in front of every segment. */

@@ -2,7 +2,7 @@
  *
  * The far end of a numbered stream: stamps each frame's arrival and takes it out of the way, so that counting costs the receiver
  * nothing and loses nothing. A stream frame is a UDP datagram to VF_STREAM_PORT whose payload begins with
- * {u32 magic, u32 stream, u32 sequence}.
+ * {u32 magic, u32 stream, u32 sequence}. Where the stream is one of requests each frame is sent back as it is: the answer.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -29,6 +29,8 @@ struct vf_stream_state {
 	__u64 foreign; /* another stream's, or out of range */
 	__u32 stream; /* the one recorded */
 	__u32 highest; /* highest sequence so far + 1 */
+	__u32 answer; /* 1: send back every frame that is recorded */
+	__u32 unused;
 };
 
 struct {
@@ -48,6 +50,28 @@ struct {
 	__type(value, __u64);
 } arrival SEC(".maps");
 
+static __always_inline void swap(void *a, void *b, __u32 n)
+{
+	__u8 *x = a, *y = b, t;
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < n; i++) {
+		t = x[i];
+		x[i] = y[i];
+		y[i] = t;
+	}
+}
+
+/* Back to the sender by the device that it came by; checksums hold, since they do not know the order of the two ends. */
+static __always_inline int answer(struct __sk_buff *skb, struct ethhdr *eth, struct iphdr *ip, struct udphdr *udp)
+{
+	swap(eth->h_dest, eth->h_source, ETH_ALEN);
+	swap(&ip->saddr, &ip->daddr, 4);
+	swap(&udp->source, &udp->dest, 2);
+	return bpf_redirect(skb->ifindex, 0);
+}
+
 SEC("tc")
 int vf_record(struct __sk_buff *skb)
 {
@@ -61,7 +85,7 @@ int vf_record(struct __sk_buff *skb)
 	__u64 *at;
 
 	if ((void *)(f + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != 17 ||
-	    udp->dest != bpf_htons(VF_STREAM_PORT) || f->magic != VF_STREAM_MAGIC)
+	    (udp->dest != bpf_htons(VF_STREAM_PORT) && udp->source != bpf_htons(VF_STREAM_PORT)) || f->magic != VF_STREAM_MAGIC)
 		return -1;
 	s = bpf_map_lookup_elem(&stream, &zero);
 	sequence = f->sequence;
@@ -81,14 +105,16 @@ int vf_record(struct __sk_buff *skb)
 		__sync_fetch_and_add(&s->reordered, 1);
 	else
 		s->highest = sequence + 1;
-	return 2;
+	return s->answer ? answer(skb, eth, ip, udp) : 2;
 }
 
-/* A cable that is cut without anybody being told: everything is dropped, carrier stays. */
+/* A cable that loses frames without anybody being told: carrier stays. Of 2^32 frames so many; all by default. */
+const volatile __u32 vf_loss = 0xffffffff;
+
 SEC("tc")
 int vf_blackhole(struct __sk_buff *skb)
 {
-	return 2;
+	return vf_loss == 0xffffffff || bpf_get_prandom_u32() < vf_loss ? 2 : -1;
 }
 
 /*

@@ -1,14 +1,16 @@
 // Written by bpf2ts from lab.bpf.o. Do not edit: run bpf2ts again.
 import * as bpf from 'bpf-loader-ts';
 
-/** struct vf_stream_state: 40 bytes. */
-export const VfStreamState = bpf.struct('struct vf_stream_state', 40, {
+/** struct vf_stream_state: 48 bytes. */
+export const VfStreamState = bpf.struct('struct vf_stream_state', 48, {
   received: bpf.field(0, bpf.u64),
   duplicated: bpf.field(8, bpf.u64),
   reordered: bpf.field(16, bpf.u64),
   foreign: bpf.field(24, bpf.u64),
   stream: bpf.field(32, bpf.u32),
   highest: bpf.field(36, bpf.u32),
+  answer: bpf.field(40, bpf.u32),
+  unused: bpf.field(44, bpf.u32),
 });
 export type VfStreamState = bpf.Value<typeof VfStreamState>;
 export type VfStreamStateInit = bpf.Input<typeof VfStreamState>;
@@ -34,6 +36,10 @@ export class VfStreamStateView extends bpf.StructView {
   set stream(value: number) { this.$view.setUint32(this.$at + 32, value, true); }
   get highest(): number { return this.$view.getUint32(this.$at + 36, true); }
   set highest(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
+  get answer(): number { return this.$view.getUint32(this.$at + 40, true); }
+  set answer(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
 }
 
 /** struct vf_port: 32 bytes. */
@@ -89,8 +95,8 @@ export class VfPathsView extends bpf.StructView {
 
 export const lab = bpf.objectType({
   name: 'lab',
-  sha256: 'fc05961823c92a8c0d0d57881abaef5f4afc1399faf58dc0a52108c7636a4c8b',
-  layout: 'e11effc1ecdb8e53cda8189c29b0f54371c71062402033878bbb2973a97e5dad',
+  sha256: 'ce9a9b49a5c45ce743410d624b1b04620908c6326760c140d0cef164480dbe0c',
+  layout: '1d6bbc0febb8b95bc8720c51744182e8265ac715c1537b4d4da2dba9c61ad18f',
   license: 'GPL',
   programs: {
     vf_record: 'tc',
@@ -108,6 +114,9 @@ export const lab = bpf.objectType({
     /** array, 1 entries. */
     paths: bpf.mapped(bpf.u32, VfPaths, VfPathsView),
   },
-  variables: {},
+  variables: {
+    /** .rodata + 0. */
+    vf_loss: bpf.u32,
+  },
 });
 export type Lab = bpf.TypedObject<(typeof lab)['description']>;

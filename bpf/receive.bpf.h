@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "watch.bpf.h"
 
 /* 01:80:c2:00:00:0x never crosses a bridge: such a frame belongs to the wire it is on. */
 static __always_inline bool vf_link_local(const __u8 *dst)
@@ -87,6 +88,8 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 			count->rx[path].rerouted++;
 			return TC_DROP;
 		}
+	} else if (vf_watching()) {
+		vf_answered(line, word, path);
 	}
 	vf_count(skb, &count->rx[path]);
 	if ((word & VF_PATH_MASK) == path)

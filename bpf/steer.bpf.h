@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "watch.bpf.h"
 
 /* The primary's device is gone and nobody has said so yet: possible while the controller is dead. */
 static __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
@@ -21,6 +22,8 @@ static __always_inline int vf_steer_kernels(struct __sk_buff *skb, struct vf_lin
 {
 	__u32 word = READ_ONCE(line->word), standby = READ_ONCE(line->standby_ifindex);
 
+	if (vf_watching() && likely(skb->cb[0] != VF_MARK_RETURNED))
+		word = vf_ask(skb, line, word);
 	vf_first(&line->seen_tx, &line->first_tx_ns, word);
 	if ((word & VF_PATH_MASK) == VF_PRIMARY) {
 		vf_count(skb, &count->tx[VF_PRIMARY]);
@@ -47,6 +50,8 @@ int vf_steer(struct __sk_buff *skb)
 		return vf_steer_kernels(skb, line, count);
 	word = READ_ONCE(line->word);
 	primary = READ_ONCE(line->primary_ifindex);
+	if (vf_watching() && likely(primary && skb->cb[0] != VF_MARK_RETURNED))
+		word = vf_ask(skb, line, word);
 
 	/* A leave clears the ifindex before anything else: from then on nothing that the word says sends a frame there. */
 	if ((word & VF_PATH_MASK) == VF_STANDBY || unlikely(!primary)) {

@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 2,
+	VF_LAYOUT = 3,
 };
 
 /* The slaves of an instance. */
@@ -30,6 +30,9 @@ enum vf_word {
 enum vf_arm {
 	VF_ARM_PRIMARY = 1, /* primary unusable: go to the standby */
 	VF_ARM_STANDBY = 2, /* standby unusable: go to the primary */
+	/* Likewise for a path that a detector in the programs finds dead while its link is up. */
+	VF_ARM_PRIMARY_SILENT = 4,
+	VF_ARM_STANDBY_SILENT = 8,
 };
 
 enum vf_cause {
@@ -41,6 +44,21 @@ enum vf_cause {
 	VF_CAUSE_FAILBACK = 5,
 	VF_CAUSE_JOIN = 6,
 	VF_CAUSE_NO_PATH = 7,
+	/* Verdicts of detectors on a path whose link is up. */
+	VF_CAUSE_UNANSWERED = 8, /* frames that expect an answer were sent, nothing was received for too long */
+	VF_CAUSE_PROBE = 9, /* probes were not answered */
+	VF_CAUSE_BFD = 10, /* the BFD session went down */
+	VF_CAUSE_WITNESS = 11, /* multicast that the other slave received is missing */
+	VF_CAUSE_LATENCY = 12, /* the other slave is faster */
+	VF_CAUSE_MAINTENANCE = 13, /* taken out by hand */
+};
+
+/* Detectors that the programs of an instance contain (vf_detect): bits. What is not there costs no instruction. */
+enum vf_detector {
+	VF_DETECT_UNANSWERED = 1,
+	VF_DETECT_WITNESS = 2,
+	VF_DETECT_PROBES = 4,
+	VF_DETECT_BFD = 8,
 };
 
 /* One per instance, one cache line: written at switches only (and `checked` once per jiffy). */
@@ -73,6 +91,25 @@ struct vf_count {
 struct vf_counters {
 	struct vf_count tx[2];
 	struct vf_count rx[2];
+};
+
+/*
+ * The unanswered-TX watchdog of one path: index slot * 2 + path. A wait begins with the first frame that expects an answer and ends
+ * with any unicast frame that the path receives. Only frames out look at the clock.
+ */
+struct vf_watch {
+	__u64 since_ns; /* when the wait began, moved on by our own pauses; 0: nothing waits. A path is silent once this is timeout_ns ago */
+	__u64 last_tx_ns; /* the latest frame that expects an answer */
+	__u64 timeout_ns; /* T, written by the worker; 0: off */
+	__u64 fired_ns; /* when it last fired (CLOCK_MONOTONIC); 0: never */
+	__u32 unanswered; /* frames in this wait */
+	__u32 min_frames; /* it does not fire for fewer; written by the worker */
+	__u32 word; /* the steering word that the wait began under: with another one it begins anew */
+	__u32 fired; /* how many times */
+	__u32 fired_frames; /* frames unanswered when it last fired, */
+	__u32 fired_wait_us; /* and for how long */
+	__u32 longest_ns; /* the longest wait that an answer ended, up to its last frame out */
+	__u32 relapses; /* the worker's: how many times the suspicion has doubled */
 };
 
 /* What is to be put back when a slave leaves: bits. */

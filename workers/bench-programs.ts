@@ -1,23 +1,38 @@
 import { type Program, possibleCpus } from 'bpf-loader-ts';
 import { monotonicNs, netnsCreate, netnsEnter, setAffinity } from 'bpf-loader-ts/sys';
 import { type Bench, bench } from '../bpf/bench.bpf.js';
-import { VfArm, type Vfailover, vfailover } from '../bpf/vfailover.bpf.js';
+import { VfArm, type Vfailover, VfDetector, vfailover } from '../bpf/vfailover.bpf.js';
 import { Rtnl } from '../src/netlink/index.js';
 import { bpfObject } from '../src/paths.js';
 
-/** Programs that are measured, in the order of the table. `TC_NEXT` is -1, a redirect 7. */
+interface Measured {
+  object: 'bench' | 'vfailover' | 'watched';
+  program: string;
+  /** `TC_NEXT` is -1, a redirect 7. */
+  returns: number;
+  /** A frame that expects an answer, and not one that does not. */
+  asks?: true;
+}
+
+/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog. */
 export const MEASURED = {
-  vf_empty: { object: 'bench', returns: 0xffffffff },
-  vf_count_only: { object: 'bench', returns: 0xffffffff },
-  vf_count_steer: { object: 'bench', returns: 1 },
-  vf_carrier_check: { object: 'bench', returns: 0xffffffff },
-  vf_steer: { object: 'vfailover', returns: 7 },
-  vf_guard: { object: 'vfailover', returns: 0xffffffff },
-  vf_deliver: { object: 'vfailover', returns: 7 },
-  vf_accept: { object: 'vfailover', returns: 0xffffffff },
-} as const;
+  vf_empty: { object: 'bench', program: 'vf_empty', returns: 0xffffffff },
+  vf_count_only: { object: 'bench', program: 'vf_count_only', returns: 0xffffffff },
+  vf_count_steer: { object: 'bench', program: 'vf_count_steer', returns: 1 },
+  vf_carrier_check: { object: 'bench', program: 'vf_carrier_check', returns: 0xffffffff },
+  vf_steer: { object: 'vfailover', program: 'vf_steer', returns: 7 },
+  vf_guard: { object: 'vfailover', program: 'vf_guard', returns: 0xffffffff },
+  vf_deliver: { object: 'vfailover', program: 'vf_deliver', returns: 7 },
+  vf_accept: { object: 'vfailover', program: 'vf_accept', returns: 0xffffffff },
+  watched_steer: { object: 'watched', program: 'vf_steer', returns: 7 },
+  watched_steer_asks: { object: 'watched', program: 'vf_steer', returns: 7, asks: true },
+  watched_accept: { object: 'watched', program: 'vf_accept', returns: 0xffffffff },
+} as const satisfies Record<string, Measured>;
 export type ProgramName = keyof typeof MEASURED;
 const NAMES = Object.keys(MEASURED) as ProgramName[];
+const PROGRAMS: readonly string[] = Object.values(MEASURED).map((m) => m.program);
+/** Longer than any round, so that the watchdog never fires. */
+const NEVER_NS = 3600_000_000_000n;
 
 export interface ProgramsTask {
   cpu: number;
@@ -39,14 +54,21 @@ function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
   return object;
 }
 
-function load(): { bench: Bench; vfailover: Vfailover } {
+function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover } {
   const cpus = possibleCpus();
   const options = {
     maxEntries: { counters: cpus },
     variables: { vf_slot: 0, vf_cpus: cpus, vf_has_kern_ctx: 1 },
   };
-  const skip = (['vf_bench_event', 'vf_sink'] as const).filter((n) => !(NAMES as string[]).includes(n));
+  const skip = (['vf_bench_event', 'vf_sink'] as const).filter((n) => !PROGRAMS.includes(n));
+  const watched = vfailover.load(bpfObject('vfailover'), {
+    ...options,
+    variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_UNANSWERED },
+  });
+  using watches = watched.maps.watches.mmap();
+  for (const path of [0, 1]) watches.at(path).timeout_ns = NEVER_NS;
   return {
+    watched: pointAtLoopback(watched),
     bench: pointAtLoopback(bench.load(bpfObject('bench'), { ...options, skip })),
     vfailover: pointAtLoopback(vfailover.load(bpfObject('vfailover'), options)),
   };
@@ -63,10 +85,12 @@ function counted(object: Bench): number {
   return n;
 }
 
-/** 60 bytes (64 with the checksum): IPv4 to a unicast address. */
-function frame(): Uint8Array {
+/** 60 bytes (64 with the checksum): IPv4 to a unicast address; one that asks is TCP with 6 bytes of payload. */
+function frame(asks: boolean): Uint8Array {
   const f = new Uint8Array(60);
-  f.set([0x02, 0x76, 0x66, 0, 0, 1, 0x02, 0x76, 0x66, 0, 0, 0xfe, 0x08, 0, 0x45]);
+  f.set([0x02, 0x76, 0x66, 0, 0, 1, 0x02, 0x76, 0x66, 0, 0, 0xfe, 0x08, 0, 0x45, 0, 0, 46]);
+  if (asks) f.set([6], 23);
+  f.set([0x50, 0x10], 46);
   return f;
 }
 
@@ -83,15 +107,16 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   rtnl.setLink(LOOPBACK, { up: true });
   rtnl.close();
   const objects = load();
-  const data = frame();
+  const [plain, asking] = [frame(false), frame(true)];
   const result = Object.fromEntries(NAMES.map((n) => [n, { wallNs: 0, kernelNs: 0 }])) as ProgramsResult;
   try {
     const programs = new Map<ProgramName, Program>(
-      NAMES.map((n) => [n, objects[MEASURED[n].object].object.program(n)]),
+      NAMES.map((n) => [n, objects[MEASURED[n].object].object.program(MEASURED[n].program)]),
     );
     const once = (name: ProgramName, times: number): { wallNs: number; kernelNs: number } => {
       const program = programs.get(name)!;
       const from = monotonicNs();
+      const data = 'asks' in MEASURED[name] ? asking : plain;
       const { retval, durationNs } = program.testRun({ data, repeat: times });
       const wallNs = (monotonicNs() - from) / times;
       if (retval !== MEASURED[name].returns)
@@ -114,6 +139,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   } finally {
     objects.bench.close();
     objects.vfailover.close();
+    objects.watched.close();
   }
   return result;
 }

@@ -12,7 +12,7 @@ import {
 import { VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
-import type { PRIMARY, STANDBY } from '../src/failover/device.js';
+import { type Path, PRIMARY, STANDBY } from '../src/failover/device.js';
 import {
   accept,
   armedFallbacks,
@@ -23,7 +23,9 @@ import {
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
   policyBase,
+  withVerdict,
 } from '../src/failover/policy.js';
+import { Detectors } from './detectors.js';
 import {
   type AnnouncementFrame,
   CONTROL,
@@ -84,6 +86,9 @@ export class DecisionLoop {
   #held: Held[] = [];
 
   // By position in #held; two entries per instance where paths are concerned.
+  readonly #detectors: Detectors;
+  readonly #watchesMapping: Mapping;
+
   #n = 0;
   #sockets = new Int32Array(0);
   #netns = new Int32Array(0);
@@ -109,12 +114,21 @@ export class DecisionLoop {
     const lines = BpfMap.fromFd(dup(task.linesFd));
     const events = BpfMap.fromFd(dup(task.eventsFd));
     const counters = BpfMap.fromFd(dup(task.countersFd));
-    this.#maps = [lines, events, counters];
+    const watches = BpfMap.fromFd(dup(task.watchesFd));
+    this.#maps = [lines, events, counters, watches];
+    this.#watchesMapping = watches.mmap();
     this.#countersMapping = counters.mmap();
     this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
     this.#lines = this.#linesMapping.int32();
     this.#announcer = new ChangeSender(this.#lines);
+    this.#detectors = new Detectors({
+      records: new Int32Array(task.detect),
+      lines: this.#lines,
+      watches: this.#watchesMapping.int32(),
+      clock: this.#clock,
+      dup,
+    });
     this.#ring = new RingBuffer(events);
     this.#epoll.add(task.wakeFd, WAKE);
     if (task.wait === 'epoll') this.#epoll.add(this.#ring.fd, EVENTS);
@@ -158,6 +172,8 @@ export class DecisionLoop {
       active: pathOf(m.knownWord),
     });
     this.#resize([...this.#held, held]);
+    clockMonotonic(this.#clock, 0);
+    this.#detectors.attach(m.slot, m.detect, m.netnsFd);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
     this.#known[this.#n - 1] = m.knownWord;
@@ -173,6 +189,7 @@ export class DecisionLoop {
     gone.control.close();
     this.#announcer.forget(slot);
     for (const { fd } of gone.sends) closeFd(fd);
+    this.#detectors.detach(slot);
     this.#resize(this.#held.filter((h) => h.slot !== slot));
   }
 
@@ -207,7 +224,7 @@ export class DecisionLoop {
     // Without instances there is nothing to look at: only mail can bring work.
     const interval =
       wait === 'epoll' && this.#idle() ? Math.max(pollIntervalUs, IDLE_INTERVAL_US) : pollIntervalUs;
-    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : interval);
+    const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : this.#until(interval));
     this.#announcer.run();
     this.#control[CONTROL.wakeups]!++;
     for (let i = 0; i < n; i++) {
@@ -215,6 +232,12 @@ export class DecisionLoop {
       if (what === WAKE) eventfdClear(wakeFd);
       else if (what === HINT) this.#drainHints();
     }
+  }
+
+  /** Microseconds to wait, `interval` at most: less when a detector wants its turn sooner. */
+  #until(interval: number): number {
+    const left = (this.#detectors.due[0]! - this.#clock[0]!) / 1e3;
+    return left >= interval ? interval : left <= 0 ? 0 : Math.ceil(left);
   }
 
   /**
@@ -267,17 +290,19 @@ export class DecisionLoop {
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
     this.#nowMs = (this.#clock[0]! / 1e6) | 0;
+    this.#detectors.begin();
     for (let i = 0; i < n; i++) {
       const slot = this.#held[i]!.slot;
       const line = lineBase(slot);
       const record = policyBase(slot);
       const word = readWord(lines, line);
       if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
+      this.#detect(i, slot, pathOf(word));
       policy[record + P_LINK_PRIMARY] = this.#links[2 * i]!;
       policy[record + P_LINK_STANDBY] = this.#links[2 * i + 1]!;
       const path = evaluate(policy, record, this.#nowMs);
-      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as typeof PRIMARY | typeof STANDBY);
-      const bits = this.#tier0[i] === 1 ? armedFallbacks(policy, record) : 0;
+      if (path !== pathOf(word)) this.#switch(i, line, record, word, path as Path);
+      const bits = this.#tier0[i] === 1 ? this.#detectors.allowed(slot, armedFallbacks(policy, record)) : 0;
       if (bits !== this.#armed[i]) {
         arm(lines, line, bits);
         this.#armed[i] = bits;
@@ -286,13 +311,16 @@ export class DecisionLoop {
     }
   }
 
-  #switch(
-    i: number,
-    line: number,
-    record: number,
-    word: number,
-    path: typeof PRIMARY | typeof STANDBY,
-  ): void {
+  /** Lets the instance's detectors have their turn, and adds what they say to the link words. */
+  #detect(i: number, slot: number, active: number): void {
+    const links = this.#links;
+    const detectors = this.#detectors;
+    detectors.turn(slot, this.#nowMs, active, links[2 * i]!, links[2 * i + 1]!);
+    links[2 * i] = withVerdict(links[2 * i]!, detectors.verdict(slot, PRIMARY));
+    links[2 * i + 1] = withVerdict(links[2 * i + 1]!, detectors.verdict(slot, STANDBY));
+  }
+
+  #switch(i: number, line: number, record: number, word: number, path: Path): void {
     const detectedNs = this.#clock[0]!;
     // Lost means that tier 0 or the supervisor was faster: the next turn sees what they made.
     if (!flip(this.#lines, line, word, path)) return;
@@ -301,11 +329,13 @@ export class DecisionLoop {
     this.#tell(i, 1, this.#policy[record + P_CAUSE]!, word, this.#known[i]!, detectedNs, this.#clock[0]!);
   }
 
-  #accepted(i: number, word: number, path: typeof PRIMARY | typeof STANDBY): void {
+  #accepted(i: number, word: number, path: Path): void {
     // After a flip of our own, or one that came since the wait.
     this.#announcer.run();
     accept(this.#policy, policyBase(this.#held[i]!.slot), path, this.#nowMs);
     this.#known[i] = word;
+    // The programs may have taken a fallback back with their flip.
+    this.#armed[i] = -1;
     this.#awaiting[i] = this.#clock[0]! + FIRST_FRAME_NS;
   }
 
@@ -379,6 +409,10 @@ export class DecisionLoop {
     detectedNs: number,
     flippedNs: number,
   ): void {
+    const evidence = this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause);
+    // The programs were faster than this thread's own verdict.
+    if (evidence !== null)
+      this.#links[2 * i + pathOf(from)] = withVerdict(this.#links[2 * i + pathOf(from)]!, cause);
     this.#report({
       type: 'decision',
       slot: this.#held[i]!.slot,
@@ -389,6 +423,7 @@ export class DecisionLoop {
       detectedNs,
       flippedNs,
       links: [this.#links[2 * i]!, this.#links[2 * i + 1]!],
+      evidence,
       announced: this.#announcer.sent(this.#held[i]!.slot),
     });
   }
@@ -396,7 +431,9 @@ export class DecisionLoop {
   close(): void {
     for (const h of [...this.#held]) this.#detach(h.slot);
     this.#ring.close();
+    this.#detectors.close();
     this.#linesMapping.close();
+    this.#watchesMapping.close();
     this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();

@@ -1,4 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { DetectConfig } from '../src/config/index.js';
+import type { Evidence } from '../src/detect/evidence.js';
 
 /** How a decision worker waits between turns. */
 export type WaitMode = 'epoll' | 'poll' | 'spin';
@@ -30,6 +32,9 @@ export interface DecisionTask {
   control: SharedArrayBuffer;
   /** A policy record (src/failover/policy.ts) per slot of the store. */
   policy: SharedArrayBuffer;
+  /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: what detectors say. */
+  detect: SharedArrayBuffer;
+  watchesFd: number;
   linesFd: number;
   countersFd: number;
   eventsFd: number;
@@ -56,6 +61,7 @@ export type ToWorker =
       /** CHOICE_* of the policy. */
       prefer: number;
       override: number;
+      detect: DetectConfig;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }
@@ -86,8 +92,10 @@ export type FromWorker =
       to: number;
       detectedNs: number;
       flippedNs: number;
-      /** Link bits of both paths at the decision. */
+      /** Link words of both paths at the decision: LINK_* and the verdict. */
       links: [primary: number, standby: number];
+      /** What a detector has against the path that was left; null if none had a part in it. */
+      evidence: Evidence | null;
       /** The worker has sent what it was given to announce. */
       announced: boolean;
     }

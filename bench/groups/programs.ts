@@ -15,6 +15,9 @@ const ROWS: readonly { program: ProgramName; name: string; targets: Target[] }[]
   { program: 'vf_guard', name: 'vf_guard, whole', targets: [] },
   { program: 'vf_deliver', name: 'vf_deliver, whole', targets: [] },
   { program: 'vf_accept', name: 'vf_accept, whole', targets: [] },
+  { program: 'watched_steer', name: 'vf_steer with the watchdog, no answer expected', targets: [] },
+  { program: 'watched_steer_asks', name: 'vf_steer with the watchdog, answer expected', targets: [] },
+  { program: 'watched_accept', name: 'vf_accept with the watchdog', targets: [] },
 ];
 
 /**

@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { detectSchema } from './detect.js';
+import { boolean, choice, HOUR_MS, integer, mapping, pattern } from './fields.js';
 
 /**
  * The configuration file's shape: one vocabulary for the file, the API and the code, so keys stay in snake_case and carry their
- * unit (`_ms`, `_us`). `error` holds what a value must be, phrased to follow "is not" and "set it to".
+ * unit (`_ms`, `_us`).
  */
 
 export const DEFAULT_CONFIG_PATH = '/etc/vfailover/config.yaml';
@@ -15,24 +17,6 @@ export const SOCKET_PATH_MAX = 90;
 /** Every model of the design; only those of `MODELS` are built. */
 export const PLANNED_MODELS: readonly string[] = ['hidden', 'uplink'];
 export const MODELS = ['transparent', 'net-failover'] as const;
-
-const HOUR_MS = 3_600_000;
-
-function integer(min: number, max: number, unit = '', what = 'an integer') {
-  const error = `${what} from ${min} to ${max}${unit === '' ? '' : ` ${unit}`}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}
-
-function pattern(regex: RegExp, error: string) {
-  return z.string({ error }).regex(regex, { error });
-}
-
-function choice<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, { error: `one of ${values.join(', ')}` });
-}
-
-const boolean = () => z.boolean({ error: 'true or false' });
-const mapping = 'a mapping of keys to values';
 
 const deviceName = pattern(
   /^(?!\.{1,2}$)[^\s/:]{1,15}$/,
@@ -118,6 +102,7 @@ export const instanceSchema = z.strictObject(
       ),
     primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
     policy: policySchema.prefault({}).describe('when to switch'),
+    detect: detectSchema.prefault({}).describe('how faults are noticed that the link does not show'),
     attach: choice(['auto', 'tcx', 'clsact'])
       .default('auto')
       .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),

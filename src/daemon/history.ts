@@ -2,11 +2,17 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { FromWorker } from '../../workers/protocol.js';
 import { epochOf, pathOf } from '../datapath/line.js';
 import { roleOf } from '../failover/device.js';
-import { CAUSE_NAMES, LINK_CARRIER, LINK_UP } from '../failover/policy.js';
+import { CAUSE_NAMES, LINK_CARRIER, LINK_UP, verdictOf } from '../failover/policy.js';
 import type { Decision } from './api/index.js';
 
-const healthOf = (bits: number): string =>
-  bits < 0 ? 'absent' : !(bits & LINK_UP) ? 'admin-down' : bits & LINK_CARRIER ? 'up' : 'no-carrier';
+/** A verdict stands in place of `up`. */
+const healthOf = (link: number): string => {
+  if (link < 0) return 'absent';
+  if (!(link & LINK_UP)) return 'admin-down';
+  if (!(link & LINK_CARRIER)) return 'no-carrier';
+  const verdict = verdictOf(link);
+  return verdict === 0 ? 'up' : (CAUSE_NAMES[verdict] ?? 'none');
+};
 
 function signalOf(cause: Decision['cause'], from: string): string {
   const what: Record<Decision['cause'], string> = {
@@ -18,6 +24,12 @@ function signalOf(cause: Decision['cause'], from: string): string {
     join: 'the slave joined with carrier',
     leave: `the ${from} left`,
     'no-path': 'no slave is healthy: the less bad one',
+    unanswered: `frames sent on the ${from} are not answered`,
+    probe: `probes on the ${from} are not answered`,
+    bfd: `the BFD session on the ${from} is down`,
+    witness: `the ${from} misses multicast that the other slave receives`,
+    latency: `the ${from} is slower than the other slave`,
+    maintenance: `the ${from} is in maintenance`,
   };
   return what[cause];
 }
@@ -42,7 +54,8 @@ export class History {
       instance,
       cause,
       tier: m.tier,
-      signal: signalOf(cause, from),
+      signal: m.evidence === null ? signalOf(cause, from) : `${signalOf(cause, from)}: ${m.evidence.text}`,
+      evidence: m.evidence,
       from,
       to: roleOf(pathOf(m.to)),
       epoch: epochOf(m.to),

@@ -11,6 +11,7 @@ import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY } from '../failover/policy.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
+import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
 const PREFER = { primary: CHOICE_PRIMARY, standby: CHOICE_STANDBY, none: CHOICE_NONE };
@@ -46,6 +47,7 @@ export class Managed {
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),
+      detect: detectVariables(config.detect),
       active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
       slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);
@@ -74,6 +76,7 @@ export class Managed {
       downDelayMs: config.policy.down_delay_ms,
       prefer: PREFER[config.policy.prefer],
       override: this.datapath.identity.override,
+      detect: config.detect,
       knownWord: this.datapath.identity.seenWord,
     });
     try {

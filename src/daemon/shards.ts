@@ -15,6 +15,7 @@ import {
 import type { WorkerConfig } from '../config/index.js';
 import { loadLook } from '../datapath/look.js';
 import type { PinStore } from '../datapath/store.js';
+import { DETECT_SLOT_WORDS } from '../detect/record.js';
 import { VfError } from '../errors.js';
 import { P_OVERRIDE, POLICY_WORDS, policyBase } from '../failover/policy.js';
 import { workerFile } from '../paths.js';
@@ -46,6 +47,8 @@ interface ShardEvents {
 export class Shards extends EventEmitter<ShardEvents> {
   /** Policy records of all slots, as the workers see them. */
   readonly policy: Int32Array;
+  /** What detectors say of all slots (src/detect/record.ts), as the workers write it. */
+  readonly detect: Int32Array;
   readonly #store: PinStore;
   readonly #config: WorkerConfig;
   readonly #pool: Piscina;
@@ -59,6 +62,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     this.#store = store;
     this.#config = config;
     this.policy = new Int32Array(new SharedArrayBuffer(4 * POLICY_WORDS * store.capacity));
+    this.detect = new Int32Array(new SharedArrayBuffer(4 * DETECT_SLOT_WORDS * store.capacity));
     const filename = workerFile('decision');
     if (!existsSync(filename))
       throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
@@ -104,6 +108,8 @@ export class Shards extends EventEmitter<ShardEvents> {
       port: port2,
       control: shard.control.buffer as SharedArrayBuffer,
       policy: this.policy.buffer as SharedArrayBuffer,
+      detect: this.detect.buffer as SharedArrayBuffer,
+      watchesFd: fds.watches,
       linesFd: fds.lines,
       countersFd: fds.counters,
       eventsFd: fds.events,

@@ -1,8 +1,15 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
 import type { InstanceConfig } from '../config/index.js';
-import { type Device, PRIMARY, type Role, STANDBY } from '../failover/device.js';
-import { LINK_CARRIER, LINK_UP, P_LINK_PRIMARY, P_LINK_STANDBY, policyBase } from '../failover/policy.js';
+import { type Device, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
+import {
+  LINK_CARRIER,
+  LINK_UP,
+  P_LINK_PRIMARY,
+  P_LINK_STANDBY,
+  policyBase,
+  verdictOf,
+} from '../failover/policy.js';
 import { describePolicy } from '../failover/policy-describe.js';
 import {
   ABSENT_DEVICE,
@@ -11,6 +18,7 @@ import {
   type InstanceStatus,
   type SlaveStatus,
 } from './api/index.js';
+import { detectorStatus } from './detector-status.js';
 import type { Managed } from './managed.js';
 
 const NO_COUNTERS: SlaveStatus['counters'] = {
@@ -39,7 +47,7 @@ function deviceStatus(m: Managed, d: Device): DeviceStatus {
 }
 
 /** `link`: the worker's own look, LINK_* bits. rtnetlink can be a second late with carrier. */
-function slaveStatus(m: Managed, role: Role, link: number): SlaveStatus {
+function slaveStatus(m: Managed, role: Role, link: number, detect: Int32Array): SlaveStatus {
   const view = m.instance.slave(role);
   const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
   return {
@@ -48,27 +56,39 @@ function slaveStatus(m: Managed, role: Role, link: number): SlaveStatus {
       link >= 0 && { up: (link & LINK_UP) !== 0, carrier: (link & LINK_CARRIER) !== 0 }),
     state: view.state,
     counters,
+    detectors: detectorStatus(m, role === 'primary' ? PRIMARY : STANDBY, detect),
     ...(view.error && { reason: view.error.message }),
   };
 }
 
 /** What `status` says of an instance: facts of the devices, the programs' counters, and the policy's own account. */
-export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | null): InstanceStatus {
+export function instanceStatus(
+  m: Managed,
+  { policy, detect }: { policy: Int32Array; detect: Int32Array },
+  last: Decision | null,
+): InstanceStatus {
   const { config, instance, datapath } = m;
   const { override, switches } = datapath.identity;
   const what = describePolicy(policy, policyBase(datapath.slot), (monotonicNs() / 1e6) | 0);
   const record = policyBase(datapath.slot);
   const slaves = {
-    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!),
-    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!),
+    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!, detect),
+    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!, detect),
   };
-  const ready = [slaves.primary, slaves.standby].filter(
-    (s) => s.state === 'joined' && s.up && s.carrier,
-  ).length;
+  const ready = ([PRIMARY, STANDBY] as const).filter((p) => {
+    const s = slaves[roleOf(p)];
+    return s.state === 'joined' && s.up && s.carrier && verdictOf(policy[record + P_LINK_PRIMARY + p]!) === 0;
+  }).length;
   const armed = [
     ...(datapath.armed & VfArm.VF_ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
     ...(datapath.armed & VfArm.VF_ARM_STANDBY && datapath.primaryIfindex
       ? ['standby unusable: go to the primary']
+      : []),
+    ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT
+      ? ['primary silent: go to the standby']
+      : []),
+    ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
+      ? ['standby silent: go to the primary']
       : []),
   ];
   return {
@@ -96,7 +116,7 @@ export function instanceStatus(m: Managed, policy: Int32Array, last: Decision | 
 
 /** An instance whose master does not exist at present. */
 export function waitingStatus(config: InstanceConfig, last: Decision | null): InstanceStatus {
-  const absent: SlaveStatus = { ...ABSENT_DEVICE, state: 'absent', counters: NO_COUNTERS };
+  const absent: SlaveStatus = { ...ABSENT_DEVICE, state: 'absent', counters: NO_COUNTERS, detectors: [] };
   return {
     name: config.name,
     model: config.model,

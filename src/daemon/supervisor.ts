@@ -270,7 +270,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #statusOf(name: string): InstanceStatus {
     const waiting = this.#waiting.get(name);
     if (waiting) return waitingStatus(waiting, this.#history.last(name));
-    return instanceStatus(this.#find(name), this.#shards.policy, this.#history.last(name));
+    return instanceStatus(this.#find(name), this.#shards, this.#history.last(name));
   }
 
   status(name?: string): DaemonStatus {

@@ -9,8 +9,8 @@ import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
-import { LINE, LINE_WORDS } from './offsets.js';
-import type { PinStore } from './store.js';
+import { LINE, LINE_WORDS, WATCH, WATCH_WORDS, watchBase } from './offsets.js';
+import type { DetectVariables, PinStore } from './store.js';
 
 export interface DatapathOptions {
   store: PinStore;
@@ -23,6 +23,8 @@ export interface DatapathOptions {
   masterIfindex: number;
   mac: string;
   attach: AttachKind;
+  /** What the programs contain of detectors; absent: nothing. */
+  detect?: DetectVariables;
   /** The path that carries traffic now; a new instance begins there, so that attaching moves nothing. */
   active: Path;
   /** Tells whether that device still is there and still is this instance's. Asked when an earlier daemon's slot is adopted. */
@@ -65,7 +67,7 @@ export class Datapath {
     if (!adopted) this.#begin();
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
     try {
-      this.#object = store.load(slot, options.shardOf(slot), model);
+      this.#object = store.load(slot, options.shardOf(slot), model, options.detect ?? {});
       this.#attach('master', options.masterIfindex);
       for (const role of ROLES) {
         const ifindex = this.identity[REMEMBERED[role]];
@@ -88,6 +90,7 @@ export class Datapath {
     const standbyIfindex = MODELS[model].standbyIsMaster ? masterIfindex : 0;
     store.counters.clear(this.slot);
     store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
+    store.watches.fill(0, watchBase(this.slot, PRIMARY), watchBase(this.slot, STANDBY) + WATCH_WORDS);
     for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
     store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
     store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
@@ -208,6 +211,18 @@ export class Datapath {
   /** Why tier 0 does not hear of a lost carrier from the driver; undefined: it does. */
   get carrierSignalMissing(): string | undefined {
     return this.#carrier.missing;
+  }
+
+  /** What the unanswered-TX watchdog has seen of a path. */
+  watch(path: Path): { fired: number; firedFrames: number; firedWaitUs: number; longestNs: number } {
+    const { watches } = this.#o.store;
+    const at = watchBase(this.slot, path);
+    return {
+      fired: watches[at + WATCH.fired]! >>> 0,
+      firedFrames: watches[at + WATCH.fired_frames]! >>> 0,
+      firedWaitUs: watches[at + WATCH.fired_wait_us]! >>> 0,
+      longestNs: watches[at + WATCH.longest_ns]! >>> 0,
+    };
   }
 
   counters(path: 0 | 1): PathCounters {

@@ -1,4 +1,4 @@
-import { VfCount, VfCounters, VfLine } from '../../bpf/vfailover.bpf.js';
+import { VfCount, VfCounters, VfLine, VfWatch } from '../../bpf/vfailover.bpf.js';
 
 /**
  * Where the words (4 bytes) of mapped structures lie, for loops that index one typed array over all slots: what bpf2ts has in bytes.
@@ -18,3 +18,8 @@ export const COUNT_WORDS = VfCount.size >>> 2;
 export const TX = [0, 1].map((path) => (VfCounters.offsets.tx + path * VfCount.size) >>> 2);
 export const RX = [0, 1].map((path) => (VfCounters.offsets.rx + path * VfCount.size) >>> 2);
 export const COUNTERS_WORDS = VfCounters.size >>> 2;
+
+/** Of a path's watch: `watchBase(slot, path)` is its first word. */
+export const WATCH = words(VfWatch.offsets);
+export const WATCH_WORDS = VfWatch.size >>> 2;
+export const watchBase = (slot: number, path: number): number => (slot * 2 + path) * WATCH_WORDS;

@@ -19,7 +19,17 @@ import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 
-const MAPS = ['lines', 'counters', 'identities', 'recent'] as const;
+/** Constants of the programs that say which detectors they contain, and how these are set; absent ones are 0. */
+export interface DetectVariables {
+  /** VfDetector bits. */
+  readonly vf_detect?: number;
+  /** VfUdpAsks. */
+  readonly vf_udp?: number;
+  /** As many as the programs have; 0: none. */
+  readonly vf_udp_ports?: readonly number[];
+}
+
+const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches'] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -49,7 +59,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,recent}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,recent,watches}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -58,6 +68,7 @@ export class PinStore implements Disposable {
   /** True if the maps were there already. */
   readonly adopted: boolean;
   readonly lines: Int32Array;
+  readonly watches: Int32Array;
   readonly counters: CounterView;
   readonly identities: IdentityView;
   readonly #spec = vfailover.parse(bpfObject('vfailover'));
@@ -79,6 +90,7 @@ export class PinStore implements Disposable {
       for (let shard = 0; shard < options.shards; shard++) this.#events.push(this.#eventsOf(shard));
       this.capacity = this.#maps.lines.info.maxEntries;
       this.lines = this.#map('lines').int32();
+      this.watches = this.#map('watches').int32();
       this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
     } catch (e) {
@@ -157,12 +169,18 @@ export class PinStore implements Disposable {
   }
 
   /** Descriptors for a worker thread: it maps them itself. */
-  fds(shard: number): { lines: number; counters: number; events: number } {
-    return { lines: this.#maps.lines.fd, counters: this.#maps.counters.fd, events: this.#events[shard]!.fd };
+  fds(shard: number): { lines: number; watches: number; counters: number; events: number } {
+    const { lines, watches, counters } = this.#maps;
+    return {
+      lines: lines.fd,
+      watches: watches.fd,
+      counters: counters.fd,
+      events: this.#events[shard]!.fd,
+    };
   }
 
   /** Loads the programs with this slot's number and model as constants, over the store's maps. */
-  load(slot: number, shard: number, model: SteeredModel): Vfailover {
+  load(slot: number, shard: number, model: SteeredModel, detect: DetectVariables): Vfailover {
     try {
       return vfailover.load(this.#spec, {
         variables: {
@@ -170,6 +188,7 @@ export class PinStore implements Disposable {
           vf_model: LAYOUTS[model].id,
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
+          ...detect,
         },
         reuse: { ...this.#maps, events: this.#events[shard]! },
       });
@@ -180,10 +199,10 @@ export class PinStore implements Disposable {
 
   /** Loads the program that waits for a driver to report a lost carrier, for this slot. Throws what the loader throws. */
   loadCarrier(slot: number, shard: number, model: SteeredModel, netns: number): Carrier {
-    const { lines, counters, identities } = this.#maps;
+    const { lines, counters, identities, watches } = this.#maps;
     return carrier.load(bpfObject('carrier'), {
       variables: { vf_slot: slot, vf_model: LAYOUTS[model].id, vf_cpus: this.cpus, vf_netns: netns },
-      reuse: { lines, counters, identities, events: this.#events[shard]! },
+      reuse: { lines, counters, identities, watches, events: this.#events[shard]! },
     });
   }
 

@@ -11,6 +11,7 @@ import {
   FLAG_OVERRIDE_LOST,
   FLAG_SETTLED,
   isHealthy,
+  LINK_CARRIER,
   LINK_UP,
   P_ACTIVE,
   P_CAUSE,
@@ -24,13 +25,17 @@ import {
   P_SWITCHED_AT,
   P_SWITCHES,
   POLICY_WORDS,
+  verdictOf,
 } from './policy.js';
 
-export type PathHealth = 'healthy' | 'no-carrier' | 'down' | 'absent';
+/** `suspect`: its link is up, and a detector has something against it. */
+export type PathHealth = 'healthy' | 'suspect' | 'no-carrier' | 'down' | 'absent';
 
 export interface PathDescription {
   readonly role: Role;
   readonly health: PathHealth;
+  /** What detectors have against it; absent if nothing. */
+  readonly verdict?: (typeof CAUSE_NAMES)[number];
   /** How long it has been healthy, or not, ms. */
   readonly forMs: number;
   /**
@@ -93,14 +98,17 @@ function choice(word: number): Role | undefined {
 function healthOf(record: Int32Array, path: Path): PathHealth {
   if (isHealthy(record, 0, path)) return 'healthy';
   const link = record[P_LINK_PRIMARY + path]!;
-  return link < 0 ? 'absent' : (link & LINK_UP) === 0 ? 'down' : 'no-carrier';
+  if (link < 0) return 'absent';
+  return (link & LINK_UP) === 0 ? 'down' : (link & LINK_CARRIER) === 0 ? 'no-carrier' : 'suspect';
 }
 
 function describePath(record: Int32Array, path: Path, nowMs: number): PathDescription {
   const health = healthOf(record, path);
   const forMs = (nowMs - record[P_SINCE_PRIMARY + path]!) | 0;
   const wait = health === 'healthy' ? { holdDownMs: holdLeft(record, path, nowMs) } : {};
-  return { role: roleOf(path), health, forMs, ...wait };
+  const verdict = verdictOf(record[P_LINK_PRIMARY + path]!);
+  const against = verdict === 0 ? {} : { verdict: CAUSE_NAMES[verdict] ?? 'none' };
+  return { role: roleOf(path), health, ...against, forMs, ...wait };
 }
 
 function holdLeft(record: Int32Array, path: Path, nowMs: number): number {
@@ -112,6 +120,7 @@ const CURE: Readonly<Record<Exclude<PathHealth, 'healthy'>, string>> = {
   absent: 'must be plugged in and join',
   down: 'must be set up',
   'no-carrier': 'must get carrier',
+  suspect: 'must satisfy its detectors',
 };
 
 /** What must happen before the policy leaves `active`. */
@@ -129,7 +138,8 @@ function conditions(record: Int32Array, active: Path, nowMs: number): string[] {
     list.push(`${roleOf(active)} must fail, or ${name} be ordered by \`vfailover switch\``);
   } else if (health === 'healthy') {
     const gone = (nowMs - record[P_SINCE_PRIMARY + active]!) | 0;
-    list.push(`${roleOf(active)} must be without carrier for another ${record[P_DOWN_DELAY_MS]! - gone} ms`);
+    const fault = healthOf(record, active) === 'suspect' ? 'suspected' : 'without carrier';
+    list.push(`${roleOf(active)} must be ${fault} for another ${record[P_DOWN_DELAY_MS]! - gone} ms`);
   }
   return list;
 }

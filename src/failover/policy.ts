@@ -13,7 +13,10 @@ import { type Path, PRIMARY, STANDBY } from './device.js';
 /** Words of a record; a power of two. */
 export const POLICY_WORDS = 16 as const;
 
-/** In: LINK_* bits of the primary, or negative: there is no such device. */
+/**
+ * In: LINK_* bits of the primary, above them what detectors say of it (`withVerdict`), or negative: there is no
+ * such device.
+ */
 export const P_LINK_PRIMARY = 0 as const;
 /** In: as P_LINK_PRIMARY, for the standby. Path p has its word at P_LINK_PRIMARY + p. */
 export const P_LINK_STANDBY = 1 as const;
@@ -24,8 +27,8 @@ export const P_PREFER = 3 as const;
 /** In: how long a path must have been healthy before a failback to it, ms ≥ 0. */
 export const P_HOLD_DOWN_MS = 4 as const;
 /**
- * In: how long a loss of carrier must last before the active path is left, ms ≥ 0. Above 0 tier 0 is not
- * armed.
+ * In: how long a loss of carrier, or a verdict, must last before the active path is left, ms ≥ 0. Above 0 tier 0
+ * is not armed.
  */
 export const P_DOWN_DELAY_MS = 5 as const;
 /** State, set by `accept`: the path that carries traffic; NO_PATH before the first. */
@@ -50,9 +53,12 @@ export const P_SEEN_OVERRIDE = 14 as const;
 
 export const LINK_CARRIER = 1 as const;
 export const LINK_UP = 2 as const;
-/** Healthy: administratively up, with carrier. */
+/** Healthy: administratively up, with carrier, and no verdict. */
 export const LINK_HEALTHY = 3 as const;
 export const LINK_ABSENT = -1 as const;
+/** Bits of a link word from here on: what detectors have against the path, a CAUSE_*; 0 is nothing. */
+export const LINK_VERDICT_SHIFT = 8 as const;
+const LINK_VERDICT_MASK = 0xff00;
 
 /** Values of P_OVERRIDE and P_PREFER: 1 + path, or none. */
 export const CHOICE_NONE = 0 as const;
@@ -78,6 +84,19 @@ export const CAUSE_FAILBACK = 5 as const;
 export const CAUSE_JOIN = 6 as const;
 /** No path is healthy: the less bad one is kept or taken. */
 export const CAUSE_NO_PATH = 7 as const;
+// Verdicts: what a detector says of a path whose link is up.
+/** Frames that expect an answer were sent on the active path, and nothing was received for too long. */
+export const CAUSE_UNANSWERED = 8 as const;
+/** Probes were not answered. */
+export const CAUSE_PROBE = 9 as const;
+/** The BFD session went down. */
+export const CAUSE_BFD = 10 as const;
+/** Multicast that the other slave received is missing. */
+export const CAUSE_WITNESS = 11 as const;
+/** The other slave is faster. */
+export const CAUSE_LATENCY = 12 as const;
+/** Taken out of service by hand. */
+export const CAUSE_MAINTENANCE = 13 as const;
 
 /** Names of the causes, by number. */
 export const CAUSE_NAMES = [
@@ -89,6 +108,12 @@ export const CAUSE_NAMES = [
   'failback',
   'join',
   'no-path',
+  'unanswered',
+  'probe',
+  'bfd',
+  'witness',
+  'latency',
+  'maintenance',
 ] as const;
 
 // Flags come in pairs: shift the primary's bit left by the path.
@@ -103,9 +128,14 @@ export const FLAG_FRESH = 64 as const;
 /** The override's path was left because it was not usable; the return to it waits for the hold-down. */
 export const FLAG_OVERRIDE_LOST = 256 as const;
 
-/** Bits of `armedFallbacks`. */
+/** Bits of `armedFallbacks`: what to do when the link of the other path is lost. */
 export const ARM_TO_STANDBY = 1 as const;
 export const ARM_TO_PRIMARY = 2 as const;
+/** Likewise when a detector in the programs finds the other path dead. */
+export const ARM_SILENT_TO_STANDBY = 4 as const;
+export const ARM_SILENT_TO_PRIMARY = 8 as const;
+
+const RANK_NO_CARRIER = 2;
 
 /** First word of an instance's record. */
 export function policyBase(index: number): number {
@@ -144,10 +174,23 @@ export function initPolicy(state: Int32Array, base: number, config: PolicyConfig
   state[base + P_FLAGS] = FLAG_DEAD | (FLAG_DEAD << 1) | fresh;
 }
 
-/** Is the path up with carrier? */
+/** A link word with what detectors say: a CAUSE_*, or 0. An absent path stays absent. */
+export function withVerdict(link: number, verdict: number): number {
+  return link < 0 ? link : (link & 0xff) | (verdict << LINK_VERDICT_SHIFT);
+}
+
+/** The verdict in a link word: a CAUSE_*; 0 if detectors have nothing against the path. */
+export function verdictOf(link: number): number {
+  return link < 0 ? 0 : (link & LINK_VERDICT_MASK) >>> LINK_VERDICT_SHIFT;
+}
+
+/** Is the path up with carrier, and has no detector anything against it? */
 export function isHealthy(state: Int32Array, base: number, path: number): boolean {
-  const link = state[base + P_LINK_PRIMARY + path]!;
-  return link >= 0 && (link & LINK_HEALTHY) === LINK_HEALTHY;
+  return isHealthyLink(state[base + P_LINK_PRIMARY + path]!);
+}
+
+function isHealthyLink(link: number): boolean {
+  return link >= 0 && (link & (LINK_HEALTHY | LINK_VERDICT_MASK)) === LINK_HEALTHY;
 }
 
 /**
@@ -208,15 +251,17 @@ export function accept(state: Int32Array, base: number, path: number, nowMs: num
 
 /**
  * Which fallbacks tier 0 may execute on its own: ARM_TO_STANDBY, if the primary loses carrier;
- * ARM_TO_PRIMARY, the reverse. Exactly those that `evaluate` would decide at once in that case: the other
- * path is healthy now and no down delay is set. An override forbids none, since it is itself given up when
- * its path dies.
+ * ARM_TO_PRIMARY, the reverse; ARM_SILENT_*, if a detector finds the path dead whose link is up. Exactly those
+ * that `evaluate` would decide at once in that case: the other path is healthy now, or for a lost link at least
+ * has one, and no down delay is set. An override forbids none, since it is itself given up when its path dies.
  */
 export function armedFallbacks(state: Int32Array, base: number): number {
   if (state[base + P_DOWN_DELAY_MS]! > 0) return 0;
   return (
-    (isHealthy(state, base, STANDBY) ? ARM_TO_STANDBY : 0) |
-    (isHealthy(state, base, PRIMARY) ? ARM_TO_PRIMARY : 0)
+    (rank(state, base, STANDBY) > RANK_NO_CARRIER ? ARM_TO_STANDBY : 0) |
+    (rank(state, base, PRIMARY) > RANK_NO_CARRIER ? ARM_TO_PRIMARY : 0) |
+    (isHealthy(state, base, STANDBY) ? ARM_SILENT_TO_STANDBY : 0) |
+    (isHealthy(state, base, PRIMARY) ? ARM_SILENT_TO_PRIMARY : 0)
   );
 }
 
@@ -226,7 +271,7 @@ function track(state: Int32Array, base: number, path: number, nowMs: number): vo
   const since = base + P_SINCE_PRIMARY + path;
   let flags = state[base + P_FLAGS]!;
   const was = (flags & (FLAG_HEALTHY << path)) !== 0;
-  const healthy = link >= 0 && (link & LINK_HEALTHY) === LINK_HEALTHY;
+  const healthy = isHealthyLink(link);
   if (healthy !== was) {
     state[since] = nowMs;
     flags = (flags ^ (FLAG_HEALTHY << path)) & ~((FLAG_SETTLED | FLAG_DEAD) << path);
@@ -296,17 +341,18 @@ function lossCause(state: Int32Array, base: number, active: number, other: numbe
   if (state[base + P_CAUSE] === CAUSE_NO_PATH && isFresh(state, base, other)) return CAUSE_JOIN;
   const link = state[base + P_LINK_PRIMARY + active]!;
   if (link < 0) return CAUSE_UNPLUG;
-  return (link & LINK_UP) === 0 ? CAUSE_ADMIN_DOWN : CAUSE_CARRIER;
+  if ((link & LINK_UP) === 0) return CAUSE_ADMIN_DOWN;
+  return (link & LINK_CARRIER) === 0 ? CAUSE_CARRIER : verdictOf(link);
 }
 
 function isFresh(state: Int32Array, base: number, path: number): boolean {
   return (state[base + P_FLAGS]! & (FLAG_FRESH << path)) !== 0;
 }
 
-/** How bad an unhealthy path is: 0 absent, 1 down, 2 up without carrier. */
+/** How good an unhealthy path is: 0 absent, 1 down, 2 up without carrier, 3 with a link and a verdict. */
 function rank(state: Int32Array, base: number, path: number): number {
   const link = state[base + P_LINK_PRIMARY + path]!;
-  return link < 0 ? 0 : (link & LINK_UP) === 0 ? 1 : 2;
+  return link < 0 ? 0 : (link & LINK_UP) === 0 ? 1 : (link & LINK_CARRIER) === 0 ? RANK_NO_CARRIER : 3;
 }
 
 function decide(state: Int32Array, base: number, path: number, cause: number): number {

@@ -38,10 +38,11 @@ export class Recorder {
     this.#detach = attachLast(program, options.netns, options.ifindex);
   }
 
-  /** Forgets everything and records this stream. */
-  begin(stream: number): void {
+  /** Forgets everything and records this stream; `answer` sends each frame back. */
+  begin(stream: number, answer = false): void {
     this.#states.mapping.uint32().fill(0);
     this.#words.fill(0);
+    this.#state.answer = answer ? 1 : 0;
     this.#state.stream = stream;
   }
 

@@ -46,6 +46,7 @@ export class Stream {
   readonly #world: World;
   readonly #atHost: Recorder;
   readonly #atGuest: Recorder;
+  #requests = false;
 
   /** To be made after the instance is attached: its recorder goes behind the programs on the master. */
   constructor(world: World, capacity = STREAM_MAX) {
@@ -57,18 +58,25 @@ export class Stream {
   /** Starts sending `pps` frames each way; resolves when the first have arrived at both ends. */
   async start(pps: number, directions: 1 | 2 | 3 = 3): Promise<void> {
     // A few from the guest first: until the bridge knows where the guest is it floods, and the guest gets two copies of a frame.
-    await this.#begin(1000, 1);
+    await this.#begin(1000, 1, true);
     await this.#begin(pps, directions);
   }
 
-  async #begin(pps: number, directions: 1 | 2 | 3): Promise<void> {
+  /** Starts sending `pps` requests from the guest, which the host's BPF program answers; what comes back counts as the other direction. */
+  async startRequests(pps: number): Promise<void> {
+    await this.#begin(1000, 1, true);
+    await this.#begin(pps, 3, true);
+  }
+
+  async #begin(pps: number, directions: 1 | 2 | 3, requests = false): Promise<void> {
     const { control } = this.#world;
     const id = ++streams;
-    this.#atHost.begin(id);
+    this.#requests = requests;
+    this.#atHost.begin(id, requests);
     this.#atGuest.begin(id);
     control[TRAFFIC.interval_ns] = Math.round(1e9 / pps);
     control[TRAFFIC.limit] = this.#atHost.capacity;
-    control[TRAFFIC.directions] = directions;
+    control[TRAFFIC.directions] = requests ? 1 : directions;
     Atomics.store(control, TRAFFIC.stream, id);
     this.#world.wakeTraffic();
     const until = performance.now() + START_MS;
@@ -100,7 +108,7 @@ export class Stream {
       refused: control[TRAFFIC.refused]!,
       sentAt: sentAt.slice(0, sent),
       out: this.#atHost.read(directions & 1 ? sent : 0),
-      in: this.#atGuest.read(directions & 2 ? sent : 0),
+      in: this.#atGuest.read(this.#requests || directions & 2 ? sent : 0),
     };
   }
 

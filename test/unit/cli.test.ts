@@ -52,6 +52,7 @@ const decision: Decision = {
   cause: 'carrier',
   tier: 0,
   signal: 'carrier of ens5 is off',
+  evidence: null,
   from: 'primary',
   to: 'standby',
   epoch: 12,
@@ -78,6 +79,7 @@ const instance: InstanceStatus = {
     carrier: false,
     speed: 25_000,
     state: 'joined',
+    detectors: [],
     counters: {
       tx: { packets: 1_234_567, bytes: 1_500_000_000, drops: 0, rerouted: 12 },
       rx: { packets: 7, bytes: 700, drops: 0, suppressed: 1 },
@@ -86,6 +88,7 @@ const instance: InstanceStatus = {
   standby: {
     ...device('eth0', 2, 'virtio_net', 'virtio0'),
     state: 'joined',
+    detectors: [],
     counters: {
       tx: { packets: 3, bytes: 300, drops: 0, rerouted: 0 },
       rx: { packets: 4, bytes: 400, drops: 0, suppressed: 0 },
@@ -437,10 +440,33 @@ describe('rendering', () => {
     expect(renderStatus(evil, palette(new Sink(), {}), 0)).not.toContain('\x1b');
   });
 
+  it('shows what detectors see, where there are any', () => {
+    const none = palette(new Sink(), {});
+    expect(renderStatus(status, none, 0)).not.toContain('DETECTOR');
+    const seen = {
+      name: 'unanswered' as const,
+      state: 'down' as const,
+      since: '2026-01-01T00:00:00.000Z',
+      detail: '37 frames unanswered for 1020 µs',
+      to_switch: 'tried again in 4000 ms',
+    };
+    const watched = { ...instance, primary: { ...instance.primary, detectors: [seen] } };
+    const text = renderStatus({ ...status, instances: [watched] }, none, 0);
+    expect(text).toMatch(/DETECTOR +STATE +SINCE +SEES +CHANGES WITH\n/);
+    expect(text).toMatch(
+      /primary +unanswered +down +2026-01-01T00:00:00.000Z +37 frames unanswered for 1020 µs +tried again in 4000 ms/,
+    );
+  });
+
   it('shows a daemon without instances, and an instance without devices', () => {
     const none = palette(new Sink(), {});
     expect(renderStatus({ ...status, instances: [] }, none, 0)).toContain('no instances');
-    const absent = { ...ABSENT_DEVICE, state: 'absent' as const, counters: instance.standby.counters };
+    const absent = {
+      ...ABSENT_DEVICE,
+      state: 'absent' as const,
+      counters: instance.standby.counters,
+      detectors: [],
+    };
     const empty = {
       ...instance,
       state: 'waiting' as const,

@@ -56,10 +56,25 @@ describe('defaults', () => {
         master: 3,
         primary: {},
         policy: { prefer: 'primary', hold_down_ms: 500, down_delay_ms: 0, tier0: true },
+        detect: { combine: 'any' },
         attach: 'auto',
         announce: { count: 1, delay_ms: 100 },
       },
     ]);
+  });
+
+  it('fills in a detector that is named, and none that is not', () => {
+    const [first] = parseConfig(instance('detect: { unanswered: {} }'), 'x').instances;
+    expect(first?.detect).toEqual({
+      combine: 'any',
+      unanswered: {
+        timeout_us: 10_000,
+        min_frames: 10,
+        udp: [53],
+        retry_ms: 5000,
+        retry_max_ms: 300_000,
+      },
+    });
   });
 
   it('keeps what is given, with MAC addresses in lower case', () => {
@@ -143,6 +158,43 @@ describe('wrong keys and values', () => {
     ],
     [instance('policy: { tier0: 1 }'), 'instances[0].policy.tier0', 1, /true or false/],
     [instance('announce: { count: 256 }'), 'instances[0].announce.count', 256, /0 to 255/],
+    [instance('detect: { combine: most }'), 'instances[0].detect.combine', 'most', /one of any, all/],
+    [
+      instance('detect: { unanswered: { timeout_us: 199 } }'),
+      'instances[0].detect.unanswered.timeout_us',
+      199,
+      /200 to 10000000 µs, or leave it out for 10000/,
+    ],
+    [
+      instance('detect: { unanswered: { min_frames: 0 } }'),
+      'instances[0].detect.unanswered.min_frames',
+      0,
+      /1 to 1000/,
+    ],
+    [
+      instance('detect: { unanswered: { udp: [53, 0] } }'),
+      'instances[0].detect.unanswered.udp[1]',
+      0,
+      /a port from 1 to 65535/,
+    ],
+    [
+      instance('detect: { unanswered: { udp: dns } }'),
+      'instances[0].detect.unanswered.udp',
+      'dns',
+      /true, false, or a list of at most 8 ports/,
+    ],
+    [
+      instance('detect: { unanswered: { udp: [1, 2, 3, 4, 5, 6, 7, 8, 9] } }'),
+      'instances[0].detect.unanswered.udp',
+      'a list of 9',
+      /at most 8 ports/,
+    ],
+    [
+      instance('detect: { unanswered: { retry_ms: 9000, retry_max_ms: 8999 } }'),
+      'instances[0].detect.unanswered.retry_max_ms',
+      8999,
+      /retry_ms or more/,
+    ],
     [instance('attach: xdp'), 'instances[0].attach', 'xdp', /auto, tcx, clsact/],
   ])('%s', (text, field, value, fix) => {
     const error = only(text);

@@ -82,7 +82,9 @@ describe('layout', () => {
     expect(Math.log2(P.POLICY_WORDS) % 1).toBe(0);
     expect(P.policyBase(5)).toBe(5 * P.POLICY_WORDS);
     const causes = Object.entries(P).filter(([name]) => /^CAUSE_(?!NAMES)/.test(name));
-    expect(causes.map(([, value]) => value).sort()).toEqual(P.CAUSE_NAMES.map((_, number) => number));
+    expect(causes.map(([, value]) => value as number).sort((a, b) => a - b)).toEqual(
+      P.CAUSE_NAMES.map((_, number) => number),
+    );
     const words = Object.entries(P).filter(([name]) => name.startsWith('P_'));
     expect(new Set(words.map(([, value]) => value)).size).toBe(words.length);
     expect(Math.max(...words.map(([, value]) => value as number))).toBeLessThan(P.POLICY_WORDS);
@@ -127,6 +129,41 @@ describe('failover', () => {
   ])('on loss by %s, at once', (_, link, cause) => {
     expect(steady({ holdDownMs: 60_000 }).links(link, UP).look()).toEqual([STB, cause]);
     expect(steady({ prefer: P.CHOICE_STANDBY }, STB).links(UP, link).look()).toEqual([PRI, cause]);
+  });
+
+  it('on a verdict, whose number is the cause', () => {
+    for (const cause of [P.CAUSE_UNANSWERED, P.CAUSE_PROBE, P.CAUSE_BFD, P.CAUSE_WITNESS]) {
+      const rig = steady().links(P.withVerdict(UP, cause), UP);
+      expect(rig.look()).toEqual([STB, cause]);
+      expect(P.verdictOf(rig.get(P.P_LINK_PRIMARY))).toBe(cause);
+      expect(rig.describe().paths[0]).toMatchObject({ health: 'suspect', verdict: P.CAUSE_NAMES[cause] });
+    }
+  });
+
+  it('tells the link’s fault where the path has both, and has none of an absent path', () => {
+    expect(steady().links(P.withVerdict(NO_CARRIER, P.CAUSE_PROBE), UP).look()).toEqual([
+      STB,
+      P.CAUSE_CARRIER,
+    ]);
+    expect(P.withVerdict(GONE, P.CAUSE_PROBE)).toBe(GONE);
+    expect(P.verdictOf(GONE)).toBe(0);
+    expect(P.verdictOf(UP)).toBe(0);
+  });
+
+  it('does not leave a suspected path for another one, but for neither link nor carrier', () => {
+    const suspected = P.withVerdict(UP, P.CAUSE_UNANSWERED);
+    expect(steady().links(suspected, suspected).look()).toEqual([PRI, P.CAUSE_NO_PATH]);
+    expect(steady().links(suspected, NO_CARRIER).look()).toEqual([PRI, P.CAUSE_NO_PATH]);
+    expect(steady().links(NO_CARRIER, suspected).look()).toEqual([STB, P.CAUSE_NO_PATH]);
+  });
+
+  it('returns when the verdict is taken back, after the hold-down', () => {
+    const rig = steady({ holdDownMs: 500 }).links(P.withVerdict(UP, P.CAUSE_PROBE), UP);
+    expect(rig.turn()).toEqual([STB, P.CAUSE_PROBE]);
+    rig.wait(5000).links(UP, UP);
+    expect(rig.turn()).toEqual([STB, P.CAUSE_NONE]);
+    expect(rig.wait(499).turn()[0]).toBe(STB);
+    expect(rig.wait(1).turn()).toEqual([PRI, P.CAUSE_FAILBACK]);
   });
 
   it('does not wait for the other path’s hold-down', () => {
@@ -301,16 +338,22 @@ describe('accept', () => {
 });
 
 describe('armed fallbacks', () => {
-  const both = P.ARM_TO_STANDBY | P.ARM_TO_PRIMARY;
+  const toStandby = P.ARM_TO_STANDBY | P.ARM_SILENT_TO_STANDBY;
+  const toPrimary = P.ARM_TO_PRIMARY | P.ARM_SILENT_TO_PRIMARY;
+  const both = toStandby | toPrimary;
   it.each([
     [UP, UP, {}, both],
-    [UP, NO_CARRIER, {}, P.ARM_TO_PRIMARY],
-    [NO_CARRIER, UP, {}, P.ARM_TO_STANDBY],
-    [GONE, UP, {}, P.ARM_TO_STANDBY],
-    [UP, GONE, {}, P.ARM_TO_PRIMARY],
+    [UP, NO_CARRIER, {}, toPrimary],
+    [NO_CARRIER, UP, {}, toStandby],
+    [GONE, UP, {}, toStandby],
+    [UP, GONE, {}, toPrimary],
     [DOWN, DOWN, {}, 0],
     [UP, UP, { downDelayMs: 1 }, 0],
     [UP, UP, { override: P.CHOICE_PRIMARY }, both],
+    // Suspected: still better than a path without carrier, but nowhere to go from one that is suspected itself.
+    [UP, P.withVerdict(UP, P.CAUSE_PROBE), {}, toPrimary | P.ARM_TO_STANDBY],
+    [P.withVerdict(UP, P.CAUSE_UNANSWERED), UP, {}, toStandby | P.ARM_TO_PRIMARY],
+    [NO_CARRIER, P.withVerdict(UP, P.CAUSE_BFD), {}, P.ARM_TO_STANDBY],
   ])('links %i %i, %j: %i', (primary, standby, config, armed) => {
     const rig = steady(config).links(primary, standby);
     expect(P.armedFallbacks(rig.state, rig.base)).toBe(armed);

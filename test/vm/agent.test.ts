@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GuestDaemon } from './lab/daemon.js';
+import { STREAM_PORT } from './lab/far-end.js';
 import type { KernelName } from './lab/kernel.js';
 import { Stream, type StreamReport } from './lab/stream.js';
 import { type PrimaryKind, Testbed } from './lab/testbed.js';
@@ -12,6 +13,8 @@ import { TESTBEDS, thorough, WIRE } from './selection.js';
 const PPS = 500;
 /** A path that does not come back loses all of the second that it is watched: 500 frames. Emulation loses some dozens by itself. */
 const A_SWITCH = 200;
+/** Silence that the watchdog waits for: emulation delays frames by dozens of milliseconds, and A_SWITCH is 400 of them. */
+const WATCH_US = 200_000;
 const BEFORE_MS = 300;
 const AFTER_MS = 1_000;
 
@@ -226,6 +229,20 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     const d = await failover(0);
     expect(d.tier).toBe(0);
     await link(true);
+    await daemon.untilActive('primary');
+  });
+
+  test('a black hole is seen by the watchdog, of which the next daemon is told', async () => {
+    await daemon.kill('TERM');
+    const unanswered = { timeout_us: WATCH_US, udp: [STREAM_PORT], retry_ms: 1000 };
+    await daemon.start({ model, master: (await bed.devices()).master, detect: { unanswered } });
+    await daemon.untilActive('primary');
+    const seq = await lastSeq();
+    const port = bed.wire.port('primary');
+    moved(await through(async () => port.blackHole('both')), 'primary', 'standby');
+    port.blackHole('none');
+    const d = await failover(seq);
+    expect(d).toMatchObject({ cause: 'unanswered', evidence: { facts: { timeout_us: WATCH_US } } });
     await daemon.untilActive('primary');
   });
 

@@ -14,7 +14,16 @@ interface DemoModule {
   }): Promise<number>;
 }
 
-export const FAULTS = ['planned', 'carrier', 'unplug', 'kill-controller'] as const;
+export const FAULTS = [
+  'planned',
+  'carrier',
+  'unplug',
+  'flap',
+  'black-hole',
+  'one-way',
+  'lossy',
+  'kill-controller',
+] as const;
 
 interface DemoOptions {
   devices: 'veth' | 'tap';

@@ -73,7 +73,13 @@ export function renderInstance(instance: InstanceStatus, colour: Palette, now: n
   if (last !== null) fact('last', `${duration(now - Date.parse(last.at))} ago: ${decisionLine(last)}`);
   if (instance.would_switch !== '') fact('next', plain(instance.would_switch));
 
-  lines.push('', ...devices(instance, colour), '', ...counters(instance, colour));
+  lines.push(
+    '',
+    ...devices(instance, colour),
+    '',
+    ...counters(instance, colour),
+    ...detectors(instance, colour),
+  );
   for (const { device, error } of instance.refusals) {
     const text = errorFromJson(error).toString().replaceAll('\n', '\n    ');
     lines.push('', `    ${colour.red('refused')} ${plain(device)}: ${text}`);
@@ -116,6 +122,32 @@ function link(device: DeviceStatus, colour: Palette): string {
   if (!device.up) return colour.red('down');
   if (!device.carrier) return colour.red('no carrier');
   return device.operstate === 'up' || device.operstate === 'unknown' ? 'up' : plain(device.operstate);
+}
+
+const DETECTOR_COLOUR = { ok: 'green', suspect: 'yellow', down: 'red', off: 'dim' } as const;
+
+/** Nothing where no detector is configured. */
+function detectors(instance: InstanceStatus, colour: Palette): string[] {
+  const rows = (['primary', 'standby'] as const).flatMap((role) =>
+    instance[role].detectors.map((d) => [
+      mark(instance, role, colour),
+      d.name,
+      colour[DETECTOR_COLOUR[d.state]](d.state),
+      d.since ?? '',
+      plain(d.detail),
+      plain(d.to_switch),
+    ]),
+  );
+  if (rows.length === 0) return [];
+  const titles = ['', 'DETECTOR', 'STATE', 'SINCE', 'SEES', 'CHANGES WITH'];
+  return [
+    '',
+    ...table(
+      titles.map((title) => ({ title })),
+      rows,
+      '  ',
+    ),
+  ];
 }
 
 function counters(instance: InstanceStatus, colour: Palette): string[] {

@@ -16,6 +16,7 @@ export {
   type DaemonStatus,
   type Decision,
   type DecisionCause,
+  type DetectorStatus,
   type DeviceStatus,
   type ErrorJson,
   type InstanceStatus,

@@ -1,4 +1,6 @@
 import type { Config } from '../../config/index.js';
+import type { Evidence } from '../../detect/evidence.js';
+import type { DetectorName, DetectorState } from '../../detect/record.js';
 import type { VfError } from '../../errors.js';
 import type { Role } from '../../failover/device.js';
 
@@ -12,7 +14,13 @@ export type DecisionCause =
   | 'failback'
   | 'join'
   | 'leave'
-  | 'no-path';
+  | 'no-path'
+  | 'unanswered'
+  | 'probe'
+  | 'bfd'
+  | 'witness'
+  | 'latency'
+  | 'maintenance';
 
 /** One change of the active slave, recorded once. `*_ns` are CLOCK_MONOTONIC nanoseconds of the machine since boot. */
 export interface Decision {
@@ -24,6 +32,8 @@ export interface Decision {
   tier: 0 | 1 | 2;
   /** What showed the fault, in words: `carrier of ens5 is off`. */
   signal: string;
+  /** What a detector has against the slave that was left; null if none had a part in it. */
+  evidence: Evidence | null;
   /** null: there was no path. */
   from: Role | null;
   /** null: no path is left. */
@@ -37,7 +47,7 @@ export interface Decision {
   first_frame_in_ns: number | null;
   /** Wall-clock time of the flip, ISO 8601 with milliseconds, UTC. */
   at: string;
-  /** Of both slaves before the flip: `up`, `no-carrier`, `admin-down`, `absent` … */
+  /** Of both slaves before the flip: `up`, `no-carrier`, `admin-down`, `absent`, or what a detector says: `unanswered` … */
   health: { primary: string; standby: string };
 }
 
@@ -79,10 +89,25 @@ export interface PathCounters {
   rx: { packets: number; bytes: number; drops: number; suppressed: number };
 }
 
+/** What a detector says of a slave. */
+export interface DetectorStatus {
+  name: DetectorName;
+  /** off: nothing to watch now; suspect: first signs of a fault; down: it wants the slave left. */
+  state: DetectorState;
+  /** When `state` last changed, ISO 8601; null: not since the daemon started. */
+  since: string | null;
+  /** In words: what it sees. */
+  detail: string;
+  /** In words: what would make it say down, or ok again. */
+  to_switch: string;
+}
+
 export interface SlaveStatus extends DeviceStatus {
   state: 'absent' | 'joining' | 'joined' | 'refused';
   /** Why it is refused, or what it waits for. */
   reason?: string;
+  /** Those configured, whatever the slave's state. */
+  detectors: DetectorStatus[];
   counters: PathCounters;
 }
 

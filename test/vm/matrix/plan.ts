@@ -58,6 +58,21 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'refusals: an error that says what to do, and nothing changed > an instance that exists, one that does not, bad attach parameters':
       USER_SPACE,
   },
+  'test/netns/unanswered.test.ts': {
+    'a path that is up and dead, on veth > from-guest: tier 0 moves the traffic': USER_SPACE,
+    'a path that is up and dead, on veth > to-guest: tier 0 moves the traffic': USER_SPACE,
+    'a path that is up and dead, on tap > both: tier 0 moves the traffic': USER_SPACE,
+    'a path that is up and dead, on tap > from-guest: tier 0 moves the traffic': USER_SPACE,
+    'a path that is up and dead, on tap > to-guest: tier 0 moves the traffic': USER_SPACE,
+    'without its controller > stopped: detection is the same, and told when it goes on': USER_SPACE,
+    'who stops sending is watched by the worker': USER_SPACE,
+    'tier 0 that is not armed leaves it to the worker': USER_SPACE,
+    'a path that fell silent is tried again, and left again': USER_SPACE,
+    'it does not switch > for a stream that expects no answer': USER_SPACE,
+    'it does not switch > for three frames of ten that are lost': USER_SPACE,
+    'it does not switch > for a sender that pauses': USER_SPACE,
+    'it does not switch > from a silent path to one that is silent as well': USER_SPACE,
+  },
   'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
   'packages/bpf-loader-ts/test/verifier.test.ts': {
     'too_long: the program, and the line that says why':

@@ -1,0 +1,228 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
+import { openHole } from '../../src/lab/hole.js';
+import { Stream } from '../../src/lab/stream.js';
+import { STREAM_MAX } from '../../src/lab/world.js';
+import { STREAM_PORT } from '../../workers/traffic.js';
+import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
+import { type Instance, until, withInstance } from '../instance.js';
+import { type Cut, type Figures, judgeCut, LEAD_NS } from '../outage.js';
+import { type Parameters, type Row, type Target, withTargets } from '../report.js';
+import { summarize } from '../stats.js';
+
+const MIN_FRAMES = 3;
+const RATES = [20_000, 50_000];
+/** T, µs, with what is asked of the time from the fault to the first frame on the standby. */
+const TIMEOUTS: readonly { us: number; targets: Target[] }[] = [
+  { us: 200, targets: [{ of: 'p99', atMost: 400 }] },
+  { us: 500, targets: [] },
+  { us: 1000, targets: [{ of: 'p99', atMost: 1500 }] },
+  { us: 2000, targets: [] },
+  { us: 5000, targets: [] },
+];
+/** The timeout at which not a single false alarm is allowed, and which is watched for longest. */
+const STRICT_US = 1000;
+/** Shortest that the configuration takes: a cycle must not last forever. */
+const RETRY_MS = 100;
+const CALM_MS = 20;
+const PATIENCE_NS = 2e9;
+/** A sender that was held up longer than this, of T, measured itself. */
+const DISTURBED = 0.5;
+
+interface Calm {
+  seconds: number;
+  loaded: boolean;
+  alarms: number;
+  requests: number;
+}
+
+/**
+ * Black holes and noise: the unanswered-TX watchdog at several T. Method: requests from the guest at 20,000 and 50,000 a second, answered by
+ * a BPF program at the far end (softirq, no thread); the far end of the VF's wire then drops everything both ways while its link stays
+ * up. The fault begins with the first frame that is lost. Outage: from there to the first frame delivered on the standby after the last
+ * loss, request and answer, the worse. False alarms: failovers for `unanswered` while nothing is broken, on a machine that does
+ * nothing else, and with an endless loop on each CPU. Each T has one row of each, which together are its ROC table.
+ */
+export async function silence(ctx: BenchContext): Promise<Row[]> {
+  const rows: Row[] = [];
+  const unpin = pinMainThread(CPU_A);
+  try {
+    for (const { us, targets } of TIMEOUTS) {
+      const unanswered = {
+        timeout_us: us,
+        min_frames: MIN_FRAMES,
+        udp: [STREAM_PORT],
+        retry_ms: RETRY_MS,
+        retry_max_ms: RETRY_MS,
+      };
+      await withInstance(ctx, { kind: 'veth', cpu: CPU_A, detect: { unanswered } }, async (instance) => {
+        instance.world.startTraffic(CPU_B);
+        const stream = new Stream(instance.world);
+        try {
+          for (const pps of RATES) rows.push(...(await faults(ctx, instance, stream, us, pps, targets)));
+          rows.push(...(await falseAlarms(ctx, instance, stream, us)));
+        } finally {
+          stream.close();
+        }
+      });
+      ctx.progress(`T = ${us} µs`);
+    }
+  } finally {
+    unpin();
+  }
+  return rows;
+}
+
+async function faults(
+  ctx: BenchContext,
+  instance: Instance,
+  stream: Stream,
+  us: number,
+  pps: number,
+  targets: Target[],
+): Promise<Row[]> {
+  const wanted = ctx.scale(100, 5);
+  const figures: Figures[] = [];
+  let early = 0;
+  while (figures.length + early < wanted) {
+    const r = await run(ctx, instance, stream, pps, wanted - figures.length - early);
+    figures.push(...r.figures);
+    early += r.early;
+  }
+  const prefix = `T = ${us} µs, ${pps / 1000} kpps`;
+  const parameters: Parameters = {
+    timeout_us: us,
+    min_frames: MIN_FRAMES,
+    requests_per_second: pps,
+    devices: 'veth',
+    switched_before_the_fault: early,
+    unrecovered: figures.filter((f) => f.outageUs === null).length,
+  };
+  const row = (name: string, of: (f: Figures) => number | null, among: Figures[]): Row[] =>
+    among.length < 2
+      ? []
+      : [
+          {
+            name: `${prefix}: ${name}`,
+            unit: name === 'lost' ? 'frames' : 'µs',
+            ...summarize(among.map((f) => of(f) ?? Number.POSITIVE_INFINITY)),
+            parameters,
+          },
+        ];
+  const calm = figures.filter((f) => f.senderUs <= DISTURBED * us);
+  const outages = (name: string, among: Figures[]): Row[] =>
+    row(name, (f) => f.outageUs, among).map((r) => (targets.length > 0 ? withTargets(r, ...targets) : r));
+  return [
+    ...outages('outage', figures),
+    ...outages('outage (sender undisturbed)', calm),
+    ...row('detection + switch', (f) => f.flippedUs, figures),
+    ...row('detection + switch (sender undisturbed)', (f) => f.flippedUs, calm),
+    ...row('lost', (f) => f.lostOut + f.lostIn, figures),
+  ];
+}
+
+/** One stream with up to `n` faults. `early`: the instance had left the primary before the fault was made. */
+async function run(
+  ctx: BenchContext,
+  { world, client, onPrimary }: Instance,
+  stream: Stream,
+  pps: number,
+  n: number,
+): Promise<{ figures: Figures[]; early: number }> {
+  const since = (await client.request('events', { limit: 1 })).at(-1)?.seq ?? 0;
+  using epoll = new Epoll();
+  const none = new Int32Array(1);
+  const made: Cut[] = [];
+  let early = 0;
+  await stream.startRequests(pps);
+  while (made.length + early < n && stream.sent < STREAM_MAX - pps) {
+    await until(ctx, 'a failback', onPrimary);
+    await ctx.sleep(CALM_MS);
+    epoll.wait(none, 1 + Math.floor(1000 * Math.random()));
+    if (!onPrimary()) {
+      early++;
+      continue;
+    }
+    const orderedNs = monotonicNs();
+    const hole = openHole({ netns: world.host, ifindex: world.vf.hostIfindex, direction: 'both' });
+    const carriedOutNs = monotonicNs();
+    do epoll.wait(none, CALM_MS * 1000);
+    while (onPrimary() && monotonicNs() - orderedNs < PATIENCE_NS);
+    const recovered = !onPrimary();
+    await ctx.sleep(CALM_MS);
+    const mendNs = monotonicNs();
+    hole.close();
+    made.push({ orderedNs, carriedOutNs, mendNs, endNs: 0, recovered, apartMs: Number.POSITIVE_INFINITY });
+  }
+  await until(ctx, 'a failback', onPrimary);
+  const record = await stream.collect();
+  for (const [i, cut] of made.entries())
+    cut.endNs = (made[i + 1]?.orderedNs ?? record.sentAt.at(-1)! + 1 + LEAD_NS) - LEAD_NS;
+  const decisions = (await client.request('events', { since })).filter((d) => d.from === 'primary');
+  const figures = made.map((cut) =>
+    judgeCut(
+      record,
+      cut,
+      decisions.find((d) => d.flipped_ns >= cut.orderedNs && d.flipped_ns < cut.mendNs),
+      false,
+    ),
+  );
+  return { figures, early };
+}
+
+async function falseAlarms(
+  ctx: BenchContext,
+  instance: Instance,
+  stream: Stream,
+  us: number,
+): Promise<Row[]> {
+  const seconds = us === STRICT_US ? ctx.scale(600, 4) : ctx.scale(20, 2);
+  const rows: Row[] = [];
+  for (const loaded of [false, true]) {
+    const calm = await watch(ctx, instance, stream, loaded ? seconds : Math.min(seconds, 20), loaded);
+    const row: Row = {
+      name: `T = ${us} µs: false alarms in ${calm.seconds} s${loaded ? ', both CPUs busy' : ''}`,
+      unit: 'switches',
+      value: calm.alarms,
+      parameters: { timeout_us: us, min_frames: MIN_FRAMES, requests: calm.requests, loaded },
+    };
+    rows.push(us >= STRICT_US ? withTargets(row, { of: 'value', atMost: 0 }) : row);
+  }
+  return rows;
+}
+
+/** Requests and nothing broken. */
+async function watch(
+  ctx: BenchContext,
+  { client, onPrimary }: Instance,
+  stream: Stream,
+  seconds: number,
+  loaded: boolean,
+): Promise<Calm> {
+  const hogs = loaded ? [CPU_A, CPU_B].map(hog) : [];
+  const calm: Calm = { seconds, loaded, alarms: 0, requests: 0 };
+  const end = performance.now() + seconds * 1000;
+  try {
+    while (performance.now() < end) {
+      await until(ctx, 'a failback', onPrimary);
+      const since = (await client.request('events', { limit: 1 })).at(-1)?.seq ?? 0;
+      await stream.startRequests(RATES[0]!);
+      while (performance.now() < end && stream.sent < STREAM_MAX - RATES[0]!) await ctx.sleep(100);
+      calm.requests += (await stream.collect()).sent;
+      calm.alarms += (await client.request('events', { since })).filter(
+        (d) => d.cause === 'unanswered',
+      ).length;
+    }
+  } finally {
+    for (const h of hogs) h.kill('SIGKILL');
+  }
+  return calm;
+}
+
+/** An endless loop on a CPU, which ends with us. */
+function hog(cpu: number): ChildProcess {
+  const loop = ['sh', '-c', 'while :; do :; done'];
+  return spawn('taskset', ['-c', String(cpu), 'setpriv', '--pdeathsig', 'KILL', ...loop], {
+    stdio: 'ignore',
+  });
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Which frames expect an answer from the other end: those whose protocol has one, and soon. What a receiver may take in silently
+ * (UDP that nobody named, pure acknowledgements, resets, duplicate address detection, anything to many) expects none.
+ */
+#pragma once
+#include <bpf/bpf_endian.h>
+#include "common.h"
+
+#define VF_UDP_PORTS 8
+
+/* The configuration's word on UDP. */
+enum vf_udp_asks {
+	VF_UDP_NONE = 0,
+	VF_UDP_ALL = 1,
+	VF_UDP_LISTED = 2, /* datagrams to vf_udp_ports */
+};
+
+const volatile enum vf_udp_asks vf_udp = 0;
+const volatile __u32 vf_udp_ports[VF_UDP_PORTS] = {}; /* 0: none */
+
+#define VF_ETH_IP bpf_htons(0x0800)
+#define VF_ETH_ARP bpf_htons(0x0806)
+#define VF_ETH_8021Q bpf_htons(0x8100)
+#define VF_ETH_8021AD bpf_htons(0x88a8)
+#define VF_ETH_IPV6 bpf_htons(0x86dd)
+
+#define VF_ICMP 1
+#define VF_TCP 6
+#define VF_UDP 17
+#define VF_ICMPV6 58
+#define VF_SCTP 132
+
+/* As in the frame, big endian. */
+static __always_inline __u16 vf_be16(const __u8 *p)
+{
+	return *(const __u16 *)p;
+}
+
+static __always_inline bool vf_asks_udp(const __u8 *l4, void *end)
+{
+	__u32 port, i;
+
+	if (vf_udp != VF_UDP_LISTED)
+		return vf_udp == VF_UDP_ALL;
+	if ((void *)(l4 + 4) > end)
+		return false;
+	port = bpf_ntohs(vf_be16(l4 + 2));
+#pragma unroll
+	for (i = 0; i < VF_UDP_PORTS; i++)
+		if (vf_udp_ports[i] && vf_udp_ports[i] == port)
+			return true;
+	return false;
+}
+
+/* SYN and FIN are answered; so is payload, by an acknowledgement at least. A reset is not. */
+static __always_inline bool vf_asks_tcp(const __u8 *l4, void *end, __u32 len)
+{
+	if ((void *)(l4 + 14) > end || l4[13] & 4)
+		return false;
+	return l4[13] & 3 || len > (__u32)(l4[12] >> 4) * 4;
+}
+
+/* The first chunk: DATA, INIT, HEARTBEAT, SHUTDOWN, COOKIE ECHO. */
+static __always_inline bool vf_asks_sctp(const __u8 *l4, void *end)
+{
+	if ((void *)(l4 + 13) > end)
+		return false;
+	return l4[12] < 32 && (1u << l4[12]) & (1u << 0 | 1u << 1 | 1u << 4 | 1u << 7 | 1u << 10);
+}
+
+/* `len`: bytes from `l4` on. */
+static __always_inline bool vf_asks_l4(__u32 protocol, const __u8 *l4, void *end, __u32 len)
+{
+	if (protocol == VF_TCP)
+		return vf_asks_tcp(l4, end, len);
+	if (protocol == VF_UDP)
+		return vf_asks_udp(l4, end);
+	if (protocol == VF_SCTP)
+		return vf_asks_sctp(l4, end);
+	if ((void *)(l4 + 1) > end)
+		return false;
+	return (protocol == VF_ICMP && l4[0] == 8) || (protocol == VF_ICMPV6 && l4[0] == 128);
+}
+
+/* A request for another's address, from one who has an address: neither gratuitous nor a probe for duplicates. */
+static __always_inline bool vf_asks_arp(const __u8 *arp, void *end)
+{
+	const __u32 *sender = (void *)(arp + 14), *target = (void *)(arp + 24);
+
+	return (void *)(arp + 28) <= end && vf_be16(arp + 6) == bpf_htons(1) && *sender && *sender != *target;
+}
+
+/* Neighbour solicitation with a source; the source is unspecified in duplicate address detection. */
+static __always_inline bool vf_asks_nd(const __u8 *ip, void *end)
+{
+	const __u32 *source = (void *)(ip + 8);
+
+	if ((void *)(ip + 41) > end || ip[6] != VF_ICMPV6 || ip[40] != 135)
+		return false;
+	return source[0] | source[1] | source[2] | source[3];
+}
+
+static __always_inline int vf_asks(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 header, len;
+	__u16 type;
+	const __u8 *l3 = data + ETH_HLEN;
+	bool many;
+
+	if ((void *)l3 > end)
+		return 0;
+	many = ((const __u8 *)data)[0] & 1;
+	type = vf_be16(l3 - 2);
+	if (type == VF_ETH_8021Q || type == VF_ETH_8021AD) {
+		l3 += 4;
+		if ((void *)l3 > end)
+			return 0;
+		type = vf_be16(l3 - 2);
+	}
+	if (type == VF_ETH_ARP)
+		return vf_asks_arp(l3, end);
+	if ((void *)(l3 + 20) > end)
+		return 0;
+	if (type == VF_ETH_IP) {
+		header = (l3[0] & 0xf) * 4;
+		/* only the first fragment has the headers; a length of 0 means more than 64 KiB, to be segmented */
+		if (many || header < 20 || vf_be16(l3 + 6) & bpf_htons(0x1fff))
+			return 0;
+		len = bpf_ntohs(vf_be16(l3 + 2)) ?: skb->len - ETH_HLEN;
+		return vf_asks_l4(l3[9], l3 + header, end, len - header);
+	}
+	if (type != VF_ETH_IPV6 || (void *)(l3 + 40) > end)
+		return 0;
+	if (many)
+		return vf_asks_nd(l3, end);
+	len = bpf_ntohs(vf_be16(l3 + 4)) ?: skb->len - ETH_HLEN - 40;
+	return vf_asks_l4(l3[6], l3 + 40, end, len) || vf_asks_nd(l3, end);
+}

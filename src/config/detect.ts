@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { boolean, choice, HOUR_MS, integer, mapping } from './fields.js';
+
+/** How faults are noticed that the link does not show: `detect` of an instance. A detector that has no key is off. */
+
+/** What a list of UDP ports holds at most; bpf/watch.bpf.h has as many. */
+export const UDP_PORTS_MAX = 8;
+
+export const unansweredSchema = z
+  .strictObject(
+    {
+      timeout_us: integer(200, 10_000_000, 'µs')
+        .default(10_000)
+        .describe(
+          'µs without a received frame, while frames that expect an answer are sent, until a path counts as dead; longer than the slowest answer',
+        ),
+      min_frames: integer(1, 1000).default(10).describe('unanswered frames that it takes at least'),
+      udp: z
+        .union([boolean(), z.array(integer(1, 65_535, '', 'a port')).max(UDP_PORTS_MAX)], {
+          error: `true, false, or a list of at most ${UDP_PORTS_MAX} ports from 1 to 65535`,
+        })
+        .default([53])
+        .describe('which UDP expects an answer: all, none, or that to these destination ports'),
+      retry_ms: integer(100, HOUR_MS, 'ms')
+        .default(5_000)
+        .describe(
+          'ms that a silent path is avoided, when nothing else can tell that it lives; doubled by every relapse',
+        ),
+      retry_max_ms: integer(100, 24 * HOUR_MS, 'ms')
+        .default(300_000)
+        .describe('ms that relapses can make of retry_ms'),
+    },
+    { error: mapping },
+  )
+  .refine((v) => v.retry_max_ms >= v.retry_ms, {
+    path: ['retry_max_ms'],
+    error: 'retry_ms or more',
+  });
+
+export const detectSchema = z.strictObject(
+  {
+    combine: choice(['any', 'all'])
+      .default('any')
+      .describe('a path is dead if any detector says so, or only if all do'),
+    unanswered: unansweredSchema
+      .describe('watchdog: frames that expect an answer are sent, and nothing is received')
+      .exactOptional(),
+  },
+  { error: mapping },
+);
+
+export type UnansweredConfig = z.output<typeof unansweredSchema>;
+export type DetectConfig = z.output<typeof detectSchema>;

@@ -1,0 +1,66 @@
+import { monotonicNs } from 'bpf-loader-ts/sys';
+import {
+  D_SINCE_MS,
+  D_STATE,
+  DETECTORS,
+  type DetectorName,
+  detectBase,
+  STATE_DOWN,
+  STATE_NAMES,
+  UNANSWERED,
+} from '../detect/record.js';
+import { U_UNTIL_MS } from '../detect/unanswered.js';
+import type { Path } from '../failover/device.js';
+import type { DetectorStatus } from './api/index.js';
+import type { Managed } from './managed.js';
+
+/** What a detector sees on a path, and what would change its mind, in words; undefined: it is not configured. */
+export type Describe = (
+  m: Managed,
+  path: Path,
+  records: Int32Array,
+) => Pick<DetectorStatus, 'detail' | 'to_switch'> | undefined;
+
+const us = (ns: number): string => (ns < 10e6 ? `${Math.round(ns / 1e3)} µs` : `${Math.round(ns / 1e6)} ms`);
+
+function unanswered({ config, datapath }: Managed, path: Path, records: Int32Array): ReturnType<Describe> {
+  const o = config.detect.unanswered;
+  if (o === undefined) return undefined;
+  const watch = datapath.watch(path);
+  const base = detectBase(datapath.slot, path, UNANSWERED);
+  const limit = us(o.timeout_us * 1e3);
+  const history = watch.fired === 0 ? '' : `; fell silent ${watch.fired} times`;
+  if (records[base + D_STATE] === STATE_DOWN) {
+    const left = (records[base + U_UNTIL_MS]! - ((monotonicNs() / 1e6) | 0)) | 0;
+    return {
+      detail: `${watch.firedFrames} frames unanswered for ${us(watch.firedWaitUs * 1e3)}${history}`,
+      to_switch: `tried again in ${Math.max(0, left)} ms, sooner if it is in use and answers`,
+    };
+  }
+  return {
+    detail: `longest silence ${us(watch.longestNs)} of ${limit}${history}`,
+    to_switch: `${o.min_frames} frames that expect an answer in use, and none received for ${limit}`,
+  };
+}
+
+/** A new detector adds itself here. */
+const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = { unanswered };
+
+/** The detectors that an instance's configuration asks for, as they stand for one of its paths. */
+export function detectorStatus(m: Managed, path: Path, records: Int32Array): DetectorStatus[] {
+  return DETECTORS.flatMap((name, kind) => {
+    const words = DESCRIBE[name]?.(m, path, records);
+    if (words === undefined) return [];
+    const base = detectBase(m.datapath.slot, path, kind);
+    const since = records[base + D_SINCE_MS]!;
+    const ageMs = (((monotonicNs() / 1e6) | 0) - since) | 0;
+    return [
+      {
+        name,
+        state: STATE_NAMES[records[base + D_STATE]!] ?? 'off',
+        since: since === 0 ? null : new Date(Date.now() - ageMs).toISOString(),
+        ...words,
+      },
+    ];
+  });
+}

@@ -1,0 +1,20 @@
+import { VfDetector, VfUdpAsks } from '../../bpf/vfailover.bpf.js';
+import { type DetectConfig, UDP_PORTS_MAX } from '../config/index.js';
+import type { DetectVariables } from '../datapath/store.js';
+
+/** Constants by which an instance's programs contain what its detectors need, and nothing else. */
+export function detectVariables({ unanswered }: DetectConfig): DetectVariables {
+  if (unanswered === undefined) return {};
+  const { udp } = unanswered;
+  const ports = typeof udp === 'boolean' ? [] : udp;
+  return {
+    vf_detect: VfDetector.VF_DETECT_UNANSWERED,
+    vf_udp:
+      udp === true
+        ? VfUdpAsks.VF_UDP_ALL
+        : ports.length > 0
+          ? VfUdpAsks.VF_UDP_LISTED
+          : VfUdpAsks.VF_UDP_NONE,
+    vf_udp_ports: Array.from({ length: UDP_PORTS_MAX }, (_, i) => ports[i] ?? 0),
+  };
+}

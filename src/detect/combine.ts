@@ -1,0 +1,71 @@
+/**
+ * What several detectors together say of a path. Pure, called for every path on every turn: nothing here allocates.
+ */
+import {
+  D_PROOF_MS,
+  D_STATE,
+  D_VERDICT,
+  DETECT_WORDS,
+  DETECTORS,
+  detectBase,
+  STATE_OFF,
+  STATE_OK,
+} from './record.js';
+
+/** A path is dead if any detector says so, */
+export const COMBINE_ANY = 0 as const;
+/** or only if all do that watch it. */
+export const COMBINE_ALL = 1 as const;
+
+const COUNT = DETECTORS.length;
+
+/** @returns CAUSE_* of the first detector that has a verdict, if that is enough; else 0 */
+export function combine(records: Int32Array, slot: number, path: number, mode: number): number {
+  let cause = 0;
+  let base = detectBase(slot, path, 0);
+  for (let d = 0; d < COUNT; d++, base += DETECT_WORDS) {
+    if (records[base + D_STATE] === STATE_OFF) continue;
+    const verdict = records[base + D_VERDICT]!;
+    if (verdict === 0) {
+      if (mode === COMBINE_ALL) return 0;
+    } else if (cause === 0) cause = verdict;
+  }
+  return cause;
+}
+
+/** Whether a verdict of `detector` would decide: alone, or since all others have theirs. Tier 0 may act on it then. */
+export function decides(
+  records: Int32Array,
+  slot: number,
+  path: number,
+  mode: number,
+  detector: number,
+): boolean {
+  if (mode !== COMBINE_ALL) return true;
+  for (let d = 0; d < COUNT; d++) {
+    const base = detectBase(slot, path, d);
+    if (d !== detector && records[base + D_STATE] !== STATE_OFF && records[base + D_VERDICT] === 0)
+      return false;
+  }
+  return true;
+}
+
+/**
+ * Whether another detector than `detector` has had an answer on the path after `sinceMs`, and is content with it: the path lives, whatever
+ * `detector` thinks.
+ */
+export function provenAlive(
+  records: Int32Array,
+  slot: number,
+  path: number,
+  detector: number,
+  sinceMs: number,
+): boolean {
+  for (let d = 0; d < COUNT; d++) {
+    const base = detectBase(slot, path, d);
+    const proof = records[base + D_PROOF_MS]!;
+    if (d !== detector && records[base + D_STATE] === STATE_OK && proof !== 0 && ((proof - sinceMs) | 0) > 0)
+      return true;
+  }
+  return false;
+}

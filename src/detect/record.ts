@@ -1,0 +1,69 @@
+/**
+ * What a detector has to say of a path: a record of DETECT_WORDS int32 words per slot, path and detector, in memory that the decision
+ * worker shares with the supervisor. The worker's detectors write them, the decision loop combines them, `status` reads them. The first
+ * words are everybody's, the rest is the detector's own (its file in this folder names them).
+ *
+ * Times are the policy's: int32 milliseconds of CLOCK_MONOTONIC that wrap, of which only differences are looked at.
+ */
+
+/** The detectors, in the order in which their verdicts are told. */
+export const DETECTORS = ['unanswered', 'witness', 'probe', 'bfd'] as const;
+export type DetectorName = (typeof DETECTORS)[number];
+
+export const UNANSWERED = 0 as const;
+export const WITNESS = 1 as const;
+export const PROBE = 2 as const;
+export const BFD = 3 as const;
+
+/** Words of a record; a power of two. */
+export const DETECT_WORDS = 16 as const;
+/** Words of all records of a slot: [path][detector][word]. */
+export const DETECT_SLOT_WORDS = 128 as const;
+
+/** STATE_*. */
+export const D_STATE = 0 as const;
+/** CAUSE_* while the path is dead to this detector, else 0. */
+export const D_VERDICT = 1 as const;
+/** When D_STATE last changed. */
+export const D_SINCE_MS = 2 as const;
+/** When the path last proved that it lives, by an answer to a question that this detector asks by itself; 0: not yet. */
+export const D_PROOF_MS = 3 as const;
+/** Changes of D_VERDICT, wrapping. */
+export const D_CHANGES = 4 as const;
+/** The first word that is the detector's own. */
+export const D_OWN = 5 as const;
+
+/** Not configured, or nothing to watch on this path. */
+export const STATE_OFF = 0 as const;
+export const STATE_OK = 1 as const;
+/** The first signs of a fault; no verdict yet. */
+export const STATE_SUSPECT = 2 as const;
+/** There is a verdict. */
+export const STATE_DOWN = 3 as const;
+
+/** Names of the states, by number. */
+export const STATE_NAMES = ['off', 'ok', 'suspect', 'down'] as const;
+export type DetectorState = (typeof STATE_NAMES)[number];
+
+/** First word of a record. */
+export function detectBase(slot: number, path: number, detector: number): number {
+  return (slot << 7) | (path << 6) | (detector << 4);
+}
+
+/** Writes state and verdict, and when they changed. */
+export function setState(
+  records: Int32Array,
+  base: number,
+  state: number,
+  verdict: number,
+  nowMs: number,
+): void {
+  if (records[base + D_STATE] !== state) {
+    records[base + D_STATE] = state;
+    records[base + D_SINCE_MS] = nowMs;
+  }
+  if (records[base + D_VERDICT] !== verdict) {
+    records[base + D_VERDICT] = verdict;
+    records[base + D_CHANGES] = (records[base + D_CHANGES]! + 1) | 0;
+  }
+}

@@ -1,0 +1,228 @@
+import { BpfMap } from 'bpf-loader-ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Decision } from '../../src/daemon/api/index.js';
+import { lineBase, pathOf, readWord } from '../../src/datapath/line.js';
+import { STANDBY } from '../../src/failover/device.js';
+import { type HoleOptions, openHole } from '../../src/lab/hole.js';
+import { Stream } from '../../src/lab/stream.js';
+import type { WireKind } from '../../src/lab/wire.js';
+import type { World } from '../../src/lab/world.js';
+import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { sleep } from '../helpers/sleep.js';
+
+const PPS = 5000;
+/** Far above what a loaded machine delays an answer by in softirq, far below what a test waits. */
+const TIMEOUT_US = 50_000;
+const UNANSWERED = { timeout_us: TIMEOUT_US, min_frames: 5, udp: [7412], retry_ms: 60_000 };
+
+interface Watched extends Lab {
+  stream: Stream;
+}
+
+async function watched(kind: WireKind, unanswered: object = {}, rest: object = {}): Promise<Watched> {
+  const l = await lab(kind, { detect: { unanswered: { ...UNANSWERED, ...unanswered } }, ...rest });
+  await untilActive(l, 'primary');
+  l.world.startTraffic(null);
+  const stream = new Stream(l.world, 1 << 17);
+  onTestFinished(() => stream.close());
+  return { ...l, stream };
+}
+
+/** The far end of the VF's wire drops frames while its link stays up. */
+function hole({ world }: { world: World }, o: Partial<HoleOptions> = {}): { close(): void } {
+  const h = openHole({ netns: world.host, ifindex: world.vf.hostIfindex, direction: 'both', ...o });
+  let open = true;
+  const close = (): void => {
+    if (open) h.close();
+    open = false;
+  };
+  onTestFinished(close);
+  return { close };
+}
+
+describe.each(['veth', 'tap'] as const)('a path that is up and dead, on %s', (kind) => {
+  test.each(['both', 'from-guest', 'to-guest'] as const)(
+    '%s: tier 0 moves the traffic',
+    async (direction) => {
+      const l = await watched(kind);
+      await l.stream.startRequests(PPS);
+      await sleep(100);
+      expect(await events(l)).toHaveLength(1);
+      hole(l, { direction });
+      await untilActive(l, 'standby');
+      const [, decision] = await until(
+        () => events(l),
+        (e) => e.length > 1,
+      );
+      expect(decision).toMatchObject({
+        cause: 'unanswered',
+        tier: 0,
+        from: 'primary',
+        to: 'standby',
+        health: { primary: 'unanswered', standby: 'up' },
+        evidence: { detector: 'unanswered', facts: { timeout_us: TIMEOUT_US } },
+      });
+      const { frames, waited_us: waited } = decision!.evidence!.facts;
+      expect(frames).toBeGreaterThanOrEqual(UNANSWERED.min_frames);
+      expect(waited).toBeGreaterThanOrEqual(TIMEOUT_US);
+      expect(decision!.signal).toMatch(/frames sent on the primary are not answered: \d+ frames/);
+      await sleep(100);
+      const s = await status(l);
+      expect(s.state).toBe('degraded');
+      expect(s.primary).toMatchObject({ carrier: true, detectors: [{ name: 'unanswered', state: 'down' }] });
+      expect(s.standby.detectors).toMatchObject([{ name: 'unanswered', state: 'ok' }]);
+      expect(s.would_switch).toContain('primary must satisfy its detectors');
+      // It stays there, and traffic with it.
+      expect(await events(l)).toHaveLength(2);
+      const r = await l.stream.stop();
+      expect(r.in.lost).toBeLessThan(r.sent / 2);
+    },
+  );
+});
+
+/** True once the pinned steering word names the standby: asked of the map, since the daemon cannot answer. */
+async function steeredToStandby(pins: string): Promise<void> {
+  using map = BpfMap.fromPin(`${pins}/maps/lines`);
+  using lines = map.mmap();
+  await until(
+    () => pathOf(readWord(lines.int32(), lineBase(0))),
+    (path) => path === STANDBY,
+  );
+}
+
+const lastOf = (l: Lab): Promise<Decision> =>
+  until(
+    () => events(l),
+    (e) => e.length > 1,
+  ).then((e) => e[1]!);
+
+describe('without its controller', () => {
+  test('stopped: detection is the same, and told when it goes on', async () => {
+    const l = await watched('veth');
+    await l.stream.startRequests(PPS);
+    await sleep(100);
+    process.kill(l.daemon.pid!, 'SIGSTOP');
+    onTestFinished(() => void (l.daemon.pid && process.kill(l.daemon.pid, 'SIGCONT')));
+    hole(l);
+    await steeredToStandby(l.pins);
+    process.kill(l.daemon.pid!, 'SIGCONT');
+    expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 0, to: 'standby' });
+  });
+
+  test('killed: detection is the same; a new one adopts the suspicion', async () => {
+    const l = await watched('tap');
+    await l.stream.startRequests(PPS);
+    await sleep(100);
+    l.client.close();
+    await l.daemon.kill('SIGKILL');
+    hole(l);
+    await steeredToStandby(l.pins);
+    await l.daemon.start();
+    const client = await l.daemon.client();
+    onTestFinished(() => client.close());
+    const found = await until(
+      () => events({ client }),
+      (e) => e.length > 0,
+    );
+    expect(found).toMatchObject([{ cause: 'unanswered', tier: 0, to: 'standby' }]);
+    const s = await status({ client });
+    expect(s.primary.detectors).toMatchObject([
+      { state: 'down', to_switch: expect.stringMatching(/^tried again in/) },
+    ]);
+    expect(s.active).toBe('standby');
+  });
+});
+
+test('who stops sending is watched by the worker', async () => {
+  const l = await watched('veth', { timeout_us: 500_000 });
+  await l.stream.startRequests(PPS);
+  await sleep(100);
+  hole(l);
+  await sleep(30);
+  await l.stream.collect();
+  expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 1, to: 'standby' });
+});
+
+test('tier 0 that is not armed leaves it to the worker', async () => {
+  const l = await watched('veth', {}, { policy: { hold_down_ms: 20, tier0: false } });
+  await l.stream.startRequests(PPS);
+  await sleep(100);
+  hole(l);
+  expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 1, to: 'standby' });
+});
+
+test('a path that fell silent is tried again, and left again', async () => {
+  const l = await watched('veth', { retry_ms: 200, retry_max_ms: 400 });
+  await l.stream.startRequests(PPS);
+  await sleep(100);
+  const h = hole(l);
+  const seen = await until(
+    () => events(l),
+    (e) => e.filter((d) => d.cause === 'unanswered').length >= 2,
+  );
+  expect(seen.map((d) => d.cause).slice(0, 4)).toEqual(['join', 'unanswered', 'failback', 'unanswered']);
+  h.close();
+  await untilActive(l, 'primary');
+  await until(
+    () => status(l),
+    (s) => s.state === 'ok',
+  );
+});
+
+describe('it does not switch', () => {
+  const unmoved = async (l: Watched): Promise<void> => {
+    expect(await events(l)).toHaveLength(1);
+    expect((await status(l)).primary.detectors).toMatchObject([{ name: 'unanswered', state: 'ok' }]);
+  };
+
+  test('for a stream that expects no answer', async () => {
+    const l = await watched('veth', { udp: [53] });
+    await l.stream.start(PPS, 1);
+    await sleep(10 * (TIMEOUT_US / 1000));
+    await unmoved(l);
+  });
+
+  test('for three frames of ten that are lost', async () => {
+    const l = await watched('veth');
+    await l.stream.startRequests(PPS);
+    hole(l, { loss: 0.3 });
+    await sleep(1000);
+    const r = await l.stream.stop();
+    expect(r.out.lost).toBeGreaterThan(r.sent / 10);
+    await unmoved(l);
+  });
+
+  test('for a sender that pauses', async () => {
+    const l = await watched('tap');
+    for (let i = 0; i < 5; i++) {
+      await l.stream.startRequests(PPS);
+      await sleep(50);
+      await l.stream.collect();
+      await sleep(2 * (TIMEOUT_US / 1000));
+    }
+    await unmoved(l);
+  });
+
+  test('from a silent path to one that is silent as well', async () => {
+    const l = await watched('veth');
+    // Nobody answers this stream on any path.
+    await l.stream.start(PPS, 1);
+    await untilActive(l, 'standby');
+    const s = await until(
+      () => status(l),
+      (now) => now.standby.detectors[0]!.state === 'down',
+    );
+    expect(s.primary.detectors[0]!.state).toBe('down');
+    expect(s.state).toBe('failed');
+    await sleep(4 * (TIMEOUT_US / 1000));
+    expect(await events(l)).toHaveLength(2);
+    // And it is well again as soon as somebody answers.
+    await l.stream.collect();
+    await l.stream.startRequests(PPS);
+    await until(
+      () => status(l),
+      (now) => now.standby.detectors[0]!.state === 'ok',
+    );
+    expect((await status(l)).active).toBe('standby');
+  });
+});
