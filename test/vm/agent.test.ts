@@ -232,7 +232,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     await daemon.untilActive('primary');
   });
 
-  test('a black hole is seen by the watchdog, of which the next daemon is told', async () => {
+  thorough('a black hole is seen by the watchdog, of which the next daemon is told', async () => {
     await daemon.kill('TERM');
     const unanswered = { timeout_us: WATCH_US, udp: [STREAM_PORT], retry_ms: 1000 };
     await daemon.start({ model, master: (await bed.devices()).master, detect: { unanswered } });
