@@ -87,14 +87,31 @@ export function generator(seed: number) {
   };
 }
 
-export const healthy = (link: number) => link >= 0 && (link & 3) === 3;
+export const healthy = (link: number) => link >= 0 && (link & 0xff03) === 3;
 
-/** Walks at random; `check` sees every decision. Returns the decisions. */
+/** Changes one of the inputs that are neither link nor order. */
+function inputs(rig: Rig, random: () => number): void {
+  const path = random() < 0.5 ? PRI : STB;
+  const what = Math.floor(random() * 12);
+  if (what === 0) rig.set(P.P_MAINTENANCE, Math.floor(random() * 3));
+  else if (what === 1) rig.set(P.P_RTT_PRIMARY + path, Math.floor(random() * 300) - 20);
+  else if (what === 2) rig.set(P.P_SPEED_PRIMARY + path, Math.floor(random() * 3));
+  else if (what === 3) rig.set(P.P_PROBES_PRIMARY + path, Math.floor(random() * 3) - 1);
+  else if (what === 4 && rig.get(P.P_LINK_PRIMARY + path) >= 0)
+    rig.set(P.P_LINK_PRIMARY + path, P.withVerdict(UP, P.CAUSE_PROBE));
+  else if (what > 6 && rig.get(P.P_PROBES_PRIMARY + path) >= 0)
+    rig.set(P.P_PROBES_PRIMARY + path, rig.get(P.P_PROBES_PRIMARY + path) + 1);
+}
+
+/**
+ * Walks at random; `check` sees every decision. `everything`: with orders, verdicts, maintenance, probes, round trips and speeds as well.
+ * Returns the decisions.
+ */
 export function walk(
   seed: number,
   startMs: number,
   config: P.PolicyConfig,
-  orders: boolean,
+  orders: boolean | 'everything',
   check?: (w: Walk) => void,
 ) {
   const random = generator(seed);
@@ -111,6 +128,7 @@ export function walk(
     if (random() < 0.4)
       rig.set(P.P_LINK_PRIMARY + pick([PRI, STB]), pick([UP, UP, UP, NO_CARRIER, DOWN, GONE]));
     if (orders && random() < 0.1) rig.set(P.P_OVERRIDE, pick([0, 0, 1, 2]));
+    if (orders === 'everything') inputs(rig, random);
     if (random() < 0.05 && rig.get(P.P_ACTIVE) >= 0) {
       // Tier 0 moves, and with it the clock of the path it left.
       const left = rig.get(P.P_ACTIVE);
