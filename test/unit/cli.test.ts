@@ -339,14 +339,26 @@ describe('commands of the daemon', () => {
 
   it('attach by options', async () => {
     expect(
-      (await run('attach a --master 3 --primary-bus 0000:01:10.0 --prefer none --no-tier0 --hold-down-ms 9'))
-        .status,
+      (
+        await run(
+          'attach a --master 3 --primary-bus 0000:01:10.0 --prefer none --no-tier0 --hold-down-ms 9 --reselect better --up-delay-ms 7 --healthy-probes 3 --damping',
+        )
+      ).status,
     ).toBe(0);
     expect(attached.at(-1)).toMatchObject({
       name: 'a',
       master: 3,
       primary: { bus: '0000:01:10.0' },
-      policy: { prefer: 'none', hold_down_ms: 9, down_delay_ms: 0, tier0: false },
+      policy: {
+        prefer: 'none',
+        reselect: 'better',
+        hold_down_ms: 9,
+        healthy_probes: 3,
+        up_delay_ms: 7,
+        down_delay_ms: 0,
+        damping: { half_life_ms: 5000 },
+        tier0: false,
+      },
     });
   });
 
