@@ -67,7 +67,7 @@ export const policySchema = z.strictObject(
     reselect: choice(['always', 'better', 'failure'])
       .default('always')
       .describe(
-        'when to return to the preferred slave (bonding’s primary_reselect): when it is ready; if its link is faster than the active one’s too; only when the active one fails',
+        'when to return to a preferred primary or standby (bonding’s primary_reselect): as soon as it is ready; if its link is faster than the active one’s, too; only when the active one fails',
       ),
     hold_down_ms: integer(0, HOUR_MS, 'ms')
       .default(500)

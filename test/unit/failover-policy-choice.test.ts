@@ -99,6 +99,20 @@ describe('up delay', () => {
     expect(rig.links(UP, NO_CARRIER).turn()).toEqual([PRI, P.CAUSE_CARRIER]);
   });
 
+  it('does not hide the flaps of a path that was taken without it', () => {
+    const damping = { halfLifeMs: 5000, suppress: 2000, reuse: 1000, maxSuppressMs: 20_000 };
+    const rig = steady({ upDelayMs: 60_000, damping }).links(NO_CARRIER, NO_CARRIER);
+    rig.turn();
+    rig.links(NO_CARRIER, UP).wait(5).turn();
+    rig.links(NO_CARRIER, NO_CARRIER).wait(5).turn();
+    expect(rig.describe().paths[STB]!.penalty).toBe(1000);
+    // One that flaps while it waits to come up is not up, and costs nothing.
+    rig.links(UP, NO_CARRIER).turn();
+    rig.links(UP, UP).wait(5).turn();
+    rig.links(UP, NO_CARRIER).wait(5).turn();
+    expect(rig.describe().paths[STB]!.penalty).toBeLessThan(1000);
+  });
+
   it('of the first path does not matter', () => {
     expect(new Rig({ upDelayMs: 60_000 }).links(UP, UP).turn()).toEqual([PRI, P.CAUSE_JOIN]);
   });
@@ -205,6 +219,15 @@ describe('preference by latency', () => {
     rtt(rig.wait(1), 500, 200).turn();
     expect(rig.wait(999).turn()[0]).toBe(PRI);
     expect(rig.wait(1).turn()[0]).toBe(STB);
+  });
+
+  it('counts anew after a switch, even if the round trips change places with it', () => {
+    const rig = rtt(steady(LATENCY), 500, 200);
+    rig.turn();
+    expect(rig.wait(1000).turn()[0]).toBe(STB);
+    rtt(rig, 200, 500).turn();
+    expect(rig.wait(999).turn()[0]).toBe(STB);
+    expect(rig.wait(1).turn()).toEqual([PRI, P.CAUSE_LATENCY]);
   });
 
   it('never flaps on noise that is within the margins', () => {
