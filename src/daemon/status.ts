@@ -58,13 +58,14 @@ function deviceStatus(m: Managed, d: Device): DeviceStatus {
   };
 }
 
-/** `link`: the worker's own look, LINK_* bits. rtnetlink can be a second late with carrier. */
+/** `link`: the worker's own look, LINK_* bits. rtnetlink can be a second late with carrier. `wall`: when `path` was true, Date.now(). */
 function slaveStatus(
   m: Managed,
   role: Role,
   link: number,
   detect: Int32Array,
   path: PathDescription,
+  wall: number,
 ): SlaveStatus {
   const view = m.instance.slave(role);
   const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
@@ -77,7 +78,7 @@ function slaveStatus(
     detectors: detectorStatus(m, role === 'primary' ? PRIMARY : STANDBY, detect),
     damping: {
       penalty: path.penalty,
-      suppressed_until: path.suppressedMs > 0 ? new Date(Date.now() + path.suppressedMs).toISOString() : null,
+      suppressed_until: path.suppressedMs > 0 ? new Date(wall + path.suppressedMs).toISOString() : null,
     },
     rtt_us: path.rttUs,
     ...(view.error && { reason: view.error.message }),
@@ -98,11 +99,13 @@ export function instanceStatus(
 ): InstanceStatus {
   const { config, instance, datapath } = m;
   const { override, maintenance, switches } = datapath.identity;
+  // Both clocks at once: what follows takes milliseconds on a loaded machine.
+  const wall = Date.now();
   const what = describePolicy(policy, policyBase(datapath.slot), nowMs());
   const record = policyBase(datapath.slot);
   const slaves = {
-    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!, detect, what.paths[PRIMARY]!),
-    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!, detect, what.paths[STANDBY]!),
+    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!, detect, what.paths[PRIMARY]!, wall),
+    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!, detect, what.paths[STANDBY]!, wall),
   };
   const ready = ([PRIMARY, STANDBY] as const).filter((p) => {
     const s = slaves[roleOf(p)];

@@ -203,7 +203,9 @@ function track(state: Int32Array, base: number, path: number, nowMs: number): vo
     // Not in the turn of an unseen failure, whose look may be older than that.
     if (elapsed > 0) flags &= ~(FLAG_CHARGED << path);
     if (elapsed >= state[base + P_UP_DELAY_MS]!) flags |= FLAG_UP << path;
-    if (proven(state, base, path) && elapsed >= state[base + P_HOLD_DOWN_MS]!) flags |= FLAG_SETTLED << path;
+    // Looks are counted until then.
+    const settled = (flags & (FLAG_SETTLED << path)) !== 0 || proven(state, base, path);
+    if (settled && elapsed >= state[base + P_HOLD_DOWN_MS]!) flags |= FLAG_SETTLED << path;
   } else if ((link & LINK_UP) === 0 || link < 0 || elapsed >= state[base + P_DOWN_DELAY_MS]!) {
     // The delay is for carrier that flaps. A device that was set down or pulled does not come back by itself.
     flags |= FLAG_DEAD << path;

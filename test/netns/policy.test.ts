@@ -106,8 +106,8 @@ describe.each(['veth', 'tap'] as const)('a primary that flaps, on %s', (kind) =>
       )
     ).at(-1)!;
     expect(back).toMatchObject({ cause: 'failback', tier: 1, from: 'standby', to: 'primary' });
-    // Two clocks, which are read one after the other.
-    expect(Date.parse(back.at)).toBeGreaterThanOrEqual(suppressedUntil - 20);
+    // Two clocks, which are read one after the other, on a machine that may pause in between.
+    expect(Date.parse(back.at)).toBeGreaterThan(suppressedUntil - 500);
     await sleep(100);
     expect(damage(await stream.stop())).toEqual(NONE);
     expect((await status(l)).primary.damping.suppressed_until).toBeNull();
