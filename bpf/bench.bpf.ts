@@ -175,8 +175,8 @@ export const VfModel = {
 } as const;
 export type VfModel = (typeof VfModel)[keyof typeof VfModel];
 
-/** struct vf_identity: 104 bytes. */
-export const VfIdentity = bpf.struct('struct vf_identity', 104, {
+/** struct vf_identity: 112 bytes. */
+export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   layout: bpf.field(0, bpf.u32),
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
@@ -192,7 +192,8 @@ export const VfIdentity = bpf.struct('struct vf_identity', 104, {
   seen_word: bpf.field(88, bpf.u32),
   model: bpf.field(92, bpf.u32),
   standby_ifindex: bpf.field(96, bpf.u32),
-  unused: bpf.field(100, bpf.u32),
+  maintenance: bpf.field(100, bpf.u32),
+  override_until_ns: bpf.field(104, bpf.u64),
 });
 export type VfIdentity = bpf.Value<typeof VfIdentity>;
 export type VfIdentityInit = bpf.Input<typeof VfIdentity>;
@@ -232,8 +233,12 @@ export class VfIdentityView extends bpf.StructView {
   set model(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
   get standby_ifindex(): number { return this.$view.getUint32(this.$at + 96, true); }
   set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 100, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get maintenance(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set maintenance(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get override_until_ns(): bigint { return this.$view.getBigUint64(this.$at + 104, true); }
+  set override_until_ns(value: bigint) { this.$view.setBigUint64(this.$at + 104, value, true); }
+  /** Exact up to 2^53. */
+  get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
 /** struct vf_watch: 64 bytes. */
@@ -300,8 +305,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'bd745d2b8043756a1c4c02d6459c3035cce8ec5384aba3c422e1a3b259d1a543',
-  layout: '1c0e0c234f67bf23ba31a4d8f62afa2665c567cc195401ee704102b0eb564f26',
+  sha256: '4fe869c44dcd0e945f162abb47156dab8556870f9f95b5d87f5ec198a31e8085',
+  layout: 'c34447318cf33fd3a12e38a339049f45ab242ba90520b398e51815e71ab217cb',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

@@ -175,8 +175,8 @@ export const VfModel = {
 } as const;
 export type VfModel = (typeof VfModel)[keyof typeof VfModel];
 
-/** struct vf_identity: 104 bytes. */
-export const VfIdentity = bpf.struct('struct vf_identity', 104, {
+/** struct vf_identity: 112 bytes. */
+export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   layout: bpf.field(0, bpf.u32),
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
@@ -192,7 +192,8 @@ export const VfIdentity = bpf.struct('struct vf_identity', 104, {
   seen_word: bpf.field(88, bpf.u32),
   model: bpf.field(92, bpf.u32),
   standby_ifindex: bpf.field(96, bpf.u32),
-  unused: bpf.field(100, bpf.u32),
+  maintenance: bpf.field(100, bpf.u32),
+  override_until_ns: bpf.field(104, bpf.u64),
 });
 export type VfIdentity = bpf.Value<typeof VfIdentity>;
 export type VfIdentityInit = bpf.Input<typeof VfIdentity>;
@@ -232,8 +233,12 @@ export class VfIdentityView extends bpf.StructView {
   set model(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
   get standby_ifindex(): number { return this.$view.getUint32(this.$at + 96, true); }
   set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 100, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get maintenance(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set maintenance(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get override_until_ns(): bigint { return this.$view.getBigUint64(this.$at + 104, true); }
+  set override_until_ns(value: bigint) { this.$view.setBigUint64(this.$at + 104, value, true); }
+  /** Exact up to 2^53. */
+  get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
 /** struct vf_watch: 64 bytes. */
@@ -300,8 +305,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '9e8767a1a9c85a23a1e1ffdabc0190a54a10059f4572e18d64a1ecba18b4c0b1',
-  layout: '5617d63a6f5e6c2a6c4012555260a75ebaaac2f6a03ddf4d48485c86977aa1b8',
+  sha256: '37d3d76e37a8083f86197418134b07a087190f45c403acf6933c9b75e17efb54',
+  layout: '2697248647bad3aef4c5744804b140ec804f518f7ab4c445bbfdc5f1c81e3915',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -175,8 +175,8 @@ export const VfModel = {
 } as const;
 export type VfModel = (typeof VfModel)[keyof typeof VfModel];
 
-/** struct vf_identity: 104 bytes. */
-export const VfIdentity = bpf.struct('struct vf_identity', 104, {
+/** struct vf_identity: 112 bytes. */
+export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   layout: bpf.field(0, bpf.u32),
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
@@ -192,7 +192,8 @@ export const VfIdentity = bpf.struct('struct vf_identity', 104, {
   seen_word: bpf.field(88, bpf.u32),
   model: bpf.field(92, bpf.u32),
   standby_ifindex: bpf.field(96, bpf.u32),
-  unused: bpf.field(100, bpf.u32),
+  maintenance: bpf.field(100, bpf.u32),
+  override_until_ns: bpf.field(104, bpf.u64),
 });
 export type VfIdentity = bpf.Value<typeof VfIdentity>;
 export type VfIdentityInit = bpf.Input<typeof VfIdentity>;
@@ -232,8 +233,12 @@ export class VfIdentityView extends bpf.StructView {
   set model(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
   get standby_ifindex(): number { return this.$view.getUint32(this.$at + 96, true); }
   set standby_ifindex(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 100, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get maintenance(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set maintenance(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get override_until_ns(): bigint { return this.$view.getBigUint64(this.$at + 104, true); }
+  set override_until_ns(value: bigint) { this.$view.setBigUint64(this.$at + 104, value, true); }
+  /** Exact up to 2^53. */
+  get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
 /** struct vf_watch: 64 bytes. */
@@ -354,8 +359,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'cf08f1f3d962573d36a273ad0d6b83878e9981f9668fbe38c8043455ac47c50f',
-  layout: '5092d2e3e54acfe5f45eaa7ae6ddfa97204069cb4eebddb0e8427c6fc6e90308',
+  sha256: '44b3ebc35595a599c946775f0218f5bb73635ae09574fafbeb0c4de91c6c0881',
+  layout: '47b4d7643d5b43296aad6349268388df9fdbe2e5d5b9fc714a6d3147dc141fb3',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -156,7 +156,8 @@ struct vf_identity {
 	__u32 seen_word; /* the last steering word that a decision was recorded for */
 	enum vf_model model;
 	__u32 standby_ifindex; /* 0: none joined */
-	__u32 unused;
+	enum vf_override maintenance; /* the slave that is out of service by order; VF_AUTO: none is */
+	__u64 override_until_ns; /* when the override ends (CLOCK_MONOTONIC); 0: it does not */
 };
 
 /* A flip by tier 0, through the ring buffer. A hint: the line says the same. */

@@ -164,13 +164,7 @@ export class DecisionLoop {
       hint,
       sends: [],
     };
-    initPolicy(this.#policy, policyBase(m.slot), {
-      holdDownMs: m.holdDownMs,
-      downDelayMs: m.downDelayMs,
-      prefer: m.prefer,
-      override: m.override,
-      active: pathOf(m.knownWord),
-    });
+    initPolicy(this.#policy, policyBase(m.slot), { ...m.policy, active: pathOf(m.knownWord) });
     this.#resize([...this.#held, held]);
     clockMonotonic(this.#clock, 0);
     this.#detectors.attach(m.slot, m.detect, m.netnsFd);

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DetectConfig } from '../src/config/index.js';
 import type { Evidence } from '../src/detect/evidence.js';
+import type { PolicyConfig } from '../src/failover/policy.js';
 
 /** How a decision worker waits between turns. */
 export type WaitMode = 'epoll' | 'poll' | 'spin';
@@ -56,11 +57,8 @@ export type ToWorker =
       slot: number;
       netnsFd: number;
       tier0: boolean;
-      holdDownMs: number;
-      downDelayMs: number;
-      /** CHOICE_* of the policy. */
-      prefer: number;
-      override: number;
+      /** What the policy's record begins with. */
+      policy: Omit<PolicyConfig, 'active'>;
       detect: DetectConfig;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;

@@ -8,6 +8,7 @@ import { addDemo } from './commands/demo.js';
 import { addDetach } from './commands/detach.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvents } from './commands/events.js';
+import { addMaintenance } from './commands/maintenance.js';
 import { addRun } from './commands/run.js';
 import { addStatus } from './commands/status.js';
 import { addSwitch } from './commands/switch.js';
@@ -48,6 +49,7 @@ export function buildProgram(ctx: CliContext, argv: readonly string[] = []): Com
   addEvents(program, ctx);
   addWatch(program, ctx);
   addSwitch(program, ctx);
+  addMaintenance(program, ctx);
   addAttach(program, ctx);
   addDetach(program, ctx);
   addConfig(program, ctx);

@@ -2,6 +2,7 @@ export { netnsKey } from './conflicts.js';
 export { type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
 export { configJsonSchema } from './json-schema.js';
 export { loadConfig, parseConfig, parseInstance } from './load.js';
+export type { PolicyConfig } from './policy.js';
 export { VfErrors } from './problems.js';
 export {
   type AnnounceConfig,
@@ -12,7 +13,6 @@ export {
   type InstanceConfig,
   type InstanceInput,
   MODELS,
-  type PolicyConfig,
   type PrimaryMatch,
   type WorkerConfig,
 } from './schema.js';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { detectSchema } from './detect.js';
-import { boolean, choice, HOUR_MS, integer, mapping, pattern } from './fields.js';
+import { choice, integer, mapping, pattern } from './fields.js';
+import { policySchema } from './policy.js';
 
 /**
  * The configuration file's shape: one vocabulary for the file, the API and the code, so keys stay in snake_case and carry their
@@ -44,24 +45,6 @@ export const primarySchema = z.strictObject(
     bus: pattern(/^\S{1,63}$/, 'a bus address such as 0000:01:10.0')
       .describe('bus address of the VF, as in /sys/class/net/NAME/device')
       .exactOptional(),
-  },
-  { error: mapping },
-);
-
-export const policySchema = z.strictObject(
-  {
-    prefer: choice(['primary', 'standby', 'none'])
-      .default('primary')
-      .describe('the slave to return to when it is healthy again; none: stay where it is'),
-    hold_down_ms: integer(0, HOUR_MS, 'ms')
-      .default(500)
-      .describe('ms that the preferred slave must stay healthy before failback'),
-    down_delay_ms: integer(0, HOUR_MS, 'ms')
-      .default(0)
-      .describe('ms that a fault must last before failover; 0 fails over at once'),
-    tier0: boolean()
-      .default(true)
-      .describe('arm the fallback inside the BPF programs, which works while the daemon does not'),
   },
   { error: mapping },
 );
@@ -160,7 +143,6 @@ export const configSchema = z
   .meta({ title: 'vfailover configuration' });
 
 export type PrimaryMatch = z.output<typeof primarySchema>;
-export type PolicyConfig = z.output<typeof policySchema>;
 export type AnnounceConfig = z.output<typeof announceSchema>;
 export type InstanceConfig = z.output<typeof instanceSchema>;
 export type WorkerConfig = z.output<typeof workerSchema>;

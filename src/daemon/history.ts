@@ -44,7 +44,13 @@ export class History {
     this.#limit = limit;
   }
 
-  add(instance: string, m: FromWorker & { type: 'decision' }, leave?: 'unplug' | 'leave'): Decision {
+  /** `remark`: what else is to be said of the slave that was left. */
+  add(
+    instance: string,
+    m: FromWorker & { type: 'decision' },
+    leave?: 'unplug' | 'leave',
+    remark?: string,
+  ): Decision {
     const from = roleOf(pathOf(m.from));
     const named = CAUSE_NAMES[m.cause] ?? 'none';
     const cause =
@@ -54,7 +60,7 @@ export class History {
       instance,
       cause,
       tier: m.tier,
-      signal: m.evidence === null ? signalOf(cause, from) : `${signalOf(cause, from)}: ${m.evidence.text}`,
+      signal: [signalOf(cause, from), m.evidence?.text, remark].filter((s) => s !== undefined).join(': '),
       evidence: m.evidence,
       from,
       to: roleOf(pathOf(m.to)),

@@ -1,20 +1,20 @@
+import { monotonicNs } from 'bpf-loader-ts/sys';
 import { Announcer } from '../announce/index.js';
 import type { InstanceConfig } from '../config/index.js';
 import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac, PRIMARY, STANDBY } from '../failover/device.js';
+import { type Device, identityMac, PRIMARY, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
-import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY } from '../failover/policy.js';
+import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
+import { policyInput } from './policy-input.js';
 import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
-
-const PREFER = { primary: CHOICE_PRIMARY, standby: CHOICE_STANDBY, none: CHOICE_NONE };
 
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
 export class Managed {
@@ -26,11 +26,13 @@ export class Managed {
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
+  readonly #shards: Shards;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
     this.config = config;
     this.ns = ns;
+    this.#shards = shards;
     const master = findMaster(ns, config);
     const mac = identityMac(master) ?? master.address;
     const adopted = [...store.occupied()].some((s) => s.name === config.name);
@@ -58,7 +60,12 @@ export class Managed {
       },
       enter: ns.enter,
     });
+    const { overrideUntilNs } = this.datapath.identity;
+    // It ended while no daemon ran.
+    if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
+      this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
     this.ops = new InstanceOps(ns, this.datapath);
+    this.ops.onLink = () => this.readSpeeds();
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
@@ -72,10 +79,12 @@ export class Managed {
       slot,
       netnsFd: ns.fd,
       tier0: config.policy.tier0,
-      holdDownMs: config.policy.hold_down_ms,
-      downDelayMs: config.policy.down_delay_ms,
-      prefer: PREFER[config.policy.prefer],
-      override: this.datapath.identity.override,
+      policy: {
+        ...policyInput(config.policy),
+        override: this.datapath.identity.override,
+        maintenance: this.datapath.identity.maintenance,
+        known: this.datapath.adopted && this.datapath.primaryIfindex !== 0,
+      },
       detect: config.detect,
       knownWord: this.datapath.identity.seenWord,
     });
@@ -106,6 +115,17 @@ export class Managed {
       else this.datapath.remove();
       throw e;
     }
+  }
+
+  /** Tells the policy how good the links are, if it asks. */
+  readSpeeds(): void {
+    if (this.config.policy.reselect !== 'better' || this.instance === undefined) return;
+    const of = (role: Role): number => {
+      const device = this.instance.slave(role).device;
+      const speed = device && this.ns.ethtool.speed(device.ifindex);
+      return speed ? speedWord(speed.mbps, speed.fullDuplex) : 0;
+    };
+    this.#shards.speeds(this.datapath.slot, of('primary'), of('standby'));
   }
 
   /** Lets go of what this process holds for the instance. */

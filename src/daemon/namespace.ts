@@ -9,7 +9,7 @@ import {
 } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
-import { LinkMonitor, Rtnl } from '../netlink/index.js';
+import { Ethtool, LinkMonitor, Rtnl } from '../netlink/index.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {
@@ -17,6 +17,7 @@ export class Namespace {
   readonly inode: number;
   readonly rtnl: Rtnl;
   readonly control: ControlSocket;
+  readonly ethtool: Ethtool;
   readonly monitor: LinkMonitor;
   readonly registry: FailoverRegistry;
   #timer: NodeJS.Timeout | undefined;
@@ -27,6 +28,7 @@ export class Namespace {
     this.inode = netnsInode(this.fd);
     this.rtnl = new Rtnl({ netns: this.fd });
     this.control = new ControlSocket(this.fd);
+    this.ethtool = new Ethtool({ netns: this.fd });
     this.monitor = new LinkMonitor({ netns: this.fd });
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
@@ -71,6 +73,7 @@ export class Namespace {
     clearTimeout(this.#timer);
     this.monitor.close();
     this.control.close();
+    this.ethtool.close();
     this.rtnl.close();
     closeFd(this.fd);
   }

@@ -17,7 +17,7 @@ import { loadLook } from '../datapath/look.js';
 import type { PinStore } from '../datapath/store.js';
 import { DETECT_SLOT_WORDS } from '../detect/record.js';
 import { VfError } from '../errors.js';
-import { P_OVERRIDE, POLICY_WORDS, policyBase } from '../failover/policy.js';
+import { P_MAINTENANCE, P_OVERRIDE, P_SPEED_PRIMARY, POLICY_WORDS, policyBase } from '../failover/policy.js';
 import { workerFile } from '../paths.js';
 
 /** A worker that ended is started again after this long, ms. */
@@ -158,8 +158,9 @@ export class Shards extends EventEmitter<ShardEvents> {
   attach(m: Omit<ToWorker & { type: 'attach' }, 'type'>): void {
     const shard = this.#shards[this.shardOf(m.slot)]!;
     const message = { type: 'attach', ...m } as const;
-    shard.attached.set(m.slot, message);
     this.#post(shard, message);
+    // A worker that is started again finds paths that have joined already.
+    shard.attached.set(m.slot, { ...message, policy: { ...m.policy, known: true } });
   }
 
   /** Gives the worker what to send when the slot's active slave changes. The sockets stay the caller's. */
@@ -178,11 +179,32 @@ export class Shards extends EventEmitter<ShardEvents> {
 
   /** 0 auto, 1 primary, 2 standby: seen in the worker's next turn, which is at once. */
   override(slot: number, choice: 0 | 1 | 2): void {
+    this.#order(slot, P_OVERRIDE, { override: choice }, choice);
+  }
+
+  /** The slave that is out of service: 0 none, 1 primary, 2 standby. Seen as an override is. */
+  maintenance(slot: number, choice: 0 | 1 | 2): void {
+    this.#order(slot, P_MAINTENANCE, { maintenance: choice }, choice);
+  }
+
+  #order(
+    slot: number,
+    word: number,
+    change: { override?: number; maintenance?: number },
+    choice: number,
+  ): void {
     const shard = this.#shards[this.shardOf(slot)]!;
     const attached = shard.attached.get(slot);
-    if (attached) attached.override = choice;
-    Atomics.store(this.policy, policyBase(slot) + P_OVERRIDE, choice);
+    if (attached) attached.policy = { ...attached.policy, ...change };
+    Atomics.store(this.policy, policyBase(slot) + word, choice);
     shard.wake.signal();
+  }
+
+  /** How good the links are (`speedWord`). Told again every few seconds, since a worker that starts anew forgets it. */
+  speeds(slot: number, primary: number, standby: number): void {
+    const at = policyBase(slot) + P_SPEED_PRIMARY;
+    Atomics.store(this.policy, at, primary);
+    Atomics.store(this.policy, at + 1, standby);
   }
 
   /** Resolves when every message posted so far has been taken in; a thread that only starts takes seconds on a loaded machine. */

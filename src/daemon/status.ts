@@ -3,14 +3,17 @@ import { VfArm } from '../../bpf/vfailover.bpf.js';
 import type { InstanceConfig } from '../config/index.js';
 import { type Device, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
 import {
+  CHOICE_PRIMARY,
+  CHOICE_STANDBY,
   LINK_CARRIER,
   LINK_UP,
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
   policyBase,
+  policyMs,
   verdictOf,
 } from '../failover/policy.js';
-import { describePolicy } from '../failover/policy-describe.js';
+import { describePolicy, type PathDescription } from '../failover/policy-describe.js';
 import {
   ABSENT_DEVICE,
   type Decision,
@@ -26,6 +29,13 @@ const NO_COUNTERS: SlaveStatus['counters'] = {
   rx: { packets: 0, bytes: 0, drops: 0, suppressed: 0 },
 };
 
+/** Of a slave that nobody looks at. */
+const UNKNOWN: Pick<SlaveStatus, 'detectors' | 'damping' | 'rtt_us'> = {
+  detectors: [],
+  damping: { penalty: 0, suppressed_until: null },
+  rtt_us: null,
+};
+
 function deviceStatus(m: Managed, d: Device): DeviceStatus {
   let driver: { driver: string; busInfo: string } | null = null;
   try {
@@ -33,6 +43,7 @@ function deviceStatus(m: Managed, d: Device): DeviceStatus {
   } catch {
     // Renamed or gone since the last event: the next one tells.
   }
+  const speed = m.ns.ethtool.speed(d.ifindex);
   return {
     ifindex: d.ifindex,
     name: d.name,
@@ -43,11 +54,19 @@ function deviceStatus(m: Managed, d: Device): DeviceStatus {
     operstate: d.operstate,
     driver: driver?.driver ?? d.kind ?? null,
     bus: d.parentDev ?? (driver?.busInfo || null),
+    ...(speed && { speed: speed.mbps }),
   };
 }
 
-/** `link`: the worker's own look, LINK_* bits. rtnetlink can be a second late with carrier. */
-function slaveStatus(m: Managed, role: Role, link: number, detect: Int32Array): SlaveStatus {
+/** `link`: the worker's own look, LINK_* bits. rtnetlink can be a second late with carrier. `wall`: when `path` was true, Date.now(). */
+function slaveStatus(
+  m: Managed,
+  role: Role,
+  link: number,
+  detect: Int32Array,
+  path: PathDescription,
+  wall: number,
+): SlaveStatus {
   const view = m.instance.slave(role);
   const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
   return {
@@ -57,9 +76,20 @@ function slaveStatus(m: Managed, role: Role, link: number, detect: Int32Array): 
     state: view.state,
     counters,
     detectors: detectorStatus(m, role === 'primary' ? PRIMARY : STANDBY, detect),
+    damping: {
+      penalty: path.penalty,
+      suppressed_until: path.suppressedMs > 0 ? new Date(wall + path.suppressedMs).toISOString() : null,
+    },
+    rtt_us: path.rttUs,
     ...(view.error && { reason: view.error.message }),
   };
 }
+
+/** The policy's clock. */
+export const nowMs = (): number => policyMs(monotonicNs() / 1e6);
+
+const roleOfChoice = (choice: number): Role | undefined =>
+  choice === CHOICE_PRIMARY ? 'primary' : choice === CHOICE_STANDBY ? 'standby' : undefined;
 
 /** What `status` says of an instance: facts of the devices, the programs' counters, and the policy's own account. */
 export function instanceStatus(
@@ -68,12 +98,14 @@ export function instanceStatus(
   last: Decision | null,
 ): InstanceStatus {
   const { config, instance, datapath } = m;
-  const { override, switches } = datapath.identity;
-  const what = describePolicy(policy, policyBase(datapath.slot), (monotonicNs() / 1e6) | 0);
+  const { override, maintenance, switches } = datapath.identity;
+  // Both clocks at once: what follows takes milliseconds on a loaded machine.
+  const wall = Date.now();
+  const what = describePolicy(policy, policyBase(datapath.slot), nowMs());
   const record = policyBase(datapath.slot);
   const slaves = {
-    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!, detect),
-    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!, detect),
+    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!, detect, what.paths[PRIMARY]!, wall),
+    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!, detect, what.paths[STANDBY]!, wall),
   };
   const ready = ([PRIMARY, STANDBY] as const).filter((p) => {
     const s = slaves[roleOf(p)];
@@ -97,8 +129,9 @@ export function instanceStatus(
     netns: config.netns,
     state: ready === 2 ? 'ok' : ready === 1 ? 'degraded' : 'failed',
     active: datapath.active,
-    override: override === 1 ? 'primary' : override === 2 ? 'standby' : 'auto',
+    override: roleOfChoice(override) ?? 'auto',
     override_until: m.overrideUntil,
+    maintenance: roleOfChoice(maintenance) ?? null,
     epoch: datapath.epoch,
     master: deviceStatus(m, instance.master),
     ...slaves,
@@ -111,12 +144,13 @@ export function instanceStatus(
       error: r.error.toJSON(),
     })),
     would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
+    notes: [...what.notes],
   };
 }
 
 /** An instance whose master does not exist at present. */
 export function waitingStatus(config: InstanceConfig, last: Decision | null): InstanceStatus {
-  const absent: SlaveStatus = { ...ABSENT_DEVICE, state: 'absent', counters: NO_COUNTERS, detectors: [] };
+  const absent: SlaveStatus = { ...ABSENT_DEVICE, state: 'absent', counters: NO_COUNTERS, ...UNKNOWN };
   return {
     name: config.name,
     model: config.model,
@@ -125,6 +159,7 @@ export function waitingStatus(config: InstanceConfig, last: Decision | null): In
     active: 'standby',
     override: 'auto',
     override_until: null,
+    maintenance: null,
     epoch: 0,
     master: { ...ABSENT_DEVICE, name: String(config.master) },
     primary: absent,
@@ -135,5 +170,6 @@ export function waitingStatus(config: InstanceConfig, last: Decision | null): In
     last_switch: last,
     refusals: [],
     would_switch: `a device ${config.master} must appear`,
+    notes: [],
   };
 }

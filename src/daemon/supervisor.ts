@@ -1,26 +1,21 @@
 import { EventEmitter } from 'node:events';
 import type { FromWorker } from '../../workers/protocol.js';
 import { type Config, type InstanceConfig, netnsKey } from '../config/index.js';
+import { pathOf } from '../datapath/line.js';
 import { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
-import { PRIMARY, STANDBY } from '../failover/device.js';
 import type { FailoverEvent } from '../failover/events.js';
-import { isHealthy, policyBase } from '../failover/policy.js';
-import type {
-  ApiEvent,
-  ApiHandlers,
-  DaemonStatus,
-  Decision,
-  InstanceStatus,
-  SwitchResult,
-} from './api/index.js';
+import { policyBase } from '../failover/policy.js';
+import { suppressedMs } from '../failover/policy-damping.js';
+import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
+import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
 import { Shards } from './shards.js';
-import { instanceStatus, waitingStatus } from './status.js';
+import { instanceStatus, nowMs, waitingStatus } from './status.js';
 
 /** What the supervisor needs of a logger (pino's shape). */
 export interface Log {
@@ -30,8 +25,6 @@ export interface Log {
   error(fields: object, text: string): void;
 }
 
-/** How long `switch` waits for the worker to carry out an order, ms. */
-const SWITCH_MS = 500;
 /** How often it is looked whether a master's addresses have changed, ms: what the workers announce at a switch is as old at most. */
 const ADDRESSES_MS = 5_000;
 
@@ -55,6 +48,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Instances whose master went away: attached again when it is back. */
   readonly #waiting = new Map<string, InstanceConfig>();
   readonly #startedAt = Date.now();
+  readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
 
   constructor(config: Config, log: Log) {
@@ -75,14 +69,32 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       throw e;
     }
     this.#addresses = setInterval(() => {
-      for (const m of this.#managed.values()) this.#prepareAnnouncement(m);
+      for (const m of this.#managed.values()) {
+        this.#prepareAnnouncement(m);
+        m.readSpeeds();
+      }
     }, ADDRESSES_MS).unref();
+    this.#orders = new Orders({
+      shards: this.#shards,
+      onDecision: (listen) => {
+        const heard = (e: ApiEvent) => {
+          if (e.type === 'decision') listen(e.instance, e.decision);
+        };
+        this.on('event', heard);
+        return () => this.off('event', heard);
+      },
+      lastSeq: (name) => this.#history.last(name)?.seq ?? 0,
+      statusOf: (name) => this.#statusOf(name),
+      changed: (name) => this.#publishStatus(name),
+      find: (name) => this.#find(name),
+    });
     this.#shards.on('message', (m) => this.#fromWorker(m));
     this.#shards.on('failed', (shard, error) => log.error({ shard, error }, error.message));
     this.handlers = {
       status: (p) => this.status(p.name),
       events: (p) => this.#history.list(p),
-      switch: (p) => this.switch(p.name, p.to, p.for_ms),
+      switch: (p) => this.#orders.switch(p.name, p.to, p.for_ms),
+      maintenance: (p) => this.#orders.maintenance(p.name, p.slave, p.on),
       attach: (p) => this.attach(p),
       detach: (p) => this.detach(p.name),
     };
@@ -109,6 +121,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       throw e;
     }
     await this.#shards.settled();
+    for (const m of this.#managed.values()) m.readSpeeds();
   }
 
   #namespace(netns: string | null): Namespace {
@@ -143,6 +156,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
     this.#managed.set(config.name, m);
     this.#prepareAnnouncement(m);
+    this.#orders.resume(m);
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -231,7 +245,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       return;
     }
     const leave = managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
-    const decision = this.#history.add(name, m, leave);
+    const decision = this.#history.add(name, m, leave, this.#suppressed(managed, m.from));
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce(m.announced);
@@ -242,6 +256,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     );
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);
+  }
+
+  /** In words, that the path which was left has flapped too often. */
+  #suppressed({ datapath }: Managed, from: number): string | undefined {
+    const ms = suppressedMs(this.#shards.policy, policyBase(datapath.slot), pathOf(from), nowMs());
+    return ms > 0 ? `it flaps and is suppressed for ${(ms / 1000).toFixed(1)} s` : undefined;
   }
 
   /** The worker announces a switch itself, at once: this thread may be at its garbage. What it is to say is kept up to date here. */
@@ -290,57 +310,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     };
   }
 
-  async switch(name: string, to: 'primary' | 'standby' | 'auto', forMs?: number): Promise<SwitchResult> {
-    const m = this.#find(name);
-    const base = policyBase(m.datapath.slot);
-    if (to !== 'auto' && !isHealthy(this.#shards.policy, base, to === 'primary' ? PRIMARY : STANDBY))
-      throw new VfError('PATH_NOT_READY', `the ${to} of ${name} has no device with carrier`, {
-        field: 'to',
-        value: to,
-        fix: `look at \`vfailover status ${name}\``,
-      });
-    const choice = to === 'primary' ? 1 : to === 'standby' ? 2 : 0;
-    const before = this.#history.last(name)?.seq ?? 0;
-    const was = m.datapath.active;
-    const decided = to === 'auto' || was === to ? Promise.resolve(null) : this.#decisionAfter(name, before);
-    clearTimeout(m.overrideTimer);
-    m.overrideUntil = null;
-    m.datapath.remember({ override: choice });
-    this.#shards.override(m.datapath.slot, choice);
-    if (to !== 'auto' && forMs !== undefined) {
-      m.overrideUntil = new Date(Date.now() + forMs).toISOString();
-      m.overrideTimer = setTimeout(() => void this.switch(name, 'auto').catch(() => {}), forMs);
-    }
-    const decision = await decided;
-    if (to !== 'auto' && m.datapath.active !== to)
-      throw new VfError(
-        'WORKER_FAILED',
-        `the decision worker did not switch ${name} to the ${to} within ${SWITCH_MS} ms`,
-        {
-          fix: `look at \`vfailover status ${name}\`: did the ${to} lose carrier?`,
-        },
-      );
-    return { decision, status: this.#statusOf(name) };
-  }
-
-  #decisionAfter(name: string, seq: number): Promise<Decision | null> {
-    return new Promise((done) => {
-      const finish = (d: Decision | null) => {
-        clearTimeout(timer);
-        this.off('event', listen);
-        done(d);
-      };
-      const listen = (e: ApiEvent) => {
-        if (e.type === 'decision' && e.instance === name && e.decision.seq > seq) finish(e.decision);
-      };
-      const timer = setTimeout(() => finish(null), SWITCH_MS);
-      this.on('event', listen);
-    });
-  }
-
   async attach(config: InstanceConfig): Promise<InstanceStatus> {
-    this.#add(config);
+    const m = this.#add(config);
     await this.#shards.settled();
+    m.readSpeeds();
     return this.#statusOf(config.name);
   }
 

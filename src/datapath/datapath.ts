@@ -107,6 +107,8 @@ export class Datapath {
       undoAddrGenMode: 0,
       attach,
       override: 0,
+      overrideUntilNs: 0,
+      maintenance: 0,
       switches: 0,
       seenWord: active,
     });

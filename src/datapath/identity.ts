@@ -26,6 +26,10 @@ export interface Identity {
   undoAddrGenMode: number;
   attach: 'tcx' | 'clsact';
   override: VfOverride;
+  /** When the override ends, CLOCK_MONOTONIC ns; 0: it does not, or there is none. */
+  overrideUntilNs: number;
+  /** The slave that is out of service by order; VF_AUTO: none is. */
+  maintenance: VfOverride;
   switches: number;
   /** The last steering word that a decision was recorded for: what differs from it happened without a daemon. */
   seenWord: number;
@@ -79,6 +83,8 @@ export class IdentityView {
       undoAddrGenMode: v.undo_addr_gen_mode,
       attach: v.attach === VfAttach.VF_ATTACH_CLSACT ? 'clsact' : 'tcx',
       override: v.override as VfOverride,
+      overrideUntilNs: v.override_until_nsNumber,
+      maintenance: v.maintenance as VfOverride,
       switches: v.switchesNumber,
       seenWord: v.seen_word,
     };
@@ -98,6 +104,8 @@ export class IdentityView {
     v.netns = BigInt(id.netns);
     v.attach = id.attach === 'clsact' ? VfAttach.VF_ATTACH_CLSACT : VfAttach.VF_ATTACH_TCX;
     v.override = id.override;
+    v.override_until_ns = BigInt(Math.round(id.overrideUntilNs));
+    v.maintenance = id.maintenance;
     v.switches = BigInt(id.switches);
     v.seen_word = id.seenWord;
     // Last: a slot counts as taken only when all of it is there.

@@ -5,31 +5,32 @@ import {
   ARM_TO_STANDBY,
   armedFallbacks,
   CAUSE_NAMES,
+  CAUSE_NO_PATH,
+  CHOICE_FASTER,
   CHOICE_PRIMARY,
   CHOICE_STANDBY,
   evaluate,
   FLAG_OVERRIDE_LOST,
-  FLAG_SETTLED,
-  isHealthy,
-  LINK_CARRIER,
-  LINK_UP,
+  inMaintenance,
   P_ACTIVE,
   P_CAUSE,
-  P_DOWN_DELAY_MS,
   P_FLAGS,
-  P_HOLD_DOWN_MS,
   P_LINK_PRIMARY,
   P_OVERRIDE,
   P_PREFER,
+  P_PROBES_PRIMARY,
+  P_PROVEN_PRIMARY,
+  P_RTT_PRIMARY,
   P_SINCE_PRIMARY,
   P_SWITCHED_AT,
   P_SWITCHES,
   POLICY_WORDS,
   verdictOf,
 } from './policy.js';
+import { conditions, healthOf, holdLeft, type PathHealth } from './policy-conditions.js';
+import { penaltyOf, suppressedMs } from './policy-damping.js';
 
-/** `suspect`: its link is up, and a detector has something against it. */
-export type PathHealth = 'healthy' | 'suspect' | 'no-carrier' | 'down' | 'absent';
+export type { PathHealth } from './policy-conditions.js';
 
 export interface PathDescription {
   readonly role: Role;
@@ -43,6 +44,14 @@ export interface PathDescription {
    * healthy.
    */
   readonly holdDownMs?: number;
+  /** Out of service by order. */
+  readonly maintenance: boolean;
+  /** For its flaps, halving every half-life; a flap costs 1000. */
+  readonly penalty: number;
+  /** How much longer it is not chosen because it flapped, ms; 0: it is not suppressed. */
+  readonly suppressedMs: number;
+  /** Smoothed round-trip time, µs; null: not measured. */
+  readonly rttUs: number | null;
 }
 
 export interface PolicyDescription {
@@ -53,7 +62,7 @@ export interface PolicyDescription {
   readonly override: Role | 'auto';
   /** The path ordered by hand is not usable, so the other one is used. */
   readonly overrideLost: boolean;
-  readonly prefer: Role | 'none';
+  readonly prefer: Role | 'latency' | 'none';
   readonly paths: readonly PathDescription[];
   /** What tier 0 may do by itself. */
   readonly armed: readonly ('to-standby' | 'to-primary')[];
@@ -62,24 +71,31 @@ export interface PolicyDescription {
   readonly sinceSwitchMs: number;
   /** What must happen for the path that is not active to become so. Empty: it will, now. */
   readonly toSwitch: readonly string[];
+  /** What is not as it should be, in words: no path is healthy, the active one is in maintenance … */
+  readonly notes: readonly string[];
 }
 
 /** Says what the policy thinks, and what it would take to switch. The record is not changed. */
 export function describePolicy(state: Int32Array, base: number, nowMs: number): PolicyDescription {
   const record = state.slice(base, base + POLICY_WORDS);
+  // Where looks are counted this one is not a look of the worker's.
+  for (const path of [PRIMARY, STANDBY])
+    if (record[P_PROBES_PRIMARY + path]! < 0 && record[P_PROVEN_PRIMARY + path]! > 0)
+      record[P_PROVEN_PRIMARY + path]!--;
   const desired = evaluate(record, 0, nowMs) as Path;
   const word = (at: number) => record[at]!;
   const active =
     word(P_ACTIVE) === PRIMARY || word(P_ACTIVE) === STANDBY ? (word(P_ACTIVE) as Path) : undefined;
   const arms = armedFallbacks(record, 0);
-  const flags = word(P_FLAGS);
+  const prefer = word(P_PREFER);
+  const stays = active !== undefined && desired === active;
   return {
     active: active === undefined ? null : roleOf(active),
     desired: roleOf(desired),
     cause: CAUSE_NAMES[word(P_CAUSE)] ?? 'none',
     override: choice(word(P_OVERRIDE)) ?? 'auto',
-    overrideLost: choice(word(P_OVERRIDE)) !== undefined && (flags & FLAG_OVERRIDE_LOST) !== 0,
-    prefer: choice(word(P_PREFER)) ?? 'none',
+    overrideLost: overrideLost(record),
+    prefer: prefer === CHOICE_FASTER ? 'latency' : (choice(prefer) ?? 'none'),
     paths: ROLES.map((_, path) => describePath(record, path as Path, nowMs)),
     armed: [
       ...((arms & ARM_TO_STANDBY) !== 0 ? (['to-standby'] as const) : []),
@@ -87,7 +103,8 @@ export function describePolicy(state: Int32Array, base: number, nowMs: number): 
     ],
     switches: word(P_SWITCHES),
     sinceSwitchMs: word(P_SWITCHES) === 0 ? 0 : (nowMs - word(P_SWITCHED_AT)) | 0,
-    toSwitch: active === undefined || desired !== active ? [] : conditions(record, active, nowMs),
+    toSwitch: stays ? conditions(record, active, nowMs) : [],
+    notes: notes(record, desired),
   };
 }
 
@@ -95,51 +112,34 @@ function choice(word: number): Role | undefined {
   return word === CHOICE_PRIMARY ? 'primary' : word === CHOICE_STANDBY ? 'standby' : undefined;
 }
 
-function healthOf(record: Int32Array, path: Path): PathHealth {
-  if (isHealthy(record, 0, path)) return 'healthy';
-  const link = record[P_LINK_PRIMARY + path]!;
-  if (link < 0) return 'absent';
-  return (link & LINK_UP) === 0 ? 'down' : (link & LINK_CARRIER) === 0 ? 'no-carrier' : 'suspect';
-}
+const overrideLost = (record: Int32Array): boolean =>
+  choice(record[P_OVERRIDE]!) !== undefined && (record[P_FLAGS]! & FLAG_OVERRIDE_LOST) !== 0;
 
 function describePath(record: Int32Array, path: Path, nowMs: number): PathDescription {
   const health = healthOf(record, path);
-  const forMs = (nowMs - record[P_SINCE_PRIMARY + path]!) | 0;
-  const wait = health === 'healthy' ? { holdDownMs: holdLeft(record, path, nowMs) } : {};
   const verdict = verdictOf(record[P_LINK_PRIMARY + path]!);
-  const against = verdict === 0 ? {} : { verdict: CAUSE_NAMES[verdict] ?? 'none' };
-  return { role: roleOf(path), health, ...against, forMs, ...wait };
+  const rtt = record[P_RTT_PRIMARY + path]!;
+  return {
+    role: roleOf(path),
+    health,
+    ...(verdict !== 0 && { verdict: CAUSE_NAMES[verdict] ?? 'none' }),
+    forMs: (nowMs - record[P_SINCE_PRIMARY + path]!) | 0,
+    ...(health === 'healthy' && { holdDownMs: holdLeft(record, path, nowMs) }),
+    maintenance: inMaintenance(record, 0, path),
+    penalty: Math.round(penaltyOf(record, 0, path, nowMs)),
+    suppressedMs: suppressedMs(record, 0, path, nowMs),
+    rttUs: rtt > 0 ? rtt : null,
+  };
 }
 
-function holdLeft(record: Int32Array, path: Path, nowMs: number): number {
-  if ((record[P_FLAGS]! & (FLAG_SETTLED << path)) !== 0) return 0;
-  return record[P_HOLD_DOWN_MS]! - ((nowMs - record[P_SINCE_PRIMARY + path]!) | 0);
-}
-
-const CURE: Readonly<Record<Exclude<PathHealth, 'healthy'>, string>> = {
-  absent: 'must be plugged in and join',
-  down: 'must be set up',
-  'no-carrier': 'must get carrier',
-  suspect: 'must satisfy its detectors',
-};
-
-/** What must happen before the policy leaves `active`. */
-function conditions(record: Int32Array, active: Path, nowMs: number): string[] {
-  const other: Path = active === PRIMARY ? STANDBY : PRIMARY;
-  const name = roleOf(other);
-  const health = healthOf(record, other);
-  const list = health === 'healthy' ? [] : [`${name} ${CURE[health]}`];
-  const wish = choice(record[P_OVERRIDE]!) ?? choice(record[P_PREFER]!);
-  if (wish === name) {
-    const left = health === 'healthy' ? holdLeft(record, other, nowMs) : record[P_HOLD_DOWN_MS]!;
-    if (left > 0)
-      list.push(`${name} must be healthy for ${health === 'healthy' ? 'another ' : ''}${left} ms`);
-  } else if (isHealthy(record, 0, active)) {
-    list.push(`${roleOf(active)} must fail, or ${name} be ordered by \`vfailover switch\``);
-  } else if (health === 'healthy') {
-    const gone = (nowMs - record[P_SINCE_PRIMARY + active]!) | 0;
-    const fault = healthOf(record, active) === 'suspect' ? 'suspected' : 'without carrier';
-    list.push(`${roleOf(active)} must be ${fault} for another ${record[P_DOWN_DELAY_MS]! - gone} ms`);
-  }
+/** What an operator should know of where the traffic is. */
+function notes(record: Int32Array, desired: Path): string[] {
+  const list: string[] = [];
+  const name = roleOf(desired);
+  if (record[P_CAUSE] === CAUSE_NO_PATH)
+    list.push(`no slave is healthy: the ${name} (${healthOf(record, desired)}) is the less bad one`);
+  if (inMaintenance(record, 0, desired))
+    list.push(`the ${name} carries traffic although it is in maintenance: the other slave is not usable`);
+  if (overrideLost(record)) list.push('the slave that was ordered is not usable: the other one is used');
   return list;
 }

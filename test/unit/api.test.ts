@@ -50,6 +50,8 @@ const decision: Decision = {
 };
 const event: ApiEvent = { type: 'decision', instance: 'net0', decision };
 
+const damping = { penalty: 0, suppressed_until: null };
+
 function status(name: string): InstanceStatus {
   const counters = {
     tx: { packets: 0, bytes: 0, drops: 0, rerouted: 0 },
@@ -63,16 +65,18 @@ function status(name: string): InstanceStatus {
     active: 'standby',
     override: 'auto',
     override_until: null,
+    maintenance: null,
     epoch: 1,
     master: ABSENT_DEVICE,
-    primary: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [] },
-    standby: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [] },
+    primary: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [], damping, rtt_us: null },
+    standby: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [], damping, rtt_us: null },
     tier0: { armed: [], carrier_signal_missing: null },
     attach: 'tcx',
     switches: 0,
     last_switch: null,
     refusals: [],
     would_switch: '',
+    notes: [],
   };
 }
 
@@ -88,6 +92,7 @@ const handlers: ApiHandlers = {
       fix: 'name one',
     });
   },
+  maintenance: ({ name }) => ({ decision: null, status: status(name) }),
   attach: ({ name }) => status(name),
   detach: async ({ name }) => ({ detached: name }),
 };

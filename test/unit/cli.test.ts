@@ -64,6 +64,8 @@ const decision: Decision = {
   health: { primary: 'no-carrier', standby: 'up' },
 };
 
+const quiet = { penalty: 0, suppressed_until: null };
+
 const instance: InstanceStatus = {
   name: 'net0',
   model: 'transparent',
@@ -72,6 +74,7 @@ const instance: InstanceStatus = {
   active: 'standby',
   override: 'standby',
   override_until: '2026-01-01T00:02:35.000Z',
+  maintenance: null,
   epoch: 12,
   master: device('eth0', 2, 'virtio_net', 'virtio0'),
   primary: {
@@ -80,6 +83,8 @@ const instance: InstanceStatus = {
     speed: 25_000,
     state: 'joined',
     detectors: [],
+    damping: quiet,
+    rtt_us: null,
     counters: {
       tx: { packets: 1_234_567, bytes: 1_500_000_000, drops: 0, rerouted: 12 },
       rx: { packets: 7, bytes: 700, drops: 0, suppressed: 1 },
@@ -89,6 +94,8 @@ const instance: InstanceStatus = {
     ...device('eth0', 2, 'virtio_net', 'virtio0'),
     state: 'joined',
     detectors: [],
+    damping: quiet,
+    rtt_us: null,
     counters: {
       tx: { packets: 3, bytes: 300, drops: 0, rerouted: 0 },
       rx: { packets: 4, bytes: 400, drops: 0, suppressed: 0 },
@@ -102,6 +109,7 @@ const instance: InstanceStatus = {
     { device: 'ens7', error: new VfError('SLOT_TAKEN', 'primary is ens5', { fix: 'unplug one' }).toJSON() },
   ],
   would_switch: 'nothing to switch to: primary has no carrier',
+  notes: [],
 };
 
 function device(name: string, ifindex: number, driver: string, bus: string) {
@@ -149,6 +157,14 @@ const handlers: ApiHandlers = {
   switch: (params) => {
     switched.push(params);
     return { decision: params.to === 'standby' ? decision : null, status: instance };
+  },
+  maintenance: (params) => {
+    switched.push(params);
+    const { slave, on } = params;
+    return {
+      decision: slave === 'primary' && on ? { ...decision, cause: 'maintenance' } : null,
+      status: { ...instance, maintenance: on ? slave : null, notes: on ? ['a note'] : [] },
+    };
   },
   attach: (config) => {
     attached.push(config);
@@ -308,16 +324,41 @@ describe('commands of the daemon', () => {
     expect((await run('switch net0 auto')).out).toBe('net0: stays on standby; its policy decides\n');
   });
 
+  it('maintenance', async () => {
+    expect((await run('maintenance net0 primary on')).out).toMatch(
+      /^net0: the primary is in maintenance; maintenance \(tier 0\), primary → standby.*\nnet0: a note\n$/,
+    );
+    expect(switched.at(-1)).toEqual({ name: 'net0', slave: 'primary', on: true });
+    expect((await run('maintenance net0 standby off')).out).toBe(
+      'net0: the standby is in service; its policy decides\n',
+    );
+    expect(switched.at(-1)).toEqual({ name: 'net0', slave: 'standby', on: false });
+    expect((await run('maintenance net0 primary maybe')).status).toBe(2);
+    expect((await run('maintenance net0 both on')).status).toBe(2);
+  });
+
   it('attach by options', async () => {
     expect(
-      (await run('attach a --master 3 --primary-bus 0000:01:10.0 --prefer none --no-tier0 --hold-down-ms 9'))
-        .status,
+      (
+        await run(
+          'attach a --master 3 --primary-bus 0000:01:10.0 --prefer none --no-tier0 --hold-down-ms 9 --reselect better --up-delay-ms 7 --healthy-probes 3 --damping',
+        )
+      ).status,
     ).toBe(0);
     expect(attached.at(-1)).toMatchObject({
       name: 'a',
       master: 3,
       primary: { bus: '0000:01:10.0' },
-      policy: { prefer: 'none', hold_down_ms: 9, down_delay_ms: 0, tier0: false },
+      policy: {
+        prefer: 'none',
+        reselect: 'better',
+        hold_down_ms: 9,
+        healthy_probes: 3,
+        up_delay_ms: 7,
+        down_delay_ms: 0,
+        damping: { half_life_ms: 5000 },
+        tier0: false,
+      },
     });
   });
 
@@ -458,6 +499,28 @@ describe('rendering', () => {
     );
   });
 
+  it('shows maintenance, suppression and what is amiss', () => {
+    const until = new Date(8000).toISOString();
+    const text = renderStatus(
+      {
+        ...status,
+        instances: [
+          {
+            ...instance,
+            maintenance: 'standby',
+            notes: ['no slave is healthy'],
+            primary: { ...instance.primary, damping: { penalty: 2345, suppressed_until: until } },
+          },
+        ],
+      },
+      palette(new Sink(), {}),
+      0,
+    );
+    expect(text).toContain('standby is in maintenance');
+    expect(text).toContain(`primary flaps: suppressed for 8 s more (until ${until}), penalty 2345`);
+    expect(text).toContain('no slave is healthy');
+  });
+
   it('shows a daemon without instances, and an instance without devices', () => {
     const none = palette(new Sink(), {});
     expect(renderStatus({ ...status, instances: [] }, none, 0)).toContain('no instances');
@@ -466,6 +529,8 @@ describe('rendering', () => {
       state: 'absent' as const,
       counters: instance.standby.counters,
       detectors: [],
+      damping: quiet,
+      rtt_us: null,
     };
     const empty = {
       ...instance,

@@ -55,7 +55,16 @@ describe('defaults', () => {
         netns: null,
         master: 3,
         primary: {},
-        policy: { prefer: 'primary', hold_down_ms: 500, down_delay_ms: 0, tier0: true },
+        policy: {
+          prefer: 'primary',
+          reselect: 'always',
+          hold_down_ms: 500,
+          healthy_probes: 0,
+          up_delay_ms: 0,
+          down_delay_ms: 0,
+          latency: { margin_us: 50, margin_percent: 20 },
+          tier0: true,
+        },
         detect: { combine: 'any' },
         attach: 'auto',
         announce: { count: 1, delay_ms: 100 },
@@ -74,6 +83,15 @@ describe('defaults', () => {
         retry_ms: 5000,
         retry_max_ms: 300_000,
       },
+    });
+  });
+
+  it('fills in the damping that is asked for', () => {
+    expect(parseConfig(instance('policy: { damping: {} }'), 'x').instances[0]?.policy.damping).toEqual({
+      half_life_ms: 5000,
+      suppress: 2000,
+      reuse: 1000,
+      max_suppress_ms: 20_000,
     });
   });
 
@@ -155,6 +173,37 @@ describe('wrong keys and values', () => {
       'instances[0].policy.hold_down_ms',
       3600001,
       /0 to 3600000 ms/,
+    ],
+    [
+      instance('policy: { reselect: sometimes }'),
+      'instances[0].policy.reselect',
+      'sometimes',
+      /one of always, better, failure, or leave it out for always/,
+    ],
+    [instance('policy: { healthy_probes: 1001 }'), 'instances[0].policy.healthy_probes', 1001, /0 to 1000/],
+    [
+      instance('policy: { latency: { margin_us: -1 } }'),
+      'instances[0].policy.latency.margin_us',
+      -1,
+      /0 to 1000000 µs/,
+    ],
+    [
+      instance('policy: { damping: { half_life_ms: 99 } }'),
+      'instances[0].policy.damping.half_life_ms',
+      99,
+      /100 to 3600000 ms/,
+    ],
+    [
+      instance('policy: { damping: { reuse: 2000 } }'),
+      'instances[0].policy.damping.reuse',
+      2000,
+      /1 to 1999, below suppress/,
+    ],
+    [
+      instance('policy: { damping: { max_suppress_ms: 4999 } }'),
+      'instances[0].policy.damping.max_suppress_ms',
+      4999,
+      /5000 to 86400000 ms: so long does a penalty of suppress take/,
     ],
     [instance('policy: { tier0: 1 }'), 'instances[0].policy.tier0', 1, /true or false/],
     [instance('announce: { count: 256 }'), 'instances[0].announce.count', 256, /0 to 255/],

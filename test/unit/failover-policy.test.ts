@@ -1,81 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { VfCause } from '../../bpf/vfailover.bpf.js';
-import type { Path } from '../../src/failover/device.js';
 import * as P from '../../src/failover/policy.js';
-import { describePolicy } from '../../src/failover/policy-describe.js';
-
-const [PRI, STB] = [0, 1] as const;
-const UP = P.LINK_HEALTHY;
-const NO_CARRIER = P.LINK_UP;
-const DOWN = 0;
-const GONE = P.LINK_ABSENT;
-
-/** A record in the midst of others, so that a write beside it is seen. */
-class Rig {
-  readonly state = new Int32Array(3 * P.POLICY_WORDS).fill(0x5a5a5a5a);
-  readonly base = P.policyBase(1);
-  now: number;
-
-  constructor(config: P.PolicyConfig = {}, now = 1000) {
-    P.initPolicy(this.state, this.base, config);
-    this.now = P.policyMs(now);
-  }
-
-  get(word: number) {
-    return this.state[this.base + word]!;
-  }
-
-  set(word: number, value: number) {
-    this.state[this.base + word] = value;
-    return this;
-  }
-
-  links(primary: number, standby: number) {
-    return this.set(P.P_LINK_PRIMARY, primary).set(P.P_LINK_STANDBY, standby);
-  }
-
-  wait(ms: number) {
-    this.now = (this.now + ms) | 0;
-    return this;
-  }
-
-  /** What it decides, and why. */
-  look(): [path: number, cause: number] {
-    const path = P.evaluate(this.state, this.base, this.now);
-    expect(this.get(P.P_DESIRED)).toBe(path);
-    return [path, this.get(P.P_CAUSE)];
-  }
-
-  accept(path: number) {
-    P.accept(this.state, this.base, path, this.now);
-    return this;
-  }
-
-  /** Decides and obeys. */
-  turn(): [path: number, cause: number] {
-    const decided = this.look();
-    this.accept(decided[0]);
-    return decided;
-  }
-
-  describe() {
-    return describePolicy(this.state, this.base, this.now);
-  }
-
-  untouchedElsewhere() {
-    return [...this.state.slice(0, this.base), ...this.state.slice(this.base + P.POLICY_WORDS)].every(
-      (word) => word === 0x5a5a5a5a,
-    );
-  }
-}
-
-/** Both healthy, on the primary, with every timer run out. */
-function steady(config: P.PolicyConfig = {}, active: Path = PRI) {
-  const rig = new Rig({ ...config, active }).links(UP, UP);
-  rig.look();
-  rig.wait(1_000_000);
-  return rig;
-}
+import {
+  DOWN,
+  GONE,
+  healthy,
+  NO_CARRIER,
+  PRI,
+  Rig,
+  SEEDS,
+  STB,
+  steady,
+  UP,
+  WRAP,
+  walk,
+} from '../helpers/policy-rig.js';
 
 describe('layout', () => {
   it('has a power of two of words, a name for each cause, and no two words in one place', () => {
@@ -360,74 +299,6 @@ describe('armed fallbacks', () => {
   });
 });
 
-/** mulberry32: a seeded generator of uniform numbers in [0, 1). */
-function generator(seed: number) {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const healthy = (link: number) => link >= 0 && (link & 3) === 3;
-
-/** Walks at random; `check` sees every decision. Returns the decisions. */
-function walk(
-  seed: number,
-  startMs: number,
-  config: P.PolicyConfig,
-  orders: boolean,
-  check?: (w: Walk) => void,
-) {
-  const random = generator(seed);
-  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)]!;
-  const rig = new Rig(config, startMs);
-  /** Since when each path has been seen healthy, in walk time; NaN while it is not. */
-  const since = [Number.NaN, Number.NaN];
-  let at = 0;
-  const decisions: string[] = [];
-  for (let step = 0; step < 2000; step += 1) {
-    const ms = pick([0, 1, 7, 90, 200, 1000]);
-    at += ms;
-    rig.wait(ms);
-    if (random() < 0.4)
-      rig.set(P.P_LINK_PRIMARY + pick([PRI, STB]), pick([UP, UP, UP, NO_CARRIER, DOWN, GONE]));
-    if (orders && random() < 0.1) rig.set(P.P_OVERRIDE, pick([0, 0, 1, 2]));
-    if (random() < 0.05 && rig.get(P.P_ACTIVE) >= 0) {
-      // Tier 0 moves, and with it the clock of the path it left.
-      const left = rig.get(P.P_ACTIVE);
-      if (P.armedFallbacks(rig.state, rig.base) & (1 << left) && rig.get(P.P_DESIRED) === left) {
-        rig.accept(left ^ 1);
-        if (!Number.isNaN(since[left])) since[left] = at;
-      }
-    }
-    const active = rig.get(P.P_ACTIVE);
-    for (const p of [PRI, STB]) {
-      if (!healthy(rig.get(P.P_LINK_PRIMARY + p))) since[p] = Number.NaN;
-      else if (Number.isNaN(since[p])) since[p] = at;
-    }
-    const [path, cause] = rig.look();
-    decisions.push(`${path}${cause}`);
-    check?.({ rig, active, path, cause, healthyFor: since.map((from) => at - from) });
-    if (random() < 0.9) rig.accept(path);
-  }
-  expect(rig.untouchedElsewhere()).toBe(true);
-  return decisions;
-}
-
-interface Walk {
-  rig: Rig;
-  active: number;
-  path: number;
-  cause: number;
-  healthyFor: number[];
-}
-
-const SEEDS = Array.from({ length: 12 }, (_, i) => i * 7919 + 1);
-const WRAP = 2 ** 31 - 50_000;
-
 describe('properties', () => {
   it('never leaves a healthy path for, nor stays beside one on, an unhealthy path', () => {
     for (const seed of SEEDS) {
@@ -541,7 +412,7 @@ describe('describePolicy', () => {
     rig.wait(200);
     const text = rig.describe();
     expect(text.toSwitch).toEqual(['primary must be healthy for another 300 ms']);
-    expect(text.paths[0]).toEqual({ role: 'primary', health: 'healthy', forMs: 200, holdDownMs: 300 });
+    expect(text.paths[0]).toMatchObject({ role: 'primary', health: 'healthy', forMs: 200, holdDownMs: 300 });
   });
 
   it('tells all there is of a new instance', () => {

@@ -14,7 +14,11 @@ interface AttachOptions {
   primaryMac?: string;
   primaryBus?: string;
   prefer?: string;
+  reselect?: string;
   holdDownMs?: number;
+  healthyProbes?: number;
+  upDelayMs?: number;
+  damping?: boolean;
   downDelayMs?: number;
   tier0: boolean;
   attach?: string;
@@ -37,9 +41,20 @@ export function addAttach(program: Command, ctx: CliContext): void {
     .option('--primary-mac <mac>', 'recognise the VF by its MAC address')
     .option('--primary-bus <address>', 'recognise the VF by its bus address')
     .addOption(
-      new Option('--prefer <slave>', 'the slave to return to').choices(['primary', 'standby', 'none']),
+      new Option('--prefer <slave>', 'the slave to return to').choices([
+        'primary',
+        'standby',
+        'latency',
+        'none',
+      ]),
+    )
+    .addOption(
+      new Option('--reselect <when>', 'when to return to it').choices(['always', 'better', 'failure']),
     )
     .option('--hold-down-ms <ms>', 'ms of health before failback', integerOption(0, HOUR_MS))
+    .option('--healthy-probes <count>', 'healthy probes before failback', integerOption(0, 1000))
+    .option('--up-delay-ms <ms>', 'ms of health before a slave counts as up', integerOption(0, HOUR_MS))
+    .option('--damping', 'suppress a slave that flaps')
     .option('--down-delay-ms <ms>', 'ms that a fault must last before failover', integerOption(0, HOUR_MS))
     .option('--no-tier0', 'do not arm the fallback inside the BPF programs')
     .addOption(new Option('--attach <how>', 'how BPF programs attach').choices(['auto', 'tcx', 'clsact']))
@@ -96,7 +111,11 @@ function fromOptions(name: string, options: AttachOptions): InstanceConfig {
       },
       policy: {
         ...given('prefer', options.prefer),
+        ...given('reselect', options.reselect),
         ...given('hold_down_ms', options.holdDownMs),
+        ...given('healthy_probes', options.healthyProbes),
+        ...given('up_delay_ms', options.upDelayMs),
+        ...given('damping', options.damping && {}),
         ...given('down_delay_ms', options.downDelayMs),
         tier0: options.tier0,
       },

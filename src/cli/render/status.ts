@@ -69,6 +69,19 @@ export function renderInstance(instance: InstanceStatus, colour: Palette, now: n
     const end = until === null ? '' : `, for ${duration(Date.parse(until) - now)} more (until ${until})`;
     fact('override', colour.yellow(`${instance.override} by hand${end}`));
   }
+  if (instance.maintenance !== null)
+    fact('service', colour.yellow(`${instance.maintenance} is in maintenance`));
+  for (const role of ['primary', 'standby'] as const) {
+    const { penalty, suppressed_until: until } = instance[role].damping;
+    if (until !== null)
+      fact(
+        'damping',
+        colour.yellow(
+          `${role} flaps: suppressed for ${duration(Date.parse(until) - now)} more (until ${until}), penalty ${penalty}`,
+        ),
+      );
+  }
+  for (const note of instance.notes) fact('note', colour.yellow(plain(note)));
   fact('switches', `${count(instance.switches)}, epoch ${instance.epoch}`);
   if (last !== null) fact('last', `${duration(now - Date.parse(last.at))} ago: ${decisionLine(last)}`);
   if (instance.would_switch !== '') fact('next', plain(instance.would_switch));

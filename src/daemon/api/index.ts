@@ -4,6 +4,7 @@ export type {
   ApiMethod,
   ApiMethods,
   ApiRequestParams,
+  MaintenanceResult,
   SwitchResult,
   WatchParams,
 } from './protocol.js';
@@ -14,6 +15,7 @@ export {
   type ApiEventType,
   type ApiStats,
   type DaemonStatus,
+  type DampingStatus,
   type Decision,
   type DecisionCause,
   type DetectorStatus,

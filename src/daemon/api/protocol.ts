@@ -53,6 +53,14 @@ const PARAMS = {
     },
     mapping,
   ),
+  maintenance: z.strictObject(
+    {
+      name: nameParam,
+      slave: z.enum(['primary', 'standby'], error('one of primary, standby')),
+      on: z.boolean(error('true or false')).describe('out of service, or back in it'),
+    },
+    mapping,
+  ),
   detach: z.strictObject({ name: nameParam }, mapping),
   watch: z.strictObject(
     {
@@ -77,12 +85,16 @@ export interface SwitchResult {
   status: InstanceStatus;
 }
 
+/** What `maintenance` did. `decision` is null when the traffic did not have to move, or could not: `status.notes` say so. */
+export type MaintenanceResult = SwitchResult;
+
 /** Every method: what it takes, checked and completed, and what it gives. */
 export interface ApiMethods {
   ping: { params: Params<'ping'>; result: { version: string; pid: number; uptime_ms: number } };
   status: { params: Params<'status'>; result: DaemonStatus };
   events: { params: Params<'events'>; result: Decision[] };
   switch: { params: Params<'switch'>; result: SwitchResult };
+  maintenance: { params: Params<'maintenance'>; result: MaintenanceResult };
   attach: { params: InstanceConfig; result: InstanceStatus };
   detach: { params: Params<'detach'>; result: { detached: string } };
   watch: { params: Params<'watch'>; result: { watching: true } };
@@ -108,6 +120,7 @@ export const METHODS: readonly ApiMethod[] = [
   'status',
   'events',
   'switch',
+  'maintenance',
   'attach',
   'detach',
   'watch',

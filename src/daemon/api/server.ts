@@ -113,6 +113,8 @@ export class ApiServer {
         return await this.#handlers.events(request.params);
       case 'switch':
         return await this.#handlers.switch(request.params);
+      case 'maintenance':
+        return await this.#handlers.maintenance(request.params);
       case 'attach':
         return await this.#handlers.attach(request.params);
       case 'detach':

@@ -102,12 +102,23 @@ export interface DetectorStatus {
   to_switch: string;
 }
 
+/** What a slave's flaps have cost it (`policy.damping`). */
+export interface DampingStatus {
+  /** Halves every half-life; a flap adds 1000. 0 where damping is off. */
+  penalty: number;
+  /** When it may be chosen again, ISO 8601; null: it is not suppressed. */
+  suppressed_until: string | null;
+}
+
 export interface SlaveStatus extends DeviceStatus {
   state: 'absent' | 'joining' | 'joined' | 'refused';
   /** Why it is refused, or what it waits for. */
   reason?: string;
   /** Those configured, whatever the slave's state. */
   detectors: DetectorStatus[];
+  damping: DampingStatus;
+  /** Smoothed round-trip time of its probes, µs; null: not measured. */
+  rtt_us: number | null;
   counters: PathCounters;
 }
 
@@ -127,6 +138,8 @@ export interface InstanceStatus {
   override: 'auto' | Role;
   /** ISO 8601 time at which the override ends; null: it does not, or there is none. */
   override_until: string | null;
+  /** The slave that is out of service by order; null: none is. */
+  maintenance: Role | null;
   epoch: number;
   master: DeviceStatus;
   primary: SlaveStatus;
@@ -145,6 +158,8 @@ export interface InstanceStatus {
   refusals: { device: string; error: ErrorJson }[];
   /** In words: what would happen if the active slave failed now. */
   would_switch: string;
+  /** In words, what is not as it should be: no slave is healthy, the active one is in maintenance … */
+  notes: string[];
 }
 
 export interface ShardStatus {

@@ -1,0 +1,279 @@
+import { describe, expect, it } from 'vitest';
+import * as P from '../../src/failover/policy.js';
+import { FLAP_PENALTY, penaltyOf, suppressedMs } from '../../src/failover/policy-damping.js';
+import {
+  generator,
+  healthy,
+  NO_CARRIER,
+  PRI,
+  Rig,
+  SEEDS,
+  STB,
+  steady,
+  UP,
+  WRAP,
+  walk,
+} from '../helpers/policy-rig.js';
+
+const DAMPING: P.DampingConfig = { halfLifeMs: 5000, suppress: 2000, reuse: 1000, maxSuppressMs: 20_000 };
+const damped = { damping: DAMPING };
+
+/** The active primary loses carrier for `ms` and is healthy again. */
+function flap(rig: Rig, ms = 10): void {
+  rig.links(NO_CARRIER, UP).turn();
+  rig.wait(ms).links(UP, UP);
+}
+
+const penalty = (rig: Rig, path: number = PRI) => penaltyOf(rig.state, rig.base, path, rig.now);
+const left = (rig: Rig, path: number = PRI) => suppressedMs(rig.state, rig.base, path, rig.now);
+
+describe('penalty', () => {
+  it('is 1000 a flap and halves every half-life', () => {
+    const rig = steady(damped);
+    flap(rig, 0);
+    expect(penalty(rig)).toBeCloseTo(FLAP_PENALTY, 0);
+    rig.turn();
+    expect(penalty(rig.wait(5000))).toBeCloseTo(500, 0);
+    expect(penalty(rig.wait(5000))).toBeCloseTo(250, 0);
+    rig.turn();
+    rig.links(NO_CARRIER, UP).turn();
+    expect(penalty(rig)).toBeCloseTo(1250, 0);
+  });
+
+  it('is forgotten after ten half-lives below the reuse threshold', () => {
+    const rig = steady(damped);
+    flap(rig, 0);
+    rig.turn();
+    rig.wait(49_999).turn();
+    expect(penalty(rig)).toBeGreaterThan(0);
+    rig.wait(1).turn();
+    expect(penalty(rig)).toBe(0);
+  });
+
+  it('is not above what decays to the reuse threshold in the longest time', () => {
+    const rig = steady(damped);
+    for (let i = 0; i < 100; i += 1) {
+      rig.links(NO_CARRIER, UP).turn();
+      rig.wait(1).links(UP, UP).turn();
+      rig.wait(1).turn();
+    }
+    expect(penalty(rig)).toBeLessThanOrEqual(1000 * 2 ** 4);
+    expect(left(rig)).toBeLessThanOrEqual(20_000);
+    expect(left(rig)).toBeGreaterThan(19_900);
+  });
+
+  it('is not there without damping', () => {
+    const rig = steady();
+    for (let i = 0; i < 10; i += 1) flap(rig);
+    expect([penalty(rig), left(rig)]).toEqual([0, 0]);
+    expect(rig.turn()).toEqual([PRI, P.CAUSE_FAILBACK]);
+  });
+
+  it('is charged once for a flap that tier 0 saw first, and then the worker', () => {
+    const rig = steady(damped);
+    rig.accept(STB);
+    rig.look(); // in the same turn: the look at the links was older than the flip
+    rig.links(NO_CARRIER, UP).wait(1).turn();
+    expect(penalty(rig)).toBeCloseTo(1000, -1);
+    rig.links(UP, UP).wait(100).turn();
+    rig.wait(1).turn();
+    rig.links(NO_CARRIER, UP).turn();
+    expect(penalty(rig)).toBeGreaterThan(1900);
+  });
+
+  it('is not for orders, maintenance, or a loss that the down delay rode out', () => {
+    const rig = steady({ ...damped, downDelayMs: 50 });
+    rig.set(P.P_OVERRIDE, P.CHOICE_STANDBY).turn();
+    rig.set(P.P_OVERRIDE, P.CHOICE_NONE).turn();
+    rig.set(P.P_MAINTENANCE, P.CHOICE_PRIMARY).turn();
+    rig.set(P.P_MAINTENANCE, P.CHOICE_NONE).turn();
+    rig.links(NO_CARRIER, UP).turn();
+    rig.wait(49).turn();
+    rig.links(UP, UP).turn();
+    expect([penalty(rig, PRI), penalty(rig, STB)]).toEqual([0, 0]);
+    expect(rig.get(P.P_SWITCHES)).toBe(4);
+  });
+});
+
+describe('a path that flaps', () => {
+  it('is suppressed at the threshold, says for how long, and is returned to after that', () => {
+    const rig = steady({ ...damped, holdDownMs: 100 });
+    for (let i = 0; i < 2; i += 1) {
+      flap(rig);
+      rig.turn();
+      expect(rig.wait(100).turn()).toEqual([PRI, P.CAUSE_FAILBACK]);
+    }
+    flap(rig);
+    expect(rig.turn()).toEqual([STB, P.CAUSE_NONE]);
+    const ms = left(rig);
+    expect(ms).toBeGreaterThan(5000 * Math.log2(2.8));
+    expect(ms).toBeLessThan(5000 * Math.log2(3));
+    expect(rig.describe().paths[0]).toMatchObject({ suppressedMs: ms, health: 'healthy' });
+    expect(rig.wait(100).describe().toSwitch).toEqual([
+      `primary is suppressed, since it flapped, for another ${ms - 100} ms`,
+    ]);
+    expect(rig.wait(ms - 101).turn()).toEqual([STB, P.CAUSE_NONE]);
+    expect(rig.wait(1).turn()).toEqual([PRI, P.CAUSE_FAILBACK]);
+  });
+
+  it('is not armed as a target meanwhile, but taken by the worker when the other dies', () => {
+    const rig = steady(damped);
+    for (let i = 0; i < 3; i += 1) {
+      flap(rig);
+      rig.turn();
+      rig.wait(1).turn();
+    }
+    expect(rig.turn()[0]).toBe(STB);
+    expect(P.armedFallbacks(rig.state, rig.base)).toBe(P.ARM_TO_STANDBY | P.ARM_SILENT_TO_STANDBY);
+    expect(rig.links(UP, NO_CARRIER).turn()).toEqual([PRI, P.CAUSE_CARRIER]);
+  });
+
+  it('is obeyed to when ordered', () => {
+    const rig = steady(damped);
+    for (let i = 0; i < 3; i += 1) {
+      flap(rig);
+      rig.turn();
+      rig.wait(1).turn();
+    }
+    expect(rig.set(P.P_OVERRIDE, P.CHOICE_PRIMARY).turn()).toEqual([PRI, P.CAUSE_MANUAL]);
+    // But once that was lost, the return waits for the decay.
+    rig.wait(1).turn();
+    flap(rig);
+    expect(rig.wait(1000).turn()[0]).toBe(STB);
+    expect(rig.wait(left(rig)).turn()).toEqual([PRI, P.CAUSE_MANUAL]);
+  });
+
+  it('is free again after a look that came weeks late', () => {
+    for (const late of [2 ** 31 + 5000, 2 ** 31 - 5000, 2 ** 32 - 40_000]) {
+      const rig = steady(damped);
+      for (let i = 0; i < 3; i += 1) {
+        flap(rig);
+        rig.turn();
+        rig.wait(1).turn();
+      }
+      rig.wait(late).turn();
+      expect(rig.wait(1).turn()[0]).toBe(PRI);
+    }
+  });
+});
+
+/** A primary that is up for `on` and down for `off`, again and again, looked at every ms. Returns the switches. */
+function flapping(config: P.PolicyConfig, on: number, off: number, total: number, start: number): number {
+  const rig = new Rig({ ...config, active: PRI }, start).links(UP, UP);
+  rig.turn();
+  let onDead = 0;
+  for (let at = 0; at < total; at += 1) {
+    rig.links(at % (on + off) < on ? UP : NO_CARRIER, UP).wait(1);
+    P.accept(rig.state, rig.base, P.evaluate(rig.state, rig.base, rig.now), rig.now);
+    if (rig.get(P.P_ACTIVE) === PRI && rig.get(P.P_LINK_PRIMARY) !== UP) onDead += 1;
+  }
+  expect(onDead).toBe(0);
+  return rig.get(P.P_SWITCHES);
+}
+
+describe('properties', () => {
+  it('switches no more often than the damping allows, however the primary flaps', () => {
+    const total = 120_000;
+    // Until the first suppression as many flaps as the threshold bears; then one return per time that the decay takes at least.
+    const pauses = total / (DAMPING.halfLifeMs * Math.log2(DAMPING.suppress / DAMPING.reuse));
+    const bound = 2 * (DAMPING.suppress / FLAP_PENALTY + 1 + pauses * 2);
+    for (const [on, off] of [
+      [20, 5],
+      [300, 50],
+      [600, 600],
+      [1500, 100],
+      [4000, 20],
+    ] as const) {
+      const config = { ...damped, holdDownMs: 10 };
+      const switches = flapping(config, on, off, total, WRAP);
+      expect(switches).toBeLessThanOrEqual(bound);
+      expect(switches).toBeGreaterThan(1);
+      expect(flapping({ holdDownMs: 10 }, on, off, total, WRAP)).toBeGreaterThan(
+        2 * (total / (on + off)) - 4,
+      );
+      expect(flapping(config, on, off, total, 0)).toBe(switches);
+    }
+  }, 60_000);
+
+  it('never goes to a suppressed path of its own will, and never leaves both idle', () => {
+    let suppressed = 0;
+    for (const seed of SEEDS) {
+      const config = {
+        ...damped,
+        holdDownMs: 100,
+        prefer: (seed % 4) as 0 | 1 | 2 | 3,
+        marginUs: 5,
+        healthyProbes: seed % 3,
+      };
+      walk(seed, WRAP, config, 'everything', ({ rig, active, path, cause }) => {
+        const ok = [PRI, STB].map((p) => healthy(rig.get(P.P_LINK_PRIMARY + p)));
+        if (ok.some(Boolean)) expect(ok[path]).toBe(true);
+        expect(cause === P.CAUSE_NO_PATH).toBe(!ok.some(Boolean));
+        if (left(rig, PRI) + left(rig, STB) > 0) suppressed += 1;
+        if (active < 0 || path === active || !ok[active]) return;
+        const ordered = [P.CAUSE_MANUAL, P.CAUSE_MAINTENANCE] as number[];
+        if (!ordered.includes(cause)) expect(left(rig, path)).toBe(0);
+        else if (cause === P.CAUSE_MANUAL) expect(rig.get(P.P_OVERRIDE)).toBe(path + 1);
+        else expect(rig.get(P.P_MAINTENANCE)).toBe(active + 1);
+        if (cause !== P.CAUSE_MAINTENANCE) expect(rig.get(P.P_MAINTENANCE)).not.toBe(path + 1);
+      });
+    }
+    expect(suppressed).toBeGreaterThan(1000);
+  });
+
+  it('decides alike at any time of the clock with everything on', () => {
+    for (const seed of SEEDS) {
+      const config = {
+        ...damped,
+        holdDownMs: 300,
+        upDelayMs: seed % 2 === 0 ? 0 : 90,
+        prefer: (seed % 4) as 0 | 1 | 2 | 3,
+        reselect: seed % 3,
+        healthyProbes: seed % 5,
+      };
+      const plain = walk(seed, 0, config, 'everything');
+      for (const start of [WRAP, -50_000, 2 ** 31 - 1])
+        expect(walk(seed, start, config, 'everything')).toEqual(plain);
+    }
+  });
+
+  it('arms nothing that it would not decide at once, and all of it but last resorts', () => {
+    for (const seed of SEEDS) {
+      walk(seed, WRAP, { ...damped, holdDownMs: 300 }, 'everything', ({ rig }) => {
+        const arms = P.armedFallbacks(rig.state, rig.base);
+        for (const p of [PRI, STB]) {
+          if (!healthy(rig.get(P.P_LINK_PRIMARY + p))) continue;
+          const copy = rig.state.slice();
+          copy[rig.base + P.P_ACTIVE] = p;
+          copy[rig.base + P.P_LINK_PRIMARY + p]! &= ~P.LINK_CARRIER;
+          const other = p ^ 1;
+          const last = left(rig, other) > 0 || P.inMaintenance(rig.state, rig.base, other);
+          const leaves = P.evaluate(copy, rig.base, rig.now) !== p;
+          expect((arms & (1 << p)) !== 0).toBe(leaves && !last);
+        }
+      });
+    }
+  });
+
+  it('describes without a change, and agrees with what it decides', () => {
+    const random = generator(7);
+    for (const seed of SEEDS.slice(0, 6)) {
+      const config = {
+        ...damped,
+        holdDownMs: 300,
+        upDelayMs: 120,
+        healthyProbes: 3,
+        reselect: seed % 3,
+        prefer: seed % 4,
+      };
+      walk(seed, WRAP, config, 'everything', ({ rig, path, active }) => {
+        if (random() < 0.5) return;
+        const before = rig.state.slice();
+        const text = rig.describe();
+        expect(rig.state).toEqual(before);
+        expect(text.desired).toBe(path === PRI ? 'primary' : 'standby');
+        if (active >= 0) expect(text.toSwitch.length > 0, JSON.stringify(text)).toBe(path === active);
+      });
+    }
+  });
+});
