@@ -79,9 +79,16 @@ static __always_inline struct vf_probing *vf_probing(void)
 	return bpf_map_lookup_elem(&probes, &slot);
 }
 
+/* memcmp() of a constant length; the builtin may become a call. */
 static __always_inline bool vf_same(const void *a, const void *b, __u32 n)
 {
-	return !__builtin_memcmp(a, b, n);
+	__u8 different = 0;
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < n; i++)
+		different |= ((const __u8 *)a)[i] ^ ((const __u8 *)b)[i];
+	return !different;
 }
 
 /* A number of the sum that the Internet checksum is made of (RFC 1071): 0xffff over what carries a right one. */
@@ -100,7 +107,7 @@ static __always_inline bool vf_tagged(struct __sk_buff *skb)
 }
 
 /* An answer to the probe that waits at `probe`, received on `path`. False: none waits there. */
-static __always_inline bool vf_answered(struct vf_probing *p, struct vf_probe *probe, __u32 sent, __u32 index, __u32 path)
+static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_probe *probe, __u32 sent, __u32 index, __u32 path)
 {
 	__u32 seq = READ_ONCE(probe->seq), was = READ_ONCE(probe->answered);
 	struct vf_probe_path *l = &p->path[sent & 1];
@@ -185,7 +192,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 		/* To a real address of the master: the stack may have asked the same. */
 		if (!tip)
 			absorb = true;
-		if (!vf_tagged(skb) && (vf_answered(p, mine, path, i, path) || vf_answered(p, others, path ^ 1, i, path)))
+		if (!vf_tagged(skb) && (vf_probe_answered(p, mine, path, i, path) || vf_probe_answered(p, others, path ^ 1, i, path)))
 			taken = true;
 	}
 	if (known && !taken && absorb)
@@ -213,7 +220,7 @@ static __noinline bool vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p
 	if (sum < 0 || vf_fold(sum) != 0xffff || vf_tagged(skb) || f.len != VF_HTONS(VF_ICMP_FRAME - 14) || f.code ||
 	    !vf_same(f.dst, p->mac, 6) || f.payload.path > 1 || f.payload.target >= VF_TARGETS ||
 	    t->kind != VF_PROBE_ICMP || *(__u32 *)t->address != f.saddr || t->source != f.daddr ||
-	    f.payload.seq != READ_ONCE(t->seq) || !vf_answered(p, t, sent, index, path))
+	    f.payload.seq != READ_ONCE(t->seq) || !vf_probe_answered(p, t, sent, index, path))
 		return vf_refused(&p->path[path & 1], true);
 	return true;
 }
@@ -267,7 +274,7 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	if ((len != 24 && len != 32) || !vf_nd_sum(&f, len) || vf_tagged(skb) || f.hops != 255 || f.code ||
 	    !(*(__u8 *)&f.flags & VF_ND_SOLICITED) || !vf_same(f.dst, p->mac, 6) || which >= 2 * VF_TARGETS ||
 	    t->kind != VF_PROBE_ND || !vf_same(t->address, f.target, 16) ||
-	    !vf_answered(p, t, which >= VF_TARGETS, which & (VF_TARGETS - 1), path))
+	    !vf_probe_answered(p, t, which >= VF_TARGETS, which & (VF_TARGETS - 1), path))
 		return vf_refused(l, true);
 	return true;
 }
@@ -340,11 +347,20 @@ static __noinline bool vf_probe_late(struct vf_probe_path *l)
 	return true;
 }
 
-static __always_inline bool vf_probe_overdue(__u32 path)
+/* The steering word to go by: `word`, or the one after a flip if the active path's probes are overdue. */
+static __always_inline __u32 vf_probed(struct vf_line *line, __u32 word)
 {
-	struct vf_probing *p = vf_probing();
+	struct vf_probing *p;
+	__u32 path = word & 1;
 
-	if (!p || likely(!READ_ONCE(p->path[path & 1].due_ns)))
-		return false;
-	return vf_probe_late(&p->path[path & 1]);
+	if (!(vf_detect & VF_DETECT_PROBES))
+		return word;
+	p = vf_probing();
+	if (!p || likely(!READ_ONCE(p->path[path].due_ns)) ||
+	    !(READ_ONCE(line->armed) & (path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT)) ||
+	    !vf_probe_late(&p->path[path]))
+		return word;
+	WRITE_ONCE(p->path[path].due_ns, 0);
+	vf_flip(line, word, path ^ 1, VF_CAUSE_PROBE);
+	return READ_ONCE(line->word);
 }
