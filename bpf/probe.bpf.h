@@ -111,7 +111,6 @@ static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_pr
 {
 	__u32 seq = READ_ONCE(probe->seq), was = READ_ONCE(probe->answered);
 	struct vf_probe_path *l = &p->path[sent & 1];
-	__u32 left;
 
 	if (!seq || was == seq)
 		return false;
@@ -120,9 +119,10 @@ static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_pr
 	if (__sync_val_compare_and_swap(&probe->answered, was, seq) != was)
 		return false;
 	/* The deadline at which steer would leave the path falls with the answers that it waits for: any one, or all of them. */
-	left = __sync_fetch_and_and(&l->wait, ~(1u << (index & 31))) & ~(1u << (index & 31));
-	if (!(p->flags & VF_PROBE_ALL) || !left)
-		WRITE_ONCE(l->due_ns, 0);
+	if (p->flags & VF_PROBE_ALL)
+		__sync_fetch_and_and(&l->wait, ~(1u << (index & 31)));
+	else
+		WRITE_ONCE(l->wait, 0);
 	return true;
 }
 
@@ -333,15 +333,14 @@ static __noinline bool vf_probe_late(struct vf_probe_path *l)
 	if (!l)
 		return false;
 	due = READ_ONCE(l->due_ns);
-	if (!due || now < due) {
+	if (now < due) {
 		l->look_ns = now;
 		return false;
 	}
 	if (now - l->look_ns > l->slack_ns && !l->extended) {
 		l->extended = 1;
 		l->look_ns = now;
-		/* Not if the answer has just come. */
-		__sync_val_compare_and_swap(&l->due_ns, due, now + l->slack_ns);
+		WRITE_ONCE(l->due_ns, now + l->slack_ns);
 		return false;
 	}
 	return true;
@@ -350,17 +349,19 @@ static __noinline bool vf_probe_late(struct vf_probe_path *l)
 /* The steering word to go by: `word`, or the one after a flip if the active path's probes are overdue. */
 static __always_inline __u32 vf_probed(struct vf_line *line, __u32 word)
 {
+	__u32 path = word & 1, back = path == VF_PRIMARY ? VF_ARM_STANDBY_SILENT : VF_ARM_PRIMARY_SILENT;
 	struct vf_probing *p;
-	__u32 path = word & 1;
 
 	if (!(vf_detect & VF_DETECT_PROBES))
 		return word;
 	p = vf_probing();
-	if (!p || likely(!READ_ONCE(p->path[path].due_ns)) ||
+	if (!p || likely(!READ_ONCE(p->path[path].wait)) ||
 	    !(READ_ONCE(line->armed) & (path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT)) ||
 	    !vf_probe_late(&p->path[path]))
 		return word;
-	WRITE_ONCE(p->path[path].due_ns, 0);
+	WRITE_ONCE(p->path[path].wait, 0);
+	/* Not back here by the same reason before a worker has judged both. */
+	__sync_fetch_and_and(&line->armed, ~back);
 	vf_flip(line, word, path ^ 1, VF_CAUSE_PROBE);
 	return READ_ONCE(line->word);
 }

@@ -464,6 +464,14 @@ export const VfDetector = {
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
+/** enum vf_udp_asks: 4 bytes. */
+export const VfUdpAsks = {
+  VF_UDP_NONE: 0,
+  VF_UDP_ALL: 1,
+  VF_UDP_LISTED: 2,
+} as const;
+export type VfUdpAsks = (typeof VfUdpAsks)[keyof typeof VfUdpAsks];
+
 /** struct vf_event: 24 bytes. */
 export const VfEvent = bpf.struct('struct vf_event', 24, {
   ns: bpf.field(0, bpf.u64),
@@ -492,8 +500,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'ef06b21505277968fe7661c0e84e60531c047060be28ae1b8633b6ef7014f591',
-  layout: 'cf415d7048b2a8dbc2fe863e9449a6b1e7226cb6d4d3d25b14c36b1ef54cdd5c',
+  sha256: 'f0667e52463aafa90afb6d6ee0467db3005930fb5b238ecfa37efb8ccce97f88',
+  layout: '72ecbdef2490c3f284e0c0afc69b00f1c50f910dae59638d37dc11b069075127',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -528,7 +536,11 @@ export const vfailover = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 20. */
+    vf_udp: bpf.u32,
     /** .rodata + 24. */
+    vf_udp_ports: bpf.array(bpf.u32, 8),
+    /** .rodata + 56. */
     vf_event_type: VfEvent,
   },
 });

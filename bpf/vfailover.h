@@ -211,8 +211,8 @@ struct vf_probe {
 
 /* A path's part: a cache line that its frames share with the worker. */
 struct vf_probe_path {
-	__u64 due_ns; /* when steer leaves the path unless answers have come; 0: never. Written by the worker before it sends */
-	__u32 wait; /* whose answers: a bit per target */
+	__u64 due_ns; /* when steer leaves the path, if `wait` is not zero by then. Written by the worker before it sends, */
+	__u32 wait; /* and then this: whose answers are waited for, a bit per target */
 	__u32 extended; /* `due_ns` has been put off */
 	__u64 slack_ns; /* by so much */
 	__u64 look_ns; /* when a frame out last looked */

@@ -11,6 +11,7 @@ import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY } from '../failover/policy.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
+import { ProbeSupplier } from './probe-supply.js';
 import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
@@ -26,6 +27,7 @@ export class Managed {
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
+  readonly probes: ProbeSupplier;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
@@ -68,6 +70,7 @@ export class Managed {
       devices: () => ns.monitor.links.values(),
     });
     const { slot } = this.datapath;
+    this.probes = new ProbeSupplier(ns, slot, config.detect, shards);
     shards.attach({
       slot,
       netnsFd: ns.fd,
@@ -111,6 +114,7 @@ export class Managed {
   /** Lets go of what this process holds for the instance. */
   close(): void {
     this.announcer.close();
+    this.probes.close();
   }
 }
 

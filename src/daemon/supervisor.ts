@@ -75,7 +75,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       throw e;
     }
     this.#addresses = setInterval(() => {
-      for (const m of this.#managed.values()) this.#prepareAnnouncement(m);
+      for (const m of this.#managed.values()) {
+        this.#prepareAnnouncement(m);
+        this.#supplyProbes(m);
+      }
     }, ADDRESSES_MS).unref();
     this.#shards.on('message', (m) => this.#fromWorker(m));
     this.#shards.on('failed', (shard, error) => log.error({ shard, error }, error.message));
@@ -143,6 +146,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
     this.#managed.set(config.name, m);
     this.#prepareAnnouncement(m);
+    this.#supplyProbes(m);
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -190,7 +194,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       default:
         break;
     }
-    if (instance !== undefined) this.#publishStatus(instance);
+    if (instance === undefined) return;
+    const m = this.#managed.get(instance);
+    if (m) this.#supplyProbes(m);
+    this.#publishStatus(instance);
   }
 
   #masterRemoved(name: string): void {
@@ -248,6 +255,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #prepareAnnouncement({ announcer, datapath }: Managed): void {
     const sends = announcer.prepare();
     if (sends) this.#shards.announce(datapath.slot, sends);
+  }
+
+  #supplyProbes(m: Managed): void {
+    try {
+      m.probes.refresh(m.instance);
+    } catch (error) {
+      this.#log.warn({ instance: m.config.name, error }, 'probes go on with what they have');
+    }
   }
 
   #publishStatus(name: string): void {
