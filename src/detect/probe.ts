@@ -98,7 +98,7 @@ export class ProbeRounds {
 
   /** Whether an answer to this probe is waited for. */
   waiting(path: number, target: number): boolean {
-    return this.#now[path * TARGETS_MAX + target] === 1;
+    return this.#phase !== IDLE && this.#now[path * TARGETS_MAX + target] === 1;
   }
 
   /** The path's device has a link and is ours to send on, or has not. */
