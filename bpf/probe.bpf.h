@@ -134,10 +134,11 @@ static __always_inline bool vf_heard(struct vf_probe_path *l)
 	return true;
 }
 
-static __always_inline bool vf_refused(struct vf_probe_path *l, bool absorb)
+/* Looks like an answer and is none. What came in another VLAN may be meant for somebody there. */
+static __always_inline bool vf_refused(struct __sk_buff *skb, struct vf_probe_path *l)
 {
 	__sync_fetch_and_add(&l->refused, 1);
-	return absorb;
+	return !vf_tagged(skb);
 }
 
 /*
@@ -158,7 +159,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 		return false;
 	__builtin_memcpy(&sip, f.sip, 4);
 	__builtin_memcpy(&tip, f.tip, 4);
-	if (f.op == VF_HTONS(1) && vf_same(f.sha, p->mac, 6)) {
+	if (f.op == VF_HTONS(1) && vf_same(f.sha, p->mac, 6) && !vf_tagged(skb)) {
 		for (i = 0; i < VF_TARGETS; i++) {
 			struct vf_probe *t = &p->probe[i];
 
@@ -177,7 +178,8 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 		if (mine->kind == VF_PROBE_ICMP && mine->nexthop == sip && !tip) {
 			/* Only while it is asked for: nobody else tells us where our echoes go. */
 			known = absorb = true;
-			if (!vf_tagged(skb) && (READ_ONCE(mine->resolving) || READ_ONCE(others->resolving))) {
+			if (!vf_tagged(skb) &&
+			    (READ_ONCE(mine->resolving) || READ_ONCE(others->resolving))) {
 				__builtin_memcpy(mine->mac, f.sha, 6);
 				__builtin_memcpy(others->mac, f.sha, 6);
 				WRITE_ONCE(mine->resolving, 0);
@@ -196,7 +198,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 			taken = true;
 	}
 	if (known && !taken && absorb)
-		vf_refused(l, true);
+		return vf_refused(skb, l);
 	return absorb;
 }
 
@@ -221,7 +223,7 @@ static __noinline bool vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p
 	    !vf_same(f.dst, p->mac, 6) || f.payload.path > 1 || f.payload.target >= VF_TARGETS ||
 	    t->kind != VF_PROBE_ICMP || *(__u32 *)t->address != f.saddr || t->source != f.daddr ||
 	    f.payload.seq != READ_ONCE(t->seq) || !vf_probe_answered(p, t, sent, index, path))
-		return vf_refused(&p->path[path & 1], true);
+		return vf_refused(skb, &p->path[path & 1]);
 	return true;
 }
 
@@ -259,7 +261,7 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	if (f.next != VF_ICMPV6)
 		return false;
 	if (f.type == VF_ND_SOLICIT) {
-		if (vf_same(f.saddr, p->local, 15) && vf_same(f.src, p->mac, 6))
+		if (vf_same(f.saddr, p->local, 15) && vf_same(f.src, p->mac, 6) && !vf_tagged(skb))
 			return vf_heard(l);
 		return vf_same(f.target, p->local, 15) && !vf_tagged(skb);
 	}
@@ -275,7 +277,7 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	    !(*(__u8 *)&f.flags & VF_ND_SOLICITED) || !vf_same(f.dst, p->mac, 6) || which >= 2 * VF_TARGETS ||
 	    t->kind != VF_PROBE_ND || !vf_same(t->address, f.target, 16) ||
 	    !vf_probe_answered(p, t, which >= VF_TARGETS, which & (VF_TARGETS - 1), path))
-		return vf_refused(l, true);
+		return vf_refused(skb, l);
 	return true;
 }
 

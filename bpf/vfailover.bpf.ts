@@ -500,7 +500,7 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'f0667e52463aafa90afb6d6ee0467db3005930fb5b238ecfa37efb8ccce97f88',
+  sha256: '76becc6ccc92e13ecd0bc24a117336961c6a47e856a7db6391abe11930661026',
   layout: '72ecbdef2490c3f284e0c0afc69b00f1c50f910dae59638d37dc11b069075127',
   license: 'GPL',
   programs: {

@@ -1,19 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type HoleOptions, openHole } from '../../src/lab/hole.js';
 import { HOST_ADDRESS, type World } from '../../src/lab/world.js';
-import {
-  daemonOf,
-  events,
-  inGuest,
-  type Lab,
-  lab,
-  status,
-  until,
-  untilActive,
-  world,
-} from '../helpers/daemon.js';
+import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { sleep } from '../helpers/sleep.js';
 
 const HOST6 = 'fd00:99::1';
@@ -60,7 +48,7 @@ const untilAnswered = (l: Lab) =>
     10_000,
   );
 
-describe.each(Object.entries(TARGETS))('%s', (kind, target) => {
+describe.each(Object.entries(TARGETS))('%s', (_kind, target) => {
   test.each(['both', 'from-guest', 'to-guest'] as const)(
     'a black hole (%s) is left, and returned from when it is mended',
     async (direction) => {
