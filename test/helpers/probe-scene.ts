@@ -26,11 +26,11 @@ import type { ProbeAsk } from '../../workers/protocol.js';
 import { type Bench, inProcess, word } from './in-process.js';
 import { sleep } from './sleep.js';
 
-const HOST6 = 'fe80::99';
-const ip = (text: string): Uint8Array => parseIp(text).bytes;
-const mac = parseMac(GUEST_MAC);
+export const HOST6 = 'fe80::99';
+export const ip = (text: string): Uint8Array => parseIp(text).bytes;
+export const mac = parseMac(GUEST_MAC);
 export const theirMac = parseMac('02:76:66:00:00:fe');
-const NONE = new Uint8Array(4);
+export const NONE = new Uint8Array(4);
 export const ASKS: ProbeAsk[] = [
   { kind: 'arp', address: ip(HOST_ADDRESS), source: NONE, nexthop: NONE },
   { kind: 'nd', address: ip(HOST6), source: NONE, nexthop: NONE },

@@ -1,20 +1,28 @@
 import { monotonicNs, type PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, test } from 'vitest';
-import { PROBE } from '../../src/datapath/offsets.js';
+import { PROBE, PROBING } from '../../src/datapath/offsets.js';
+import { arpRequest } from '../../src/detect/probe-frames.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
+import { HOST_ADDRESS } from '../../src/lab/world.js';
 import { until } from '../helpers/daemon.js';
 import {
   ARP,
   advert,
   arpReply,
   echoReply,
+  frame,
+  HOST6,
   ICMP,
+  ip,
+  mac,
   ND,
+  NONE,
   type Scene,
   scene,
   tagged,
   theirMac,
 } from '../helpers/probe-scene.js';
+import { sleep } from '../helpers/sleep.js';
 
 const poke = (at: number, value: number) => (b: Uint8Array) => {
   b[at] = value;
@@ -161,4 +169,49 @@ test('a wrong one neither answers nor keeps the right one from answering', async
     expect([what, framesOf(stack)]).toEqual([what, 0]);
     stack.close();
   }
+});
+
+test('that a target asks whether the made-up address is still there is not told to the stack', async () => {
+  const s = await scene();
+  const stack = s.stack(0x86dd);
+  const local = s.head(PROBING.local, 16);
+  const solicit = (target: Uint8Array): Uint8Array =>
+    frame(
+      [0x86, 0xdd],
+      [0x60, 0, 0, 0, 0, 24, 58, 255],
+      ip(HOST6),
+      target,
+      [135, 0, 0, 0, 0, 0, 0, 0],
+      target,
+    );
+  s.send(PRIMARY, solicit(local));
+  // Of another address it is.
+  const other = Uint8Array.from(local);
+  other[9] = other[9]! ^ 1;
+  s.send(PRIMARY, solicit(other));
+  await until(
+    () => framesOf(stack),
+    (n) => n === 1,
+  );
+  await sleep(20);
+  expect(framesOf(stack)).toBe(0);
+});
+
+test('the other path’s question, which the network floods, is absorbed and shows that this one hears', async () => {
+  const s = await scene();
+  const stack = s.stack(0x0806);
+  const ours = arpRequest({ mac, source: NONE, target: ip(HOST_ADDRESS) });
+  s.send(STANDBY, ours);
+  await until(
+    () => s.heard(STANDBY),
+    (n) => n === 1,
+  );
+  s.send(STANDBY, tagged(ours, 5));
+  s.send(STANDBY, arpRequest({ mac, source: NONE, target: ip('10.99.0.78') }));
+  s.send(STANDBY, arpRequest({ mac: theirMac, source: NONE, target: ip(HOST_ADDRESS) }));
+  await sleep(50);
+  expect(s.heard(STANDBY)).toBe(1);
+  const seen: Uint8Array[] = [];
+  for (let b = new Uint8Array(2048), n = stack.recv(b); n > 0; n = stack.recv(b)) seen.push(b.slice(0, n));
+  expect(seen.filter((b) => Buffer.compare(b, ours) === 0)).toEqual([]);
 });
