@@ -500,7 +500,7 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '76becc6ccc92e13ecd0bc24a117336961c6a47e856a7db6391abe11930661026',
+  sha256: '90c0b409ded65f4c332e240b38e0ac0df49ee7a5d7f2e3adbfc77a722e4cb1b8',
   layout: '72ecbdef2490c3f284e0c0afc69b00f1c50f910dae59638d37dc11b069075127',
   license: 'GPL',
   programs: {

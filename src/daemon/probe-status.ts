@@ -1,12 +1,12 @@
 import { PROBE, PROBE_PATH, probeBase, probePathBase } from '../datapath/offsets.js';
 import { TARGETS_MAX } from '../detect/probe.js';
 import {
-  P_DEAF,
-  P_EXCUSED,
-  P_GOOD,
-  P_MISSED,
-  P_UNSENT,
-  P_VOIDED,
+  PR_DEAF,
+  PR_EXCUSED,
+  PR_GOOD,
+  PR_MISSED,
+  PR_UNSENT,
+  PR_VOIDED,
   W_MISSING,
   W_MISSING_MS,
   W_SEEN,
@@ -38,9 +38,9 @@ export const describeProbes: Describe = (m, path, records) => {
     return missed > 0 ? `${name} missed ${missed} (${answer} before)` : `${name} ${answer}`;
   });
   const notes = [
-    [records[base + P_DEAF]!, 'deaf for'],
-    [records[base + P_EXCUSED]!, 'excused from'],
-    [records[base + P_VOIDED]!, 'pauses of ours spoiled'],
+    [records[base + PR_DEAF]!, 'deaf for'],
+    [records[base + PR_EXCUSED]!, 'excused from'],
+    [records[base + PR_VOIDED]!, 'pauses of ours spoiled'],
   ] as const;
   const detail = [
     ...targets,
@@ -49,7 +49,7 @@ export const describeProbes: Describe = (m, path, records) => {
   ];
   const wrong = words[probePathBase(slot, path) + PROBE_PATH.refused]!;
   if (wrong > 0) detail.push(`${plural(wrong, 'wrong answer')} refused`);
-  if (records[base + P_UNSENT]! > 0) detail.push(`${plural(records[base + P_UNSENT]!, 'probe')} not sent`);
+  if (records[base + PR_UNSENT]! > 0) detail.push(`${plural(records[base + PR_UNSENT]!, 'probe')} not sent`);
   return { detail: detail.join('; '), to_switch: toSwitch(config, names.length, records, base) };
 };
 
@@ -63,8 +63,8 @@ function toSwitch(
   if (targets === 0) return 'a target must be there that can be asked';
   if (state === STATE_OFF) return 'the slave must have a link';
   if (state === STATE_DOWN)
-    return `alive again after 2 good rounds in a row (${Math.min(2, records[base + P_GOOD]!)} so far)`;
-  const left = Math.max(1, config.missed_max - records[base + P_MISSED]!);
+    return `alive again after 2 good rounds in a row (${Math.min(2, records[base + PR_GOOD]!)} so far)`;
+  const left = Math.max(1, config.missed_max - records[base + PR_MISSED]!);
   const who =
     targets === 1 ? 'the target' : config.targets_of === 'any' ? 'every target' : 'any one of the targets';
   return `down when ${who} misses ${plural(left, 'more round')} of ${config.interval_ms} ms`;

@@ -19,13 +19,13 @@ import type { Evidence } from '../../src/detect/evidence.js';
 import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe.js';
 import { aimEcho, arpRequest, echoRequest, neighbourSolicitation } from '../../src/detect/probe-frames.js';
 import {
-  P_DEAF,
-  P_EXCUSED,
-  P_GOOD,
-  P_MISSED,
-  P_RTT_US,
-  P_UNSENT,
-  P_VOIDED,
+  PR_DEAF,
+  PR_EXCUSED,
+  PR_GOOD,
+  PR_MISSED,
+  PR_RTT_US,
+  PR_UNSENT,
+  PR_VOIDED,
 } from '../../src/detect/probe-record.js';
 import {
   D_PROOF_MS,
@@ -283,13 +283,13 @@ export class ProbeDetector implements Detector {
       const r = rounds.rttNs[path * TARGETS_MAX + t]!;
       if (r > 0 && (rtt === 0 || r < rtt)) rtt = r;
     }
-    records[base + P_MISSED] = missed;
-    records[base + P_GOOD] = rounds.good[path]!;
-    records[base + P_DEAF] = rounds.deaf[path]!;
-    records[base + P_RTT_US] = Math.ceil(rtt / 1e3);
-    records[base + P_EXCUSED] = rounds.excused[path]!;
-    records[base + P_VOIDED] = rounds.voided;
-    records[base + P_UNSENT] = this.#unsent[path]!;
+    records[base + PR_MISSED] = missed;
+    records[base + PR_GOOD] = rounds.good[path]!;
+    records[base + PR_DEAF] = rounds.deaf[path]!;
+    records[base + PR_RTT_US] = Math.ceil(rtt / 1e3);
+    records[base + PR_EXCUSED] = rounds.excused[path]!;
+    records[base + PR_VOIDED] = rounds.voided;
+    records[base + PR_UNSENT] = this.#unsent[path]!;
     if (rounds.good[path]! > 0 && rounds.deaf[path] === 0) records[base + D_PROOF_MS] = this.#proofMs(path);
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
     const state = rounds.up[path] === 0 ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
@@ -318,7 +318,7 @@ export class ProbeDetector implements Detector {
     const last = this.#lastAnswerNs(path);
     const agoMs = last === 0 ? -1 : Math.round((this.#c.clock[0]! - last) / 1e5) / 10;
     const base = detectBase(this.#c.slot, path, PROBE_DETECTOR);
-    const rttUs = this.#c.records[base + P_RTT_US]!;
+    const rttUs = this.#c.records[base + PR_RTT_US]!;
     const before =
       last === 0 ? 'never answered' : `last answer ${agoMs} ms ago, round trip ${rttUs} µs before`;
     const what =
