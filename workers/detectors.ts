@@ -1,7 +1,16 @@
 import type { DetectConfig } from '../src/config/index.js';
 import { COMBINE_ALL, COMBINE_ANY, combine, decides } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
-import { DETECT_SLOT_WORDS, DETECTORS, type DetectorName, UNANSWERED } from '../src/detect/record.js';
+import {
+  D_STATE,
+  DETECT_SLOT_WORDS,
+  DETECTORS,
+  type DetectorName,
+  detectBase,
+  PROBE,
+  STATE_OFF,
+  UNANSWERED,
+} from '../src/detect/record.js';
 import {
   ARM_SILENT_TO_PRIMARY,
   ARM_SILENT_TO_STANDBY,
@@ -153,9 +162,15 @@ export class Detectors {
     const held = this.#held[slot];
     if (held === undefined || held.mode !== COMBINE_ALL) return arms;
     let bits = arms;
-    if (!decides(this.#records, slot, 0, held.mode, UNANSWERED)) bits &= ~ARM_SILENT_TO_STANDBY;
-    if (!decides(this.#records, slot, 1, held.mode, UNANSWERED)) bits &= ~ARM_SILENT_TO_PRIMARY;
+    if (!this.#lacksTheirs(slot, 0, held.mode)) bits &= ~ARM_SILENT_TO_STANDBY;
+    if (!this.#lacksTheirs(slot, 1, held.mode)) bits &= ~ARM_SILENT_TO_PRIMARY;
     return bits;
+  }
+
+  /** Whether only the verdict of the programs' own detector is missing: the watchdog's, or where there is none the probes'. */
+  #lacksTheirs(slot: number, path: number, mode: number): boolean {
+    const watchdog = this.#records[detectBase(slot, path, UNANSWERED) + D_STATE] !== STATE_OFF;
+    return decides(this.#records, slot, path, mode, watchdog ? UNANSWERED : PROBE);
   }
 
   /** Why `path` was left for `cause`; null if that was not a detector's doing. */

@@ -60,9 +60,9 @@ export class Witness {
     const { minFrames, timeoutNs } = this.options;
     const fresh = this.#fresh[path]!;
     const others = this.#fresh[path ^ 1]!;
-    if (fresh !== 0 && this.#up[path] === 1) {
+    if (fresh > 0 && this.#up[path] === 1) {
       this.seenNs[path] = nowNs;
-      this.seen[path] = fresh < 0 ? minFrames : Math.min(minFrames, this.seen[path]! + fresh);
+      this.seen[path] = Math.min(minFrames, this.seen[path]! + fresh);
       this.#forget(path);
       return;
     }

@@ -99,6 +99,44 @@ test('under load a path that only sends is left too, though the network answers 
   expect((await events(l)).at(-1)).toMatchObject({ cause: 'probe', health: { standby: 'up' } });
 });
 
+test('an inactive path that does not receive is found too, though its answers come in on the other', async () => {
+  const l = await probed([TARGETS.arp, TARGETS.icmp]);
+  await untilAnswered(l);
+  l.world.startTraffic(null);
+  const stream = new Stream(l.world, 1 << 17);
+  onTestFinished(() => stream.close());
+  await stream.start(2000, 1);
+  hole(l.world, { ifindex: l.world.virtio.hostIfindex, direction: 'to-guest' });
+  const s = await until(
+    () => status(l),
+    (x) => probeOf(x, 'standby').state === 'down',
+  );
+  expect(s).toMatchObject({ active: 'primary', state: 'degraded' });
+  expect(await events(l)).toHaveLength(1);
+  await stream.stop();
+});
+
+test('answers end the watchdog’s suspicion of a path that lives again', async () => {
+  const l = await lab('veth', {
+    detect: {
+      unanswered: { timeout_us: 20_000, min_frames: 5, udp: [7412], retry_ms: 60_000 },
+      // Too patient for a verdict of their own.
+      probes: { interval_ms: INTERVAL_MS, missed_max: 255, targets: [TARGETS.arp] },
+    },
+  });
+  await untilAnswered(l);
+  l.world.startTraffic(null);
+  const stream = new Stream(l.world, 1 << 17);
+  onTestFinished(() => stream.close());
+  await stream.startRequests(2000);
+  const h = hole(l.world);
+  await untilActive(l, 'standby');
+  h.close();
+  await untilActive(l, 'primary');
+  await stream.stop();
+  expect((await events(l)).map((e) => e.cause)).toEqual(['join', 'unanswered', 'failback']);
+});
+
 describe('targets', () => {
   const nobody = { arp: '10.99.0.77' };
   test('any: one that never answers does no harm', async () => {

@@ -106,7 +106,9 @@ export class ProbeDetector implements Detector {
     this.#judged = 0;
     const { slot } = this.#c;
     const head = 4 * probingBase(slot);
-    this.#bytes.fill(0, head, head + 4 * PROBING_WORDS);
+    // Not what lies between: counts go on, and some are the witness's.
+    this.#bytes.fill(0, head, head + 4 * PROBING.path);
+    this.#bytes.fill(0, head + 4 * PROBING.probe, head + 4 * PROBING_WORDS);
     const cookie = randomBytes(8);
     const id = randomBytes(2).readUInt16BE();
     const local = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...randomBytes(7), 0);
