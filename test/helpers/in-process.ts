@@ -2,6 +2,7 @@ import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
+import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { type DetectVariables, PinStore } from '../../src/datapath/store.js';
@@ -28,10 +29,18 @@ export interface Bench {
   stream: Stream;
 }
 
+/** In place of the kernel's failover master, which takes a VM: a device of its own, so that both slaves are others'. */
+function standIn({ guestRtnl }: World): number {
+  const { ifindex } = guestRtnl.createVeth({ name: 'master0', mac: GUEST_MAC, peer: { name: 'master0p' } });
+  for (const name of ['master0', 'master0p']) guestRtnl.setLink(guestRtnl.link(name)!.ifindex, { up: true });
+  return ifindex;
+}
+
 export async function inProcess(
   kind: WireKind,
   attach = attachKind('auto'),
   detect: DetectVariables = {},
+  model: SteeredModel = 'transparent',
 ): Promise<Bench> {
   const world = new World(kind);
   const { path, reaper } = pinRoot();
@@ -41,13 +50,14 @@ export async function inProcess(
   });
   const store = new PinStore({ root: path, capacity: 4, shards: 1 });
   onTestFinished(() => store.close());
+  const masterIfindex = model === 'transparent' ? world.virtio.guestIfindex : standIn(world);
   const datapath = openDatapath({
     store,
     shardOf: () => 0,
     name: 'net0',
-    model: 'transparent',
+    model,
     netns: netnsInode(world.guest),
-    masterIfindex: world.virtio.guestIfindex,
+    masterIfindex,
     mac: GUEST_MAC,
     attach,
     active: STANDBY,
@@ -57,6 +67,7 @@ export async function inProcess(
   });
   onTestFinished(() => datapath.release());
   datapath.attachSlave('primary', world.vf.guestIfindex);
+  if (model === 'net-failover') datapath.attachSlave('standby', world.virtio.guestIfindex);
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   world.startTraffic(null);
   const stream = new Stream(world, 1 << 17);

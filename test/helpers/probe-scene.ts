@@ -3,6 +3,7 @@ import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
 import { VfDetector } from '../../bpf/vfailover.bpf.js';
 import { icmpv6Checksum } from '../../src/announce/frames.js';
+import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import {
   PROBE,
@@ -123,16 +124,15 @@ export class Scene {
   }
 
   /** For one protocol a socket is behind the programs, where the stack is. */
-  stack(protocol: number): PacketSocket {
-    const { world } = this.b;
-    const s = new PacketSocket({ netns: world.guest, ifindex: world.virtio.guestIfindex, protocol });
+  stack(protocol: number, ifindex = this.b.world.virtio.guestIfindex): PacketSocket {
+    const s = new PacketSocket({ netns: this.b.world.guest, ifindex, protocol });
     onTestFinished(() => s.close());
     return s;
   }
 }
 
-export async function scene(): Promise<Scene> {
-  const b = await inProcess('veth', undefined, { vf_detect: VfDetector.VF_DETECT_PROBES });
+export async function scene(model: SteeredModel = 'transparent'): Promise<Scene> {
+  const b = await inProcess('veth', undefined, { vf_detect: VfDetector.VF_DETECT_PROBES }, model);
   await sleep(50);
   flip(b.lines, b.base, word(b), PRIMARY);
   return new Scene(b);

@@ -100,36 +100,41 @@ function framesOf(socket: PacketSocket): number {
   return n;
 }
 
-test('a right answer is stamped and absorbed, on whichever path; a second one is refused', async () => {
-  const s = await scene();
-  let seq = 100;
-  for (const target of [ARP, ND, ICMP]) {
-    const stack = s.stack(PROTOCOL[target]!);
-    for (const asked of [PRIMARY, STANDBY])
-      for (const by of [PRIMARY, STANDBY]) {
-        s.wait(asked ^ 1, target, 0);
-        s.wait(asked, target, ++seq);
-        const before = monotonicNs();
-        const wrong = s.refused(by);
-        s.send(by, RIGHT[target]!(s, asked, seq));
-        await until(
-          () => s.answered(asked, target),
-          (n) => n === seq,
-        );
-        const at = s.at(asked, target);
-        expect(s.words[at + PROBE.arrived_path]).toBe(by);
-        const arrived =
-          s.words[at + PROBE.arrived_ns + 1]! * 2 ** 32 + (s.words[at + PROBE.arrived_ns]! >>> 0);
-        expect(arrived).toBeGreaterThanOrEqual(before);
-        s.send(by, RIGHT[target]!(s, asked, seq));
-        await until(
-          () => s.refused(by),
-          (n) => n === wrong + 1,
-        );
-      }
-    expect(framesOf(stack)).toBe(0);
-  }
-});
+test.each(['transparent', 'net-failover'] as const)(
+  '%s: a right answer is stamped and absorbed, on whichever path; a second one is refused',
+  async (model) => {
+    const s = await scene(model);
+    const { guestRtnl } = s.b.world;
+    const devices = guestRtnl.links().map((d) => d.ifindex);
+    let seq = 100;
+    for (const target of [ARP, ND, ICMP]) {
+      const stacks = devices.map((d) => s.stack(PROTOCOL[target]!, d));
+      for (const asked of [PRIMARY, STANDBY])
+        for (const by of [PRIMARY, STANDBY]) {
+          s.wait(asked ^ 1, target, 0);
+          s.wait(asked, target, ++seq);
+          const before = monotonicNs();
+          const wrong = s.refused(by);
+          s.send(by, RIGHT[target]!(s, asked, seq));
+          await until(
+            () => s.answered(asked, target),
+            (n) => n === seq,
+          );
+          const at = s.at(asked, target);
+          expect(s.words[at + PROBE.arrived_path]).toBe(by);
+          const arrived =
+            s.words[at + PROBE.arrived_ns + 1]! * 2 ** 32 + (s.words[at + PROBE.arrived_ns]! >>> 0);
+          expect(arrived).toBeGreaterThanOrEqual(before);
+          s.send(by, RIGHT[target]!(s, asked, seq));
+          await until(
+            () => s.refused(by),
+            (n) => n === wrong + 1,
+          );
+        }
+      expect(stacks.map(framesOf)).toEqual(devices.map(() => 0));
+    }
+  },
+);
 
 test('an advertisement without its option is an answer too', async () => {
   const s = await scene();
