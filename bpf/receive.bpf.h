@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "probe.bpf.h"
 #include "watch.bpf.h"
 
 /* 01:80:c2:00:00:0x never crosses a bridge: such a frame belongs to the wire it is on. */
@@ -70,7 +71,7 @@ static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 wo
 
 /*
  * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
- * TC_DROP: a second copy.
+ * TC_DROP: a second copy, or a frame of our probes.
  */
 static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
 {
@@ -84,6 +85,12 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))
 			return TC_NEXT;
+		if (vf_detect & VF_DETECT_WITNESS)
+			vf_witness(skb, path);
+	}
+	if ((vf_detect & VF_DETECT_PROBES) && unlikely(vf_probe_receive(skb, path)))
+		return TC_DROP;
+	if (unlikely(data[0] & 1)) {
 		if (vf_second_copy(skb, path, word)) {
 			count->rx[path].rerouted++;
 			return TC_DROP;

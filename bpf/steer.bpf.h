@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "probe.bpf.h"
 #include "watch.bpf.h"
 
 /* The primary's device is gone and nobody has said so yet: possible while the controller is dead. */
@@ -20,7 +21,7 @@ static __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
  */
 static __always_inline int vf_steer_kernels(struct __sk_buff *skb, struct vf_line *line, struct vf_counters *count)
 {
-	__u32 word = READ_ONCE(line->word), standby = READ_ONCE(line->standby_ifindex);
+	__u32 word = vf_probed(line, READ_ONCE(line->word)), standby = READ_ONCE(line->standby_ifindex);
 
 	if (vf_watching() && likely(skb->cb[0] != VF_MARK_RETURNED))
 		word = vf_ask(skb, line, word);
@@ -48,7 +49,7 @@ int vf_steer(struct __sk_buff *skb)
 		return TC_NEXT;
 	if (vf_model == VF_NET_FAILOVER)
 		return vf_steer_kernels(skb, line, count);
-	word = READ_ONCE(line->word);
+	word = vf_probed(line, READ_ONCE(line->word));
 	primary = READ_ONCE(line->primary_ifindex);
 	if (vf_watching() && likely(primary && skb->cb[0] != VF_MARK_RETURNED))
 		word = vf_ask(skb, line, word);

@@ -294,6 +294,152 @@ export class VfWatchView extends bpf.StructView {
   set relapses(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
 }
 
+/** enum vf_probe_flag: 4 bytes. */
+export const VfProbeFlag = {
+  VF_PROBE_ALL: 1,
+} as const;
+export type VfProbeFlag = (typeof VfProbeFlag)[keyof typeof VfProbeFlag];
+
+/** struct vf_probe_path: 64 bytes. */
+export const VfProbePath = bpf.struct('struct vf_probe_path', 64, {
+  due_ns: bpf.field(0, bpf.u64),
+  wait: bpf.field(8, bpf.u32),
+  extended: bpf.field(12, bpf.u32),
+  slack_ns: bpf.field(16, bpf.u64),
+  look_ns: bpf.field(24, bpf.u64),
+  heard_ns: bpf.field(32, bpf.u64),
+  group_ns: bpf.field(40, bpf.u64),
+  heard: bpf.field(48, bpf.u32),
+  groups: bpf.field(52, bpf.u32),
+  refused: bpf.field(56, bpf.u32),
+  unused: bpf.field(60, bpf.u32),
+});
+export type VfProbePath = bpf.Value<typeof VfProbePath>;
+export type VfProbePathInit = bpf.Input<typeof VfProbePath>;
+/** struct vf_probe_path where it lies. */
+export class VfProbePathView extends bpf.StructView {
+  get due_ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set due_ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get due_nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get wait(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set wait(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get extended(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set extended(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get slack_ns(): bigint { return this.$view.getBigUint64(this.$at + 16, true); }
+  set slack_ns(value: bigint) { this.$view.setBigUint64(this.$at + 16, value, true); }
+  /** Exact up to 2^53. */
+  get slack_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 16); }
+  get look_ns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
+  set look_ns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
+  /** Exact up to 2^53. */
+  get look_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
+  get heard_ns(): bigint { return this.$view.getBigUint64(this.$at + 32, true); }
+  set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 32, value, true); }
+  /** Exact up to 2^53. */
+  get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 32); }
+  get group_ns(): bigint { return this.$view.getBigUint64(this.$at + 40, true); }
+  set group_ns(value: bigint) { this.$view.setBigUint64(this.$at + 40, value, true); }
+  /** Exact up to 2^53. */
+  get group_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 40); }
+  get heard(): number { return this.$view.getUint32(this.$at + 48, true); }
+  set heard(value: number) { this.$view.setUint32(this.$at + 48, value, true); }
+  get groups(): number { return this.$view.getUint32(this.$at + 52, true); }
+  set groups(value: number) { this.$view.setUint32(this.$at + 52, value, true); }
+  get refused(): number { return this.$view.getUint32(this.$at + 56, true); }
+  set refused(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 60, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+}
+
+/** enum vf_probe_kind: 4 bytes. */
+export const VfProbeKind = {
+  VF_PROBE_NONE: 0,
+  VF_PROBE_ARP: 1,
+  VF_PROBE_ND: 2,
+  VF_PROBE_ICMP: 3,
+} as const;
+export type VfProbeKind = (typeof VfProbeKind)[keyof typeof VfProbeKind];
+
+/** struct vf_probe: 64 bytes. */
+export const VfProbe = bpf.struct('struct vf_probe', 64, {
+  kind: bpf.field(0, bpf.u32),
+  seq: bpf.field(4, bpf.u32),
+  address: bpf.field(8, bpf.bytes(16)),
+  source: bpf.field(24, bpf.u32),
+  nexthop: bpf.field(28, bpf.u32),
+  arrived_ns: bpf.field(32, bpf.u64),
+  answered: bpf.field(40, bpf.u32),
+  arrived_path: bpf.field(44, bpf.u32),
+  mac: bpf.field(48, bpf.bytes(6)),
+  resolving: bpf.field(54, bpf.u16),
+  missed: bpf.field(56, bpf.u32),
+  rtt_us: bpf.field(60, bpf.u32),
+});
+export type VfProbe = bpf.Value<typeof VfProbe>;
+export type VfProbeInit = bpf.Input<typeof VfProbe>;
+/** struct vf_probe where it lies. */
+export class VfProbeView extends bpf.StructView {
+  get kind(): number { return this.$view.getUint32(this.$at, true); }
+  set kind(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get seq(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set seq(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get address(): bpf.Value<typeof VfProbe.fields.address.codec> { return VfProbe.fields.address.codec.read(this.$view, this.$at + 8); }
+  set address(value: bpf.Input<typeof VfProbe.fields.address.codec>) { VfProbe.fields.address.codec.write(this.$view, this.$at + 8, value, 'address'); }
+  get source(): number { return this.$view.getUint32(this.$at + 24, true); }
+  set source(value: number) { this.$view.setUint32(this.$at + 24, value, true); }
+  get nexthop(): number { return this.$view.getUint32(this.$at + 28, true); }
+  set nexthop(value: number) { this.$view.setUint32(this.$at + 28, value, true); }
+  get arrived_ns(): bigint { return this.$view.getBigUint64(this.$at + 32, true); }
+  set arrived_ns(value: bigint) { this.$view.setBigUint64(this.$at + 32, value, true); }
+  /** Exact up to 2^53. */
+  get arrived_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 32); }
+  get answered(): number { return this.$view.getUint32(this.$at + 40, true); }
+  set answered(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
+  get arrived_path(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set arrived_path(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get mac(): bpf.Value<typeof VfProbe.fields.mac.codec> { return VfProbe.fields.mac.codec.read(this.$view, this.$at + 48); }
+  set mac(value: bpf.Input<typeof VfProbe.fields.mac.codec>) { VfProbe.fields.mac.codec.write(this.$view, this.$at + 48, value, 'mac'); }
+  get resolving(): number { return this.$view.getUint16(this.$at + 54, true); }
+  set resolving(value: number) { this.$view.setUint16(this.$at + 54, value, true); }
+  get missed(): number { return this.$view.getUint32(this.$at + 56, true); }
+  set missed(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
+  get rtt_us(): number { return this.$view.getUint32(this.$at + 60, true); }
+  set rtt_us(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+}
+
+/** struct vf_probing: 2240 bytes. */
+export const VfProbing = bpf.struct('struct vf_probing', 2240, {
+  cookie: bpf.field(0, bpf.u64),
+  local: bpf.field(8, bpf.bytes(16)),
+  mac: bpf.field(24, bpf.bytes(6)),
+  icmp_id: bpf.field(30, bpf.u16),
+  flags: bpf.field(32, bpf.u32),
+  unused: bpf.field(36, bpf.array(bpf.u32, 7)),
+  path: bpf.field(64, bpf.array(VfProbePath, 2)),
+  probe: bpf.field(192, bpf.array(VfProbe, 32)),
+});
+export type VfProbing = bpf.Value<typeof VfProbing>;
+export type VfProbingInit = bpf.Input<typeof VfProbing>;
+/** struct vf_probing where it lies. */
+export class VfProbingView extends bpf.StructView {
+  get cookie(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set cookie(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get cookieNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get local(): bpf.Value<typeof VfProbing.fields.local.codec> { return VfProbing.fields.local.codec.read(this.$view, this.$at + 8); }
+  set local(value: bpf.Input<typeof VfProbing.fields.local.codec>) { VfProbing.fields.local.codec.write(this.$view, this.$at + 8, value, 'local'); }
+  get mac(): bpf.Value<typeof VfProbing.fields.mac.codec> { return VfProbing.fields.mac.codec.read(this.$view, this.$at + 24); }
+  set mac(value: bpf.Input<typeof VfProbing.fields.mac.codec>) { VfProbing.fields.mac.codec.write(this.$view, this.$at + 24, value, 'mac'); }
+  get icmp_id(): number { return this.$view.getUint16(this.$at + 30, true); }
+  set icmp_id(value: number) { this.$view.setUint16(this.$at + 30, value, true); }
+  get flags(): number { return this.$view.getUint32(this.$at + 32, true); }
+  set flags(value: number) { this.$view.setUint32(this.$at + 32, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 7, this.$view, this.$at + 36); }
+  get path(): bpf.StructArrayView<VfProbePathView> { return new bpf.StructArrayView(VfProbePathView, 64, 2, this.$view, this.$at + 64); }
+  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 32, this.$view, this.$at + 192); }
+}
+
 /** struct vf_recent: 16 bytes. */
 export const VfRecent = bpf.struct('struct vf_recent', 16, {
   ns: bpf.field(0, bpf.u64),
@@ -359,8 +505,8 @@ export class VfEventView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '44b3ebc35595a599c946775f0218f5bb73635ae09574fafbeb0c4de91c6c0881',
-  layout: '47b4d7643d5b43296aad6349268388df9fdbe2e5d5b9fc714a6d3147dc141fb3',
+  sha256: '16455de6b17cebf57622347b18d9cd398d555336ed3e5706f8b47f6485c30d95',
+  layout: '27af0b367f8212bf1bfd442e28e095c976375918e434867a9485cc73c0f127f1',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -379,6 +525,8 @@ export const vfailover = bpf.objectType({
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
     /** ringbuf, 65536 entries. */
     events: bpf.untyped,
+    /** array, 1 entries. */
+    probes: bpf.mapped(bpf.u32, VfProbing, VfProbingView),
     /** array, 64 entries. */
     recent: bpf.keyed(bpf.u32, VfRecent),
   },

@@ -177,3 +177,62 @@ struct vf_recent {
 };
 #define VF_RECENT 64u /* entries per instance, the last one for the window below */
 #define VF_GRACE_NS 100000000ull /* both slaves' multicast is accepted (once) for 100 ms after a flip */
+
+/* What active probes ask. */
+enum vf_probe_kind {
+	VF_PROBE_NONE = 0,
+	VF_PROBE_ARP = 1,
+	VF_PROBE_ND = 2,
+	VF_PROBE_ICMP = 3,
+};
+
+enum vf_probe_flag {
+	VF_PROBE_ALL = 1, /* every target has to answer, not just one */
+};
+
+enum vf_probe_size {
+	VF_TARGETS = 16,
+};
+
+/* A target as one path asks it. Addresses are as on the wire. */
+struct vf_probe {
+	enum vf_probe_kind kind; /* written by the worker, as all up to `nexthop` */
+	__u32 seq; /* of the probe that waits for its answer; 0: none does */
+	__u8 address[16]; /* IPv4: the first four */
+	__u32 source; /* IPv4: the address that the answer is sent to */
+	__u32 nexthop; /* ICMP: the neighbour that the way to the target begins with */
+	__u64 arrived_ns; /* when the latest answer came (CLOCK_MONOTONIC), */
+	__u32 answered; /* to which probe, */
+	__u32 arrived_path; /* and on which path */
+	__u8 mac[6]; /* ICMP: of the next hop; zero: unknown */
+	__u16 resolving; /* ICMP: its MAC is being asked for */
+	__u32 missed; /* the worker's account: in a row; */
+	__u32 rtt_us; /* smoothed, 0: never answered */
+};
+
+/* A path's part: a cache line that its frames share with the worker. */
+struct vf_probe_path {
+	__u64 due_ns; /* when steer leaves the path, if `wait` is not zero by then. Written by the worker before it sends, */
+	__u32 wait; /* and then this: whose answers are waited for, a bit per target */
+	__u32 extended; /* `due_ns` has been put off */
+	__u64 slack_ns; /* by so much */
+	__u64 look_ns; /* when a frame out last looked */
+	__u64 heard_ns; /* the other path's probe came in here, as the network floods it */
+	__u64 group_ns; /* the latest broadcast that was not ours */
+	__u32 heard; /* how many */
+	__u32 groups;
+	__u32 refused; /* frames that looked like an answer and were none */
+	__u32 unused;
+};
+
+/* Probes and witness of an instance: one per slot. */
+struct vf_probing {
+	__u64 cookie; /* of echo requests: what only we and who was asked can know */
+	__u8 local[16]; /* source of neighbour solicitations; its last byte is path * VF_TARGETS + target */
+	__u8 mac[6]; /* of the master */
+	__u16 icmp_id; /* as on the wire */
+	enum vf_probe_flag flags;
+	__u32 unused[7];
+	struct vf_probe_path path[2];
+	struct vf_probe probe[32]; /* [path][target] */
+};

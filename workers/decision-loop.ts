@@ -88,6 +88,7 @@ export class DecisionLoop {
   // By position in #held; two entries per instance where paths are concerned.
   readonly #detectors: Detectors;
   readonly #watchesMapping: Mapping;
+  readonly #probesMapping: Mapping;
 
   #n = 0;
   #sockets = new Int32Array(0);
@@ -115,8 +116,10 @@ export class DecisionLoop {
     const events = BpfMap.fromFd(dup(task.eventsFd));
     const counters = BpfMap.fromFd(dup(task.countersFd));
     const watches = BpfMap.fromFd(dup(task.watchesFd));
-    this.#maps = [lines, events, counters, watches];
+    const probes = BpfMap.fromFd(dup(task.probesFd));
+    this.#maps = [lines, events, counters, watches, probes];
     this.#watchesMapping = watches.mmap();
+    this.#probesMapping = probes.mmap();
     this.#countersMapping = counters.mmap();
     this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
@@ -126,6 +129,9 @@ export class DecisionLoop {
       records: new Int32Array(task.detect),
       lines: this.#lines,
       watches: this.#watchesMapping.int32(),
+      probes: this.#probesMapping.int32(),
+      counters: this.#counters,
+      cpus: this.#cpus,
       clock: this.#clock,
       dup,
     });
@@ -139,6 +145,7 @@ export class DecisionLoop {
   handle(m: ToWorker): void {
     if (m.type === 'attach') this.#attach(m);
     else if (m.type === 'announce') this.#prepare(m.slot, m.sends);
+    else if (m.type === 'probes') this.#detectors.supply(m.slot, m.supply);
     else this.#detach(m.slot);
   }
 
@@ -428,6 +435,7 @@ export class DecisionLoop {
     this.#detectors.close();
     this.#linesMapping.close();
     this.#watchesMapping.close();
+    this.#probesMapping.close();
     this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();

@@ -1,7 +1,16 @@
 import type { DetectConfig } from '../src/config/index.js';
 import { COMBINE_ALL, COMBINE_ANY, combine, decides } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
-import { DETECT_SLOT_WORDS, DETECTORS, type DetectorName, UNANSWERED } from '../src/detect/record.js';
+import {
+  D_STATE,
+  DETECT_SLOT_WORDS,
+  DETECTORS,
+  type DetectorName,
+  detectBase,
+  PROBE,
+  STATE_OFF,
+  UNANSWERED,
+} from '../src/detect/record.js';
 import {
   ARM_SILENT_TO_PRIMARY,
   ARM_SILENT_TO_STANDBY,
@@ -10,7 +19,10 @@ import {
   CAUSE_UNANSWERED,
   CAUSE_WITNESS,
 } from '../src/failover/policy.js';
+import { ProbeDetector } from './detect/probe.js';
 import { UnansweredWatch } from './detect/unanswered.js';
+import { WitnessDetector } from './detect/witness.js';
+import type { ProbeSupply } from './protocol.js';
 
 /** What a detector works with. Typed arrays: what changes from turn to turn is read there, so that a turn needs no allocation. */
 export interface DetectorContext {
@@ -21,6 +33,10 @@ export interface DetectorContext {
   /** Steering lines and watches of all slots (src/datapath/{line,offsets}.ts). */
   readonly lines: Int32Array;
   readonly watches: Int32Array;
+  /** Probes and witness, and frame counters (per possible CPU), of all slots. */
+  readonly probes: Int32Array;
+  readonly counters: Int32Array;
+  readonly cpus: number;
   /** [0]: CLOCK_MONOTONIC of this turn, ns. */
   readonly clock: Float64Array;
   /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
@@ -43,6 +59,8 @@ export interface Detector {
   turn(nowMs: number, active: number): void;
   /** Why it has its verdict on `path`, or, at a flip by the programs, why they made it. Not part of the hot path. */
   evidence(path: number): Evidence | null;
+  /** Takes in what probes need of the outside. Not part of the hot path. */
+  supply?(supply: ProbeSupply): void;
   close(): void;
 }
 
@@ -52,6 +70,8 @@ export type DetectorFactory = (context: DetectorContext) => Detector | undefined
 /** A new detector: its section of `detect` in src/config/detect.ts, and a line here. */
 const FACTORIES: Readonly<Partial<Record<DetectorName, DetectorFactory>>> = {
   unanswered: (c) => c.config.unanswered && new UnansweredWatch(c, c.config.unanswered),
+  witness: (c) => c.config.witness && new WitnessDetector(c, c.config.witness),
+  probe: (c) => c.config.probes && new ProbeDetector(c, c.config.probes),
 };
 
 const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
@@ -60,6 +80,9 @@ const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
   probe: CAUSE_PROBE,
   bfd: CAUSE_BFD,
 };
+
+/** What all instances of a shard have in common. */
+type Shared = Omit<DetectorContext, 'slot' | 'config' | 'due' | 'links' | 'netnsFd'>;
 
 interface Held {
   detectors: Detector[];
@@ -71,40 +94,24 @@ interface Held {
 export class Detectors {
   readonly due = new Float64Array(1);
   readonly #records: Int32Array;
-  readonly #lines: Int32Array;
-  readonly #watches: Int32Array;
-  readonly #clock: Float64Array;
-  readonly #dup: (fd: number) => number;
+  readonly #shared: Shared;
   readonly #held: (Held | undefined)[] = [];
 
-  constructor(o: {
-    records: Int32Array;
-    lines: Int32Array;
-    watches: Int32Array;
-    clock: Float64Array;
-    dup: (fd: number) => number;
-  }) {
-    this.#records = o.records;
-    this.#lines = o.lines;
-    this.#watches = o.watches;
-    this.#clock = o.clock;
-    this.#dup = o.dup;
+  constructor(shared: Shared) {
+    this.#shared = shared;
+    this.#records = shared.records;
   }
 
   attach(slot: number, config: DetectConfig, netnsFd: number): void {
     this.detach(slot);
     const links = new Int32Array(2);
     const context: DetectorContext = {
+      ...this.#shared,
       slot,
       config,
-      records: this.#records,
-      lines: this.#lines,
-      watches: this.#watches,
-      clock: this.#clock,
       due: this.due,
       links,
       netnsFd,
-      dup: this.#dup,
     };
     const held: Held = {
       detectors: [],
@@ -122,6 +129,10 @@ export class Detectors {
     for (const d of this.#held[slot]?.detectors ?? []) d.close();
     this.#held[slot] = undefined;
     this.#records.fill(0, slot * DETECT_SLOT_WORDS, (slot + 1) * DETECT_SLOT_WORDS);
+  }
+
+  supply(slot: number, supply: ProbeSupply): void {
+    for (const d of this.#held[slot]?.detectors ?? []) d.supply?.(supply);
   }
 
   /** Before the turns of all slots. */
@@ -151,9 +162,15 @@ export class Detectors {
     const held = this.#held[slot];
     if (held === undefined || held.mode !== COMBINE_ALL) return arms;
     let bits = arms;
-    if (!decides(this.#records, slot, 0, held.mode, UNANSWERED)) bits &= ~ARM_SILENT_TO_STANDBY;
-    if (!decides(this.#records, slot, 1, held.mode, UNANSWERED)) bits &= ~ARM_SILENT_TO_PRIMARY;
+    if (!this.#lacksTheirs(slot, 0, held.mode)) bits &= ~ARM_SILENT_TO_STANDBY;
+    if (!this.#lacksTheirs(slot, 1, held.mode)) bits &= ~ARM_SILENT_TO_PRIMARY;
     return bits;
+  }
+
+  /** Whether only the verdict of the programs' own detector is missing: the watchdog's, or where there is none the probes'. */
+  #lacksTheirs(slot: number, path: number, mode: number): boolean {
+    const watchdog = this.#records[detectBase(slot, path, UNANSWERED) + D_STATE] !== STATE_OFF;
+    return decides(this.#records, slot, path, mode, watchdog ? UNANSWERED : PROBE);
   }
 
   /** Why `path` was left for `cause`; null if that was not a detector's doing. */

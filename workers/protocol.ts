@@ -36,6 +36,7 @@ export interface DecisionTask {
   /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: what detectors say. */
   detect: SharedArrayBuffer;
   watchesFd: number;
+  probesFd: number;
   linesFd: number;
   countersFd: number;
   eventsFd: number;
@@ -69,7 +70,34 @@ export type ToWorker =
       slot: number;
       sends: readonly AnnouncementFrame[];
     }
+  | {
+      /** What its probes need of the outside; replaces an earlier supply. */
+      type: 'probes';
+      slot: number;
+      supply: ProbeSupply;
+    }
   | { type: 'detach'; slot: number };
+
+/** A target that can be asked as things are. Addresses as on the wire. */
+export interface ProbeAsk {
+  kind: 'arp' | 'nd' | 'icmp';
+  address: Uint8Array;
+  /** IPv4: what the answer is sent to. */
+  source: Uint8Array;
+  /** icmp: the neighbour that the way begins with. */
+  nexthop: Uint8Array;
+}
+
+export interface ProbeSupply {
+  /** Of the master. */
+  mac: Uint8Array;
+  /**
+   * Packet sockets on [primary, standby] that bypass the queueing discipline; -1: no such device. The supervisor's: it closes none before
+   * this message's successor has been taken in.
+   */
+  fds: [number, number];
+  asks: ProbeAsk[];
+}
 
 /** A frame and the packet socket that it leaves by: the supervisor's; the worker takes a duplicate. */
 export interface AnnouncementFrame {

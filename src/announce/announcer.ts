@@ -200,7 +200,8 @@ const fingerprint = (plan: readonly Announcement[]): string =>
     .map(({ ifindex, frames }) => `${ifindex}:${frames.map((f) => Buffer.from(f).toString('base64')).join()}`)
     .join(';');
 
-function isCurrent(netns: number): boolean {
+/** Whether this is the calling thread's own namespace, which needs no CAP_SYS_ADMIN to get to. */
+export function isCurrent(netns: number): boolean {
   const current = netnsCurrent();
   try {
     return netnsInode(netns) === netnsInode(current);

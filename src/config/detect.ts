@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { probesSchema, witnessSchema } from './detect-probes.js';
 import { boolean, choice, HOUR_MS, integer, mapping } from './fields.js';
 
 /** How faults are noticed that the link does not show: `detect` of an instance. A detector that has no key is off. */
@@ -45,6 +46,10 @@ export const detectSchema = z.strictObject(
     unanswered: unansweredSchema
       .describe('watchdog: frames that expect an answer are sent, and nothing is received')
       .exactOptional(),
+    witness: witnessSchema
+      .describe('broadcasts that one slave receives and the other one misses')
+      .exactOptional(),
+    probes: probesSchema.describe('questions to neighbours and hosts, asked on each slave').exactOptional(),
   },
   { error: mapping },
 );

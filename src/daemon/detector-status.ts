@@ -13,6 +13,7 @@ import { U_UNTIL_MS } from '../detect/unanswered.js';
 import type { Path } from '../failover/device.js';
 import type { DetectorStatus } from './api/index.js';
 import type { Managed } from './managed.js';
+import { describeProbes, describeWitness } from './probe-status.js';
 
 /** What a detector sees on a path, and what would change its mind, in words; undefined: it is not configured. */
 export type Describe = (
@@ -44,7 +45,11 @@ function unanswered({ config, datapath }: Managed, path: Path, records: Int32Arr
 }
 
 /** A new detector adds itself here. */
-const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = { unanswered };
+const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = {
+  unanswered,
+  probe: describeProbes,
+  witness: describeWitness,
+};
 
 /** The detectors that an instance's configuration asks for, as they stand for one of its paths. */
 export function detectorStatus(m: Managed, path: Path, records: Int32Array): DetectorStatus[] {

@@ -13,6 +13,7 @@ import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
+import { ProbeSupplier } from './probe-supply.js';
 import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
@@ -27,6 +28,7 @@ export class Managed {
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
   readonly #shards: Shards;
+  readonly probes: ProbeSupplier;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
@@ -75,6 +77,7 @@ export class Managed {
       devices: () => ns.monitor.links.values(),
     });
     const { slot } = this.datapath;
+    this.probes = new ProbeSupplier(ns, slot, config.detect, shards);
     shards.attach({
       slot,
       netnsFd: ns.fd,
@@ -131,6 +134,7 @@ export class Managed {
   /** Lets go of what this process holds for the instance. */
   close(): void {
     this.announcer.close();
+    this.probes.close();
   }
 }
 

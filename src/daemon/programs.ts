@@ -3,12 +3,14 @@ import { type DetectConfig, UDP_PORTS_MAX } from '../config/index.js';
 import type { DetectVariables } from '../datapath/store.js';
 
 /** Constants by which an instance's programs contain what its detectors need, and nothing else. */
-export function detectVariables({ unanswered }: DetectConfig): DetectVariables {
-  if (unanswered === undefined) return {};
-  const { udp } = unanswered;
+export function detectVariables({ unanswered, witness, probes }: DetectConfig): DetectVariables {
+  const udp = unanswered?.udp ?? false;
   const ports = typeof udp === 'boolean' ? [] : udp;
   return {
-    vf_detect: VfDetector.VF_DETECT_UNANSWERED,
+    vf_detect:
+      (unanswered === undefined ? 0 : VfDetector.VF_DETECT_UNANSWERED) |
+      (witness === undefined ? 0 : VfDetector.VF_DETECT_WITNESS) |
+      (probes === undefined ? 0 : VfDetector.VF_DETECT_PROBES),
     vf_udp:
       udp === true
         ? VfUdpAsks.VF_UDP_ALL

@@ -10,6 +10,7 @@ import {
   CONTROL_WORDS,
   type DecisionTask,
   type FromWorker,
+  type ProbeSupply,
   type ToWorker,
 } from '../../workers/protocol.js';
 import type { WorkerConfig } from '../config/index.js';
@@ -32,6 +33,7 @@ interface Shard {
   /** What the worker was told, to tell it again after a restart. */
   readonly attached: Map<number, ToWorker & { type: 'attach' }>;
   readonly announcing: Map<number, ToWorker & { type: 'announce' }>;
+  readonly probing: Map<number, ToWorker & { type: 'probes' }>;
   task: Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       state: 'running',
       attached: new Map(),
       announcing: new Map(),
+      probing: new Map(),
       task: Promise.resolve(),
     };
     this.#run(shard);
@@ -110,6 +113,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       policy: this.policy.buffer as SharedArrayBuffer,
       detect: this.detect.buffer as SharedArrayBuffer,
       watchesFd: fds.watches,
+      probesFd: fds.probes,
       linesFd: fds.lines,
       countersFd: fds.counters,
       eventsFd: fds.events,
@@ -127,6 +131,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     );
     for (const m of shard.attached.values()) this.#post(shard, m);
     for (const m of shard.announcing.values()) this.#post(shard, m);
+    for (const m of shard.probing.values()) this.#post(shard, m);
   }
 
   /** Until the worker is back tier 0 alone covers its instances, as after a kill. */
@@ -171,8 +176,17 @@ export class Shards extends EventEmitter<ShardEvents> {
     this.#post(shard, message);
   }
 
+  /** Gives the worker what the slot's probes need. The sockets stay the caller's; `settled` says when earlier ones are not used any more. */
+  probes(slot: number, supply: ProbeSupply): void {
+    const shard = this.#shards[this.shardOf(slot)]!;
+    const message = { type: 'probes', slot, supply } as const;
+    shard.probing.set(slot, message);
+    this.#post(shard, message);
+  }
+
   detach(slot: number): void {
     const shard = this.#shards[this.shardOf(slot)]!;
+    shard.probing.delete(slot);
     shard.announcing.delete(slot);
     if (shard.attached.delete(slot)) this.#post(shard, { type: 'detach', slot });
   }
@@ -210,7 +224,8 @@ export class Shards extends EventEmitter<ShardEvents> {
   /** Resolves when every message posted so far has been taken in; a thread that only starts takes seconds on a loaded machine. */
   async settled(timeoutMs = 60_000): Promise<void> {
     const until = performance.now() + timeoutMs;
-    for (const { id, control } of this.#shards) {
+    for (const { id, control, state } of this.#shards) {
+      if (state === 'stopped') continue;
       while (Atomics.load(control, CONTROL.read) !== Atomics.load(control, CONTROL.mail)) {
         if (performance.now() > until)
           throw new VfError('WORKER_FAILED', `decision worker ${id} does not answer`);

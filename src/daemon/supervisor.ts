@@ -72,6 +72,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       for (const m of this.#managed.values()) {
         this.#prepareAnnouncement(m);
         m.readSpeeds();
+        this.#supplyProbes(m);
       }
     }, ADDRESSES_MS).unref();
     this.#orders = new Orders({
@@ -157,6 +158,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#managed.set(config.name, m);
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
+    this.#supplyProbes(m);
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -204,7 +206,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       default:
         break;
     }
-    if (instance !== undefined) this.#publishStatus(instance);
+    if (instance === undefined) return;
+    const m = this.#managed.get(instance);
+    if (m) this.#supplyProbes(m);
+    this.#publishStatus(instance);
   }
 
   #masterRemoved(name: string): void {
@@ -268,6 +273,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #prepareAnnouncement({ announcer, datapath }: Managed): void {
     const sends = announcer.prepare();
     if (sends) this.#shards.announce(datapath.slot, sends);
+  }
+
+  #supplyProbes(m: Managed): void {
+    try {
+      m.probes.refresh(m.instance);
+    } catch (error) {
+      this.#log.warn({ instance: m.config.name, error }, 'probes go on with what they have');
+    }
   }
 
   #publishStatus(name: string): void {

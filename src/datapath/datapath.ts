@@ -9,7 +9,7 @@ import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
-import { LINE, LINE_WORDS, WATCH, WATCH_WORDS, watchBase } from './offsets.js';
+import { LINE, LINE_WORDS, PROBING_WORDS, probingBase, WATCH, WATCH_WORDS, watchBase } from './offsets.js';
 import type { DetectVariables, PinStore } from './store.js';
 
 export interface DatapathOptions {
@@ -91,6 +91,7 @@ export class Datapath {
     store.counters.clear(this.slot);
     store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
     store.watches.fill(0, watchBase(this.slot, PRIMARY), watchBase(this.slot, STANDBY) + WATCH_WORDS);
+    store.probes.int32().fill(0, probingBase(this.slot), probingBase(this.slot) + PROBING_WORDS);
     for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
     store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
     store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
@@ -208,6 +209,11 @@ export class Datapath {
   /** ARM_* bits in force. */
   get armed(): number {
     return this.#o.store.lines[this.#base + LINE.armed]!;
+  }
+
+  /** Probes and witness of all slots, as words (offsets.ts). */
+  get probes(): Int32Array {
+    return this.#o.store.probes.int32();
   }
 
   /** Why tier 0 does not hear of a lost carrier from the driver; undefined: it does. */

@@ -1,4 +1,12 @@
-import { VfCount, VfCounters, VfLine, VfWatch } from '../../bpf/vfailover.bpf.js';
+import {
+  VfCount,
+  VfCounters,
+  VfLine,
+  VfProbe,
+  VfProbePath,
+  VfProbing,
+  VfWatch,
+} from '../../bpf/vfailover.bpf.js';
 
 /**
  * Where the words (4 bytes) of mapped structures lie, for loops that index one typed array over all slots: what bpf2ts has in bytes.
@@ -23,3 +31,15 @@ export const COUNTERS_WORDS = VfCounters.size >>> 2;
 export const WATCH = words(VfWatch.offsets);
 export const WATCH_WORDS = VfWatch.size >>> 2;
 export const watchBase = (slot: number, path: number): number => (slot * 2 + path) * WATCH_WORDS;
+
+/** Probes and witness of a slot: the head at `probingBase(slot)`, a path's part, and a target as a path asks it. */
+export const PROBING = words(VfProbing.offsets);
+export const PROBE_PATH = words(VfProbePath.offsets);
+export const PROBE = words(VfProbe.offsets);
+export const PROBING_WORDS = VfProbing.size >>> 2;
+export const probingBase = (slot: number): number => slot * PROBING_WORDS;
+export const probePathBase = (slot: number, path: number): number =>
+  slot * PROBING_WORDS + PROBING.path + path * (VfProbePath.size >>> 2);
+/** `index` is path * 16 + target. */
+export const probeBase = (slot: number, index: number): number =>
+  slot * PROBING_WORDS + PROBING.probe + index * (VfProbe.size >>> 2);

@@ -29,7 +29,7 @@ export interface DetectVariables {
   readonly vf_udp_ports?: readonly number[];
 }
 
-const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches'] as const;
+const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches', 'probes'] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -59,7 +59,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,recent,watches}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,recent,watches,probes}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -69,6 +69,8 @@ export class PinStore implements Disposable {
   readonly adopted: boolean;
   readonly lines: Int32Array;
   readonly watches: Int32Array;
+  /** Probes and witness of all slots, for `ProbingView`. */
+  readonly probes: Mapping;
   readonly counters: CounterView;
   readonly identities: IdentityView;
   readonly #spec = vfailover.parse(bpfObject('vfailover'));
@@ -91,6 +93,7 @@ export class PinStore implements Disposable {
       this.capacity = this.#maps.lines.info.maxEntries;
       this.lines = this.#map('lines').int32();
       this.watches = this.#map('watches').int32();
+      this.probes = this.#map('probes');
       this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
     } catch (e) {
@@ -169,11 +172,12 @@ export class PinStore implements Disposable {
   }
 
   /** Descriptors for a worker thread: it maps them itself. */
-  fds(shard: number): { lines: number; watches: number; counters: number; events: number } {
-    const { lines, watches, counters } = this.#maps;
+  fds(shard: number): { lines: number; watches: number; probes: number; counters: number; events: number } {
+    const { lines, watches, probes, counters } = this.#maps;
     return {
       lines: lines.fd,
       watches: watches.fd,
+      probes: probes.fd,
       counters: counters.fd,
       events: this.#events[shard]!.fd,
     };

@@ -330,6 +330,32 @@ export function parseAddress(data: Uint8Array): Address | undefined {
   };
 }
 
+/** The way to an address. */
+export interface Route {
+  /** RTN_*: 1 unicast, 2 local, 3 broadcast, 5 multicast. */
+  type: number;
+  /** Where it begins; 0 where the kernel names no device. */
+  ifindex: number;
+  /** Raw; undefined: the address is on the link. */
+  gateway?: Uint8Array;
+  /** Raw: the source address that the kernel would take. */
+  source?: Uint8Array;
+}
+
+/** The route in RTM_NEWROUTE data. */
+export function parseRoute(data: Uint8Array): Route {
+  const type = need(data, 12).getUint8(7);
+  const attrs = attributesAfter(data, 12);
+  const oif = attrs.get(c.RTA_OIF);
+  const [gateway, source] = [attrs.get(c.RTA_GATEWAY), attrs.get(c.RTA_PREFSRC)];
+  return {
+    type,
+    ifindex: oif === undefined ? 0 : readU32(oif),
+    ...(gateway !== undefined && { gateway: gateway.slice() }),
+    ...(source !== undefined && { source: source.slice() }),
+  };
+}
+
 /** One queueing discipline of a device. */
 export interface Qdisc {
   ifindex: number;
@@ -391,6 +417,14 @@ export function rtmsg(family: number, prefix: number, scope: number): Uint8Array
   const [srcLen, tos] = [0, 0];
   const head = [family, prefix, srcLen, tos, c.RT_TABLE_MAIN, c.RTPROT_STATIC, scope, c.RTN_UNICAST];
   return Uint8Array.of(...head, 0, 0, 0, 0);
+}
+
+/** struct rtmsg that asks for the way to one address. */
+export function rtmsgGet(family: number, prefix: number): Uint8Array {
+  const bytes = new Uint8Array(12);
+  bytes[0] = family;
+  bytes[1] = prefix;
+  return bytes;
 }
 
 export function tcmsg(ifindex: number): Uint8Array {

@@ -15,8 +15,11 @@ import {
   parseLink,
   parseMac,
   parseQdisc,
+  parseRoute,
   type Qdisc,
+  type Route,
   rtmsg,
+  rtmsgGet,
   splitMessages,
   tcmsg,
 } from './codec.js';
@@ -339,6 +342,21 @@ export class Rtnl implements Disposable {
     if (gateway !== undefined) request.attr(c.RTA_GATEWAY, gateway.bytes);
     if (dev !== undefined) request.u32(c.RTA_OIF, dev);
     this.#request(request, `add route ${spec.dst ?? 'default'}`, 'dst');
+  }
+
+  /** The way that the kernel would take to an address; undefined: none. */
+  route(ip: string): Route | undefined {
+    const { family, bytes } = parseIp(ip);
+    const request = new MessageBuilder(c.RTM_GETROUTE, c.NLM_F_REQUEST)
+      .raw(rtmsgGet(family, bytes.length * 8))
+      .attr(c.RTA_DST, bytes);
+    let found: Route | undefined;
+    this.#exchange(request, `find the way to ${ip}`, (m) => {
+      if (m.type !== c.RTM_NEWROUTE) return false;
+      found = parseRoute(m.data);
+      return true;
+    });
+    return found;
   }
 
   // ---- qdiscs ----

@@ -84,7 +84,7 @@ export const untilActive = (
 export function cli(...args: string[]): { code: number | null; out: string; err: string } {
   const r = spawnSync(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), ...args], {
     encoding: 'utf8',
-    timeout: 30_000 * SLOWDOWN,
+    timeout: 120_000 * SLOWDOWN,
   });
   return { code: r.status, out: r.stdout, err: r.stderr };
 }

@@ -2,9 +2,10 @@ import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
+import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { PinStore } from '../../src/datapath/store.js';
+import { type DetectVariables, PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/failover/device.js';
 import { Reaper } from '../../src/lab/reaper.js';
 import { Stream } from '../../src/lab/stream.js';
@@ -28,7 +29,19 @@ export interface Bench {
   stream: Stream;
 }
 
-export async function inProcess(kind: WireKind, attach = attachKind('auto')): Promise<Bench> {
+/** In place of the kernel's failover master, which takes a VM: a device of its own, so that both slaves are others'. */
+function standIn({ guestRtnl }: World): number {
+  const { ifindex } = guestRtnl.createVeth({ name: 'master0', mac: GUEST_MAC, peer: { name: 'master0p' } });
+  for (const name of ['master0', 'master0p']) guestRtnl.setLink(guestRtnl.link(name)!.ifindex, { up: true });
+  return ifindex;
+}
+
+export async function inProcess(
+  kind: WireKind,
+  attach = attachKind('auto'),
+  detect: DetectVariables = {},
+  model: SteeredModel = 'transparent',
+): Promise<Bench> {
   const world = new World(kind);
   const { path, reaper } = pinRoot();
   onTestFinished(async () => {
@@ -37,21 +50,24 @@ export async function inProcess(kind: WireKind, attach = attachKind('auto')): Pr
   });
   const store = new PinStore({ root: path, capacity: 4, shards: 1 });
   onTestFinished(() => store.close());
+  const masterIfindex = model === 'transparent' ? world.virtio.guestIfindex : standIn(world);
   const datapath = openDatapath({
     store,
     shardOf: () => 0,
     name: 'net0',
-    model: 'transparent',
+    model,
     netns: netnsInode(world.guest),
-    masterIfindex: world.virtio.guestIfindex,
+    masterIfindex,
     mac: GUEST_MAC,
     attach,
     active: STANDBY,
     slaveAlive: () => true,
     enter: (fn) => withNetns(world.guest, fn),
+    detect,
   });
   onTestFinished(() => datapath.release());
   datapath.attachSlave('primary', world.vf.guestIfindex);
+  if (model === 'net-failover') datapath.attachSlave('standby', world.virtio.guestIfindex);
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   world.startTraffic(null);
   const stream = new Stream(world, 1 << 17);

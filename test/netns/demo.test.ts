@@ -43,7 +43,7 @@ describe.each(['veth', 'tap'] as const)('demo on %s', (devices) => {
     expect(r.out.split('\n').filter((line) => new RegExp(`^(${FAULTS.join('|')}) `).test(line))).toHaveLength(
       rows.length,
     );
-  });
+  }, 240_000);
 });
 
 test('a fault that does not exist is a usage error with the right ones', () => {
@@ -55,7 +55,7 @@ describe('interrupted, it leaves nothing behind', () => {
     const child = spawn(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), 'demo'], { stdio: 'ignore' });
     const pins = `/sys/fs/bpf/vfailover-demo-${child.pid}`;
     const ended = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
-    await until(() => existsSync(`${pins}/instances/demo/guard`), Boolean);
+    await until(() => existsSync(`${pins}/instances/demo/guard`), Boolean, 20_000);
     return { child, pins, ended };
   };
   const daemons = (pid: number): string[] =>
@@ -80,10 +80,12 @@ describe('interrupted, it leaves nothing behind', () => {
     await until(
       () => existsSync(pins),
       (there) => !there,
+      20_000,
     );
     await until(
       () => children.filter((p) => existsSync(`/proc/${p}/fd/0`)),
       (alive) => alive.length === 0,
+      20_000,
     );
   });
 });

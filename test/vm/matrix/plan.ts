@@ -59,14 +59,19 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
       USER_SPACE,
   },
   'test/netns/unanswered.test.ts': {
-    'a path that is up and dead, on veth > from-guest: tier 0 moves the traffic': USER_SPACE,
-    'a path that is up and dead, on veth > to-guest: tier 0 moves the traffic': USER_SPACE,
-    'a path that is up and dead, on tap > both: tier 0 moves the traffic': USER_SPACE,
-    'a path that is up and dead, on tap > from-guest: tier 0 moves the traffic': USER_SPACE,
-    'a path that is up and dead, on tap > to-guest: tier 0 moves the traffic': USER_SPACE,
+    'a path that is up and dead, on veth > from-guest: tier 0 moves the traffic, with the daemon stopped':
+      USER_SPACE,
+    'a path that is up and dead, on veth > to-guest: tier 0 moves the traffic, with the daemon stopped':
+      USER_SPACE,
+    'a path that is up and dead, on tap > both: tier 0 moves the traffic, with the daemon stopped':
+      USER_SPACE,
+    'a path that is up and dead, on tap > from-guest: tier 0 moves the traffic, with the daemon stopped':
+      USER_SPACE,
+    'a path that is up and dead, on tap > to-guest: tier 0 moves the traffic, with the daemon stopped':
+      USER_SPACE,
     'without its controller > stopped: detection is the same, and told when it goes on': USER_SPACE,
     'who stops sending is watched by the worker': USER_SPACE,
-    'tier 0 that is not armed leaves it to the worker': USER_SPACE,
+    'where tier 0 is not armed the worker switches': USER_SPACE,
     'a path that fell silent is tried again, and left again': USER_SPACE,
     'it does not switch > for a stream that expects no answer': USER_SPACE,
     'it does not switch > for three frames of ten that are lost': USER_SPACE,

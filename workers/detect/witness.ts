@@ -1,0 +1,72 @@
+import type { WitnessConfig } from '../../src/config/index.js';
+import { PROBE_PATH, PROBING, probePathBase, probingBase } from '../../src/datapath/offsets.js';
+import type { Evidence } from '../../src/detect/evidence.js';
+import { W_MISSING, W_MISSING_MS, W_SEEN } from '../../src/detect/probe-record.js';
+import {
+  detectBase,
+  STATE_DOWN,
+  STATE_OFF,
+  STATE_OK,
+  STATE_SUSPECT,
+  setState,
+  WITNESS,
+} from '../../src/detect/record.js';
+import { Witness } from '../../src/detect/witness.js';
+import { CAUSE_WITNESS, LINK_HEALTHY } from '../../src/failover/policy.js';
+import type { Detector, DetectorContext } from '../detectors.js';
+import type { ProbeSupply } from '../protocol.js';
+
+export class WitnessDetector implements Detector {
+  readonly kind = WITNESS;
+  readonly #c: DetectorContext;
+  readonly #witness: Witness;
+
+  constructor(context: DetectorContext, { timeout_ms, min_frames }: WitnessConfig) {
+    this.#c = context;
+    this.#witness = new Witness({ timeoutNs: timeout_ms * 1e6, minFrames: min_frames });
+  }
+
+  /** The programs have to know our own frames from others'. */
+  supply({ mac }: ProbeSupply): void {
+    const { probes, slot } = this.#c;
+    new Uint8Array(probes.buffer, probes.byteOffset + 4 * (probingBase(slot) + PROBING.mac), 6).set(mac);
+  }
+
+  turn(nowMs: number): void {
+    const { probes, slot, links, clock, records } = this.#c;
+    const witness = this.#witness;
+    for (let p = 0; p < 2; p++)
+      witness.link(p, links[p]! >= 0 && (links[p]! & LINK_HEALTHY) === LINK_HEALTHY);
+    witness.step(
+      clock[0]!,
+      probes[probePathBase(slot, 0) + PROBE_PATH.groups]!,
+      probes[probePathBase(slot, 1) + PROBE_PATH.groups]!,
+    );
+    for (let p = 0; p < 2; p++) {
+      const base = detectBase(slot, p, WITNESS);
+      const missing = witness.missing[p]!;
+      records[base + W_MISSING] = missing;
+      records[base + W_MISSING_MS] = missing === 0 ? 0 : ((clock[0]! - witness.sinceNs[p]!) / 1e6) | 0;
+      records[base + W_SEEN] = witness.seen[p]!;
+      const dead = witness.dead[p] === 1;
+      const state =
+        witness.up[p] === 0 ? STATE_OFF : dead ? STATE_DOWN : missing > 0 ? STATE_SUSPECT : STATE_OK;
+      setState(records, base, state, dead ? CAUSE_WITNESS : 0, nowMs);
+    }
+  }
+
+  evidence(path: number): Evidence | null {
+    const missing = this.#witness.missing[path]!;
+    if (missing === 0) return null;
+    const forMs = Math.round((this.#c.clock[0]! - this.#witness.sinceNs[path]!) / 1e6);
+    const seen = this.#witness.seenNs[path]!;
+    const agoMs = Math.round((this.#c.clock[0]! - seen) / 1e6);
+    return {
+      detector: 'witness',
+      text: `${missing} broadcasts of the last ${forMs} ms came in on the other slave only, the last one here ${agoMs} ms ago`,
+      facts: { missing, for_ms: forMs, last_received_ms_ago: agoMs },
+    };
+  }
+
+  close(): void {}
+}
