@@ -158,15 +158,16 @@ async function run(
   const record = await stream.collect();
   for (const [i, cut] of made.entries())
     cut.endNs = (made[i + 1]?.orderedNs ?? record.sentAt.at(-1)! + 1 + LEAD_NS) - LEAD_NS;
-  const decisions = (await client.request('events', { since })).filter((d) => d.from === 'primary');
-  const figures = made.map((cut) =>
-    judgeCut(
-      record,
-      cut,
-      decisions.find((d) => d.flipped_ns >= cut.orderedNs && d.flipped_ns < cut.mendNs),
-      false,
-    ),
-  );
+  const decisions = await client.request('events', { since });
+  const figures = made.map((cut) => {
+    const away = decisions.find(
+      (d) => d.from === 'primary' && d.flipped_ns >= cut.orderedNs && d.flipped_ns < cut.mendNs,
+    );
+    // Where this thread was not let in for longer than the retry, the path was tried again with the hole still open: another outage.
+    const back = away && decisions.find((d) => d.to === 'primary' && d.flipped_ns > away.flipped_ns);
+    const mendNs = Math.min(cut.mendNs, back?.flipped_ns ?? cut.mendNs);
+    return judgeCut(record, { ...cut, mendNs }, away, false);
+  });
   return { figures, early };
 }
 
