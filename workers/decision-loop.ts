@@ -301,6 +301,7 @@ export class DecisionLoop {
       this.#detect(i, slot, pathOf(word));
       policy[record + P_LINK_PRIMARY] = this.#links[2 * i]!;
       policy[record + P_LINK_STANDBY] = this.#links[2 * i + 1]!;
+      this.#detectors.measured(slot, policy, record);
       const path = evaluate(policy, record, this.#nowMs);
       if (path !== pathOf(word)) this.#switch(i, line, record, word, path as Path);
       const bits = this.#tier0[i] === 1 ? this.#detectors.allowed(slot, armedFallbacks(policy, record)) : 0;

@@ -1,6 +1,7 @@
 import type { DetectConfig } from '../src/config/index.js';
 import { COMBINE_ALL, COMBINE_ANY, combine, decides } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
+import { probeRttUs, probesInARow } from '../src/detect/probe-record.js';
 import {
   D_STATE,
   DETECT_SLOT_WORDS,
@@ -18,6 +19,8 @@ import {
   CAUSE_PROBE,
   CAUSE_UNANSWERED,
   CAUSE_WITNESS,
+  P_PROBES_PRIMARY,
+  P_RTT_PRIMARY,
 } from '../src/failover/policy.js';
 import { ProbeDetector } from './detect/probe.js';
 import { UnansweredWatch } from './detect/unanswered.js';
@@ -155,6 +158,14 @@ export class Detectors {
     const held = this.#held[slot];
     if (held === undefined || held.detectors.length === 0) return 0;
     return combine(this.#records, slot, path, held.mode);
+  }
+
+  /** Gives the policy what the probes have measured of both paths; `base` is its record. */
+  measured(slot: number, policy: Int32Array, base: number): void {
+    for (let path = 0; path < 2; path++) {
+      policy[base + P_PROBES_PRIMARY + path] = probesInARow(this.#records, slot, path);
+      policy[base + P_RTT_PRIMARY + path] = probeRttUs(this.#records, slot, path);
+    }
   }
 
   /** Which of the fallbacks (ARM_*) the programs may make: not those for a silent path that other detectors would have to confirm. */

@@ -312,3 +312,20 @@ test('one that stops with a question outstanding has left the answer’s deadlin
   await stream.stop();
   expect(list[1]).toMatchObject({ cause: 'probe', tier: 0, to: 'standby', evidence: { detector: 'probe' } });
 });
+
+test('failback waits for as many probes answered in a row as the policy asks for', async () => {
+  const policy = { hold_down_ms: 0, healthy_probes: 30 };
+  const l = await probed([TARGETS.arp], {}, { policy });
+  await untilAnswered(l);
+  const h = hole(l.world);
+  await untilActive(l, 'standby');
+  h.close();
+  const s = await until(
+    () => status(l),
+    (x) => /primary must answer another \d+ probes?/.test(x.would_switch),
+  );
+  expect(s.active).toBe('standby');
+  const mendedNs = (await untilActive(l, 'primary')).last_switch!.detected_ns;
+  const leftNs = (await events(l)).find((e) => e.cause === 'probe')!.detected_ns;
+  expect((mendedNs - leftNs) / 1e6).toBeGreaterThan(30 * INTERVAL_MS);
+});
