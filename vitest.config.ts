@@ -55,7 +55,7 @@ export default defineConfig({
           pool: 'forks',
           // Each test runs a whole suite.
           maxWorkers: 1,
-          testTimeout: 300_000,
+          testTimeout: 900_000,
           hookTimeout: 300_000,
           sequence: { groupOrder: 4 },
         },

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { generate, parseSpec } from 'bpf-loader-ts';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { compileBpf, tsc } from './compile.js';
 import { compile, node, tempFolder, VFAILOVER_O } from './helpers.js';
 
 const INDEX = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const MAIN = fileURLToPath(new URL('../dist/bpf2ts/main.js', import.meta.url));
 const require = createRequire(import.meta.url);
-const TSC = require.resolve('typescript/bin/tsc');
 
 const bpf2ts = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
   spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
@@ -53,13 +53,8 @@ describe('a generated module', PATIENCE, () => {
       'es2023,esnext.disposable',
       '--skipLibCheck',
     ];
-    const checked = spawnSync(
-      process.execPath,
-      [TSC, ...strict, ...flags, '--typeRoots', typeRoots, '--types', 'node', file],
-      { encoding: 'utf8', cwd: folder },
-    );
-    expect(checked.stdout).toBe('');
-    expect(checked.status).toBe(0);
+    const checked = tsc([...strict, ...flags, '--typeRoots', typeRoots, '--types', 'node', file], folder);
+    expect(checked).toEqual({ status: 0, stdout: '' });
     const ran = node(`await import(${JSON.stringify(file.replace(/\.ts$/, '.js'))})`);
     expect(ran).toMatchObject({ status: 0, stderr: '' });
     return ran.stdout;
@@ -184,21 +179,9 @@ describe('a generated module', PATIENCE, () => {
   it('refuses an object with another layout, and takes one that differs in instructions only', () => {
     const other = join(tempFolder(), 'other.bpf.o');
     const source = fileURLToPath(new URL('bpf/types.bpf.c', import.meta.url));
-    const arch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
     const build = (text: string): void => {
       writeFileSync(join(tempFolder(), 'other.bpf.c'), text);
-      execFileSync('clang', [
-        '-g',
-        '-O2',
-        '-mcpu=v3',
-        '-target',
-        'bpf',
-        `-I/usr/include/${arch}`,
-        '-c',
-        join(tempFolder(), 'other.bpf.c'),
-        '-o',
-        other,
-      ]);
+      compileBpf(join(tempFolder(), 'other.bpf.c'), other);
     };
     const text = readFileSync(source, 'utf8');
     build(text.replace('to->u8 = 200;', 'to->u8 = 201;'));

@@ -1,17 +1,16 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { generate, parseSpec } from 'bpf-loader-ts';
 import { PacketSocket, UdpSocket } from 'bpf-loader-ts/sys';
 import { beforeAll, expect, it } from 'vitest';
+import { TOOLS, tsc } from './compile.js';
 import { type Namespace, namespaceWithVeth, own, pinFolder, tempFolder } from './helpers.js';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 const EXAMPLES = join(PACKAGE, 'examples');
 const readme = readFileSync(join(PACKAGE, 'README.md'), 'utf8');
-const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 /** What Node runs: the examples as they are, where it strips types by itself. */
 const EXTENSION = (process.features as { typescript?: string | false }).typescript ? 'ts' : 'js';
 
@@ -34,11 +33,12 @@ beforeAll(() => {
   // As the README prints it.
   const command = readme.match(/^ {4}(clang .*-mcpu=v3.* -c) EXAMPLE\.bpf\.c -o EXAMPLE\.bpf\.o$/m)![1]!;
   for (const name of names)
-    execFileSync('sh', ['-c', `${command} ${name}.bpf.c -o ${name}.bpf.o -Wall -Werror`], { cwd: folder });
-  const args = [TSC, '-p', EXAMPLES, '--noEmit', 'false', '--outDir', folder];
-  const checked = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  expect(checked.stdout).toBe('');
-  expect(checked.status).toBe(0);
+    execFileSync('sh', ['-c', `${command} ${name}.bpf.c -o ${name}.bpf.o -Wall -Werror`], {
+      cwd: folder,
+      ...TOOLS,
+    });
+  const checked = tsc(['-p', EXAMPLES, '--noEmit', 'false', '--outDir', folder]);
+  expect(checked).toEqual({ status: 0, stdout: '' });
 }, 120_000);
 
 /** Runs an example in the namespace, with `send` called all the while; what it printed. */

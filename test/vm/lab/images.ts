@@ -159,8 +159,8 @@ const PROJECT = [
   'packages/bpf-loader-ts',
   'docs',
 ];
-/** What only a developer needs, or another machine. */
-const LEFT_OUT = ['native', 'deps', 'docs', 'release'];
+/** Of the loader, what only a developer needs, or another machine. */
+const LEFT_OUT = ['native', 'deps', 'docs', 'test/release'].map((d) => join('packages/bpf-loader-ts', d));
 /** Packages that guests do not need: tools of the build. */
 const NOT_IN_GUESTS = new Set([
   '@biomejs',
@@ -239,7 +239,7 @@ function projectStamps(): string[] {
   const walk = (dir: string): void => {
     for (const e of readdirSync(join(ROOT, dir), { withFileTypes: true })) {
       const path = join(dir, e.name);
-      if (dir === 'packages/bpf-loader-ts' && LEFT_OUT.includes(e.name)) continue;
+      if (LEFT_OUT.includes(path)) continue;
       if (e.isDirectory()) walk(path);
       else if (e.isFile())
         stamps.push(`${path} ${statSync(join(ROOT, path)).mtimeMs} ${statSync(join(ROOT, path)).size}`);
@@ -255,7 +255,7 @@ async function copyProject(root: string): Promise<void> {
     await mkdir(dirname(join(root, p)), { recursive: true });
     await cp(join(ROOT, p), join(root, p), {
       recursive: true,
-      filter: (f) => !LEFT_OUT.some((d) => f === join(ROOT, 'packages/bpf-loader-ts', d)),
+      filter: (f) => !LEFT_OUT.some((d) => f === join(ROOT, d)),
     });
   }
   await mkdir(join(root, 'node_modules'), { recursive: true });
