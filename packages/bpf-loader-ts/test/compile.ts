@@ -1,8 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 
-const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-
 /** For compilers, which do not load the addon: a run of the suite under sanitizers would have them sanitized too, and minutes slower. */
 export const TOOLS: { env: NodeJS.ProcessEnv } = {
   env: { ...process.env, LD_PRELOAD: undefined, NODE_OPTIONS: undefined },
@@ -25,7 +23,8 @@ export function compileProgram(source: string, out: string): void {
 
 /** Runs the TypeScript compiler. */
 export function tsc(args: string[], cwd?: string): { status: number | null; stdout: string } {
-  const { status, stdout } = spawnSync(process.execPath, [TSC, ...args], {
+  const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [compiler, ...args], {
     encoding: 'utf8',
     ...TOOLS,
     ...(cwd !== undefined && { cwd }),
