@@ -7,8 +7,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
-#include <netpacket/packet.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,17 +18,18 @@
 /* an endless sender must not hold the caller of recvDrain() */
 #define DRAIN_MAX 65536
 
-/* packetSocket(netns | -1, ifindex, protocol) -> fd; protocol 0 receives nothing (send only) */
+/* packetSocket(netns | -1, ifindex, protocol, bypass) -> fd; protocol 0 receives nothing (send only) */
 static napi_value packet_socket(napi_env env, napi_callback_info info)
 {
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET };
 	struct args a;
-	int32_t ns, ifindex;
+	int32_t ns, ifindex, bypass;
+	const char *step = "bind(AF_PACKET)";
 	uint32_t protocol;
 	int fd, err;
 
-	if (!args_get(env, info, &a, 3) || !arg_i32(&a, 0, "netns", &ns) || !arg_i32(&a, 1, "ifindex", &ifindex) ||
-	    !arg_u32(&a, 2, "protocol", &protocol))
+	if (!args_get(env, info, &a, 4) || !arg_i32(&a, 0, "netns", &ns) || !arg_i32(&a, 1, "ifindex", &ifindex) ||
+	    !arg_u32(&a, 2, "protocol", &protocol) || !arg_i32(&a, 3, "bypass", &bypass))
 		return NULL;
 	if (ifindex <= 0)
 		return throw_errno(env, ENODEV, "bind(AF_PACKET)");
@@ -38,12 +39,17 @@ static napi_value packet_socket(napi_env env, napi_callback_info info)
 		return throw_errno(env, -fd, "socket(AF_PACKET)");
 	ll.sll_ifindex = ifindex;
 	ll.sll_protocol = htons((uint16_t)protocol);
-	if (bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0) {
-		err = errno;
-		close(fd);
-		return throw_errno(env, err, "bind(AF_PACKET)");
-	}
+	if (bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0)
+		goto fail;
+	step = "setsockopt(PACKET_QDISC_BYPASS)";
+	bypass = bypass != 0;
+	if (bypass && setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof(bypass)) < 0)
+		goto fail;
 	return mk_i32(env, fd);
+fail:
+	err = errno;
+	close(fd);
+	return throw_errno(env, err, step);
 }
 
 /* Fills ss from text and port; returns its length, 0 when the text is no address. */

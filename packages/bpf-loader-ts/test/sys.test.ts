@@ -521,6 +521,21 @@ describe('taps, link states and frames', () => {
     );
   });
 
+  it('past the egress side of the device: nobody there sees the frame, the wire does', async () => {
+    const ns = makeNetns();
+    const tap = makeTap(ns, 't0');
+    const onlooker = own(new PacketSocket({ netns: ns, ifindex: tap.ifindex }));
+    const usual = own(new PacketSocket({ netns: ns, ifindex: tap.ifindex, protocol: 0 }));
+    const past = own(new PacketSocket({ netns: ns, ifindex: tap.ifindex, protocol: 0, bypass: true }));
+    expect(past.send(frame('past'))).toBe(64);
+    expect(await readOurs((bytes) => tap.read(bytes))).toBe('past');
+    expect(usual.send(frame('usual'))).toBe(64);
+    expect(await readOurs((bytes) => tap.read(bytes))).toBe('usual');
+    expect(await readOurs((bytes) => onlooker.recv(bytes))).toBe('usual');
+    setUp(ns, tap.ifindex, false);
+    expect(past.send(frame('down'))).toBe(-100); // ENETDOWN
+  });
+
   it('reads what the kernel sends and writes what it receives', async () => {
     const ns = makeNetns();
     const tap = makeTap(ns, 't0');

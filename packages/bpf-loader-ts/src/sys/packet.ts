@@ -2,7 +2,7 @@ import { native } from '../binding.js';
 import { type Bytes, OwnedFd } from './fd.js';
 
 const sys = native as {
-  packetSocket(netns: number, ifindex: number, protocol: number): number;
+  packetSocket(netns: number, ifindex: number, protocol: number, bypass: number): number;
   udpSocket(
     netns: number,
     bindAddr: string,
@@ -50,12 +50,18 @@ export interface PacketSocketOptions {
   ifindex: number;
   /** Ethernet protocol to receive in host order: ETH_P_ALL by default, 0 to receive nothing. */
   protocol?: number;
+  /**
+   * Frames sent go straight to the driver (PACKET_QDISC_BYPASS): past the queueing discipline and the programs at the device's egress, and
+   * unseen by other packet sockets. One that finds the driver's queue full is lost: send() answers -ENOBUFS.
+   */
+  bypass?: boolean;
 }
 
 /** AF_PACKET, whole frames with Ethernet header, bound to one device. Throws EPERM without CAP_NET_RAW, ENODEV. */
 export class PacketSocket extends DatagramSocket {
   constructor(options: PacketSocketOptions) {
-    super(sys.packetSocket(options.netns ?? -1, options.ifindex, options.protocol ?? ETH_P_ALL));
+    const { netns = -1, ifindex, protocol = ETH_P_ALL, bypass = false } = options;
+    super(sys.packetSocket(netns, ifindex, protocol, bypass ? 1 : 0));
   }
 }
 
