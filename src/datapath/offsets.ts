@@ -1,4 +1,4 @@
-import { VfCount, VfCounters, VfLine, VfWatch } from '../../bpf/vfailover.bpf.js';
+import { VfBfd, VfCount, VfCounters, VfLine, VfWatch } from '../../bpf/vfailover.bpf.js';
 
 /**
  * Where the words (4 bytes) of mapped structures lie, for loops that index one typed array over all slots: what bpf2ts has in bytes.
@@ -23,3 +23,8 @@ export const COUNTERS_WORDS = VfCounters.size >>> 2;
 export const WATCH = words(VfWatch.offsets);
 export const WATCH_WORDS = VfWatch.size >>> 2;
 export const watchBase = (slot: number, path: number): number => (slot * 2 + path) * WATCH_WORDS;
+
+/** Of an instance's BFD session: `bfdBase(slot)` is its first word. */
+export const BFD = words(VfBfd.offsets);
+export const BFD_WORDS = VfBfd.size >>> 2;
+export const bfdBase = (slot: number): number => slot * BFD_WORDS;

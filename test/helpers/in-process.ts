@@ -4,7 +4,7 @@ import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { PinStore } from '../../src/datapath/store.js';
+import { type DetectVariables, PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/failover/device.js';
 import { Reaper } from '../../src/lab/reaper.js';
 import { Stream } from '../../src/lab/stream.js';
@@ -28,7 +28,11 @@ export interface Bench {
   stream: Stream;
 }
 
-export async function inProcess(kind: WireKind, attach = attachKind('auto')): Promise<Bench> {
+export async function inProcess(
+  kind: WireKind,
+  attach = attachKind('auto'),
+  detect: DetectVariables = {},
+): Promise<Bench> {
   const world = new World(kind);
   const { path, reaper } = pinRoot();
   onTestFinished(async () => {
@@ -46,6 +50,7 @@ export async function inProcess(kind: WireKind, attach = attachKind('auto')): Pr
     masterIfindex: world.virtio.guestIfindex,
     mac: GUEST_MAC,
     attach,
+    detect,
     active: STANDBY,
     slaveAlive: () => true,
     enter: (fn) => withNetns(world.guest, fn),
