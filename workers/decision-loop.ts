@@ -9,7 +9,7 @@ import {
   NetlinkSocket,
   sockSend,
 } from 'bpf-loader-ts/sys';
-import { VfEvent } from '../bpf/vfailover.bpf.js';
+import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
 import { type Path, PRIMARY, STANDBY } from '../src/failover/device.js';
@@ -86,6 +86,7 @@ export class DecisionLoop {
   // By position in #held; two entries per instance where paths are concerned.
   readonly #detectors: Detectors;
   readonly #watchesMapping: Mapping;
+  readonly #bfdMapping: Mapping;
 
   #n = 0;
   #sockets = new Int32Array(0);
@@ -113,8 +114,10 @@ export class DecisionLoop {
     const events = BpfMap.fromFd(dup(task.eventsFd));
     const counters = BpfMap.fromFd(dup(task.countersFd));
     const watches = BpfMap.fromFd(dup(task.watchesFd));
-    this.#maps = [lines, events, counters, watches];
+    const bfd = BpfMap.fromFd(dup(task.bfdFd));
+    this.#maps = [lines, events, counters, watches, bfd];
     this.#watchesMapping = watches.mmap();
+    this.#bfdMapping = bfd.mmap();
     this.#countersMapping = counters.mmap();
     this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
@@ -123,13 +126,17 @@ export class DecisionLoop {
       records: new Int32Array(task.detect),
       lines: this.#lines,
       watches: this.#watchesMapping.int32(),
+      bfd: this.#bfdMapping.int32(),
       clock: this.#clock,
       dup,
     });
     this.#ring = new RingBuffer(events);
     this.#epoll.add(task.wakeFd, WAKE);
     if (task.wait === 'epoll') this.#epoll.add(this.#ring.fd, EVENTS);
-    this.#onEvent = (view, at) => this.#tier0Event(view, at);
+    this.#onEvent = (view, at, length) => {
+      if (length < VfBfdPacket.size) this.#tier0Event(view, at);
+      else this.#detectors.packet(view.getInt32(at + VfBfdPacket.offsets.slot, true), view, at);
+    };
   }
 
   /** Takes in a message; not part of the hot path. */
@@ -169,7 +176,7 @@ export class DecisionLoop {
     });
     this.#resize([...this.#held, held]);
     clockMonotonic(this.#clock, 0);
-    this.#detectors.attach(m.slot, m.detect, m.netnsFd);
+    this.#detectors.attach(m.slot, m.detect, m);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
     this.#known[this.#n - 1] = m.knownWord;
@@ -425,6 +432,7 @@ export class DecisionLoop {
     this.#detectors.close();
     this.#linesMapping.close();
     this.#watchesMapping.close();
+    this.#bfdMapping.close();
     this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();

@@ -10,6 +10,7 @@ import {
   CAUSE_UNANSWERED,
   CAUSE_WITNESS,
 } from '../src/failover/policy.js';
+import { BfdDetector } from './detect/bfd.js';
 import { UnansweredWatch } from './detect/unanswered.js';
 
 /** What a detector works with. Typed arrays: what changes from turn to turn is read there, so that a turn needs no allocation. */
@@ -21,6 +22,8 @@ export interface DetectorContext {
   /** Steering lines and watches of all slots (src/datapath/{line,offsets}.ts). */
   readonly lines: Int32Array;
   readonly watches: Int32Array;
+  /** BFD sessions of all slots (src/datapath/bfd-map.ts). */
+  readonly bfd: Int32Array;
   /** [0]: CLOCK_MONOTONIC of this turn, ns. */
   readonly clock: Float64Array;
   /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
@@ -29,6 +32,12 @@ export interface DetectorContext {
   readonly links: Int32Array;
   /** The instance's namespace; -1: the thread's own. */
   readonly netnsFd: number;
+  /** Of the master, 6 bytes. */
+  readonly mac: Uint8Array;
+  /** The program that starts the timer of the BFD session; -1: there is none. Another thread's. */
+  readonly deadlineFd: number;
+  /** COMBINE_*: how the verdicts of the instance's detectors are combined. */
+  readonly mode: number;
   /** Duplicates a descriptor of the process for this thread. */
   readonly dup: (fd: number) => number;
 }
@@ -41,6 +50,8 @@ export interface Detector {
    * @param nowMs the policy's clock @param active the path that carries traffic, 0 or 1
    */
   turn(nowMs: number, active: number): void;
+  /** Takes in a packet that the programs handed over (struct vf_bfd_packet at `at`). */
+  packet?(view: DataView, at: number): void;
   /** Why it has its verdict on `path`, or, at a flip by the programs, why they made it. Not part of the hot path. */
   evidence(path: number): Evidence | null;
   close(): void;
@@ -52,6 +63,7 @@ export type DetectorFactory = (context: DetectorContext) => Detector | undefined
 /** A new detector: its section of `detect` in src/config/detect.ts, and a line here. */
 const FACTORIES: Readonly<Partial<Record<DetectorName, DetectorFactory>>> = {
   unanswered: (c) => c.config.unanswered && new UnansweredWatch(c, c.config.unanswered),
+  bfd: (c) => c.config.bfd && new BfdDetector(c, c.config.bfd),
 };
 
 const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
@@ -73,6 +85,7 @@ export class Detectors {
   readonly #records: Int32Array;
   readonly #lines: Int32Array;
   readonly #watches: Int32Array;
+  readonly #bfd: Int32Array;
   readonly #clock: Float64Array;
   readonly #dup: (fd: number) => number;
   readonly #held: (Held | undefined)[] = [];
@@ -81,18 +94,25 @@ export class Detectors {
     records: Int32Array;
     lines: Int32Array;
     watches: Int32Array;
+    bfd: Int32Array;
     clock: Float64Array;
     dup: (fd: number) => number;
   }) {
     this.#records = o.records;
     this.#lines = o.lines;
     this.#watches = o.watches;
+    this.#bfd = o.bfd;
     this.#clock = o.clock;
     this.#dup = o.dup;
   }
 
-  attach(slot: number, config: DetectConfig, netnsFd: number): void {
+  attach(
+    slot: number,
+    config: DetectConfig,
+    with_: { netnsFd: number; mac: Uint8Array; deadlineFd: number },
+  ): void {
     this.detach(slot);
+    const mode = config.combine === 'all' ? COMBINE_ALL : COMBINE_ANY;
     const links = new Int32Array(2);
     const context: DetectorContext = {
       slot,
@@ -100,16 +120,18 @@ export class Detectors {
       records: this.#records,
       lines: this.#lines,
       watches: this.#watches,
+      bfd: this.#bfd,
       clock: this.#clock,
       due: this.due,
       links,
-      netnsFd,
+      ...with_,
+      mode,
       dup: this.#dup,
     };
     const held: Held = {
       detectors: [],
       links,
-      mode: config.combine === 'all' ? COMBINE_ALL : COMBINE_ANY,
+      mode,
     };
     this.#held[slot] = held;
     for (const name of DETECTORS) {
@@ -137,6 +159,11 @@ export class Detectors {
     held.links[1] = standby;
     const { detectors } = held;
     for (let i = 0; i < detectors.length; i++) detectors[i]!.turn(nowMs, active);
+  }
+
+  /** A packet for one of a slot's detectors. */
+  packet(slot: number, view: DataView, at: number): void {
+    for (const d of this.#held[slot]?.detectors ?? []) d.packet?.(view, at);
   }
 
   /** What they have against a path: CAUSE_*, or 0. */

@@ -35,6 +35,7 @@ export interface DecisionTask {
   /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: what detectors say. */
   detect: SharedArrayBuffer;
   watchesFd: number;
+  bfdFd: number;
   linesFd: number;
   countersFd: number;
   eventsFd: number;
@@ -62,6 +63,10 @@ export type ToWorker =
       prefer: number;
       override: number;
       detect: DetectConfig;
+      /** Of the master, 6 bytes. */
+      mac: Uint8Array;
+      /** The program that starts the timer of its BFD session; -1: there is none. */
+      deadlineFd: number;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }

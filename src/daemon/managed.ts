@@ -9,6 +9,7 @@ import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY } from '../failover/policy.js';
+import { parseMac } from '../netlink/codec.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { detectVariables } from './programs.js';
@@ -77,6 +78,8 @@ export class Managed {
       prefer: PREFER[config.policy.prefer],
       override: this.datapath.identity.override,
       detect: config.detect,
+      mac: parseMac(mac),
+      deadlineFd: this.datapath.bfd?.fd ?? -1,
       knownWord: this.datapath.identity.seenWord,
     });
     try {

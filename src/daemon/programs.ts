@@ -3,12 +3,13 @@ import { type DetectConfig, UDP_PORTS_MAX } from '../config/index.js';
 import type { DetectVariables } from '../datapath/store.js';
 
 /** Constants by which an instance's programs contain what its detectors need, and nothing else. */
-export function detectVariables({ unanswered }: DetectConfig): DetectVariables {
-  if (unanswered === undefined) return {};
+export function detectVariables({ unanswered, bfd }: DetectConfig): DetectVariables {
+  const session = bfd === undefined ? 0 : VfDetector.VF_DETECT_BFD;
+  if (unanswered === undefined) return { vf_detect: session };
   const { udp } = unanswered;
   const ports = typeof udp === 'boolean' ? [] : udp;
   return {
-    vf_detect: VfDetector.VF_DETECT_UNANSWERED,
+    vf_detect: VfDetector.VF_DETECT_UNANSWERED | session,
     vf_udp:
       udp === true
         ? VfUdpAsks.VF_UDP_ALL

@@ -110,6 +110,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       policy: this.policy.buffer as SharedArrayBuffer,
       detect: this.detect.buffer as SharedArrayBuffer,
       watchesFd: fds.watches,
+      bfdFd: fds.bfd,
       linesFd: fds.lines,
       countersFd: fds.counters,
       eventsFd: fds.events,

@@ -106,11 +106,22 @@ export class Frr {
   }
 
   async #connect(): Promise<void> {
-    this.#socket = connect(join(this.#folder, 'bfdd.vty'));
+    // Between its bind() and its listen() the socket refuses.
+    for (let ms = 0; this.#socket === undefined; ms += 20) {
+      const socket = connect(join(this.#folder, 'bfdd.vty'));
+      const failure = await new Promise<Error | undefined>((done) => {
+        socket.once('connect', () => done(undefined));
+        socket.once('error', done);
+      });
+      if (failure === undefined) this.#socket = socket;
+      else if (ms > START_MS) throw failure;
+      else await sleep(20);
+    }
     this.#socket.on('data', (d) => {
       this.#said = Buffer.concat([this.#said, d]);
       this.#wake();
     });
+    this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#wake());
     await this.ask('enable');
   }
