@@ -2,8 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openHole } from '../../src/lab/hole.js';
 import { GUEST_ADDRESS, HOST_ADDRESS } from '../../src/lab/world.js';
 import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { Frr } from '../helpers/frr.js';
 import { sleep } from '../helpers/sleep.js';
+import { Frr } from '../vm/lab/frr.js';
 
 /** An instance's BFD session, of the daemon, with FRR's bfdd on the host. */
 

@@ -6,8 +6,8 @@ import type { BfdSession } from '../../src/detect/bfd/session.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
-import { Frr, type FrrPeer } from '../helpers/frr.js';
 import { sleep } from '../helpers/sleep.js';
+import { Frr, type FrrPeer } from '../vm/lab/frr.js';
 
 /** Interoperation with FRR's bfdd, in a namespace at the other end of a veth. */
 

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fetched } from '../vm/lab/cache.js';
-import { sleep } from './sleep.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fetched } from './cache.js';
 
 /** A session as `show bfd peers json` has it; of its keys those that tests read. */
 export interface FrrPeer {
@@ -124,6 +124,11 @@ export class Frr {
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#wake());
     await this.ask('enable');
+  }
+
+  /** Process ids of the daemons. */
+  get pids(): number[] {
+    return this.#children.flatMap((c) => c.pid ?? []);
   }
 
   /** One line to its shell. Throws what it answers when it refuses. */
