@@ -12,6 +12,7 @@ import { idle } from './groups/idle.js';
 import { loader } from './groups/loader.js';
 import { primitives } from './groups/primitives.js';
 import { programs } from './groups/programs.js';
+import { sessions } from './groups/sessions.js';
 import { silence } from './groups/silence.js';
 import { tcp } from './groups/tcp.js';
 import { udp } from './groups/udp.js';
@@ -27,6 +28,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   f: [events, primitives],
   g: [loader],
   h: [silence],
+  i: [sessions],
 };
 
 const RESULTS = join(ROOT, 'bench', 'results', 'latest.json');

@@ -10,6 +10,7 @@ export const GROUPS = {
   f: 'event to worker latency; primitives that the decision loop is made of',
   g: 'the loader: loading programs, reading maps in batches, the size of its package',
   h: 'black holes: detection and outage per T of the unanswered-TX watchdog, false alarms',
+  i: 'BFD: detection of the same faults by a session of ours and by FRR’s bfdd',
 } as const;
 export type GroupName = keyof typeof GROUPS;
 export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];

@@ -3,6 +3,7 @@
  * What both ingress hooks do: count, and let broadcast and multicast through once.
  */
 #pragma once
+#include "bfd.bpf.h"
 #include "common.h"
 #include "probe.bpf.h"
 #include "watch.bpf.h"
@@ -71,7 +72,7 @@ static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 wo
 
 /*
  * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
- * TC_DROP: a second copy, or a frame of our probes.
+ * TC_DROP: a second copy, or a packet for a detector.
  */
 static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
 {
@@ -82,6 +83,8 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
 		return TC_NEXT;
 	word = READ_ONCE(line->word);
+	if (vf_bfd_took(skb, path))
+		return TC_DROP;
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))
 			return TC_NEXT;

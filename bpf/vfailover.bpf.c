@@ -7,7 +7,8 @@
 #include "deliver.bpf.h"
 #include "accept.bpf.h"
 
-/* Nothing else would name the type of the ring buffer's records in BTF. */
+/* Nothing else would name the types of the ring buffer's records in BTF. */
 const volatile struct vf_event vf_event_type __attribute__((used)) = {};
+const volatile struct vf_bfd_packet vf_bfd_packet_type __attribute__((used)) = {};
 
 char LICENSE[] SEC("license") = "GPL";

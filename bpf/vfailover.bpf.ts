@@ -440,6 +440,74 @@ export class VfProbingView extends bpf.StructView {
   get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 32, this.$view, this.$at + 192); }
 }
 
+/** struct vf_bfd: 128 bytes. */
+export const VfBfd = bpf.struct('struct vf_bfd', 128, {
+  discr: bpf.field(0, bpf.u32),
+  quiet: bpf.field(4, bpf.u32),
+  expect: bpf.field(8, bpf.array(bpf.u32, 6)),
+  local: bpf.field(32, bpf.bytes(16)),
+  peer: bpf.field(48, bpf.bytes(16)),
+  family: bpf.field(64, bpf.u32),
+  vlan: bpf.field(68, bpf.u32),
+  detect_ns: bpf.field(72, bpf.u64),
+  path: bpf.field(80, bpf.u32),
+  flips: bpf.field(84, bpf.u32),
+  heard_ns: bpf.field(88, bpf.u64),
+  fired_ns: bpf.field(96, bpf.u64),
+  fired: bpf.field(104, bpf.u32),
+  repeats: bpf.field(108, bpf.u32),
+  handed: bpf.field(112, bpf.u32),
+  low_ttl: bpf.field(116, bpf.u32),
+  refused: bpf.field(120, bpf.u32),
+  unused: bpf.field(124, bpf.u32),
+});
+export type VfBfd = bpf.Value<typeof VfBfd>;
+export type VfBfdInit = bpf.Input<typeof VfBfd>;
+/** struct vf_bfd where it lies. */
+export class VfBfdView extends bpf.StructView {
+  get discr(): number { return this.$view.getUint32(this.$at, true); }
+  set discr(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get quiet(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set quiet(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get expect(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 8); }
+  get local(): bpf.Value<typeof VfBfd.fields.local.codec> { return VfBfd.fields.local.codec.read(this.$view, this.$at + 32); }
+  set local(value: bpf.Input<typeof VfBfd.fields.local.codec>) { VfBfd.fields.local.codec.write(this.$view, this.$at + 32, value, 'local'); }
+  get peer(): bpf.Value<typeof VfBfd.fields.peer.codec> { return VfBfd.fields.peer.codec.read(this.$view, this.$at + 48); }
+  set peer(value: bpf.Input<typeof VfBfd.fields.peer.codec>) { VfBfd.fields.peer.codec.write(this.$view, this.$at + 48, value, 'peer'); }
+  get family(): number { return this.$view.getUint32(this.$at + 64, true); }
+  set family(value: number) { this.$view.setUint32(this.$at + 64, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 68, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 68, value, true); }
+  get detect_ns(): bigint { return this.$view.getBigUint64(this.$at + 72, true); }
+  set detect_ns(value: bigint) { this.$view.setBigUint64(this.$at + 72, value, true); }
+  /** Exact up to 2^53. */
+  get detect_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 72); }
+  get path(): number { return this.$view.getUint32(this.$at + 80, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
+  get flips(): number { return this.$view.getUint32(this.$at + 84, true); }
+  set flips(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
+  get heard_ns(): bigint { return this.$view.getBigUint64(this.$at + 88, true); }
+  set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 88, value, true); }
+  /** Exact up to 2^53. */
+  get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 88); }
+  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 96, true); }
+  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 96, value, true); }
+  /** Exact up to 2^53. */
+  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 96); }
+  get fired(): number { return this.$view.getUint32(this.$at + 104, true); }
+  set fired(value: number) { this.$view.setUint32(this.$at + 104, value, true); }
+  get repeats(): number { return this.$view.getUint32(this.$at + 108, true); }
+  set repeats(value: number) { this.$view.setUint32(this.$at + 108, value, true); }
+  get handed(): number { return this.$view.getUint32(this.$at + 112, true); }
+  set handed(value: number) { this.$view.setUint32(this.$at + 112, value, true); }
+  get low_ttl(): number { return this.$view.getUint32(this.$at + 116, true); }
+  set low_ttl(value: number) { this.$view.setUint32(this.$at + 116, value, true); }
+  get refused(): number { return this.$view.getUint32(this.$at + 120, true); }
+  set refused(value: number) { this.$view.setUint32(this.$at + 120, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 124, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 124, value, true); }
+}
+
 /** struct vf_recent: 16 bytes. */
 export const VfRecent = bpf.struct('struct vf_recent', 16, {
   ns: bpf.field(0, bpf.u64),
@@ -503,10 +571,39 @@ export class VfEventView extends bpf.StructView {
   set new_word(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
 }
 
+/** struct vf_bfd_packet: 80 bytes. */
+export const VfBfdPacket = bpf.struct('struct vf_bfd_packet', 80, {
+  ns: bpf.field(0, bpf.u64),
+  slot: bpf.field(8, bpf.u32),
+  path: bpf.field(12, bpf.u32),
+  length: bpf.field(16, bpf.u32),
+  mac: bpf.field(20, bpf.bytes(8)),
+  bytes: bpf.field(28, bpf.bytes(52)),
+});
+export type VfBfdPacket = bpf.Value<typeof VfBfdPacket>;
+export type VfBfdPacketInit = bpf.Input<typeof VfBfdPacket>;
+/** struct vf_bfd_packet where it lies. */
+export class VfBfdPacketView extends bpf.StructView {
+  get ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get slot(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set slot(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get path(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get length(): number { return this.$view.getUint32(this.$at + 16, true); }
+  set length(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
+  get mac(): bpf.Value<typeof VfBfdPacket.fields.mac.codec> { return VfBfdPacket.fields.mac.codec.read(this.$view, this.$at + 20); }
+  set mac(value: bpf.Input<typeof VfBfdPacket.fields.mac.codec>) { VfBfdPacket.fields.mac.codec.write(this.$view, this.$at + 20, value, 'mac'); }
+  get bytes(): bpf.Value<typeof VfBfdPacket.fields.bytes.codec> { return VfBfdPacket.fields.bytes.codec.read(this.$view, this.$at + 28); }
+  set bytes(value: bpf.Input<typeof VfBfdPacket.fields.bytes.codec>) { VfBfdPacket.fields.bytes.codec.write(this.$view, this.$at + 28, value, 'bytes'); }
+}
+
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '16455de6b17cebf57622347b18d9cd398d555336ed3e5706f8b47f6485c30d95',
-  layout: '27af0b367f8212bf1bfd442e28e095c976375918e434867a9485cc73c0f127f1',
+  sha256: 'f481b8699db8e3f40a59c9dc1031fabaa4d7c8ed457cb422e6e0dc87a1f21630',
+  layout: 'a28b99b6b333a2f457e9ed65bac5de3790e7610b331164777fc0534c9df378c0',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -527,6 +624,8 @@ export const vfailover = bpf.objectType({
     events: bpf.untyped,
     /** array, 1 entries. */
     probes: bpf.mapped(bpf.u32, VfProbing, VfProbingView),
+    /** array, 1 entries. */
+    bfd: bpf.mapped(bpf.u32, VfBfd, VfBfdView),
     /** array, 64 entries. */
     recent: bpf.keyed(bpf.u32, VfRecent),
   },
@@ -547,6 +646,8 @@ export const vfailover = bpf.objectType({
     vf_udp_ports: bpf.array(bpf.u32, 8),
     /** .rodata + 56. */
     vf_event_type: VfEvent,
+    /** .rodata + 80. */
+    vf_bfd_packet_type: VfBfdPacket,
   },
 });
 export type Vfailover = bpf.TypedObject<(typeof vfailover)['description']>;

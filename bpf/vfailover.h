@@ -112,6 +112,43 @@ struct vf_watch {
 	__u32 relapses; /* the worker's: how many times the suspicion has doubled */
 };
 
+/*
+ * The BFD session of an instance: index slot. It runs on the active path. Words of packets are as on the wire. The programs take in what
+ * repeats `expect`; what says anything else goes to the worker, whole (struct vf_bfd_packet).
+ */
+struct vf_bfd {
+	/* Written by the worker. */
+	__u32 discr; /* ours, as on the wire; 0: no session, nothing is looked at */
+	__u32 quiet; /* 1: packets that repeat `expect` are taken in without the worker. The programs clear it when one does not */
+	__u32 expect[6]; /* the packet that says nothing new */
+	__u8 local[16]; /* IPv4 in the first four bytes */
+	__u8 peer[16];
+	__u32 family; /* 4 or 6 */
+	__u32 vlan; /* 802.1Q id; 0: untagged */
+	__u64 detect_ns; /* detection time; 0: no deadline */
+	__u32 path; /* the path that is watched */
+	__u32 flips; /* 1: tier 0 may flip by this session alone */
+	/* Written by the programs. */
+	__u64 heard_ns; /* the latest packet that repeated `expect` on the path (CLOCK_MONOTONIC); at first the worker's */
+	__u64 fired_ns; /* when the deadline last passed */
+	__u32 fired; /* how many times */
+	__u32 repeats; /* packets taken in, wrapping */
+	__u32 handed; /* packets handed to the worker, wrapping */
+	__u32 low_ttl; /* refused: came from afar */
+	__u32 refused; /* refused: cut, a fragment, another discriminator, a source port that is none of BFD's */
+	__u32 unused;
+};
+
+/* A BFD packet for the worker, through the ring buffer: longer than struct vf_event. */
+struct vf_bfd_packet {
+	__u64 ns; /* CLOCK_MONOTONIC */
+	__u32 slot;
+	__u32 path;
+	__u32 length; /* of the UDP payload */
+	__u8 mac[8]; /* who sent the frame */
+	__u8 bytes[52];
+};
+
 /* What is to be put back when a slave leaves: bits. */
 enum vf_undo {
 	VF_UNDO_MTU = 1,

@@ -9,7 +9,7 @@ import {
   linkStates,
   NetlinkSocket,
 } from 'bpf-loader-ts/sys';
-import { VfEvent } from '../bpf/vfailover.bpf.js';
+import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
 import { type Path, PRIMARY, STANDBY } from '../src/failover/device.js';
@@ -89,6 +89,7 @@ export class DecisionLoop {
   readonly #detectors: Detectors;
   readonly #watchesMapping: Mapping;
   readonly #probesMapping: Mapping;
+  readonly #bfdMapping: Mapping;
 
   #n = 0;
   #sockets = new Int32Array(0);
@@ -117,9 +118,11 @@ export class DecisionLoop {
     const counters = BpfMap.fromFd(dup(task.countersFd));
     const watches = BpfMap.fromFd(dup(task.watchesFd));
     const probes = BpfMap.fromFd(dup(task.probesFd));
-    this.#maps = [lines, events, counters, watches, probes];
+    const bfd = BpfMap.fromFd(dup(task.bfdFd));
+    this.#maps = [lines, events, counters, watches, probes, bfd];
     this.#watchesMapping = watches.mmap();
     this.#probesMapping = probes.mmap();
+    this.#bfdMapping = bfd.mmap();
     this.#countersMapping = counters.mmap();
     this.#counters = this.#countersMapping.int32();
     this.#linesMapping = lines.mmap();
@@ -132,13 +135,17 @@ export class DecisionLoop {
       probes: this.#probesMapping.int32(),
       counters: this.#counters,
       cpus: this.#cpus,
+      bfd: this.#bfdMapping.int32(),
       clock: this.#clock,
       dup,
     });
     this.#ring = new RingBuffer(events);
     this.#epoll.add(task.wakeFd, WAKE);
     if (task.wait === 'epoll') this.#epoll.add(this.#ring.fd, EVENTS);
-    this.#onEvent = (view, at) => this.#tier0Event(view, at);
+    this.#onEvent = (view, at, length) => {
+      if (length < VfBfdPacket.size) this.#tier0Event(view, at);
+      else this.#detectors.packet(view.getInt32(at + VfBfdPacket.offsets.slot, true), view, at);
+    };
   }
 
   /** Takes in a message; not part of the hot path. */
@@ -174,7 +181,7 @@ export class DecisionLoop {
     initPolicy(this.#policy, policyBase(m.slot), { ...m.policy, active: pathOf(m.knownWord) });
     this.#resize([...this.#held, held]);
     clockMonotonic(this.#clock, 0);
-    this.#detectors.attach(m.slot, m.detect, m.netnsFd);
+    this.#detectors.attach(m.slot, m.detect, m);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
     this.#known[this.#n - 1] = m.knownWord;
@@ -437,6 +444,7 @@ export class DecisionLoop {
     this.#linesMapping.close();
     this.#watchesMapping.close();
     this.#probesMapping.close();
+    this.#bfdMapping.close();
     this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();

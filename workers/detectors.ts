@@ -22,6 +22,7 @@ import {
   P_PROBES_PRIMARY,
   P_RTT_PRIMARY,
 } from '../src/failover/policy.js';
+import { BfdDetector } from './detect/bfd.js';
 import { ProbeDetector } from './detect/probe.js';
 import { UnansweredWatch } from './detect/unanswered.js';
 import { WitnessDetector } from './detect/witness.js';
@@ -40,6 +41,8 @@ export interface DetectorContext {
   readonly probes: Int32Array;
   readonly counters: Int32Array;
   readonly cpus: number;
+  /** BFD sessions of all slots (src/datapath/bfd-map.ts). */
+  readonly bfd: Int32Array;
   /** [0]: CLOCK_MONOTONIC of this turn, ns. */
   readonly clock: Float64Array;
   /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
@@ -48,6 +51,12 @@ export interface DetectorContext {
   readonly links: Int32Array;
   /** The instance's namespace; -1: the thread's own. */
   readonly netnsFd: number;
+  /** Of the master, 6 bytes. */
+  readonly mac: Uint8Array;
+  /** The program that starts the timer of the BFD session; -1: there is none. Another thread's. */
+  readonly deadlineFd: number;
+  /** COMBINE_*: how the verdicts of the instance's detectors are combined. */
+  readonly mode: number;
   /** Duplicates a descriptor of the process for this thread. */
   readonly dup: (fd: number) => number;
 }
@@ -60,6 +69,8 @@ export interface Detector {
    * @param nowMs the policy's clock @param active the path that carries traffic, 0 or 1
    */
   turn(nowMs: number, active: number): void;
+  /** Takes in a packet that the programs handed over (struct vf_bfd_packet at `at`). */
+  packet?(view: DataView, at: number): void;
   /** Why it has its verdict on `path`, or, at a flip by the programs, why they made it. Not part of the hot path. */
   evidence(path: number): Evidence | null;
   /** Takes in what probes need of the outside. Not part of the hot path. */
@@ -75,6 +86,7 @@ const FACTORIES: Readonly<Partial<Record<DetectorName, DetectorFactory>>> = {
   unanswered: (c) => c.config.unanswered && new UnansweredWatch(c, c.config.unanswered),
   witness: (c) => c.config.witness && new WitnessDetector(c, c.config.witness),
   probe: (c) => c.config.probes && new ProbeDetector(c, c.config.probes),
+  bfd: (c) => c.config.bfd && new BfdDetector(c, c.config.bfd),
 };
 
 const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
@@ -84,8 +96,11 @@ const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
   bfd: CAUSE_BFD,
 };
 
+/** What an instance's detectors get from the supervisor. */
+type InstanceMeans = Pick<DetectorContext, 'netnsFd' | 'mac' | 'deadlineFd'>;
+
 /** What all instances of a shard have in common. */
-type Shared = Omit<DetectorContext, 'slot' | 'config' | 'due' | 'links' | 'netnsFd'>;
+type Shared = Omit<DetectorContext, 'slot' | 'config' | 'due' | 'links' | 'mode' | keyof InstanceMeans>;
 
 interface Held {
   detectors: Detector[];
@@ -105,8 +120,9 @@ export class Detectors {
     this.#records = shared.records;
   }
 
-  attach(slot: number, config: DetectConfig, netnsFd: number): void {
+  attach(slot: number, config: DetectConfig, means: InstanceMeans): void {
     this.detach(slot);
+    const mode = config.combine === 'all' ? COMBINE_ALL : COMBINE_ANY;
     const links = new Int32Array(2);
     const context: DetectorContext = {
       ...this.#shared,
@@ -114,12 +130,13 @@ export class Detectors {
       config,
       due: this.due,
       links,
-      netnsFd,
+      ...means,
+      mode,
     };
     const held: Held = {
       detectors: [],
       links,
-      mode: config.combine === 'all' ? COMBINE_ALL : COMBINE_ANY,
+      mode,
     };
     this.#held[slot] = held;
     for (const name of DETECTORS) {
@@ -151,6 +168,11 @@ export class Detectors {
     held.links[1] = standby;
     const { detectors } = held;
     for (let i = 0; i < detectors.length; i++) detectors[i]!.turn(nowMs, active);
+  }
+
+  /** A packet for one of a slot's detectors. */
+  packet(slot: number, view: DataView, at: number): void {
+    for (const d of this.#held[slot]?.detectors ?? []) d.packet?.(view, at);
   }
 
   /** What they have against a path: CAUSE_*, or 0. */

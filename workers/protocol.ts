@@ -37,6 +37,7 @@ export interface DecisionTask {
   detect: SharedArrayBuffer;
   watchesFd: number;
   probesFd: number;
+  bfdFd: number;
   linesFd: number;
   countersFd: number;
   eventsFd: number;
@@ -61,6 +62,10 @@ export type ToWorker =
       /** What the policy's record begins with. */
       policy: Omit<PolicyConfig, 'active'>;
       detect: DetectConfig;
+      /** Of the master, 6 bytes. */
+      mac: Uint8Array;
+      /** The program that starts the timer of its BFD session; -1: there is none. */
+      deadlineFd: number;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }

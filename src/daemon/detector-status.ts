@@ -1,5 +1,15 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import { DIAG_NAMES, STATE_NAMES as STATE_NAMES_BFD } from '../detect/bfd/packet.js';
 import {
+  B_DETECT_US,
+  B_INTERVAL_US,
+  B_REFUSED,
+  B_SESSION,
+  B_STRIKES,
+  B_UNTIL_MS,
+} from '../detect/bfd/verdict.js';
+import {
+  BFD,
   D_SINCE_MS,
   D_STATE,
   DETECTORS,
@@ -7,6 +17,8 @@ import {
   detectBase,
   STATE_DOWN,
   STATE_NAMES,
+  STATE_OFF,
+  STATE_OK,
   UNANSWERED,
 } from '../detect/record.js';
 import { U_UNTIL_MS } from '../detect/unanswered.js';
@@ -44,11 +56,46 @@ function unanswered({ config, datapath }: Managed, path: Path, records: Int32Arr
   };
 }
 
+function bfd({ config, datapath }: Managed, path: Path, records: Int32Array): ReturnType<Describe> {
+  const o = config.detect.bfd;
+  if (o === undefined) return undefined;
+  const base = detectBase(datapath.slot, path, BFD);
+  const refused = records[base + B_REFUSED]! >>> 0;
+  const more = `${refused === 0 ? '' : `; ${refused} packets refused`}${datapath.bfd?.missing ? `; ${datapath.bfd.missing}` : ''}`;
+  const state = records[base + D_STATE]!;
+  if (state === STATE_DOWN) {
+    const left = (records[base + B_UNTIL_MS]! - ((monotonicNs() / 1e6) | 0)) | 0;
+    return {
+      detail: `the session with ${o.peer} fell ${records[base + B_STRIKES]} times${more}`,
+      to_switch: `tried again in ${Math.max(0, left)} ms, sooner if the session comes up on it`,
+    };
+  }
+  if (state === STATE_OFF)
+    return {
+      detail: `the session with ${o.peer} runs on the active slave${more}`,
+      to_switch: 'to become the active slave',
+    };
+  const session = records[base + B_SESSION]!;
+  const name = STATE_NAMES_BFD[session & 0xff];
+  const diag = DIAG_NAMES[(session >> 8) & 0xff] ?? 'unknown';
+  const detect = us(records[base + B_DETECT_US]! * 1e3);
+  return state === STATE_OK
+    ? {
+        detail: `${name} with ${o.peer}, a packet each ${us(records[base + B_INTERVAL_US]! * 1e3)}${more}`,
+        to_switch: `no packet from ${o.peer} for ${detect}`,
+      }
+    : {
+        detail: `${name} with ${o.peer}, last diagnostic: ${diag}${more}`,
+        to_switch: 'the session must first come up',
+      };
+}
+
 /** A new detector adds itself here. */
 const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = {
   unanswered,
   probe: describeProbes,
   witness: describeWitness,
+  bfd,
 };
 
 /** The detectors that an instance's configuration asks for, as they stand for one of its paths. */

@@ -10,6 +10,7 @@ import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, speedWord } from '../failover/policy.js';
+import { parseMac } from '../netlink/codec.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
@@ -89,6 +90,8 @@ export class Managed {
         known: this.datapath.adopted && this.datapath.primaryIfindex !== 0,
       },
       detect: config.detect,
+      mac: parseMac(mac),
+      deadlineFd: this.datapath.bfd?.fd ?? -1,
       knownWord: this.datapath.identity.seenWord,
     });
     try {

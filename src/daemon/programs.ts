@@ -3,14 +3,15 @@ import { type DetectConfig, UDP_PORTS_MAX } from '../config/index.js';
 import type { DetectVariables } from '../datapath/store.js';
 
 /** Constants by which an instance's programs contain what its detectors need, and nothing else. */
-export function detectVariables({ unanswered, witness, probes }: DetectConfig): DetectVariables {
+export function detectVariables({ unanswered, witness, probes, bfd }: DetectConfig): DetectVariables {
   const udp = unanswered?.udp ?? false;
   const ports = typeof udp === 'boolean' ? [] : udp;
   return {
     vf_detect:
       (unanswered === undefined ? 0 : VfDetector.VF_DETECT_UNANSWERED) |
       (witness === undefined ? 0 : VfDetector.VF_DETECT_WITNESS) |
-      (probes === undefined ? 0 : VfDetector.VF_DETECT_PROBES),
+      (probes === undefined ? 0 : VfDetector.VF_DETECT_PROBES) |
+      (bfd === undefined ? 0 : VfDetector.VF_DETECT_BFD),
     vf_udp:
       udp === true
         ? VfUdpAsks.VF_UDP_ALL

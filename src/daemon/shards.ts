@@ -114,6 +114,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       detect: this.detect.buffer as SharedArrayBuffer,
       watchesFd: fds.watches,
       probesFd: fds.probes,
+      bfdFd: fds.bfd,
       linesFd: fds.lines,
       countersFd: fds.counters,
       eventsFd: fds.events,

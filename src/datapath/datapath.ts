@@ -1,15 +1,26 @@
 import { rmSync } from 'node:fs';
-import { type Vfailover, VfUndo } from '../../bpf/vfailover.bpf.js';
+import { type Vfailover, VfDetector, VfUndo } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { type Part, type Path, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import { MODELS } from '../failover/model.js';
+import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
 import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
-import { LINE, LINE_WORDS, PROBING_WORDS, probingBase, WATCH, WATCH_WORDS, watchBase } from './offsets.js';
+import {
+  BFD_WORDS,
+  bfdBase,
+  LINE,
+  LINE_WORDS,
+  PROBING_WORDS,
+  probingBase,
+  WATCH,
+  WATCH_WORDS,
+  watchBase,
+} from './offsets.js';
 import type { DetectVariables, PinStore } from './store.js';
 
 export interface DatapathOptions {
@@ -56,6 +67,8 @@ export class Datapath {
   readonly #object: Vfailover;
   readonly #base: number;
   readonly #carrier: CarrierSignal;
+  /** Of its BFD session; undefined: it has none. */
+  readonly bfd: BfdDeadline | undefined;
   #steering = true;
 
   constructor(options: DatapathOptions, slot: number, adopted: boolean) {
@@ -78,10 +91,22 @@ export class Datapath {
       this.#carrier = new CarrierSignal(store.instanceFolder(options.name), () =>
         store.loadCarrier(slot, options.shardOf(slot), model, options.netns),
       );
+      this.bfd = this.#deadline();
     } catch (e) {
       if (!adopted) this.remove();
       throw e;
     }
+  }
+
+  /** An instance that lost its session loses its deadline, too. */
+  #deadline(): BfdDeadline | undefined {
+    const { store, name, model, shardOf, detect } = this.#o;
+    const folder = store.instanceFolder(name);
+    if (((detect?.vf_detect ?? 0) & VfDetector.VF_DETECT_BFD) !== 0)
+      return new BfdDeadline(folder, (map) => store.loadBfd(this.slot, shardOf(this.slot), model, map));
+    store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
+    BfdDeadline.remove(folder);
+    return undefined;
   }
 
   /** Fills the slot's line and identity. */
@@ -92,6 +117,7 @@ export class Datapath {
     store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
     store.watches.fill(0, watchBase(this.slot, PRIMARY), watchBase(this.slot, STANDBY) + WATCH_WORDS);
     store.probes.int32().fill(0, probingBase(this.slot), probingBase(this.slot) + PROBING_WORDS);
+    store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
     store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
     store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
@@ -239,6 +265,9 @@ export class Datapath {
 
   /** Takes every program off and frees the slot. */
   remove(): void {
+    this.bfd?.close();
+    this.#o.store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
+    BfdDeadline.remove(this.#o.store.instanceFolder(this.#o.name));
     this.unsteer();
     for (const role of ROLES) this.detachSlave(role);
     this.#detach('master', this.#o.masterIfindex);
@@ -250,6 +279,7 @@ export class Datapath {
 
   /** Lets go of the descriptors; programs, links and maps stay in the kernel: the next daemon adopts them. */
   release(): void {
+    this.bfd?.close();
     this.#object.close();
   }
 }

@@ -1,4 +1,5 @@
 import {
+  VfBfd,
   VfCount,
   VfCounters,
   VfLine,
@@ -43,3 +44,7 @@ export const probePathBase = (slot: number, path: number): number =>
 /** `index` is path * 16 + target. */
 export const probeBase = (slot: number, index: number): number =>
   slot * PROBING_WORDS + PROBING.probe + index * (VfProbe.size >>> 2);
+/** Of an instance's BFD session: `bfdBase(slot)` is its first word. */
+export const BFD = words(VfBfd.offsets);
+export const BFD_WORDS = VfBfd.size >>> 2;
+export const bfdBase = (slot: number): number => slot * BFD_WORDS;

@@ -10,6 +10,7 @@ import {
   possibleCpus,
 } from 'bpf-loader-ts';
 import { closeFd, lockFile } from 'bpf-loader-ts/sys';
+import { type Bfd, bfd } from '../../bpf/bfd.bpf.js';
 import { type Carrier, carrier } from '../../bpf/carrier.bpf.js';
 import { type Vfailover, VfLayout, vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
@@ -29,7 +30,7 @@ export interface DetectVariables {
   readonly vf_udp_ports?: readonly number[];
 }
 
-const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches', 'probes'] as const;
+const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches', 'probes', 'bfd'] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -59,7 +60,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,recent,watches,probes}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,recent,watches,probes,bfd}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -71,6 +72,7 @@ export class PinStore implements Disposable {
   readonly watches: Int32Array;
   /** Probes and witness of all slots, for `ProbingView`. */
   readonly probes: Mapping;
+  readonly bfd: Int32Array;
   readonly counters: CounterView;
   readonly identities: IdentityView;
   readonly #spec = vfailover.parse(bpfObject('vfailover'));
@@ -94,6 +96,7 @@ export class PinStore implements Disposable {
       this.lines = this.#map('lines').int32();
       this.watches = this.#map('watches').int32();
       this.probes = this.#map('probes');
+      this.bfd = this.#map('bfd').int32();
       this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
     } catch (e) {
@@ -172,12 +175,13 @@ export class PinStore implements Disposable {
   }
 
   /** Descriptors for a worker thread: it maps them itself. */
-  fds(shard: number): { lines: number; watches: number; probes: number; counters: number; events: number } {
-    const { lines, watches, probes, counters } = this.#maps;
+  fds(shard: number): Record<'lines' | 'watches' | 'probes' | 'bfd' | 'counters' | 'events', number> {
+    const { lines, watches, probes, bfd, counters } = this.#maps;
     return {
       lines: lines.fd,
       watches: watches.fd,
       probes: probes.fd,
+      bfd: bfd.fd,
       counters: counters.fd,
       events: this.#events[shard]!.fd,
     };
@@ -207,6 +211,18 @@ export class PinStore implements Disposable {
     return carrier.load(bpfObject('carrier'), {
       variables: { vf_slot: slot, vf_model: LAYOUTS[model].id, vf_cpus: this.cpus, vf_netns: netns },
       reuse: { lines, counters, identities, watches, events: this.#events[shard]! },
+    });
+  }
+
+  /** Loads the deadline of the slot's BFD session over `deadlines`, the map of an earlier daemon, or one of its own. Throws what the loader throws. */
+  loadBfd(slot: number, shard: number, model: SteeredModel, deadlines?: BpfMap): Bfd {
+    const { lines, counters, identities, watches, bfd: sessions } = this.#maps;
+    return bfd.load(bpfObject('bfd'), {
+      variables: { vf_slot: slot, vf_model: LAYOUTS[model].id, vf_cpus: this.cpus },
+      reuse: {
+        ...{ lines, counters, identities, watches, bfd: sessions, events: this.#events[shard]! },
+        ...(deadlines && { deadlines }),
+      },
     });
   }
 

@@ -60,10 +60,10 @@ export async function inProcess(
     masterIfindex,
     mac: GUEST_MAC,
     attach,
+    detect,
     active: STANDBY,
     slaveAlive: () => true,
     enter: (fn) => withNetns(world.guest, fn),
-    detect,
   });
   onTestFinished(() => datapath.release());
   datapath.attachSlave('primary', world.vf.guestIfindex);

@@ -82,12 +82,16 @@ export class Scene {
       lines: b.lines,
       watches: b.store.watches,
       probes: this.words,
+      bfd: b.store.bfd,
       counters: mapping.int32(),
       cpus: b.store.cpus,
       clock: Float64Array.of(monotonicNs()),
       due: new Float64Array(1),
       links: Int32Array.of(3, 3),
       netnsFd: world.guest,
+      mac: new Uint8Array(6),
+      deadlineFd: -1,
+      mode: 0,
       dup: (fd) => fd,
     };
     new ProbeDetector(context, { ...config, targets: [] }).supply({ mac, fds: [-1, -1], asks: ASKS });

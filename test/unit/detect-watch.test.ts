@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { UnansweredConfig } from '../../src/config/index.js';
 import { LINE, WATCH, WATCH_WORDS, watchBase } from '../../src/datapath/offsets.js';
+import { COMBINE_ANY } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
 import { CAUSE_UNANSWERED, LINK_ABSENT, LINK_HEALTHY } from '../../src/failover/policy.js';
 import { UnansweredWatch } from '../../workers/detect/unanswered.js';
@@ -46,6 +47,10 @@ class Rig {
         due: this.due,
         links: this.links,
         netnsFd: -1,
+        bfd: new Int32Array(0),
+        mac: new Uint8Array(6),
+        deadlineFd: -1,
+        mode: COMBINE_ANY,
         dup: (fd) => fd,
       },
       c,

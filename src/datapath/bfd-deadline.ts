@@ -1,0 +1,56 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { BpfError, BpfMap } from 'bpf-loader-ts';
+import type { Bfd } from '../../bpf/bfd.bpf.js';
+
+const PIN = 'deadlines';
+
+/**
+ * The timer behind the deadline of a BFD session (bpf/bfd.bpf.c): it goes on, and tier 0 with it, while no daemon lives, since its map is
+ * pinned in the instance's folder. A kernel that does not have timers leaves the deadline to the worker.
+ */
+export class BfdDeadline {
+  readonly #object: Bfd | undefined;
+  /** Why there is none; undefined: there is. */
+  readonly missing: string | undefined;
+
+  /** `load` is given the map that an earlier daemon left, if it did. */
+  constructor(folder: string, load: (map: BpfMap | undefined) => Bfd) {
+    const path = join(folder, PIN);
+    const earlier = existsSync(path) ? BpfMap.fromPin(path) : undefined;
+    try {
+      this.#object = load(earlier);
+      if (earlier === undefined) {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        this.#object.maps.deadlines.bytes.pin(path);
+      }
+    } catch (e) {
+      this.#object?.close();
+      this.#object = undefined;
+      if (!(e instanceof BpfError)) throw e;
+      this.missing = `no timer in BPF (Linux 5.15): ${e.message.split('\n')[0]}`;
+    } finally {
+      earlier?.close();
+    }
+  }
+
+  /** Descriptor of the program that starts the timer anew (BPF_PROG_TEST_RUN on any frame); -1: there is none. */
+  get fd(): number {
+    return this.#object?.programs.vf_bfd_watch.fd ?? -1;
+  }
+
+  /** Starts the timer anew for the session as it is in the map. */
+  start(): void {
+    this.#object?.programs.vf_bfd_watch.testRun({ data: new Uint8Array(14) });
+  }
+
+  /** Lets go of the descriptors; the timer goes on. */
+  close(): void {
+    this.#object?.close();
+  }
+
+  /** Ends the timer of the instance with this folder. */
+  static remove(folder: string): void {
+    rmSync(join(folder, PIN), { force: true });
+  }
+}

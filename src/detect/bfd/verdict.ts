@@ -1,0 +1,79 @@
+/**
+ * The judgement on the paths of a BFD session, which runs on the one that carries traffic: once a path is left, nothing more is learned of
+ * it. A path on which the session fell is avoided for a while, then tried again; each relapse doubles the while, and time with the session
+ * up takes a relapse back. A session that has not been up on a path says nothing against it: the peer may not be configured.
+ *
+ * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
+ */
+import { CAUSE_BFD } from '../../failover/policy.js';
+import {
+  D_OWN,
+  D_PROOF_MS,
+  D_STATE,
+  STATE_DOWN,
+  STATE_OFF,
+  STATE_OK,
+  STATE_SUSPECT,
+  setState,
+} from '../record.js';
+
+/** Times the session fell on the path that are held against it. */
+export const B_STRIKES = D_OWN;
+/** When the present suspicion ends. */
+export const B_UNTIL_MS = 6 as const;
+/** Since when the session has been up on the path, or a strike was taken back. */
+export const B_WELL_MS = 7 as const;
+/** For `status`, of the session: STATE_* | DIAG_* << 8 | the peer's STATE_* << 16. */
+export const B_SESSION = 8 as const;
+export const B_DETECT_US = 9 as const;
+/** Of periodic packets, before jitter, µs; 0: none are sent. */
+export const B_INTERVAL_US = 10 as const;
+/** Packets refused, wrapping. */
+export const B_REFUSED = 11 as const;
+
+/** What a turn sees: bits. */
+export const SEEN_ACTIVE = 1 as const;
+export const SEEN_UP = 2 as const;
+/** The session was up on this path, and has fallen, not by anybody's order. */
+export const SEEN_FALLEN = 4 as const;
+
+export interface BfdPatience {
+  /** How long a path is avoided after the first fall, ms. */
+  retryMs: number;
+  retryMaxMs: number;
+}
+
+/** How long a path with so many strikes is avoided, ms. */
+export function avoidMs(strikes: number, { retryMs, retryMaxMs }: BfdPatience): number {
+  let ms = retryMs;
+  // Not by a shift: that would leave the int32 range.
+  for (let i = 1; i < strikes && ms < retryMaxMs; i++) ms = ms > retryMaxMs / 2 ? retryMaxMs : ms * 2;
+  return ms;
+}
+
+/** One turn of a path. `seen` is SEEN_* bits. */
+export function judge(records: Int32Array, base: number, nowMs: number, seen: number, p: BfdPatience): void {
+  const active = (seen & SEEN_ACTIVE) !== 0;
+  if ((seen & SEEN_FALLEN) !== 0) {
+    records[base + B_STRIKES]!++;
+    records[base + B_UNTIL_MS] = (nowMs + avoidMs(records[base + B_STRIKES]!, p)) | 0;
+    setState(records, base, STATE_DOWN, CAUSE_BFD, nowMs);
+    return;
+  }
+  const up = active && (seen & SEEN_UP) !== 0;
+  // Kept for want of a better one, and it lives again; or the time is over.
+  if (records[base + D_STATE] === STATE_DOWN && !up && ((nowMs - records[base + B_UNTIL_MS]!) | 0) < 0)
+    return;
+  if (!up) {
+    setState(records, base, active ? STATE_SUSPECT : STATE_OFF, 0, nowMs);
+    return;
+  }
+  if (records[base + D_STATE] !== STATE_OK) records[base + B_WELL_MS] = nowMs;
+  setState(records, base, STATE_OK, 0, nowMs);
+  records[base + D_PROOF_MS] = nowMs === 0 ? 1 : nowMs;
+  const strikes = records[base + B_STRIKES]!;
+  if (strikes > 0 && ((nowMs - records[base + B_WELL_MS]!) | 0) >= avoidMs(strikes, p)) {
+    records[base + B_STRIKES] = strikes - 1;
+    records[base + B_WELL_MS] = nowMs;
+  }
+}

@@ -1,0 +1,145 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { openHole } from '../../src/lab/hole.js';
+import { GUEST_ADDRESS, HOST_ADDRESS } from '../../src/lab/world.js';
+import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { sleep } from '../helpers/sleep.js';
+import { Frr } from '../vm/lab/frr.js';
+
+/** An instance's BFD session, of the daemon, with FRR's bfdd on the host. */
+
+const KEY = `${GUEST_ADDRESS} local-address ${HOST_ADDRESS} interface br0`;
+/** Slow enough for a machine under load: a second of silence. */
+const BFD = {
+  peer: HOST_ADDRESS,
+  local: GUEST_ADDRESS,
+  tx_interval_us: 100_000,
+  rx_interval_us: 100_000,
+  multiplier: 10,
+  retry_ms: 60_000,
+};
+const LONG = 30_000;
+
+interface Pair extends Lab {
+  frr: Frr;
+}
+
+async function pair(bfd: object = {}, rest: object = {}): Promise<Pair> {
+  const l = await lab('veth', { detect: { bfd: { ...BFD, ...bfd } }, ...rest });
+  await untilActive(l, 'primary');
+  const frr = await Frr.start(l.world.host);
+  onTestFinished(() => frr.close());
+  await frr.peer(KEY, 'receive-interval 100', 'transmit-interval 100', 'detect-multiplier 10', 'no shutdown');
+  return { ...l, frr };
+}
+
+const detector = async (l: Lab, role: 'primary' | 'standby') =>
+  (await status(l))[role].detectors.find((d) => d.name === 'bfd')!;
+const up = async (l: Pair, role: 'primary' | 'standby') => {
+  await until(
+    () => detector(l, role),
+    (d) => d.state === 'ok',
+    LONG,
+  );
+  await until(
+    () => l.frr.of(GUEST_ADDRESS),
+    (p) => p.status === 'up',
+    LONG,
+  );
+};
+
+test('the session is up on the active slave, and what it says stands in the status', async () => {
+  const l = await pair();
+  await up(l, 'primary');
+  expect(await detector(l, 'primary')).toMatchObject({
+    detail: `up with ${HOST_ADDRESS}, a packet each 100 ms`,
+    to_switch: `no packet from ${HOST_ADDRESS} for 1000 ms`,
+  });
+  expect(await detector(l, 'standby')).toMatchObject({ state: 'off' });
+  expect(await l.frr.of(GUEST_ADDRESS)).toMatchObject({
+    'remote-transmit-interval': 100,
+    'remote-detect-multiplier': 10,
+  });
+  // A planned switch takes it along.
+  await l.client.request('switch', { name: 'net0', to: 'standby' });
+  await untilActive(l, 'standby');
+  await until(
+    () => detector(l, 'standby'),
+    (d) => d.state === 'ok',
+  );
+  await sleep(1500);
+  expect(await detector(l, 'standby')).toMatchObject({ state: 'ok' });
+  expect((await l.frr.of(GUEST_ADDRESS)).status).toBe('up');
+  expect(await events(l)).toHaveLength(2);
+});
+
+test('a path that is up and dead: tier 0 leaves it at the deadline, the session comes up on the other', async () => {
+  const l = await pair();
+  await up(l, 'primary');
+  const hole = openHole({ netns: l.world.host, ifindex: l.world.vf.hostIfindex, direction: 'both' });
+  onTestFinished(() => hole.close());
+  await until(
+    () => status(l),
+    (s) => s.active === 'standby',
+    LONG,
+  );
+  const [, decision] = await until(
+    () => events(l),
+    (e) => e.length > 1,
+  );
+  expect(decision).toMatchObject({
+    cause: 'bfd',
+    tier: 0,
+    from: 'primary',
+    to: 'standby',
+    health: { primary: 'bfd', standby: 'up' },
+    evidence: { detector: 'bfd', facts: { detection_time_us: 1_000_000 } },
+  });
+  expect(decision!.evidence!.facts.last_heard_us_ago).toBeGreaterThanOrEqual(1_000_000);
+  await up(l, 'standby');
+  expect(await detector(l, 'primary')).toMatchObject({ state: 'down' });
+  // Suspected still: no failback.
+  expect(await events(l)).toHaveLength(2);
+});
+
+test('a peer that is taken out of service is no fault, nor one that ends', async () => {
+  const l = await pair();
+  await up(l, 'primary');
+  await l.frr.peer(KEY, 'shutdown');
+  await until(
+    () => detector(l, 'primary'),
+    (d) => d.state === 'suspect',
+    LONG,
+  );
+  await sleep(1500);
+  expect(await events(l)).toHaveLength(1);
+  expect((await status(l)).active).toBe('primary');
+  await l.frr.peer(KEY, 'no shutdown');
+  await up(l, 'primary');
+  // The daemon says goodbye.
+  await l.daemon.kill('SIGTERM');
+  await until(
+    () => l.frr.of(GUEST_ADDRESS),
+    (p) => p['remote-diagnostic'] === 'administratively down',
+    LONG,
+  );
+});
+
+test('with the daemon killed nothing switches by our own silence, and the next one brings the session up again', async () => {
+  const l = await pair();
+  await up(l, 'primary');
+  await l.daemon.kill('SIGKILL');
+  // bfdd says down, which is an answer.
+  await until(
+    () => l.frr.of(GUEST_ADDRESS),
+    (p) => p.status !== 'up',
+    LONG,
+  );
+  await sleep(2500);
+  await l.daemon.start();
+  const client = await l.daemon.client();
+  onTestFinished(() => client.close());
+  const again = { ...l, client };
+  await up(again, 'primary');
+  expect((await status(again)).active).toBe('primary');
+  expect((await events(again)).every((e) => e.cause !== 'bfd')).toBe(true);
+});

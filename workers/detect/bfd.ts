@@ -1,0 +1,271 @@
+import { randomInt } from 'node:crypto';
+import { Program } from 'bpf-loader-ts';
+import { PacketSocket } from 'bpf-loader-ts/sys';
+import { VfBfdPacket } from '../../bpf/vfailover.bpf.js';
+import type { BfdConfig } from '../../src/config/index.js';
+import { BfdMap } from '../../src/datapath/bfd-map.js';
+import { lineBase } from '../../src/datapath/line.js';
+import { LINE } from '../../src/datapath/offsets.js';
+import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
+import {
+  ACCEPTED,
+  BFD_HEADER,
+  BFD_MAX,
+  DIAG_ADMIN_DOWN,
+  DIAG_NAMES,
+  decodeControl,
+  FLAG_FINAL,
+  FLAG_POLL,
+  PACKET_WORDS,
+  STATE_ADMIN_DOWN,
+  STATE_NAMES,
+  STATE_UP,
+} from '../../src/detect/bfd/packet.js';
+import { BfdSession } from '../../src/detect/bfd/session.js';
+import {
+  B_DETECT_US,
+  B_INTERVAL_US,
+  B_REFUSED,
+  B_SESSION,
+  type BfdPatience,
+  judge,
+  SEEN_ACTIVE,
+  SEEN_FALLEN,
+  SEEN_UP,
+} from '../../src/detect/bfd/verdict.js';
+import { decides } from '../../src/detect/combine.js';
+import type { Evidence } from '../../src/detect/evidence.js';
+import { BFD, detectBase } from '../../src/detect/record.js';
+import type { Path } from '../../src/failover/device.js';
+import { parseMac } from '../../src/netlink/codec.js';
+import { parseIp } from '../../src/netlink/ip.js';
+import type { Detector, DetectorContext } from '../detectors.js';
+
+const IFINDEX = [LINE.primary_ifindex, LINE.standby_ifindex] as const;
+const PACKET = VfBfdPacket.offsets;
+/** Ports of RFC 5881 §4, by slot: the store has fewer slots. */
+const SOURCE_PORT = 49152;
+const ANY_FRAME = { data: new Uint8Array(14) };
+/** How long a slave that gave no socket is left alone, ns. */
+const RETRY_NS = 1e9;
+
+/**
+ * One BFD session of an instance, on the path that carries traffic: sent from that slave itself, past our own programs. The programs take
+ * in what repeats itself and keep the deadline; here is what changes.
+ */
+export class BfdDetector implements Detector {
+  readonly kind = BFD;
+  readonly #c: DetectorContext;
+  readonly #patience: BfdPatience;
+  readonly #session: BfdSession;
+  readonly #map: BfdMap;
+  readonly #end: BfdEndpoint;
+  readonly #watch: Program | undefined;
+  readonly #packet = new Uint32Array(PACKET_WORDS);
+  readonly #bytes = new Uint8Array(BFD_MAX);
+  readonly #view = new DataView(this.#bytes.buffer);
+  /** The latest packet taken in, without poll and final: what a quiet peer repeats. */
+  readonly #expect = new Uint8Array(BFD_HEADER);
+  #frame: BfdFrame | undefined;
+  #path: Path | -1 = -1;
+  /** The session has been up on #path. */
+  #wasUp = false;
+  #fallen = false;
+  #socket: PacketSocket | undefined;
+  #ifindex = 0;
+  #retryAt = 0;
+  #refused = 0;
+
+  constructor(context: DetectorContext, config: BfdConfig) {
+    this.#c = context;
+    const { slot, mac } = context;
+    this.#patience = { retryMs: config.retry_ms, retryMaxMs: config.retry_max_ms };
+    this.#session = new BfdSession(
+      {
+        discriminator: randomInt(1, 0x10000) * 0x10000 + slot + 1,
+        desiredMinTxUs: config.tx_interval_us,
+        requiredMinRxUs: config.rx_interval_us,
+        detectMult: config.multiplier,
+      },
+      Math.random,
+    );
+    this.#end = {
+      localMac: mac,
+      peerMac: config.peer_mac === undefined ? new Uint8Array(6) : parseMac(config.peer_mac, 'peer_mac'),
+      local: parseIp(config.local).bytes,
+      peer: parseIp(config.peer).bytes,
+      vlan: config.vlan,
+      sourcePort: SOURCE_PORT + slot,
+    };
+    if (config.peer_mac !== undefined) this.#frame = new BfdFrame(this.#end, this.#session.length);
+    this.#watch = context.deadlineFd < 0 ? undefined : Program.fromFd(context.dup(context.deadlineFd));
+    this.#map = new BfdMap(context.bfd);
+    this.#map.open(slot, { ...this.#end, discriminator: this.#session.discriminator, vlan: config.vlan });
+  }
+
+  /** A packet that the programs handed over. */
+  packet(view: DataView, at: number): void {
+    const length = Math.min(BFD_MAX, view.getUint32(at + PACKET.length, true));
+    for (let i = 0; i < length; i++) this.#bytes[i] = view.getUint8(at + PACKET.bytes + i);
+    const ns = view.getUint32(at + PACKET.ns + 4, true) * 4294967296 + view.getUint32(at + PACKET.ns, true);
+    const session = this.#session;
+    session.heard(this.#map.heardNs(this.#c.slot));
+    // It may have come before, and been read after, the time was over.
+    this.#expire(ns);
+    const before = session.state;
+    const reason = decodeControl(this.#view, 0, length, this.#packet);
+    if (reason !== ACCEPTED || session.receive(this.#packet, this.#bytes, 0, ns) !== ACCEPTED) {
+      this.#refused = (this.#refused + 1) | 0;
+      return;
+    }
+    this.#expect.set(this.#bytes.subarray(0, BFD_HEADER));
+    this.#expect[1]! &= ~(FLAG_POLL | FLAG_FINAL);
+    // What is told of a peer that was taken out of service says nothing of the path (RFC 5882 §3.2).
+    if (before === STATE_UP && session.state !== STATE_UP && session.remoteState !== STATE_ADMIN_DOWN)
+      this.#fallen = this.#wasUp;
+    if (before === STATE_UP && session.state !== STATE_UP) this.#wasUp = false;
+    this.#learn(view, at + PACKET.mac);
+  }
+
+  /** The peer is where its packets come from. */
+  #learn(view: DataView, at: number): void {
+    const { peerMac } = this.#end;
+    let same = this.#frame !== undefined;
+    for (let i = 0; i < 6; i++) same &&= peerMac[i] === view.getUint8(at + i);
+    if (same || (view.getUint8(at) & 1) !== 0) return;
+    for (let i = 0; i < 6; i++) peerMac[i] = view.getUint8(at + i);
+    if (this.#frame === undefined) this.#frame = new BfdFrame(this.#end, this.#session.length);
+    else this.#frame.bytes.set(peerMac, 0);
+  }
+
+  #expire(nowNs: number): void {
+    if (!this.#session.expire(nowNs)) return;
+    this.#fallen = this.#wasUp;
+    this.#wasUp = false;
+  }
+
+  turn(nowMs: number, active: number): void {
+    const { slot, clock, due } = this.#c;
+    const session = this.#session;
+    const now = clock[0]!;
+    session.heard(this.#map.heardNs(slot));
+    this.#expire(now);
+    if (this.#fallen && this.#path >= 0) {
+      this.#fallen = false;
+      this.#judge(this.#path, nowMs, SEEN_FALLEN);
+    }
+    if (this.#path !== active) this.#move(active as Path, now);
+    if (session.state === STATE_UP) this.#wasUp = true;
+    this.#transmit(now);
+    this.#settle();
+    const next = Math.min(
+      session.expiresNs,
+      this.#frame === undefined ? Number.POSITIVE_INFINITY : session.dueNs,
+    );
+    if (next < due[0]!) due[0] = next;
+    const up = session.state === STATE_UP ? SEEN_UP : 0;
+    this.#judge(0, nowMs, active === 0 ? SEEN_ACTIVE | up : 0);
+    this.#judge(1, nowMs, active === 1 ? SEEN_ACTIVE | up : 0);
+  }
+
+  /** Traffic has another path. The peer's next packet may still come by the old one: it gets a whole detection time. */
+  #move(path: Path, nowNs: number): void {
+    this.#path = path;
+    this.#wasUp = false;
+    this.#session.heard(nowNs);
+    this.#map.busy(this.#c.slot);
+  }
+
+  #transmit(nowNs: number): void {
+    const session = this.#session;
+    const frame = this.#frame;
+    if (frame === undefined || session.dueNs > nowNs || !this.#open(nowNs)) return;
+    if (session.transmit(frame.bytes, frame.view, frame.payload, nowNs) === 0) return;
+    frame.seal();
+    // One that is not sent is a lost one.
+    this.#socket!.send(frame.bytes);
+  }
+
+  /** Whether there is a socket on the slave that the path has now. */
+  #open(nowNs: number): boolean {
+    const { lines, slot, netnsFd } = this.#c;
+    const ifindex = this.#path < 0 ? 0 : lines[lineBase(slot) + IFINDEX[this.#path as Path]]!;
+    if (ifindex === this.#ifindex && this.#socket !== undefined) return true;
+    this.#socket?.close();
+    this.#socket = undefined;
+    if (ifindex === 0 || nowNs < this.#retryAt) return false;
+    try {
+      this.#socket = new PacketSocket({
+        ifindex,
+        protocol: 0,
+        bypass: true,
+        ...(netnsFd >= 0 && { netns: netnsFd }),
+      });
+      this.#ifindex = ifindex;
+    } catch {
+      this.#retryAt = nowNs + RETRY_NS;
+    }
+    return this.#socket !== undefined;
+  }
+
+  /** Once both ends are up and have nothing to tell, the programs take over. */
+  #settle(): void {
+    const { slot, records } = this.#c;
+    const session = this.#session;
+    const path = this.#path;
+    if (path === -1) return;
+    const flips = decides(records, slot, path, this.#c.mode, BFD);
+    if (this.#map.isQuiet(slot)) {
+      this.#map.setFlips(slot, flips);
+      return;
+    }
+    if (session.state !== STATE_UP || session.remoteState !== STATE_UP || session.polling) return;
+    this.#map.quiet(slot, this.#expect, 0, path, session.detectNs, session.lastHeardNs, flips);
+    this.#watch?.testRun(ANY_FRAME);
+  }
+
+  #judge(path: number, nowMs: number, seen: number): void {
+    const { records, slot } = this.#c;
+    const session = this.#session;
+    const base = detectBase(slot, path, BFD);
+    judge(records, base, nowMs, seen, this.#patience);
+    records[base + B_SESSION] = session.state | (session.diag << 8) | (session.remoteState << 16);
+    records[base + B_DETECT_US] = Math.min(0x7fffffff, session.detectNs / 1e3) | 0;
+    records[base + B_INTERVAL_US] = Math.min(0x7fffffff, session.intervalUs) | 0;
+    records[base + B_REFUSED] =
+      (this.#refused + this.#map.count(slot, 'low_ttl') + this.#map.count(slot, 'refused')) | 0;
+  }
+
+  evidence(path: number): Evidence | null {
+    if (path !== this.#path) return null;
+    const session = this.#session;
+    const { clock, slot } = this.#c;
+    const heard = Math.max(session.lastHeardNs, this.#map.heardNs(slot));
+    if (heard === 0) return null;
+    // The programs may have been there before this turn.
+    const agoUs = Math.round((Math.max(clock[0]!, this.#map.firedNs(slot)) - heard) / 1e3);
+    const detectUs = Math.round(session.detectNs / 1e3);
+    const told = session.state !== STATE_UP && session.remoteState !== STATE_UP && session.diag === 3;
+    return {
+      detector: 'bfd',
+      text: told
+        ? `the BFD peer says ${STATE_NAMES[session.remoteState]}: ${DIAG_NAMES[session.remoteDiag] ?? session.remoteDiag}`
+        : `no BFD packet for ${agoUs} µs, detection time ${detectUs} µs`,
+      facts: { last_heard_us_ago: agoUs, detection_time_us: detectUs, remote_diagnostic: session.remoteDiag },
+    };
+  }
+
+  /** Says goodbye: the peer need not take our end for a fault. */
+  close(): void {
+    const session = this.#session;
+    const now = this.#c.clock[0]!;
+    this.#map.busy(this.#c.slot);
+    if (session.state !== STATE_ADMIN_DOWN && session.diag !== DIAG_ADMIN_DOWN) {
+      session.setAdminDown(true, now);
+      this.#transmit(now);
+    }
+    this.#socket?.close();
+    this.#socket = undefined;
+    this.#watch?.close();
+  }
+}
