@@ -71,13 +71,17 @@ export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boole
   }
 }
 
+/** Waits for the switch, and until the worker, which flips first, has told of it. (One that nobody has told of yet may be another daemon's.) */
 export const untilActive = (
   l: { client: ApiClient },
   active: 'primary' | 'standby',
 ): Promise<InstanceStatus> =>
   until(
     () => status(l),
-    (s) => s.active === active && (active === 'standby' || s.primary.state === 'joined'),
+    (s) =>
+      s.active === active &&
+      (active === 'standby' || s.primary.state === 'joined') &&
+      (s.last_switch === null || s.last_switch.epoch === s.epoch),
   );
 
 /** The command line, as a user has it. */

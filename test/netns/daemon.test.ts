@@ -39,8 +39,12 @@ describe.each(['veth', 'tap'] as const)('life of an instance on %s', (kind) => {
 
     l.world.cutVf();
     await untilActive(l, 'standby');
-    // Without traffic there is no frame for tier 0 to see: the worker finds it.
-    expect((await events(l)).at(-1)).toMatchObject({
+    // Without traffic there is no frame for tier 0 to see: the worker finds it. It flips first and tells then.
+    const told = await until(
+      () => events(l),
+      (list) => list.length > 1,
+    );
+    expect(told.at(-1)).toMatchObject({
       cause: 'carrier',
       tier: 1,
       from: 'primary',

@@ -209,6 +209,17 @@ describe('targets', () => {
   });
 });
 
+/** Frames that came to a socket; of IPv6 neighbour discovery's only: the host tells of its multicast groups in its own time. */
+function heard(socket: PacketSocket): number {
+  const bytes = new Uint8Array(256);
+  let n = 0;
+  while (socket.recv(bytes) > 0) {
+    const ipv6 = bytes[12] === 0x86 && bytes[13] === 0xdd;
+    if (!ipv6 || (bytes[20] === 58 && (bytes[54] === 135 || bytes[54] === 136))) n++;
+  }
+  return n;
+}
+
 test('the stack of neither end notices: no answer reaches ours, none of its own is taken', async () => {
   const l = await probed([TARGETS.arp, TARGETS.nd, TARGETS.icmp], { targets_of: 'all' });
   await untilAnswered(l);
@@ -230,7 +241,7 @@ test('the stack of neither end notices: no answer reaches ours, none of its own 
   await sleep(INTERVAL_MS * 15);
   expect(counters()).toBe(before);
   expect(inGuest(w, 'ip', 'neigh')).toBe(neighbours);
-  expect(sockets.map((s) => s.drain())).toEqual([0, 0, 0]);
+  expect(sockets.map(heard)).toEqual([0, 0, 0]);
   // The guest's own questions to the same neighbour are answered as ever.
   w.guestRtnl.addAddress(w.virtio.guestIfindex, 'fd00:99::2/64', true);
   inGuest(w, 'ip', 'neigh', 'flush', 'nud', 'all', 'dev', 'virtio0');
@@ -325,7 +336,10 @@ test('failback waits for as many probes answered in a row as the policy asks for
     (x) => /primary must answer another \d+ probes?/.test(x.would_switch),
   );
   expect(s.active).toBe('standby');
-  const mendedNs = (await untilActive(l, 'primary')).last_switch!.detected_ns;
-  const leftNs = (await events(l)).find((e) => e.cause === 'probe')!.detected_ns;
-  expect((mendedNs - leftNs) / 1e6).toBeGreaterThan(30 * INTERVAL_MS);
+  const list = await until(
+    () => events(l),
+    (e) => e.length > 2,
+  );
+  expect(list.map((e) => e.cause)).toEqual(['join', 'probe', 'failback']);
+  expect((list[2]!.detected_ns - list[1]!.detected_ns) / 1e6).toBeGreaterThan(30 * INTERVAL_MS);
 });
