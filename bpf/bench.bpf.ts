@@ -305,7 +305,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '4fe869c44dcd0e945f162abb47156dab8556870f9f95b5d87f5ec198a31e8085',
+  sha256: '3b4c34858fdfe64928f6440c34b4045dfa9902636d5338d002450d79af47f428',
   layout: 'c34447318cf33fd3a12e38a339049f45ab242ba90520b398e51815e71ab217cb',
   license: 'GPL',
   programs: {

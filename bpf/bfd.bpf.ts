@@ -393,7 +393,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '184370d7f64343c43aef69a27fb0cf620c8350253f5c3984d281ec6a726a66a3',
+  sha256: '3b2723e461d9732d0492d1ffd30d2f3c3926533e5d99f2ca1ccea2caa784a817',
   layout: 'e80559ee752dc020e29c5ba8b7ba1793aa4467076abfbe8e4c7c72e20a3b9432',
   license: 'GPL',
   programs: {

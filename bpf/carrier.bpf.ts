@@ -305,7 +305,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '37d3d76e37a8083f86197418134b07a087190f45c403acf6933c9b75e17efb54',
+  sha256: '18f36cfacca9ea01baf2d2014fa6e3f81a0a66a2265d755e251db0c9bab67d54',
   layout: '2697248647bad3aef4c5744804b140ec804f518f7ab4c445bbfdc5f1c81e3915',
   license: 'GPL',
   programs: {

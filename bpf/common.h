@@ -7,6 +7,7 @@
 #pragma once
 
 #include <linux/if_ether.h>
+#include "bounds.bpf.h"
 #include "device.bpf.h"
 #include "vfailover.h"
 

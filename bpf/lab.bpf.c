@@ -11,6 +11,7 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "bounds.bpf.h"
 
 #define VF_STREAM_PORT 7412
 #define VF_STREAM_MAGIC 0x56464c52u
@@ -212,7 +213,7 @@ int vf_to_guest(struct __sk_buff *skb)
 	/* A path is what was taken, not what became of the frame there. */
 	paths = paths_of(skb, &number);
 	if (paths)
-		paths->sent_by[number] |= p->bit;
+		paths->sent_by[VF_BELOW(number, VF_STREAM_FRAMES)] |= p->bit;
 	if (swallows(p, VF_HOLE_TO_GUEST, p->loss_to_guest))
 		return 2;
 	__sync_fetch_and_add(&p->to_guest, 1);
@@ -235,7 +236,7 @@ int vf_from_guest(struct __sk_buff *skb)
 		__sync_fetch_and_add(&p->announced, 1);
 	paths = paths_of(skb, &number);
 	if (paths)
-		paths->came_by[number] |= p->bit;
+		paths->came_by[VF_BELOW(number, VF_STREAM_FRAMES)] |= p->bit;
 	return -1;
 }
 

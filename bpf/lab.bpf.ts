@@ -95,7 +95,7 @@ export class VfPathsView extends bpf.StructView {
 
 export const lab = bpf.objectType({
   name: 'lab',
-  sha256: 'ce9a9b49a5c45ce743410d624b1b04620908c6326760c140d0cef164480dbe0c',
+  sha256: '35695904004277468d3c94ccd1941a7051aaa917a26db8dba422051424c5369e',
   layout: '1d6bbc0febb8b95bc8720c51744182e8265ac715c1537b4d4da2dba9c61ad18f',
   license: 'GPL',
   programs: {

@@ -110,7 +110,7 @@ static __always_inline bool vf_tagged(struct __sk_buff *skb)
 static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_probe *probe, __u32 sent, __u32 index, __u32 path)
 {
 	__u32 seq = READ_ONCE(probe->seq), was = READ_ONCE(probe->answered);
-	struct vf_probe_path *l = &p->path[sent & 1];
+	struct vf_probe_path *l = &p->path[VF_BELOW(sent, 2)];
 
 	if (!seq || was == seq)
 		return false;
@@ -154,7 +154,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 
 	if (!p || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)))
 		return false;
-	l = &p->path[path & 1];
+	l = &p->path[VF_BELOW(path, 2)];
 	if (f.hrd != VF_HTONS(1) || f.pro != VF_HTONS(ETH_P_IP) || f.hln != 6 || f.pln != 4)
 		return false;
 	__builtin_memcpy(&sip, f.sip, 4);
@@ -172,8 +172,8 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 	if (f.op != VF_HTONS(2) || !vf_same(f.dst, p->mac, 6) || !vf_same(f.tha, p->mac, 6))
 		return false;
 	for (i = 0; i < VF_TARGETS; i++) {
-		struct vf_probe *mine = &p->probe[(path & 1) * VF_TARGETS + i];
-		struct vf_probe *others = &p->probe[((path & 1) ^ 1) * VF_TARGETS + i];
+		struct vf_probe *mine = &p->probe[VF_BELOW((path & 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
+		struct vf_probe *others = &p->probe[VF_BELOW(((path & 1) ^ 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 
 		if (mine->kind == VF_PROBE_ICMP && mine->nexthop == sip && !tip) {
 			/* Only while it is asked for: nobody else tells us where our echoes go. */
@@ -217,13 +217,13 @@ static __noinline bool vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p
 	/* Nobody but us and whom we asked knows the cookie: ours from here on, right or wrong. */
 	sent = f.payload.path & 1;
 	index = f.payload.target & (VF_TARGETS - 1);
-	t = &p->probe[sent * VF_TARGETS + index];
+	t = &p->probe[VF_BELOW(sent * VF_TARGETS + index, 2 * VF_TARGETS)];
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&f.type, VF_ICMP_FRAME - 34, 0);
 	if (sum < 0 || vf_fold(sum) != 0xffff || vf_tagged(skb) || f.len != VF_HTONS(VF_ICMP_FRAME - 14) || f.code ||
 	    !vf_same(f.dst, p->mac, 6) || f.payload.path > 1 || f.payload.target >= VF_TARGETS ||
 	    t->kind != VF_PROBE_ICMP || *(__u32 *)t->address != f.saddr || t->source != f.daddr ||
 	    f.payload.seq != READ_ONCE(t->seq) || !vf_probe_answered(p, t, sent, index, path))
-		return vf_refused(skb, &p->path[path & 1]);
+		return vf_refused(skb, &p->path[VF_BELOW(path, 2)]);
 	return true;
 }
 
@@ -255,7 +255,7 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 
 	if (!p)
 		return false;
-	l = &p->path[path & 1];
+	l = &p->path[VF_BELOW(path, 2)];
 	if (bpf_skb_load_bytes(skb, 0, &f, VF_ND_FRAME))
 		return false;
 	if (f.next != VF_ICMPV6)
@@ -268,7 +268,7 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	if (f.type != VF_ND_ADVERT || !vf_same(f.daddr, p->local, 15))
 		return false;
 	which = f.daddr[15];
-	t = &p->probe[which & (2 * VF_TARGETS - 1)];
+	t = &p->probe[VF_BELOW(which, 2 * VF_TARGETS)];
 	len = VF_HTONS(f.len);
 	if (len == 32 && bpf_skb_load_bytes(skb, VF_ND_FRAME, f.option, sizeof(f.option)))
 		len = 0;
@@ -318,7 +318,7 @@ static __noinline int vf_witness(struct __sk_buff *skb, __u32 path)
 	      (f[0] == 0x01 && !f[1] && f[2] == 0x5e && !f[3] && !f[4] && f[5] == 1);
 	if (!all || vf_same(f + 6, p->mac, 6))
 		return 0;
-	l = &p->path[path & 1];
+	l = &p->path[VF_BELOW(path, 2)];
 	l->group_ns = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&l->groups, 1);
 	return 0;

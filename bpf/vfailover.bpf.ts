@@ -602,7 +602,7 @@ export class VfBfdPacketView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'f481b8699db8e3f40a59c9dc1031fabaa4d7c8ed457cb422e6e0dc87a1f21630',
+  sha256: '3ae21675b0b80d8330518cedb5659eb623a92ceadbd053441b46f1a7afa8729d',
   layout: 'a28b99b6b333a2f457e9ed65bac5de3790e7610b331164777fc0534c9df378c0',
   license: 'GPL',
   programs: {

@@ -71,7 +71,7 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
       USER_SPACE,
     'a path that is up and dead, on tap > to-guest: tier 0 moves the traffic, with the daemon stopped':
       USER_SPACE,
-    'without its controller > stopped: detection is the same, and told when it goes on': USER_SPACE,
+    'with its controller killed detection is the same; a new one adopts the suspicion': USER_SPACE,
     'who stops sending is watched by the worker': USER_SPACE,
     'where tier 0 is not armed the worker switches': USER_SPACE,
     'a path that fell silent is tried again, and left again': USER_SPACE,

@@ -28,6 +28,9 @@ const SHF_COMPRESSED = 0x800;
 const SHN_LORESERVE = 0xff00;
 const STT_FUNC = 2;
 const STT_SECTION = 3;
+/** BPF_JMP | BPF_CALL, with BPF_PSEUDO_CALL as its source register: a call of a function of the file. */
+const CALL = 0x85;
+const PSEUDO_CALL = 1;
 /** No BPF object comes near. */
 const SIZE_MAX = 256 * 1024 * 1024;
 
@@ -50,6 +53,8 @@ class Elf {
   readonly #v: DataView;
   readonly #bytes: Uint8Array;
   readonly sections: Section[];
+  /** Symbols of relocated instructions, by `section offset`. */
+  readonly #relocated = new Map<string, number>();
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -183,8 +188,56 @@ class Elf {
           throw bad(`has a relocation outside of section ${target.name}`);
         if (code && (this.data(target)[offset] ?? 0) === 0x18 && offset + 16 > target.size)
           throw bad(`has half an instruction at the end of section ${target.name}`);
+        if (code) this.#relocated.set(`${s.info} ${offset}`, symbol);
       }
     }
+  }
+
+  /**
+   * Calls between functions. libbpf puts the called one behind the program that calls; to a program that calls itself it does so twice over,
+   * and frees its memory as often. Only .text may have calls without a relocation, since only there a function is not a program.
+   */
+  checkCalls(symbols: { table: Section; count: number }): void {
+    const functions = this.#functions(symbols);
+    for (const s of this.sections) {
+      if (!(s.flags & SHF_EXECINSTR) || s.type !== SHT.progbits) continue;
+      const code = new DataView(this.#bytes.buffer, this.#bytes.byteOffset + s.offset, s.size);
+      for (let at = 0; at + 8 <= s.size; at += code.getUint8(at) === 0x18 ? 16 : 8) {
+        if (code.getUint8(at) !== CALL || code.getUint8(at + 1) >>> 4 !== PSEUDO_CALL) continue;
+        const callee = this.#callee(symbols.table, s, at, code.getInt32(at + 4, true));
+        if (callee === undefined) continue;
+        const within = functions.get(s.index)?.find((f) => at >= f.from && at < f.to);
+        if (within && callee.section === s.index && callee.at >= within.from && callee.at < within.to)
+          throw bad(`has a function that calls itself in section ${s.name}`);
+      }
+    }
+  }
+
+  /** Where a call goes; undefined for one of the kernel's functions. */
+  #callee(table: Section, s: Section, at: number, imm: number): { section: number; at: number } | undefined {
+    const symbol = this.#relocated.get(`${s.index} ${at}`);
+    if (symbol === undefined) {
+      if (s.name !== '.text') throw bad(`has a call without a relocation in section ${s.name}`);
+      return { section: s.index, at: at + (imm + 1) * 8 };
+    }
+    const entry = table.offset + symbol * SYM;
+    const section = this.#v.getUint16(entry + 6, true);
+    if (section === 0 || section >= SHN_LORESERVE) return undefined;
+    const base = (this.#v.getUint8(entry + 4) & 15) === STT_SECTION ? (imm + 1) * 8 : 0;
+    return { section, at: this.#u64(entry + 8) + base };
+  }
+
+  /** Functions by the number of their section. */
+  #functions(symbols: { table: Section; count: number }): Map<number, { from: number; to: number }[]> {
+    const found = new Map<number, { from: number; to: number }[]>();
+    for (let i = 1; i < symbols.count; i++) {
+      const at = symbols.table.offset + i * SYM;
+      if ((this.#v.getUint8(at + 4) & 15) !== STT_FUNC) continue;
+      const section = this.#v.getUint16(at + 6, true);
+      const from = this.#u64(at + 8);
+      found.set(section, [...(found.get(section) ?? []), { from, to: from + this.#u64(at + 16) }]);
+    }
+    return found;
   }
 }
 
@@ -199,7 +252,9 @@ export interface CheckedElf {
 export function checkElf(bytes: Uint8Array): CheckedElf {
   try {
     const elf = new Elf(bytes);
-    elf.checkRelocations(elf.checkSymbols());
+    const symbols = elf.checkSymbols();
+    elf.checkRelocations(symbols);
+    elf.checkCalls(symbols);
     const code = new Map<string, number>();
     for (const s of elf.sections) {
       if (!(s.flags & SHF_EXECINSTR) || s.type !== SHT.progbits) continue;

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Bounds that every verifier follows.
+ */
+#pragma once
+
+/* An index below a power of two, bounded in the very register that is used: the verifier of 6.1 forgets what a copy of it was compared with. */
+#define VF_BELOW(n, power) ({ __u64 below = (n); asm volatile("%0 &= %1" : "+r"(below) : "i"((power) - 1)); below; })
