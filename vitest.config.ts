@@ -46,8 +46,8 @@ export default defineConfig({
           name: 'vm',
           ...RETRY,
           include: ['test/vm/*.test.ts'],
-          // `make vm-test` has time for migrations.
-          exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/migration.test.ts'],
+          // `make vm-test` has time for them.
+          exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/{migration,taps}.test.ts'],
           pool: 'forks',
           // A guest at a time: they are emulated, and two wait for each other.
           maxWorkers: 1,
