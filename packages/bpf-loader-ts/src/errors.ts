@@ -51,12 +51,15 @@ const NOISE =
 
 /**
  * The lines of a verifier log that say why, as one: the last that are neither state, nor an instruction, nor statistics, two at most
- * (what was refused, then the bound that it broke). Without any, libbpf's last remark.
+ * (what was refused, then the bound that it broke). Without any, libbpf's last remark. Linux 7 explains itself at length below these lines,
+ * under a heading; the heading is taken where the lines have been cut off.
  */
 export function summarizeLog(log: string): string | undefined {
-  const lines = log.split('\n').map((l) => l.trim());
+  const all = log.split('\n').map((l) => l.trim());
+  const heading = all.findIndex((l) => l.startsWith('Verification failed: '));
+  const lines = heading < 0 ? all : all.slice(0, heading);
   const last = lines.findLastIndex((l) => !NOISE.test(l));
-  if (last < 0) return lines.findLast((l) => l.startsWith('libbpf: '));
+  if (last < 0) return heading < 0 ? lines.findLast((l) => l.startsWith('libbpf: ')) : all[heading];
   const before = lines[last - 1];
   return before !== undefined && !NOISE.test(before) ? `${before}; ${lines[last]}` : lines[last];
 }

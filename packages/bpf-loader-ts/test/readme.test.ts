@@ -43,5 +43,14 @@ it('a verifier log is put into one line', () => {
     'invalid access to map value; R0 max value is outside',
   );
   expect(summarizeLog(log())).toBe('libbpf: failed to load object');
+  const explained = [
+    '',
+    'Verification failed: Memory Safety: Access outside bounds',
+    '',
+    'Suggestion:',
+    '  Add a bounds check.',
+  ];
+  expect(summarizeLog(log('R2 !read_ok', ...explained))).toBe('R2 !read_ok');
+  expect(summarizeLog(log(...explained))).toBe('Verification failed: Memory Safety: Access outside bounds');
   expect(summarizeLog('')).toBeUndefined();
 });
