@@ -115,6 +115,9 @@ const netFailover: Contender = {
   async stop() {},
 };
 
+/** As bonding's ARP monitor at its fastest: a black hole is no lost link. */
+const PROBES = { interval_ms: 10, targets: [{ arp: STATION_ADDRESS }] };
+
 class Vfailover implements Contender {
   readonly name: string;
   readonly standbyFeature: boolean;
@@ -134,7 +137,7 @@ class Vfailover implements Contender {
   async start(bed: Testbed): Promise<void> {
     this.#daemon = new GuestDaemon(bed);
     const { master } = await bed.devices();
-    await this.#daemon.start({ model: this.#model, master });
+    await this.#daemon.start({ model: this.#model, master, detect: { probes: PROBES } });
   }
 
   async stop(): Promise<void> {

@@ -30,6 +30,12 @@ export interface QemuOptions {
   incoming?: string;
 }
 
+/**
+ * The most that QEMU keeps of translated code, MiB. When it is full QEMU throws all of it away, and everything that runs is translated anew:
+ * stalls of dozens of milliseconds in what is measured. The daemon's guests come to 230, those of the matrix to 300.
+ */
+const TRANSLATED_MB = 512;
+
 /** Arguments of -device for a NIC: an object, as device_add over QMP wants it too. */
 export const nicDevice = (n: Nic): Record<string, unknown> => ({
   driver: n.driver,
@@ -52,7 +58,7 @@ export async function qemuCommand(
       '-machine',
       'q35,usb=off,smbus=off,sata=off,vmport=off',
       '-accel',
-      'tcg,thread=multi,tb-size=64',
+      `tcg,thread=multi,tb-size=${TRANSLATED_MB}`,
       '-cpu',
       'max',
     ],

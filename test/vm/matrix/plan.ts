@@ -9,6 +9,8 @@ const FOLDERS = ['packages/bpf-loader-ts/test', 'test/netns'];
 const USER_SPACE =
   'decided in user space, the same on every kernel; a daemon takes ten seconds to start in a guest';
 
+const JAVASCRIPT = 'asks no kernel, or the same of each: JavaScript that is slow under emulation';
+
 /** What stays on the host, a file or one test of it, and why. */
 export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'packages/bpf-loader-ts/test/binding.test.ts': 'copies of the package: asks no kernel',
@@ -25,7 +27,21 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'needs clang and tsc: each example is built as its reader would',
   'packages/bpf-loader-ts/test/fuzz.test.ts':
     'twenty seconds of the host are minutes under emulation; asks no kernel',
+  'packages/bpf-loader-ts/test/leaks.test.ts': JAVASCRIPT,
+  'packages/bpf-loader-ts/test/libbpf-messages.test.ts': {
+    'what libbpf says > threads that load at the same time hear their own, and end while they listen':
+      JAVASCRIPT,
+  },
+  'packages/bpf-loader-ts/test/lock.test.ts': JAVASCRIPT,
+  'packages/bpf-loader-ts/test/map-batch.test.ts': {
+    'growing > a poller that reuses its batch allocates next to nothing': JAVASCRIPT,
+  },
+  'packages/bpf-loader-ts/test/mmap.test.ts': {
+    'mappings may be transferred, dropped and collected in any order': JAVASCRIPT,
+  },
+  'packages/bpf-loader-ts/test/native.test.ts': JAVASCRIPT,
   'packages/bpf-loader-ts/test/object.test.ts': {
+    'threads and the process may end with everything open': JAVASCRIPT,
     'a program that the verifier refuses > worker threads that load at the same time each get their own log':
       'eighteen logs of a long way through the verifier are minutes under emulation',
     'opening > mutated and truncated files give an error and never a crash':

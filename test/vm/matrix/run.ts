@@ -15,7 +15,12 @@ const TIMEOUT_MS = (file.includes('/netns/') ? 60_000 : 20_000) * SLOWDOWN;
 const nameOf = (task: Task): string =>
   task.suite && task.suite !== (task.file as Task) ? `${nameOf(task.suite)} > ${task.name}` : task.name;
 const textOf = (errors: readonly { message?: string; stack?: string; diff?: string }[] | undefined): string =>
-  (errors ?? []).map((e) => [e.stack ?? e.message, e.diff].filter(Boolean).join('\n')).join('\n');
+  (errors ?? [])
+    // The stack of a test that ran out of time does not say so.
+    .map((e) =>
+      [e.stack?.includes(e.message ?? '') ? '' : e.message, e.stack, e.diff].filter(Boolean).join('\n'),
+    )
+    .join('\n');
 const tell = (line: Line): void => appendFileSync(results, `${JSON.stringify(line)}\n`);
 const testsOf = (task: Task): Test[] => (task.type === 'suite' ? task.tasks.flatMap(testsOf) : [task]);
 

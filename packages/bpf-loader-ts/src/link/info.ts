@@ -6,7 +6,7 @@ interface Common {
   type: number;
   id: number;
   progId: number;
-  /** 0 when the device is gone (the link is defunct), and for links that are not on a device. */
+  /** 0 when the device is gone (the link is defunct), and for links that are not on a device. Of a netkit pair's peer side it is the peer's own. */
   ifindex: number;
   /** AttachType; 0 for kinds of links that do not tell. */
   attachType: number;
