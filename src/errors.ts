@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   INSTANCE_NOT_FOUND: 'no such instance',
   INSTANCE_LIMIT: 'no free slot for another instance',
   INSTANCE_BUSY: 'another daemon owns this instance',
-  PATH_NOT_READY: 'the path asked for has no device or no carrier',
+  PATH_NOT_READY: 'the path asked for has no device, no carrier, or is judged dead',
   PATH_IN_MAINTENANCE: 'the path asked for, or the only other one, is out of service by order',
   JOIN_FAILED: 'a step of a join failed and all of it was undone',
   BPF_LOAD: 'the kernel refused a BPF program or map',

@@ -1,13 +1,22 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import { PRIMARY, type Role, STANDBY } from '../failover/device.js';
-import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY, isHealthy, policyBase } from '../failover/policy.js';
+import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY, policyBase } from '../failover/policy.js';
+import { healthOf, type PathHealth } from '../failover/policy-conditions.js';
 import type { Decision, InstanceStatus, MaintenanceResult, SwitchResult } from './api/index.js';
 import type { Managed } from './managed.js';
 import type { Shards } from './shards.js';
 
 /** How long an order waits for the worker to carry it out, ms. */
 const ORDER_MS = 500;
+
+/** Why a slave cannot be ordered. */
+const UNREADY: Readonly<Record<Exclude<PathHealth, 'healthy'>, string>> = {
+  absent: 'has no device',
+  down: 'is down',
+  'no-carrier': 'has no carrier',
+  suspect: 'has carrier, but its detectors say that it is dead',
+};
 
 /** What orders need of the supervisor. */
 export interface OrdersHost {
@@ -85,17 +94,18 @@ export class Orders {
         value: to,
         fix: `end that first: \`vfailover maintenance ${name} ${to} off\``,
       });
-    if (!this.#healthy(m, to))
-      throw new VfError('PATH_NOT_READY', `the ${to} of ${name} has no device with carrier`, {
+    const health = this.#health(m, to);
+    if (health !== 'healthy')
+      throw new VfError('PATH_NOT_READY', `the ${to} of ${name} ${UNREADY[health]}`, {
         field: 'to',
         value: to,
         fix: `look at \`vfailover status ${name}\``,
       });
   }
 
-  #healthy({ datapath }: Managed, role: Role): boolean {
-    const path = role === 'primary' ? PRIMARY : STANDBY;
-    return isHealthy(this.#host.shards.policy, policyBase(datapath.slot), path);
+  #health({ datapath }: Managed, role: Role): PathHealth {
+    const record = this.#host.shards.policy.subarray(policyBase(datapath.slot));
+    return healthOf(record, role === 'primary' ? PRIMARY : STANDBY);
   }
 
   /** Takes a slave out of service, or back into it. One that carries traffic is left at once if the other is healthy. */
@@ -112,12 +122,12 @@ export class Orders {
     const next = on ? choiceOf(slave) : CHOICE_NONE;
     if (on ? now === next : now !== choiceOf(slave))
       return { decision: null, status: this.#host.statusOf(name) };
-    const moves = on && m.datapath.active === slave && this.#healthy(m, other);
+    const moves = on && m.datapath.active === slave && this.#health(m, other) === 'healthy';
     const decided = moves ? this.#decisionAfter(name) : Promise.resolve(null);
     m.datapath.remember({ maintenance: next });
     this.#host.shards.maintenance(m.datapath.slot, next);
     const decision = await decided;
-    if (moves && m.datapath.active === slave && this.#healthy(m, other))
+    if (moves && m.datapath.active === slave && this.#health(m, other) === 'healthy')
       throw notDone(name, other, 'the maintenance stands; did a worker end?');
     this.#host.changed(name);
     return { decision, status: this.#host.statusOf(name) };
