@@ -12,13 +12,15 @@ SEC("tc")
 int vf_accept(struct __sk_buff *skb)
 {
 	struct vf_line *line;
+	int verdict;
 
 	if (skb->cb[0] == VF_MARK_DELIVERED) {
 		skb->cb[0] = 0;
 		return TC_NEXT;
 	}
 	line = vf_line();
-	if (line && vf_receive(skb, vf_model == VF_NET_FAILOVER ? VF_PRIMARY : VF_STANDBY, line) == TC_DROP)
-		return TC_DROP;
-	return TC_NEXT;
+	if (!line)
+		return TC_NEXT;
+	verdict = vf_receive(skb, vf_model == VF_NET_FAILOVER ? VF_PRIMARY : VF_STANDBY, line);
+	return verdict ? verdict : TC_NEXT;
 }

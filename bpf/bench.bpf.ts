@@ -138,7 +138,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 3,
+  VF_LAYOUT: 4,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -300,13 +300,14 @@ export const VfDetector = {
   VF_DETECT_WITNESS: 2,
   VF_DETECT_PROBES: 4,
   VF_DETECT_BFD: 8,
+  VF_DETECT_REFLECTOR: 16,
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '3b4c34858fdfe64928f6440c34b4045dfa9902636d5338d002450d79af47f428',
-  layout: 'c34447318cf33fd3a12e38a339049f45ab242ba90520b398e51815e71ab217cb',
+  sha256: '4dca63834295902790e0cdf0f2c6787e141b60ef217a0277623d7221cc73d119',
+  layout: 'ba3037df2915fe80db001caea13b8e6d5f41fe694a1bb0d21261f303ad908fec',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

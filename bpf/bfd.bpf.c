@@ -3,7 +3,7 @@
  * The deadline of a BFD session: a timer that a packet does not touch. It looks at expiry whether one came meanwhile, and goes back to
  * sleep for the rest. An object of its own: kernels without bpf_timer (before 5.15) have all the rest, and the worker's own deadline.
  */
-#include "bfd.bpf.h"
+#include "session.bpf.h"
 
 #define VF_CLOCK_MONOTONIC 1
 
@@ -35,7 +35,7 @@ static __noinline int vf_bfd_tell(__u64 now, __u32 word)
 	return 0;
 }
 
-/* The peer has been silent for the detection time. */
+/* The peer has been silent for the detection time, or the echo packets have stayed away. */
 static __noinline int vf_bfd_silent(__u64 now)
 {
 	struct vf_line *line = vf_line();
@@ -60,15 +60,23 @@ static __noinline int vf_bfd_silent(__u64 now)
 	return vf_bfd_tell(now, word);
 }
 
+/* When the path is dead if nothing comes. A peer that speaks when asked is waited for as long as nobody asks. */
+static __always_inline __u64 vf_bfd_when(struct vf_bfd *s)
+{
+	__u64 due = READ_ONCE(s->heard_ns) + s->detect_ns, asked = READ_ONCE(s->due_ns);
+
+	return asked && (s->asks || (__s64)(asked - due) < 0) ? asked : due;
+}
+
 static int vf_bfd_due(void *map, __u32 *key, struct vf_bfd_deadline *d)
 {
 	__u64 now = bpf_ktime_get_ns(), due;
 	struct vf_bfd *s = vf_bfd();
 
 	/* Without `quiet` the worker has the session in hand, and starts the timer anew when it lets go of it. */
-	if (!s || !READ_ONCE(s->quiet) || !s->detect_ns)
+	if (!s || !READ_ONCE(s->quiet) || !s->detect_ns || (s->asks && !READ_ONCE(s->due_ns)))
 		return 0;
-	due = READ_ONCE(s->heard_ns) + s->detect_ns;
+	due = vf_bfd_when(s);
 	if ((__s64)(due - now) > 0)
 		bpf_timer_start(&d->timer, due - now, 0);
 	else
@@ -76,10 +84,11 @@ static int vf_bfd_due(void *map, __u32 *key, struct vf_bfd_deadline *d)
 	return 0;
 }
 
-/* Run by the worker: the session is up and quiet, watch it from now on. */
+/* Run by the worker: the session is up and quiet, or an echo packet is the last straw. Watch it from now on. */
 SEC("tc")
 int vf_bfd_watch(struct __sk_buff *skb)
 {
+	__u64 now = bpf_ktime_get_ns(), due;
 	struct vf_bfd_deadline *d;
 	struct vf_bfd *s = vf_bfd();
 	__u32 key = 0;
@@ -90,7 +99,8 @@ int vf_bfd_watch(struct __sk_buff *skb)
 	/* Again is -EBUSY, and does no harm. */
 	bpf_timer_init(&d->timer, &deadlines, VF_CLOCK_MONOTONIC);
 	bpf_timer_set_callback(&d->timer, vf_bfd_due);
-	return bpf_timer_start(&d->timer, s->detect_ns, 0);
+	due = vf_bfd_when(s);
+	return bpf_timer_start(&d->timer, (__s64)(due - now) > 0 ? due - now : 1, 0);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -158,7 +158,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 3,
+  VF_LAYOUT: 4,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -314,26 +314,40 @@ export class VfWatchView extends bpf.StructView {
   set relapses(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
 }
 
-/** struct vf_bfd: 128 bytes. */
-export const VfBfd = bpf.struct('struct vf_bfd', 128, {
+/** struct vf_bfd: 232 bytes. */
+export const VfBfd = bpf.struct('struct vf_bfd', 232, {
   discr: bpf.field(0, bpf.u32),
   quiet: bpf.field(4, bpf.u32),
-  expect: bpf.field(8, bpf.array(bpf.u32, 6)),
-  local: bpf.field(32, bpf.bytes(16)),
-  peer: bpf.field(48, bpf.bytes(16)),
-  family: bpf.field(64, bpf.u32),
-  vlan: bpf.field(68, bpf.u32),
-  detect_ns: bpf.field(72, bpf.u64),
-  path: bpf.field(80, bpf.u32),
-  flips: bpf.field(84, bpf.u32),
-  heard_ns: bpf.field(88, bpf.u64),
-  fired_ns: bpf.field(96, bpf.u64),
-  fired: bpf.field(104, bpf.u32),
-  repeats: bpf.field(108, bpf.u32),
-  handed: bpf.field(112, bpf.u32),
-  low_ttl: bpf.field(116, bpf.u32),
-  refused: bpf.field(120, bpf.u32),
-  unused: bpf.field(124, bpf.u32),
+  expect: bpf.field(8, bpf.array(bpf.u32, 13)),
+  expect_length: bpf.field(60, bpf.u32),
+  local: bpf.field(64, bpf.bytes(16)),
+  peer: bpf.field(80, bpf.bytes(16)),
+  family: bpf.field(96, bpf.u32),
+  vlan: bpf.field(100, bpf.u32),
+  detect_ns: bpf.field(104, bpf.u64),
+  path: bpf.field(112, bpf.u32),
+  flips: bpf.field(116, bpf.u32),
+  port: bpf.field(120, bpf.u16),
+  from: bpf.field(122, bpf.u16),
+  ttl: bpf.field(124, bpf.u32),
+  due_ns: bpf.field(128, bpf.u64),
+  asks: bpf.field(136, bpf.u32),
+  heard_ns: bpf.field(144, bpf.u64),
+  fired_ns: bpf.field(152, bpf.u64),
+  fired: bpf.field(160, bpf.u32),
+  repeats: bpf.field(164, bpf.u32),
+  handed: bpf.field(168, bpf.u32),
+  low_ttl: bpf.field(172, bpf.u32),
+  refused: bpf.field(176, bpf.u32),
+  unused: bpf.field(180, bpf.u32),
+  echo_loop: bpf.field(184, bpf.u32),
+  echo_key: bpf.field(192, bpf.u64),
+  echo_sent: bpf.field(200, bpf.u32),
+  echo_back: bpf.field(204, bpf.u32),
+  echo_ns: bpf.field(208, bpf.u64),
+  echo_looped: bpf.field(216, bpf.u32),
+  echo_refused: bpf.field(220, bpf.u32),
+  mac: bpf.field(224, bpf.bytes(8)),
 });
 export type VfBfd = bpf.Value<typeof VfBfd>;
 export type VfBfdInit = bpf.Input<typeof VfBfd>;
@@ -343,43 +357,77 @@ export class VfBfdView extends bpf.StructView {
   set discr(value: number) { this.$view.setUint32(this.$at, value, true); }
   get quiet(): number { return this.$view.getUint32(this.$at + 4, true); }
   set quiet(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
-  get expect(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 8); }
-  get local(): bpf.Value<typeof VfBfd.fields.local.codec> { return VfBfd.fields.local.codec.read(this.$view, this.$at + 32); }
-  set local(value: bpf.Input<typeof VfBfd.fields.local.codec>) { VfBfd.fields.local.codec.write(this.$view, this.$at + 32, value, 'local'); }
-  get peer(): bpf.Value<typeof VfBfd.fields.peer.codec> { return VfBfd.fields.peer.codec.read(this.$view, this.$at + 48); }
-  set peer(value: bpf.Input<typeof VfBfd.fields.peer.codec>) { VfBfd.fields.peer.codec.write(this.$view, this.$at + 48, value, 'peer'); }
-  get family(): number { return this.$view.getUint32(this.$at + 64, true); }
-  set family(value: number) { this.$view.setUint32(this.$at + 64, value, true); }
-  get vlan(): number { return this.$view.getUint32(this.$at + 68, true); }
-  set vlan(value: number) { this.$view.setUint32(this.$at + 68, value, true); }
-  get detect_ns(): bigint { return this.$view.getBigUint64(this.$at + 72, true); }
-  set detect_ns(value: bigint) { this.$view.setBigUint64(this.$at + 72, value, true); }
+  get expect(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 13, this.$view, this.$at + 8); }
+  get expect_length(): number { return this.$view.getUint32(this.$at + 60, true); }
+  set expect_length(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+  get local(): bpf.Value<typeof VfBfd.fields.local.codec> { return VfBfd.fields.local.codec.read(this.$view, this.$at + 64); }
+  set local(value: bpf.Input<typeof VfBfd.fields.local.codec>) { VfBfd.fields.local.codec.write(this.$view, this.$at + 64, value, 'local'); }
+  get peer(): bpf.Value<typeof VfBfd.fields.peer.codec> { return VfBfd.fields.peer.codec.read(this.$view, this.$at + 80); }
+  set peer(value: bpf.Input<typeof VfBfd.fields.peer.codec>) { VfBfd.fields.peer.codec.write(this.$view, this.$at + 80, value, 'peer'); }
+  get family(): number { return this.$view.getUint32(this.$at + 96, true); }
+  set family(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get detect_ns(): bigint { return this.$view.getBigUint64(this.$at + 104, true); }
+  set detect_ns(value: bigint) { this.$view.setBigUint64(this.$at + 104, value, true); }
   /** Exact up to 2^53. */
-  get detect_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 72); }
-  get path(): number { return this.$view.getUint32(this.$at + 80, true); }
-  set path(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
-  get flips(): number { return this.$view.getUint32(this.$at + 84, true); }
-  set flips(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
-  get heard_ns(): bigint { return this.$view.getBigUint64(this.$at + 88, true); }
-  set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 88, value, true); }
+  get detect_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
+  get path(): number { return this.$view.getUint32(this.$at + 112, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 112, value, true); }
+  get flips(): number { return this.$view.getUint32(this.$at + 116, true); }
+  set flips(value: number) { this.$view.setUint32(this.$at + 116, value, true); }
+  get port(): number { return this.$view.getUint16(this.$at + 120, true); }
+  set port(value: number) { this.$view.setUint16(this.$at + 120, value, true); }
+  get from(): number { return this.$view.getUint16(this.$at + 122, true); }
+  set from(value: number) { this.$view.setUint16(this.$at + 122, value, true); }
+  get ttl(): number { return this.$view.getUint32(this.$at + 124, true); }
+  set ttl(value: number) { this.$view.setUint32(this.$at + 124, value, true); }
+  get due_ns(): bigint { return this.$view.getBigUint64(this.$at + 128, true); }
+  set due_ns(value: bigint) { this.$view.setBigUint64(this.$at + 128, value, true); }
   /** Exact up to 2^53. */
-  get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 88); }
-  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 96, true); }
-  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 96, value, true); }
+  get due_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 128); }
+  get asks(): number { return this.$view.getUint32(this.$at + 136, true); }
+  set asks(value: number) { this.$view.setUint32(this.$at + 136, value, true); }
+  get heard_ns(): bigint { return this.$view.getBigUint64(this.$at + 144, true); }
+  set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 144, value, true); }
   /** Exact up to 2^53. */
-  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 96); }
-  get fired(): number { return this.$view.getUint32(this.$at + 104, true); }
-  set fired(value: number) { this.$view.setUint32(this.$at + 104, value, true); }
-  get repeats(): number { return this.$view.getUint32(this.$at + 108, true); }
-  set repeats(value: number) { this.$view.setUint32(this.$at + 108, value, true); }
-  get handed(): number { return this.$view.getUint32(this.$at + 112, true); }
-  set handed(value: number) { this.$view.setUint32(this.$at + 112, value, true); }
-  get low_ttl(): number { return this.$view.getUint32(this.$at + 116, true); }
-  set low_ttl(value: number) { this.$view.setUint32(this.$at + 116, value, true); }
-  get refused(): number { return this.$view.getUint32(this.$at + 120, true); }
-  set refused(value: number) { this.$view.setUint32(this.$at + 120, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 124, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 124, value, true); }
+  get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 144); }
+  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 152, true); }
+  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 152, value, true); }
+  /** Exact up to 2^53. */
+  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 152); }
+  get fired(): number { return this.$view.getUint32(this.$at + 160, true); }
+  set fired(value: number) { this.$view.setUint32(this.$at + 160, value, true); }
+  get repeats(): number { return this.$view.getUint32(this.$at + 164, true); }
+  set repeats(value: number) { this.$view.setUint32(this.$at + 164, value, true); }
+  get handed(): number { return this.$view.getUint32(this.$at + 168, true); }
+  set handed(value: number) { this.$view.setUint32(this.$at + 168, value, true); }
+  get low_ttl(): number { return this.$view.getUint32(this.$at + 172, true); }
+  set low_ttl(value: number) { this.$view.setUint32(this.$at + 172, value, true); }
+  get refused(): number { return this.$view.getUint32(this.$at + 176, true); }
+  set refused(value: number) { this.$view.setUint32(this.$at + 176, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 180, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 180, value, true); }
+  get echo_loop(): number { return this.$view.getUint32(this.$at + 184, true); }
+  set echo_loop(value: number) { this.$view.setUint32(this.$at + 184, value, true); }
+  get echo_key(): bigint { return this.$view.getBigUint64(this.$at + 192, true); }
+  set echo_key(value: bigint) { this.$view.setBigUint64(this.$at + 192, value, true); }
+  /** Exact up to 2^53. */
+  get echo_keyNumber(): number { return bpf.readU64(this.$view, this.$at + 192); }
+  get echo_sent(): number { return this.$view.getUint32(this.$at + 200, true); }
+  set echo_sent(value: number) { this.$view.setUint32(this.$at + 200, value, true); }
+  get echo_back(): number { return this.$view.getUint32(this.$at + 204, true); }
+  set echo_back(value: number) { this.$view.setUint32(this.$at + 204, value, true); }
+  get echo_ns(): bigint { return this.$view.getBigUint64(this.$at + 208, true); }
+  set echo_ns(value: bigint) { this.$view.setBigUint64(this.$at + 208, value, true); }
+  /** Exact up to 2^53. */
+  get echo_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 208); }
+  get echo_looped(): number { return this.$view.getUint32(this.$at + 216, true); }
+  set echo_looped(value: number) { this.$view.setUint32(this.$at + 216, value, true); }
+  get echo_refused(): number { return this.$view.getUint32(this.$at + 220, true); }
+  set echo_refused(value: number) { this.$view.setUint32(this.$at + 220, value, true); }
+  get mac(): bpf.Value<typeof VfBfd.fields.mac.codec> { return VfBfd.fields.mac.codec.read(this.$view, this.$at + 224); }
+  set mac(value: bpf.Input<typeof VfBfd.fields.mac.codec>) { VfBfd.fields.mac.codec.write(this.$view, this.$at + 224, value, 'mac'); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -388,13 +436,14 @@ export const VfDetector = {
   VF_DETECT_WITNESS: 2,
   VF_DETECT_PROBES: 4,
   VF_DETECT_BFD: 8,
+  VF_DETECT_REFLECTOR: 16,
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '3b2723e461d9732d0492d1ffd30d2f3c3926533e5d99f2ca1ccea2caa784a817',
-  layout: 'e80559ee752dc020e29c5ba8b7ba1793aa4467076abfbe8e4c7c72e20a3b9432',
+  sha256: '01571f369f9302043740307e5d5c0f687d0e9ca162c85415b299f646f514ed28',
+  layout: '74fdaf59e9141b4a2a13e9a7700f60fef455849a68d91357cb6971dedc47587c',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

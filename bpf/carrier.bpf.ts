@@ -138,7 +138,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 3,
+  VF_LAYOUT: 4,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -300,13 +300,14 @@ export const VfDetector = {
   VF_DETECT_WITNESS: 2,
   VF_DETECT_PROBES: 4,
   VF_DETECT_BFD: 8,
+  VF_DETECT_REFLECTOR: 16,
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '18f36cfacca9ea01baf2d2014fa6e3f81a0a66a2265d755e251db0c9bab67d54',
-  layout: '2697248647bad3aef4c5744804b140ec804f518f7ab4c445bbfdc5f1c81e3915',
+  sha256: 'adf5c2c7edeaf6ef9e030d2ae8b10c49467de98456d65c392c03a8d7f8346d99',
+  layout: '44bf5651e26de13614140cb9bf004ec7ae554f7e694e9f704b692221922661de',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -3,7 +3,7 @@
  * What both ingress hooks do: count, and let broadcast and multicast through once.
  */
 #pragma once
-#include "bfd.bpf.h"
+#include "answer.bpf.h"
 #include "common.h"
 #include "probe.bpf.h"
 #include "watch.bpf.h"
@@ -72,19 +72,25 @@ static __noinline int vf_second_copy(struct __sk_buff *skb, __u32 path, __u32 wo
 
 /*
  * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
- * TC_DROP: a second copy, or a packet for a detector.
+ * TC_DROP: a second copy, or a packet for a detector; else an answer that goes back where it came from.
  */
 static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
 {
 	const __u8 *data = (void *)(long)skb->data;
 	struct vf_counters *count = vf_counters();
+	int verdict;
 	__u32 word;
 
 	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
 		return TC_NEXT;
 	word = READ_ONCE(line->word);
-	if (vf_bfd_took(skb, path))
-		return TC_DROP;
+	verdict = vf_answer(skb, path);
+	if (verdict)
+		return verdict;
+	/* What may write to the frame has made the old pointers void. */
+	data = (void *)(long)skb->data;
+	if ((void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
+		return TC_NEXT;
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))
 			return TC_NEXT;

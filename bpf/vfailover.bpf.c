@@ -10,5 +10,8 @@
 /* Nothing else would name the types of the ring buffer's records in BTF. */
 const volatile struct vf_event vf_event_type __attribute__((used)) = {};
 const volatile struct vf_bfd_packet vf_bfd_packet_type __attribute__((used)) = {};
+/* Nor what the worker must write, and count by. */
+const volatile struct vf_echo vf_echo_type __attribute__((used)) = {};
+const volatile enum vf_reflect vf_reflect_type __attribute__((used)) = 0;
 
 char LICENSE[] SEC("license") = "GPL";

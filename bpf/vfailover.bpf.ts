@@ -138,7 +138,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 3,
+  VF_LAYOUT: 4,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -440,26 +440,40 @@ export class VfProbingView extends bpf.StructView {
   get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 32, this.$view, this.$at + 192); }
 }
 
-/** struct vf_bfd: 128 bytes. */
-export const VfBfd = bpf.struct('struct vf_bfd', 128, {
+/** struct vf_bfd: 232 bytes. */
+export const VfBfd = bpf.struct('struct vf_bfd', 232, {
   discr: bpf.field(0, bpf.u32),
   quiet: bpf.field(4, bpf.u32),
-  expect: bpf.field(8, bpf.array(bpf.u32, 6)),
-  local: bpf.field(32, bpf.bytes(16)),
-  peer: bpf.field(48, bpf.bytes(16)),
-  family: bpf.field(64, bpf.u32),
-  vlan: bpf.field(68, bpf.u32),
-  detect_ns: bpf.field(72, bpf.u64),
-  path: bpf.field(80, bpf.u32),
-  flips: bpf.field(84, bpf.u32),
-  heard_ns: bpf.field(88, bpf.u64),
-  fired_ns: bpf.field(96, bpf.u64),
-  fired: bpf.field(104, bpf.u32),
-  repeats: bpf.field(108, bpf.u32),
-  handed: bpf.field(112, bpf.u32),
-  low_ttl: bpf.field(116, bpf.u32),
-  refused: bpf.field(120, bpf.u32),
-  unused: bpf.field(124, bpf.u32),
+  expect: bpf.field(8, bpf.array(bpf.u32, 13)),
+  expect_length: bpf.field(60, bpf.u32),
+  local: bpf.field(64, bpf.bytes(16)),
+  peer: bpf.field(80, bpf.bytes(16)),
+  family: bpf.field(96, bpf.u32),
+  vlan: bpf.field(100, bpf.u32),
+  detect_ns: bpf.field(104, bpf.u64),
+  path: bpf.field(112, bpf.u32),
+  flips: bpf.field(116, bpf.u32),
+  port: bpf.field(120, bpf.u16),
+  from: bpf.field(122, bpf.u16),
+  ttl: bpf.field(124, bpf.u32),
+  due_ns: bpf.field(128, bpf.u64),
+  asks: bpf.field(136, bpf.u32),
+  heard_ns: bpf.field(144, bpf.u64),
+  fired_ns: bpf.field(152, bpf.u64),
+  fired: bpf.field(160, bpf.u32),
+  repeats: bpf.field(164, bpf.u32),
+  handed: bpf.field(168, bpf.u32),
+  low_ttl: bpf.field(172, bpf.u32),
+  refused: bpf.field(176, bpf.u32),
+  unused: bpf.field(180, bpf.u32),
+  echo_loop: bpf.field(184, bpf.u32),
+  echo_key: bpf.field(192, bpf.u64),
+  echo_sent: bpf.field(200, bpf.u32),
+  echo_back: bpf.field(204, bpf.u32),
+  echo_ns: bpf.field(208, bpf.u64),
+  echo_looped: bpf.field(216, bpf.u32),
+  echo_refused: bpf.field(220, bpf.u32),
+  mac: bpf.field(224, bpf.bytes(8)),
 });
 export type VfBfd = bpf.Value<typeof VfBfd>;
 export type VfBfdInit = bpf.Input<typeof VfBfd>;
@@ -469,43 +483,115 @@ export class VfBfdView extends bpf.StructView {
   set discr(value: number) { this.$view.setUint32(this.$at, value, true); }
   get quiet(): number { return this.$view.getUint32(this.$at + 4, true); }
   set quiet(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
-  get expect(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 8); }
-  get local(): bpf.Value<typeof VfBfd.fields.local.codec> { return VfBfd.fields.local.codec.read(this.$view, this.$at + 32); }
-  set local(value: bpf.Input<typeof VfBfd.fields.local.codec>) { VfBfd.fields.local.codec.write(this.$view, this.$at + 32, value, 'local'); }
-  get peer(): bpf.Value<typeof VfBfd.fields.peer.codec> { return VfBfd.fields.peer.codec.read(this.$view, this.$at + 48); }
-  set peer(value: bpf.Input<typeof VfBfd.fields.peer.codec>) { VfBfd.fields.peer.codec.write(this.$view, this.$at + 48, value, 'peer'); }
-  get family(): number { return this.$view.getUint32(this.$at + 64, true); }
-  set family(value: number) { this.$view.setUint32(this.$at + 64, value, true); }
-  get vlan(): number { return this.$view.getUint32(this.$at + 68, true); }
-  set vlan(value: number) { this.$view.setUint32(this.$at + 68, value, true); }
-  get detect_ns(): bigint { return this.$view.getBigUint64(this.$at + 72, true); }
-  set detect_ns(value: bigint) { this.$view.setBigUint64(this.$at + 72, value, true); }
+  get expect(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 13, this.$view, this.$at + 8); }
+  get expect_length(): number { return this.$view.getUint32(this.$at + 60, true); }
+  set expect_length(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+  get local(): bpf.Value<typeof VfBfd.fields.local.codec> { return VfBfd.fields.local.codec.read(this.$view, this.$at + 64); }
+  set local(value: bpf.Input<typeof VfBfd.fields.local.codec>) { VfBfd.fields.local.codec.write(this.$view, this.$at + 64, value, 'local'); }
+  get peer(): bpf.Value<typeof VfBfd.fields.peer.codec> { return VfBfd.fields.peer.codec.read(this.$view, this.$at + 80); }
+  set peer(value: bpf.Input<typeof VfBfd.fields.peer.codec>) { VfBfd.fields.peer.codec.write(this.$view, this.$at + 80, value, 'peer'); }
+  get family(): number { return this.$view.getUint32(this.$at + 96, true); }
+  set family(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get detect_ns(): bigint { return this.$view.getBigUint64(this.$at + 104, true); }
+  set detect_ns(value: bigint) { this.$view.setBigUint64(this.$at + 104, value, true); }
   /** Exact up to 2^53. */
-  get detect_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 72); }
-  get path(): number { return this.$view.getUint32(this.$at + 80, true); }
-  set path(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
-  get flips(): number { return this.$view.getUint32(this.$at + 84, true); }
-  set flips(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
-  get heard_ns(): bigint { return this.$view.getBigUint64(this.$at + 88, true); }
-  set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 88, value, true); }
+  get detect_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
+  get path(): number { return this.$view.getUint32(this.$at + 112, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 112, value, true); }
+  get flips(): number { return this.$view.getUint32(this.$at + 116, true); }
+  set flips(value: number) { this.$view.setUint32(this.$at + 116, value, true); }
+  get port(): number { return this.$view.getUint16(this.$at + 120, true); }
+  set port(value: number) { this.$view.setUint16(this.$at + 120, value, true); }
+  get from(): number { return this.$view.getUint16(this.$at + 122, true); }
+  set from(value: number) { this.$view.setUint16(this.$at + 122, value, true); }
+  get ttl(): number { return this.$view.getUint32(this.$at + 124, true); }
+  set ttl(value: number) { this.$view.setUint32(this.$at + 124, value, true); }
+  get due_ns(): bigint { return this.$view.getBigUint64(this.$at + 128, true); }
+  set due_ns(value: bigint) { this.$view.setBigUint64(this.$at + 128, value, true); }
   /** Exact up to 2^53. */
-  get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 88); }
-  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 96, true); }
-  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 96, value, true); }
+  get due_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 128); }
+  get asks(): number { return this.$view.getUint32(this.$at + 136, true); }
+  set asks(value: number) { this.$view.setUint32(this.$at + 136, value, true); }
+  get heard_ns(): bigint { return this.$view.getBigUint64(this.$at + 144, true); }
+  set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 144, value, true); }
   /** Exact up to 2^53. */
-  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 96); }
-  get fired(): number { return this.$view.getUint32(this.$at + 104, true); }
-  set fired(value: number) { this.$view.setUint32(this.$at + 104, value, true); }
-  get repeats(): number { return this.$view.getUint32(this.$at + 108, true); }
-  set repeats(value: number) { this.$view.setUint32(this.$at + 108, value, true); }
-  get handed(): number { return this.$view.getUint32(this.$at + 112, true); }
-  set handed(value: number) { this.$view.setUint32(this.$at + 112, value, true); }
-  get low_ttl(): number { return this.$view.getUint32(this.$at + 116, true); }
-  set low_ttl(value: number) { this.$view.setUint32(this.$at + 116, value, true); }
-  get refused(): number { return this.$view.getUint32(this.$at + 120, true); }
-  set refused(value: number) { this.$view.setUint32(this.$at + 120, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 124, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 124, value, true); }
+  get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 144); }
+  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 152, true); }
+  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 152, value, true); }
+  /** Exact up to 2^53. */
+  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 152); }
+  get fired(): number { return this.$view.getUint32(this.$at + 160, true); }
+  set fired(value: number) { this.$view.setUint32(this.$at + 160, value, true); }
+  get repeats(): number { return this.$view.getUint32(this.$at + 164, true); }
+  set repeats(value: number) { this.$view.setUint32(this.$at + 164, value, true); }
+  get handed(): number { return this.$view.getUint32(this.$at + 168, true); }
+  set handed(value: number) { this.$view.setUint32(this.$at + 168, value, true); }
+  get low_ttl(): number { return this.$view.getUint32(this.$at + 172, true); }
+  set low_ttl(value: number) { this.$view.setUint32(this.$at + 172, value, true); }
+  get refused(): number { return this.$view.getUint32(this.$at + 176, true); }
+  set refused(value: number) { this.$view.setUint32(this.$at + 176, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 180, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 180, value, true); }
+  get echo_loop(): number { return this.$view.getUint32(this.$at + 184, true); }
+  set echo_loop(value: number) { this.$view.setUint32(this.$at + 184, value, true); }
+  get echo_key(): bigint { return this.$view.getBigUint64(this.$at + 192, true); }
+  set echo_key(value: bigint) { this.$view.setBigUint64(this.$at + 192, value, true); }
+  /** Exact up to 2^53. */
+  get echo_keyNumber(): number { return bpf.readU64(this.$view, this.$at + 192); }
+  get echo_sent(): number { return this.$view.getUint32(this.$at + 200, true); }
+  set echo_sent(value: number) { this.$view.setUint32(this.$at + 200, value, true); }
+  get echo_back(): number { return this.$view.getUint32(this.$at + 204, true); }
+  set echo_back(value: number) { this.$view.setUint32(this.$at + 204, value, true); }
+  get echo_ns(): bigint { return this.$view.getBigUint64(this.$at + 208, true); }
+  set echo_ns(value: bigint) { this.$view.setBigUint64(this.$at + 208, value, true); }
+  /** Exact up to 2^53. */
+  get echo_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 208); }
+  get echo_looped(): number { return this.$view.getUint32(this.$at + 216, true); }
+  set echo_looped(value: number) { this.$view.setUint32(this.$at + 216, value, true); }
+  get echo_refused(): number { return this.$view.getUint32(this.$at + 220, true); }
+  set echo_refused(value: number) { this.$view.setUint32(this.$at + 220, value, true); }
+  get mac(): bpf.Value<typeof VfBfd.fields.mac.codec> { return VfBfd.fields.mac.codec.read(this.$view, this.$at + 224); }
+  set mac(value: bpf.Input<typeof VfBfd.fields.mac.codec>) { VfBfd.fields.mac.codec.write(this.$view, this.$at + 224, value, 'mac'); }
+}
+
+/** struct vf_reflector: 160 bytes. */
+export const VfReflector = bpf.struct('struct vf_reflector', 160, {
+  discr: bpf.field(0, bpf.array(bpf.u32, 4)),
+  family: bpf.field(16, bpf.array(bpf.u32, 4)),
+  local: bpf.field(32, bpf.bytes(4)),
+  vlan: bpf.field(96, bpf.u32),
+  ttl: bpf.field(100, bpf.u32),
+  min_rx: bpf.field(104, bpf.u32),
+  state: bpf.field(108, bpf.u32),
+  mac: bpf.field(112, bpf.bytes(8)),
+  answered: bpf.field(120, bpf.u64),
+  refused: bpf.field(128, bpf.array(bpf.u32, 8)),
+});
+export type VfReflector = bpf.Value<typeof VfReflector>;
+export type VfReflectorInit = bpf.Input<typeof VfReflector>;
+/** struct vf_reflector where it lies. */
+export class VfReflectorView extends bpf.StructView {
+  get discr(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 4, this.$view, this.$at); }
+  get family(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 4, this.$view, this.$at + 16); }
+  get local(): bpf.Value<typeof VfReflector.fields.local.codec> { return VfReflector.fields.local.codec.read(this.$view, this.$at + 32); }
+  set local(value: bpf.Input<typeof VfReflector.fields.local.codec>) { VfReflector.fields.local.codec.write(this.$view, this.$at + 32, value, 'local'); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 96, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
+  get ttl(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set ttl(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get min_rx(): number { return this.$view.getUint32(this.$at + 104, true); }
+  set min_rx(value: number) { this.$view.setUint32(this.$at + 104, value, true); }
+  get state(): number { return this.$view.getUint32(this.$at + 108, true); }
+  set state(value: number) { this.$view.setUint32(this.$at + 108, value, true); }
+  get mac(): bpf.Value<typeof VfReflector.fields.mac.codec> { return VfReflector.fields.mac.codec.read(this.$view, this.$at + 112); }
+  set mac(value: bpf.Input<typeof VfReflector.fields.mac.codec>) { VfReflector.fields.mac.codec.write(this.$view, this.$at + 112, value, 'mac'); }
+  get answered(): bigint { return this.$view.getBigUint64(this.$at + 120, true); }
+  set answered(value: bigint) { this.$view.setBigUint64(this.$at + 120, value, true); }
+  /** Exact up to 2^53. */
+  get answeredNumber(): number { return bpf.readU64(this.$view, this.$at + 120); }
+  get refused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 128); }
 }
 
 /** struct vf_recent: 16 bytes. */
@@ -534,6 +620,7 @@ export const VfDetector = {
   VF_DETECT_WITNESS: 2,
   VF_DETECT_PROBES: 4,
   VF_DETECT_BFD: 8,
+  VF_DETECT_REFLECTOR: 16,
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
@@ -600,10 +687,42 @@ export class VfBfdPacketView extends bpf.StructView {
   set bytes(value: bpf.Input<typeof VfBfdPacket.fields.bytes.codec>) { VfBfdPacket.fields.bytes.codec.write(this.$view, this.$at + 28, value, 'bytes'); }
 }
 
+/** struct vf_echo: 16 bytes. */
+export const VfEcho = bpf.struct('struct vf_echo', 16, {
+  key: bpf.field(0, bpf.u64),
+  seq: bpf.field(8, bpf.u32),
+  discr: bpf.field(12, bpf.u32),
+});
+export type VfEcho = bpf.Value<typeof VfEcho>;
+export type VfEchoInit = bpf.Input<typeof VfEcho>;
+/** struct vf_echo where it lies. */
+export class VfEchoView extends bpf.StructView {
+  get key(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set key(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get keyNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get seq(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set seq(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get discr(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set discr(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+}
+
+/** enum vf_reflect: 4 bytes. */
+export const VfReflect = {
+  VF_REFLECT_TTL: 0,
+  VF_REFLECT_GROUP: 1,
+  VF_REFLECT_SOURCE: 2,
+  VF_REFLECT_FORM: 3,
+  VF_REFLECT_DISCR: 4,
+  VF_REFLECT_DEMAND: 5,
+  VF_REFLECT_REASONS: 8,
+} as const;
+export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
+
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '3ae21675b0b80d8330518cedb5659eb623a92ceadbd053441b46f1a7afa8729d',
-  layout: 'a28b99b6b333a2f457e9ed65bac5de3790e7610b331164777fc0534c9df378c0',
+  sha256: 'cd5cb08d0fcab291ee1e3a169dd9b974a84f05453f4fd9a2fcc051549afee133',
+  layout: '23836135f258bfabc88eae4b16d5bf3a976f1d8756217862fb5a8c1ed840e41e',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -626,6 +745,8 @@ export const vfailover = bpf.objectType({
     probes: bpf.mapped(bpf.u32, VfProbing, VfProbingView),
     /** array, 1 entries. */
     bfd: bpf.mapped(bpf.u32, VfBfd, VfBfdView),
+    /** array, 1 entries. */
+    reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
     /** array, 64 entries. */
     recent: bpf.keyed(bpf.u32, VfRecent),
   },
@@ -648,6 +769,10 @@ export const vfailover = bpf.objectType({
     vf_event_type: VfEvent,
     /** .rodata + 80. */
     vf_bfd_packet_type: VfBfdPacket,
+    /** .rodata + 160. */
+    vf_echo_type: VfEcho,
+    /** .rodata + 176. */
+    vf_reflect_type: bpf.u32,
   },
 });
 export type Vfailover = bpf.TypedObject<(typeof vfailover)['description']>;

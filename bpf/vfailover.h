@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 3,
+	VF_LAYOUT = 4,
 };
 
 /* The slaves of an instance. */
@@ -59,6 +59,7 @@ enum vf_detector {
 	VF_DETECT_WITNESS = 2,
 	VF_DETECT_PROBES = 4,
 	VF_DETECT_BFD = 8,
+	VF_DETECT_REFLECTOR = 16, /* none, but what answers those of others */
 };
 
 /* One per instance, one cache line: written at switches only (and `checked` once per jiffy). */
@@ -113,14 +114,15 @@ struct vf_watch {
 };
 
 /*
- * The BFD session of an instance: index slot. It runs on the active path. Words of packets are as on the wire. The programs take in what
- * repeats `expect`; what says anything else goes to the worker, whole (struct vf_bfd_packet).
+ * The BFD session of an instance: index slot. It runs on the active path. Words of packets and ports are as on the wire. The programs take
+ * in what repeats `expect`; what says anything else goes to the worker, whole (struct vf_bfd_packet).
  */
 struct vf_bfd {
 	/* Written by the worker. */
 	__u32 discr; /* ours, as on the wire; 0: no session, nothing is looked at */
 	__u32 quiet; /* 1: packets that repeat `expect` are taken in without the worker. The programs clear it when one does not */
-	__u32 expect[6]; /* the packet that says nothing new */
+	__u32 expect[13]; /* the packet that says nothing new, with its authentication, zeros behind it */
+	__u32 expect_length; /* its bytes; 0: every packet says something new */
 	__u8 local[16]; /* IPv4 in the first four bytes */
 	__u8 peer[16];
 	__u32 family; /* 4 or 6 */
@@ -128,6 +130,15 @@ struct vf_bfd {
 	__u64 detect_ns; /* detection time; 0: no deadline */
 	__u32 path; /* the path that is watched */
 	__u32 flips; /* 1: tier 0 may flip by this session alone */
+	__u16 port; /* UDP port that its packets come to, */
+	__u16 from; /* and the only one that they come from; 0: any of BFD's */
+	__u32 ttl; /* what they must have left, at least */
+	/*
+	 * When the path is dead unless an answer comes before: written with the last of so many unanswered questions (echo packets, or those
+	 * of S-BFD), so that our own silence never counts. 0: enough was answered. The programs clear it when an answer comes.
+	 */
+	__u64 due_ns;
+	__u32 asks; /* 1: S-BFD. The peer speaks when asked, and its packets are the answers */
 	/* Written by the programs. */
 	__u64 heard_ns; /* the latest packet that repeated `expect` on the path (CLOCK_MONOTONIC); at first the worker's */
 	__u64 fired_ns; /* when the deadline last passed */
@@ -137,6 +148,49 @@ struct vf_bfd {
 	__u32 low_ttl; /* refused: came from afar */
 	__u32 refused; /* refused: cut, a fragment, another discriminator, a source port that is none of BFD's */
 	__u32 unused;
+	/* The echo function (bpf/echo.bpf.h). Written by the worker. */
+	__u32 echo_loop; /* 1: the peer's echo packets are sent back */
+	__u64 echo_key; /* what ours carry, and nobody else knows; 0: we send none */
+	__u32 echo_sent; /* number of the latest, */
+	__u32 echo_back; /* and of the latest that came back on the path; the programs' from here on */
+	__u64 echo_ns; /* when that was */
+	__u32 echo_looped; /* the peer's that were sent back, wrapping */
+	__u32 echo_refused; /* echo packets that were neither ours, fresh and whole, nor to be sent back */
+	__u8 mac[8]; /* of the master; the worker's */
+};
+
+/* An echo packet of ours: the UDP payload. */
+struct vf_echo {
+	__u64 key;
+	__u32 seq; /* in our own byte order: nobody else reads it */
+	__u32 discr;
+};
+
+/* What a reflector (RFC 7880) refuses, counted by why. */
+enum vf_reflect {
+	VF_REFLECT_TTL = 0, /* came from afar */
+	VF_REFLECT_GROUP = 1, /* not sent to us alone: broadcast, multicast, another's MAC */
+	VF_REFLECT_SOURCE = 2, /* a source that cannot be answered: our own, none, many */
+	VF_REFLECT_FORM = 3, /* cut, a fragment, none of BFD's version and length */
+	VF_REFLECT_DISCR = 4, /* a discriminator that is not ours */
+	VF_REFLECT_DEMAND = 5, /* without the demand bit, or from a reflector's port: an answer, not a question */
+	VF_REFLECT_REASONS = 8,
+};
+
+/* The S-BFD reflector of an instance: index slot. Words and ports are as on the wire. */
+struct vf_reflector {
+	/* Written by the supervisor. */
+	__u32 discr[4]; /* those that are answered for; 0: none. They come first, */
+	__u32 family[4]; /* as do the addresses: 4, 6; 0: none */
+	__u8 local[4][16]; /* IPv4 in the first four bytes */
+	__u32 vlan; /* 802.1Q id; 0: untagged */
+	__u32 ttl; /* what a packet must have left, at least */
+	__u32 min_rx; /* how often we can be asked */
+	__u32 state; /* what answers say: 0xc0 up, 0 administratively down */
+	__u8 mac[8]; /* of the master */
+	/* Written by the programs. */
+	__u64 answered;
+	__u32 refused[8]; /* VF_REFLECT_*, wrapping */
 };
 
 /* A BFD packet for the worker, through the ring buffer: longer than struct vf_event. */

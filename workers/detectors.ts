@@ -1,4 +1,5 @@
 import type { DetectConfig } from '../src/config/index.js';
+import type { BfdAuthConfig } from '../src/detect/bfd/auth.js';
 import { COMBINE_ALL, COMBINE_ANY, combine, decides } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
 import { probeRttUs, probesInARow } from '../src/detect/probe-record.js';
@@ -55,6 +56,8 @@ export interface DetectorContext {
   readonly mac: Uint8Array;
   /** The program that starts the timer of the BFD session; -1: there is none. Another thread's. */
   readonly deadlineFd: number;
+  /** How its BFD session authenticates; undefined: it does not. */
+  readonly bfdAuth: BfdAuthConfig | undefined;
   /** COMBINE_*: how the verdicts of the instance's detectors are combined. */
   readonly mode: number;
   /** Duplicates a descriptor of the process for this thread. */
@@ -97,7 +100,7 @@ const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
 };
 
 /** What an instance's detectors get from the supervisor. */
-type InstanceMeans = Pick<DetectorContext, 'netnsFd' | 'mac' | 'deadlineFd'>;
+type InstanceMeans = Pick<DetectorContext, 'netnsFd' | 'mac' | 'deadlineFd' | 'bfdAuth'>;
 
 /** What all instances of a shard have in common. */
 type Shared = Omit<DetectorContext, 'slot' | 'config' | 'due' | 'links' | 'mode' | keyof InstanceMeans>;

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DetectConfig } from '../src/config/index.js';
+import type { BfdAuthConfig } from '../src/detect/bfd/auth.js';
 import type { Evidence } from '../src/detect/evidence.js';
 import type { PolicyConfig } from '../src/failover/policy.js';
 
@@ -66,6 +67,8 @@ export type ToWorker =
       mac: Uint8Array;
       /** The program that starts the timer of its BFD session; -1: there is none. */
       deadlineFd: number;
+      /** How its BFD session authenticates: with the key, that the configuration may only name a file of. */
+      bfdAuth: BfdAuthConfig | undefined;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }

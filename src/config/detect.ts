@@ -1,7 +1,7 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { bfdSchema } from './detect-bfd.js';
 import { probesSchema, witnessSchema } from './detect-probes.js';
-import { boolean, choice, HOUR_MS, integer, mapping, pattern } from './fields.js';
+import { boolean, choice, HOUR_MS, integer, mapping } from './fields.js';
 
 /** How faults are noticed that the link does not show: `detect` of an instance. A detector that has no key is off. */
 
@@ -39,56 +39,6 @@ export const unansweredSchema = z
     error: 'retry_ms or more',
   });
 
-/** Neither unspecified, multicast, broadcast nor loopback. */
-function isUnicast(text: unknown): boolean {
-  if (typeof text !== 'string') return false;
-  if (isIPv4(text)) return !/^(0|127|22[4-9]|2[3-5]\d)\./.test(text);
-  return isIPv6(text) && !text.includes('%') && !/^(ff|[0:]*1?$)/i.test(text);
-}
-
-const unicast = () => {
-  const error = 'a unicast IPv4 or IPv6 address';
-  return z.string({ error }).refine(isUnicast, { error });
-};
-const interval = () => integer(1000, 60_000_000, 'µs').default(50_000);
-
-export const bfdSchema = z
-  .strictObject(
-    {
-      peer: unicast().describe('address of the BFD peer, on the link'),
-      local: unicast().describe('our address for it: one that the master has'),
-      vlan: integer(1, 4094).describe('802.1Q id of the session’s packets').exactOptional(),
-      peer_mac: pattern(
-        /^(?!(?:00:){5}00$)[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}$/,
-        'a unicast MAC address such as 52:54:00:12:34:56',
-      )
-        .toLowerCase()
-        .describe('MAC address of the peer; without it we speak when the peer has spoken')
-        .exactOptional(),
-      tx_interval_us: interval().describe('µs between packets that we want to send'),
-      rx_interval_us: interval().describe('µs between packets that we can receive'),
-      multiplier: integer(1, 255)
-        .default(3)
-        .describe('packets in a row that may be missing before the peer gives the session up'),
-      retry_ms: integer(100, HOUR_MS, 'ms')
-        .default(5_000)
-        .describe('ms that a path on which the session fell is avoided; doubled by every relapse'),
-      retry_max_ms: integer(100, 24 * HOUR_MS, 'ms')
-        .default(300_000)
-        .describe('ms that relapses can make of retry_ms'),
-    },
-    { error: mapping },
-  )
-  .refine((v) => v.retry_max_ms >= v.retry_ms, { path: ['retry_max_ms'], error: 'retry_ms or more' })
-  .refine((v) => isIPv4(v.peer) === isIPv4(v.local), {
-    path: ['local'],
-    error: 'an address of the family of peer',
-  })
-  .refine((v) => v.peer.toLowerCase() !== v.local.toLowerCase(), {
-    path: ['peer'],
-    error: 'an address other than our own',
-  });
-
 export const detectSchema = z.strictObject(
   {
     combine: choice(['any', 'all'])
@@ -101,11 +51,14 @@ export const detectSchema = z.strictObject(
       .describe('broadcasts that one slave receives and the other one misses')
       .exactOptional(),
     probes: probesSchema.describe('questions to neighbours and hosts, asked on each slave').exactOptional(),
-    bfd: bfdSchema.describe('a BFD session (RFC 5881) over the path that carries traffic').exactOptional(),
+    bfd: bfdSchema
+      .describe(
+        'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the path that carries traffic',
+      )
+      .exactOptional(),
   },
   { error: mapping },
 );
 
-export type BfdConfig = z.output<typeof bfdSchema>;
 export type UnansweredConfig = z.output<typeof unansweredSchema>;
 export type DetectConfig = z.output<typeof detectSchema>;

@@ -1,10 +1,18 @@
 export { netnsKey } from './conflicts.js';
-export { type BfdConfig, type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
+export { type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
+export {
+  type BfdAuthSection,
+  type BfdConfig,
+  discriminatorOf,
+  REFLECTOR_MAX,
+  type ReflectorConfig,
+} from './detect-bfd.js';
 export type { ProbesConfig, ProbeTarget, WitnessConfig } from './detect-probes.js';
 export { configJsonSchema } from './json-schema.js';
 export { loadConfig, parseConfig, parseInstance } from './load.js';
 export type { PolicyConfig } from './policy.js';
 export { VfErrors } from './problems.js';
+export { redacted } from './redact.js';
 export {
   type AnnounceConfig,
   type Config,

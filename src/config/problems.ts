@@ -76,6 +76,18 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
+/** Keys of a section that holds a secret whose values are none. */
+const NO_SECRETS = new Set<PropertyKey>(['type', 'key_id', 'key_file']);
+
+/** A value fit to be repeated in an error about `path`: what may be a secret, or one in the wrong place, is not. */
+function shownAt(path: readonly PropertyKey[], value: unknown): ReturnType<typeof shown> {
+  const section = path.indexOf('auth');
+  const secret = section >= 0 && path.length > section + 1 && !NO_SECRETS.has(path[section + 1]!);
+  return secret && (typeof value === 'string' || typeof value === 'number')
+    ? `${Buffer.byteLength(String(value))} bytes`
+    : shown(value);
+}
+
 /** Where in the input a path stands, as ` (FILE:LINE:COLUMN)`; empty where that is unknown. */
 export type Locate = (path: readonly PropertyKey[]) => string;
 
@@ -109,7 +121,7 @@ function unknownKey(parent: readonly PropertyKey[], key: string, context: IssueC
   const name = fieldName([...prefix, ...path]);
   return new VfError(code, `${JSON.stringify(shown(key))} is not a key${locate?.(path) ?? ''}`, {
     field: name,
-    value: shown(valueAt(input, path)),
+    value: shownAt(path, valueAt(input, path)),
     fix:
       guess !== undefined
         ? `write ${fieldName([...prefix, ...parent, guess])}`
@@ -124,14 +136,15 @@ function invalidValue(path: readonly PropertyKey[], allowed: string, context: Is
   const field = fieldName([...prefix, ...path]);
   const value = valueAt(input, path);
   const where = locate?.(path) ?? '';
-  const detail = { ...(field !== '' && { field }), value: shown(value) };
+  const said = shownAt(path, value);
+  const detail = { ...(field !== '' && { field }), value: said };
   if (value === undefined && path.length > 0) {
     return new VfError(code, `${fieldName(path.slice(-1))} is missing${where}`, {
       ...detail,
       fix: `add it: ${allowed}`,
     });
   }
-  const literal = typeof value === 'string' ? JSON.stringify(shown(value)) : String(shown(value));
+  const literal = typeof value === 'string' && said === shown(value) ? JSON.stringify(said) : String(said);
   if (allowed === 'available yet') {
     return new VfError(code, `${literal} is not available yet${where}`, {
       ...detail,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { detectSchema } from './detect.js';
+import { reflectorSchema } from './detect-bfd.js';
 import { choice, integer, mapping, pattern } from './fields.js';
 import { policySchema } from './policy.js';
 
@@ -86,6 +87,9 @@ export const instanceSchema = z.strictObject(
     primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
     policy: policySchema.prefault({}).describe('when to switch'),
     detect: detectSchema.prefault({}).describe('how faults are noticed that the link does not show'),
+    reflector: reflectorSchema
+      .describe('S-BFD reflector (RFC 7880): answers the questions of other machines, in the programs')
+      .exactOptional(),
     attach: choice(['auto', 'tcx', 'clsact'])
       .default('auto')
       .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),

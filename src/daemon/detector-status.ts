@@ -1,8 +1,10 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
-import { DIAG_NAMES, STATE_NAMES as STATE_NAMES_BFD } from '../detect/bfd/packet.js';
+import { DIAG_NAMES, DISCARD_NAMES, STATE_NAMES as STATE_NAMES_BFD } from '../detect/bfd/packet.js';
 import {
   B_DETECT_US,
+  B_ECHO_US,
   B_INTERVAL_US,
+  B_REASON,
   B_REFUSED,
   B_SESSION,
   B_STRIKES,
@@ -61,7 +63,18 @@ function bfd({ config, datapath }: Managed, path: Path, records: Int32Array): Re
   if (o === undefined) return undefined;
   const base = detectBase(datapath.slot, path, BFD);
   const refused = records[base + B_REFUSED]! >>> 0;
-  const more = `${refused === 0 ? '' : `; ${refused} packets refused`}${datapath.bfd?.missing ? `; ${datapath.bfd.missing}` : ''}`;
+  const reason = records[base + B_REASON]!;
+  const latest = reason === 0 ? '' : `, the latest for its ${DISCARD_NAMES[reason]}`;
+  const echo = records[base + B_ECHO_US]!;
+  const more = [
+    ...(echo === 0
+      ? []
+      : [echo > 0 ? `an echo packet each ${us(echo * 1e3)}` : 'no echo packet has come back yet']),
+    ...(refused === 0 ? [] : [`${refused} packets refused${latest}`]),
+    ...(datapath.bfd?.missing ? [datapath.bfd.missing] : []),
+  ]
+    .map((text) => `; ${text}`)
+    .join('');
   const state = records[base + D_STATE]!;
   if (state === STATE_DOWN) {
     const left = (records[base + B_UNTIL_MS]! - ((monotonicNs() / 1e6) | 0)) | 0;
@@ -82,7 +95,10 @@ function bfd({ config, datapath }: Managed, path: Path, records: Int32Array): Re
   return state === STATE_OK
     ? {
         detail: `${name} with ${o.peer}, a packet each ${us(records[base + B_INTERVAL_US]! * 1e3)}${more}`,
-        to_switch: `no packet from ${o.peer} for ${detect}`,
+        to_switch:
+          echo > 0
+            ? `no packet from ${o.peer} for ${detect}, or no echo packet back for ${us(echo * o.multiplier * 1e3)}`
+            : `no packet from ${o.peer} for ${detect}`,
       }
     : {
         detail: `${name} with ${o.peer}, last diagnostic: ${diag}${more}`,

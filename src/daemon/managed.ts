@@ -11,6 +11,7 @@ import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
+import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
@@ -36,6 +37,7 @@ export class Managed {
     this.config = config;
     this.ns = ns;
     this.#shards = shards;
+    const bfd = checkBfd(ns, config);
     const master = findMaster(ns, config);
     const mac = identityMac(master) ?? master.address;
     const adopted = [...store.occupied()].some((s) => s.name === config.name);
@@ -52,7 +54,7 @@ export class Managed {
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),
-      detect: detectVariables(config.detect),
+      detect: detectVariables(config),
       active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
       slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);
@@ -78,6 +80,7 @@ export class Managed {
       devices: () => ns.monitor.links.values(),
     });
     const { slot } = this.datapath;
+    this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(mac)));
     this.probes = new ProbeSupplier(ns, slot, config.detect, shards);
     shards.attach({
       slot,
@@ -92,6 +95,7 @@ export class Managed {
       detect: config.detect,
       mac: parseMac(mac),
       deadlineFd: this.datapath.bfd?.fd ?? -1,
+      bfdAuth: bfd,
       knownWord: this.datapath.identity.seenWord,
     });
     try {

@@ -1,9 +1,10 @@
 import { VfDetector, VfUdpAsks } from '../../bpf/vfailover.bpf.js';
-import { type DetectConfig, UDP_PORTS_MAX } from '../config/index.js';
+import { type InstanceConfig, UDP_PORTS_MAX } from '../config/index.js';
 import type { DetectVariables } from '../datapath/store.js';
 
 /** Constants by which an instance's programs contain what its detectors need, and nothing else. */
-export function detectVariables({ unanswered, witness, probes, bfd }: DetectConfig): DetectVariables {
+export function detectVariables({ detect, reflector }: InstanceConfig): DetectVariables {
+  const { unanswered, witness, probes, bfd } = detect;
   const udp = unanswered?.udp ?? false;
   const ports = typeof udp === 'boolean' ? [] : udp;
   return {
@@ -11,7 +12,8 @@ export function detectVariables({ unanswered, witness, probes, bfd }: DetectConf
       (unanswered === undefined ? 0 : VfDetector.VF_DETECT_UNANSWERED) |
       (witness === undefined ? 0 : VfDetector.VF_DETECT_WITNESS) |
       (probes === undefined ? 0 : VfDetector.VF_DETECT_PROBES) |
-      (bfd === undefined ? 0 : VfDetector.VF_DETECT_BFD),
+      (bfd === undefined ? 0 : VfDetector.VF_DETECT_BFD) |
+      (reflector === undefined ? 0 : VfDetector.VF_DETECT_REFLECTOR),
     vf_udp:
       udp === true
         ? VfUdpAsks.VF_UDP_ALL

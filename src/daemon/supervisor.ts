@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { FromWorker } from '../../workers/protocol.js';
-import { type Config, type InstanceConfig, netnsKey } from '../config/index.js';
+import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/index.js';
 import { pathOf } from '../datapath/line.js';
 import { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
@@ -316,7 +316,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       version: VERSION,
       pid: process.pid,
       uptime_ms: Date.now() - this.#startedAt,
-      config: this.#config,
+      config: redacted(this.#config),
       instances: names.map((n) => this.#statusOf(n)),
       worker: { wait, poll_interval_us, shards: this.#shards.status() },
       netlink,

@@ -21,6 +21,7 @@ import {
   WATCH_WORDS,
   watchBase,
 } from './offsets.js';
+import type { ReflectorCounts, ReflectorKey } from './reflector-map.js';
 import type { DetectVariables, PinStore } from './store.js';
 
 export interface DatapathOptions {
@@ -118,6 +119,7 @@ export class Datapath {
     store.watches.fill(0, watchBase(this.slot, PRIMARY), watchBase(this.slot, STANDBY) + WATCH_WORDS);
     store.probes.int32().fill(0, probingBase(this.slot), probingBase(this.slot) + PROBING_WORDS);
     store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
+    store.reflectors.close(this.slot);
     for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
     store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
     store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
@@ -259,6 +261,18 @@ export class Datapath {
     };
   }
 
+  /** Answers S-BFD as `key` says; undefined: not at all. */
+  reflect(key: ReflectorKey | undefined): void {
+    const { reflectors } = this.#o.store;
+    if (key === undefined) reflectors.close(this.slot);
+    else reflectors.open(this.slot, key);
+  }
+
+  /** What its reflector has answered and refused. */
+  get reflected(): ReflectorCounts {
+    return this.#o.store.reflectors.read(this.slot);
+  }
+
   counters(path: 0 | 1): PathCounters {
     return this.#o.store.counters.read(this.slot, path);
   }
@@ -268,6 +282,7 @@ export class Datapath {
     this.bfd?.close();
     this.#o.store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     BfdDeadline.remove(this.#o.store.instanceFolder(this.#o.name));
+    this.#o.store.reflectors.close(this.slot);
     this.unsteer();
     for (const role of ROLES) this.detachSlave(role);
     this.#detach('master', this.#o.masterIfindex);

@@ -6,6 +6,7 @@ import {
   VfProbe,
   VfProbePath,
   VfProbing,
+  VfReflector,
   VfWatch,
 } from '../../bpf/vfailover.bpf.js';
 
@@ -48,3 +49,15 @@ export const probeBase = (slot: number, index: number): number =>
 export const BFD = words(VfBfd.offsets);
 export const BFD_WORDS = VfBfd.size >>> 2;
 export const bfdBase = (slot: number): number => slot * BFD_WORDS;
+
+/** Of an instance's S-BFD reflector. */
+export const REFLECTOR = words(VfReflector.offsets);
+export const REFLECTOR_WORDS = VfReflector.size >>> 2;
+export const reflectorBase = (slot: number): number => slot * REFLECTOR_WORDS;
+
+/** An unsigned number as a word that lies in memory as it would on the wire. */
+export function onWire(value: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, value);
+  return new Int32Array(view.buffer)[0]!;
+}

@@ -19,6 +19,7 @@ import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
+import { ReflectorMap } from './reflector-map.js';
 
 /** Constants of the programs that say which detectors they contain, and how these are set; absent ones are 0. */
 export interface DetectVariables {
@@ -30,7 +31,7 @@ export interface DetectVariables {
   readonly vf_udp_ports?: readonly number[];
 }
 
-const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches', 'probes', 'bfd'] as const;
+const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches', 'probes', 'bfd', 'reflectors'] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -60,7 +61,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,recent,watches,probes,bfd}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -73,6 +74,7 @@ export class PinStore implements Disposable {
   /** Probes and witness of all slots, for `ProbingView`. */
   readonly probes: Mapping;
   readonly bfd: Int32Array;
+  readonly reflectors: ReflectorMap;
   readonly counters: CounterView;
   readonly identities: IdentityView;
   readonly #spec = vfailover.parse(bpfObject('vfailover'));
@@ -97,6 +99,7 @@ export class PinStore implements Disposable {
       this.watches = this.#map('watches').int32();
       this.probes = this.#map('probes');
       this.bfd = this.#map('bfd').int32();
+      this.reflectors = new ReflectorMap(this.#map('reflectors').int32());
       this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
     } catch (e) {
@@ -116,6 +119,13 @@ export class PinStore implements Disposable {
   }
 
   #adopt(): Record<MapName, BpfMap> {
+    const absent = MAPS.find((n) => !existsSync(join(this.root, 'maps', n)));
+    if (absent !== undefined)
+      throw new VfError('PIN_INCOMPATIBLE', `the map ${absent} is not pinned: an earlier version had none`, {
+        field: 'pin_root',
+        value: this.root,
+        fix: `detach every instance with the version that made it, then remove ${this.root}`,
+      });
     const maps = Object.fromEntries(
       MAPS.map((n) => [n, BpfMap.fromPin(join(this.root, 'maps', n))]),
     ) as Record<MapName, BpfMap>;

@@ -91,6 +91,7 @@ export class Scene {
       netnsFd: world.guest,
       mac: new Uint8Array(6),
       deadlineFd: -1,
+      bfdAuth: undefined,
       mode: 0,
       dup: (fd) => fd,
     };

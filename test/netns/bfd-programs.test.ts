@@ -79,7 +79,13 @@ async function rig(end: BfdEndpoint = PEER.IPv4!): Promise<Rig> {
     events.close();
   });
   const map = new BfdMap(b.store.bfd);
-  map.open(b.datapath.slot, { discriminator: DISCR, local: end.peer, peer: end.local, vlan: end.vlan });
+  map.open(b.datapath.slot, {
+    discriminator: DISCR,
+    local: end.peer,
+    peer: end.local,
+    vlan: end.vlan,
+    mac: mac(GUEST_MAC),
+  });
   const out: string[] = [];
   const told: Rig['events'] = [];
   const consume = () =>
@@ -143,7 +149,7 @@ const quiet = (
 ) => {
   const f = packet(end);
   const { detectMs = 60_000, flips = true, path = PRIMARY, heardNs = monotonicNs() } = o;
-  r.map.quiet(r.datapath.slot, f.bytes, f.payload, path, detectMs * 1e6, heardNs, flips);
+  r.map.quiet(r.datapath.slot, f.bytes, f.payload, 24, path, detectMs * 1e6, heardNs, flips);
 };
 
 describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end) => {

@@ -72,6 +72,7 @@ function status(name: string): InstanceStatus {
     standby: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [], damping, rtt_us: null },
     tier0: { armed: [], carrier_signal_missing: null },
     attach: 'tcx',
+    reflector: null,
     switches: 0,
     last_switch: null,
     refusals: [],

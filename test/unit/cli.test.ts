@@ -103,6 +103,7 @@ const instance: InstanceStatus = {
   },
   tier0: { armed: ['carrier', 'deadline'], carrier_signal_missing: null },
   attach: 'tcx',
+  reflector: null,
   switches: 3,
   last_switch: decision,
   refusals: [

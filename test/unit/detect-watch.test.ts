@@ -50,6 +50,7 @@ class Rig {
         bfd: new Int32Array(0),
         mac: new Uint8Array(6),
         deadlineFd: -1,
+        bfdAuth: undefined,
         mode: COMBINE_ANY,
         dup: (fd) => fd,
       },

@@ -2,29 +2,33 @@ import { randomInt } from 'node:crypto';
 import { Program } from 'bpf-loader-ts';
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { VfBfdPacket } from '../../bpf/vfailover.bpf.js';
-import type { BfdConfig } from '../../src/config/index.js';
+import { type BfdConfig, discriminatorOf } from '../../src/config/index.js';
 import { BfdMap } from '../../src/datapath/bfd-map.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
+import { SbfdInitiator } from '../../src/detect/bfd/initiator.js';
 import {
   ACCEPTED,
-  BFD_HEADER,
   BFD_MAX,
+  BFD_PORT,
   DIAG_ADMIN_DOWN,
+  DIAG_ECHO_FAILED,
   DIAG_NAMES,
   decodeControl,
-  FLAG_FINAL,
-  FLAG_POLL,
   PACKET_WORDS,
+  SBFD_PORT,
   STATE_ADMIN_DOWN,
   STATE_NAMES,
   STATE_UP,
 } from '../../src/detect/bfd/packet.js';
-import { BfdSession } from '../../src/detect/bfd/session.js';
+import { repeatOf } from '../../src/detect/bfd/repeat.js';
+import { BfdSession, NEVER } from '../../src/detect/bfd/session.js';
 import {
   B_DETECT_US,
+  B_ECHO_US,
   B_INTERVAL_US,
+  B_REASON,
   B_REFUSED,
   B_SESSION,
   type BfdPatience,
@@ -40,6 +44,7 @@ import type { Path } from '../../src/failover/device.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import type { Detector, DetectorContext } from '../detectors.js';
+import { BfdEcho } from './bfd-echo.js';
 
 const IFINDEX = [LINE.primary_ifindex, LINE.standby_ifindex] as const;
 const PACKET = VfBfdPacket.offsets;
@@ -57,15 +62,20 @@ export class BfdDetector implements Detector {
   readonly kind = BFD;
   readonly #c: DetectorContext;
   readonly #patience: BfdPatience;
-  readonly #session: BfdSession;
+  /** Or, with mode s-bfd, what asks a reflector. */
+  readonly #session: BfdSession | SbfdInitiator;
+  readonly #asks: boolean;
+  readonly #meticulous: boolean;
+  readonly #echo: BfdEcho | undefined;
   readonly #map: BfdMap;
   readonly #end: BfdEndpoint;
   readonly #watch: Program | undefined;
   readonly #packet = new Uint32Array(PACKET_WORDS);
   readonly #bytes = new Uint8Array(BFD_MAX);
   readonly #view = new DataView(this.#bytes.buffer);
-  /** The latest packet taken in, without poll and final: what a quiet peer repeats. */
-  readonly #expect = new Uint8Array(BFD_HEADER);
+  /** What a quiet peer repeats after its latest packet, and how long that is; 0: each of its packets is another. */
+  readonly #expect = new Uint8Array(BFD_MAX);
+  #expectLength = 0;
   #frame: BfdFrame | undefined;
   #path: Path | -1 = -1;
   /** The session has been up on #path. */
@@ -75,20 +85,35 @@ export class BfdDetector implements Detector {
   #ifindex = 0;
   #retryAt = 0;
   #refused = 0;
+  /** Why, the latest time: DISCARD_*. */
+  #reason = ACCEPTED;
 
   constructor(context: DetectorContext, config: BfdConfig) {
     this.#c = context;
     const { slot, mac } = context;
     this.#patience = { retryMs: config.retry_ms, retryMaxMs: config.retry_max_ms };
-    this.#session = new BfdSession(
-      {
-        discriminator: randomInt(1, 0x10000) * 0x10000 + slot + 1,
-        desiredMinTxUs: config.tx_interval_us,
-        requiredMinRxUs: config.rx_interval_us,
-        detectMult: config.multiplier,
-      },
-      Math.random,
-    );
+    this.#asks = config.mode === 's-bfd';
+    this.#meticulous = config.auth?.type.startsWith('meticulous') === true;
+    const discriminator = randomInt(1, 0x10000) * 0x10000 + slot + 1;
+    const parameters = {
+      discriminator,
+      desiredMinTxUs: config.tx_interval_us,
+      requiredMinRxUs: config.rx_interval_us,
+      detectMult: config.multiplier,
+    };
+    this.#session = this.#asks
+      ? new SbfdInitiator(
+          { ...parameters, remoteDiscriminator: discriminatorOf(config.remote_discriminator ?? 0) },
+          Math.random,
+        )
+      : new BfdSession(
+          {
+            ...parameters,
+            requiredMinEchoRxUs: config.echo_rx_interval_us ?? 0,
+            auth: context.bfdAuth,
+          },
+          Math.random,
+        );
     this.#end = {
       localMac: mac,
       peerMac: config.peer_mac === undefined ? new Uint8Array(6) : parseMac(config.peer_mac, 'peer_mac'),
@@ -97,10 +122,26 @@ export class BfdDetector implements Detector {
       vlan: config.vlan,
       sourcePort: SOURCE_PORT + slot,
     };
-    if (config.peer_mac !== undefined) this.#frame = new BfdFrame(this.#end, this.#session.length);
+    if (config.peer_mac !== undefined) this.#build();
     this.#watch = context.deadlineFd < 0 ? undefined : Program.fromFd(context.dup(context.deadlineFd));
     this.#map = new BfdMap(context.bfd);
-    this.#map.open(slot, { ...this.#end, discriminator: this.#session.discriminator, vlan: config.vlan });
+    if (config.echo_tx_interval_us !== undefined)
+      this.#echo = new BfdEcho(this.#map, slot, this.#end, {
+        discriminator,
+        intervalUs: config.echo_tx_interval_us,
+        multiplier: config.multiplier,
+      });
+    this.#map.open(slot, {
+      ...{ discriminator, local: this.#end.local, peer: this.#end.peer, vlan: config.vlan, mac },
+      ...(this.#asks && { asks: true, port: SOURCE_PORT + slot, from: SBFD_PORT, ttl: config.ttl_min }),
+      echoLoop: config.echo_rx_interval_us !== undefined,
+      ...(this.#echo && { echoKey: this.#echo.key }),
+    });
+    this.#echo?.begin();
+  }
+
+  #build(): void {
+    this.#frame = new BfdFrame(this.#end, this.#session.length, this.#asks ? SBFD_PORT : BFD_PORT);
   }
 
   /** A packet that the programs handed over. */
@@ -113,13 +154,14 @@ export class BfdDetector implements Detector {
     // It may have come before, and been read after, the time was over.
     this.#expire(ns);
     const before = session.state;
-    const reason = decodeControl(this.#view, 0, length, this.#packet);
-    if (reason !== ACCEPTED || session.receive(this.#packet, this.#bytes, 0, ns) !== ACCEPTED) {
+    let reason = decodeControl(this.#view, 0, length, this.#packet);
+    if (reason === ACCEPTED) reason = session.receive(this.#packet, this.#bytes, 0, ns);
+    if (reason !== ACCEPTED) {
       this.#refused = (this.#refused + 1) | 0;
+      this.#reason = reason;
       return;
     }
-    this.#expect.set(this.#bytes.subarray(0, BFD_HEADER));
-    this.#expect[1]! &= ~(FLAG_POLL | FLAG_FINAL);
+    this.#expectLength = repeatOf(this.#bytes, this.#packet, this.#meticulous, this.#expect);
     // What is told of a peer that was taken out of service says nothing of the path (RFC 5882 §3.2).
     if (before === STATE_UP && session.state !== STATE_UP && session.remoteState !== STATE_ADMIN_DOWN)
       this.#fallen = this.#wasUp;
@@ -127,19 +169,23 @@ export class BfdDetector implements Detector {
     this.#learn(view, at + PACKET.mac);
   }
 
-  /** The peer is where its packets come from. */
+  /** The peer is where its packets come from; a reflector behind a router is not. */
   #learn(view: DataView, at: number): void {
+    if (this.#asks) return;
     const { peerMac } = this.#end;
     let same = this.#frame !== undefined;
     for (let i = 0; i < 6; i++) same &&= peerMac[i] === view.getUint8(at + i);
     if (same || (view.getUint8(at) & 1) !== 0) return;
     for (let i = 0; i < 6; i++) peerMac[i] = view.getUint8(at + i);
-    if (this.#frame === undefined) this.#frame = new BfdFrame(this.#end, this.#session.length);
+    if (this.#frame === undefined) this.#build();
     else this.#frame.bytes.set(peerMac, 0);
+    this.#echo?.learn();
   }
 
   #expire(nowNs: number): void {
-    if (!this.#session.expire(nowNs)) return;
+    const session = this.#session;
+    const echo = session.state === STATE_UP && this.#echo?.expired(nowNs) === true;
+    if (!(echo ? session.fail(DIAG_ECHO_FAILED, nowNs) : session.expire(nowNs))) return;
     this.#fallen = this.#wasUp;
     this.#wasUp = false;
   }
@@ -158,9 +204,12 @@ export class BfdDetector implements Detector {
     if (session.state === STATE_UP) this.#wasUp = true;
     this.#transmit(now);
     this.#settle();
+    this.#sendEcho(now);
     const next = Math.min(
       session.expiresNs,
-      this.#frame === undefined ? Number.POSITIVE_INFINITY : session.dueNs,
+      this.#frame === undefined ? NEVER : session.dueNs,
+      this.#echo?.timer.dueNs ?? NEVER,
+      this.#echo?.timer.expiresNs ?? NEVER,
     );
     if (next < due[0]!) due[0] = next;
     const up = session.state === STATE_UP ? SEEN_UP : 0;
@@ -173,7 +222,8 @@ export class BfdDetector implements Detector {
     this.#path = path;
     this.#wasUp = false;
     this.#session.heard(nowNs);
-    this.#map.busy(this.#c.slot);
+    this.#map.move(this.#c.slot, path);
+    this.#echo?.move(nowNs);
   }
 
   #transmit(nowNs: number): void {
@@ -182,8 +232,22 @@ export class BfdDetector implements Detector {
     if (frame === undefined || session.dueNs > nowNs || !this.#open(nowNs)) return;
     if (session.transmit(frame.bytes, frame.view, frame.payload, nowNs) === 0) return;
     frame.seal();
+    // Before it is sent: the answer may be here before we are.
+    const straw = this.#asks && session.expiresNs !== NEVER && this.#map.dueNs(this.#c.slot) === 0;
+    if (straw) this.#map.setDue(this.#c.slot, session.expiresNs);
     // One that is not sent is a lost one.
     this.#socket!.send(frame.bytes);
+    if (straw) this.#watch?.testRun(ANY_FRAME);
+  }
+
+  #sendEcho(nowNs: number): void {
+    if (this.#echo === undefined || this.#frame === undefined || this.#path < 0) return;
+    const session = this.#session;
+    const offered =
+      session.state === STATE_UP && session.remoteState === STATE_UP ? session.remoteMinEchoRxUs : 0;
+    this.#echo.timer.offer(offered, nowNs);
+    if (this.#echo.timer.dueNs > nowNs || !this.#open(nowNs)) return;
+    if (this.#echo.transmit(this.#socket!, nowNs)) this.#watch?.testRun(ANY_FRAME);
   }
 
   /** Whether there is a socket on the slave that the path has now. */
@@ -219,8 +283,19 @@ export class BfdDetector implements Detector {
       this.#map.setFlips(slot, flips);
       return;
     }
+    if (session.state !== STATE_UP && this.#map.dueNs(slot) !== 0) this.#map.setDue(slot, 0);
     if (session.state !== STATE_UP || session.remoteState !== STATE_UP || session.polling) return;
-    this.#map.quiet(slot, this.#expect, 0, path, session.detectNs, session.lastHeardNs, flips);
+    if (this.#expectLength === 0) return;
+    this.#map.quiet(
+      slot,
+      this.#expect,
+      0,
+      this.#expectLength,
+      path,
+      session.detectNs,
+      session.lastHeardNs,
+      flips,
+    );
     this.#watch?.testRun(ANY_FRAME);
   }
 
@@ -233,24 +308,39 @@ export class BfdDetector implements Detector {
     records[base + B_DETECT_US] = Math.min(0x7fffffff, session.detectNs / 1e3) | 0;
     records[base + B_INTERVAL_US] = Math.min(0x7fffffff, session.intervalUs) | 0;
     records[base + B_REFUSED] =
-      (this.#refused + this.#map.count(slot, 'low_ttl') + this.#map.count(slot, 'refused')) | 0;
+      (this.#refused +
+        this.#map.count(slot, 'low_ttl') +
+        this.#map.count(slot, 'refused') +
+        this.#map.count(slot, 'echo_refused')) |
+      0;
+    records[base + B_REASON] = this.#reason;
+    const echo = this.#echo?.timer;
+    records[base + B_ECHO_US] = echo === undefined ? 0 : echo.proven ? echo.intervalUs : -echo.intervalUs;
   }
 
   evidence(path: number): Evidence | null {
     if (path !== this.#path) return null;
     const session = this.#session;
     const { clock, slot } = this.#c;
-    const heard = Math.max(session.lastHeardNs, this.#map.heardNs(slot));
-    if (heard === 0) return null;
     // The programs may have been there before this turn.
-    const agoUs = Math.round((Math.max(clock[0]!, this.#map.firedNs(slot)) - heard) / 1e3);
+    const now = Math.max(clock[0]!, this.#map.firedNs(slot));
+    const due = this.#map.dueNs(slot);
+    const echo = !this.#asks && (session.diag === DIAG_ECHO_FAILED || (due !== 0 && due <= now));
+    const heard = echo ? this.#map.echoNs(slot) : Math.max(session.lastHeardNs, this.#map.heardNs(slot));
+    if (heard === 0) return null;
+    const agoUs = Math.round((now - heard) / 1e3);
     const detectUs = Math.round(session.detectNs / 1e3);
     const told = session.state !== STATE_UP && session.remoteState !== STATE_UP && session.diag === 3;
+    const what = echo
+      ? 'BFD echo packet came back'
+      : this.#asks
+        ? 'answer of the S-BFD reflector'
+        : 'BFD packet';
     return {
       detector: 'bfd',
       text: told
         ? `the BFD peer says ${STATE_NAMES[session.remoteState]}: ${DIAG_NAMES[session.remoteDiag] ?? session.remoteDiag}`
-        : `no BFD packet for ${agoUs} µs, detection time ${detectUs} µs`,
+        : `no ${what} for ${agoUs} µs${echo ? '' : `, detection time ${detectUs} µs`}`,
       facts: { last_heard_us_ago: agoUs, detection_time_us: detectUs, remote_diagnostic: session.remoteDiag },
     };
   }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { configJsonSchema, DEFAULT_CONFIG_PATH, loadConfig } from '../../config/index.js';
+import { configJsonSchema, DEFAULT_CONFIG_PATH, loadConfig, redacted } from '../../config/index.js';
 import { VfError } from '../../errors.js';
 import type { CliContext } from '../context.js';
 
@@ -13,10 +13,10 @@ export function addConfig(program: Command, ctx: CliContext): void {
     .command('check')
     .description('read a configuration file and report everything that is wrong with it')
     .argument('[file]', 'the file', DEFAULT_CONFIG_PATH)
-    .option('--json', 'print the configuration with its defaults filled in, as JSON')
+    .option('--json', 'print the configuration with its defaults filled in, as JSON (without secrets)')
     .action((file: string) => {
       const checked = loadConfig(file);
-      if (ctx.json) return ctx.printJson(checked);
+      if (ctx.json) return ctx.printJson(redacted(checked));
       const { length } = checked.instances;
       ctx.print(`${file}: correct, ${length} ${length === 1 ? 'instance' : 'instances'}`);
     });

@@ -1,5 +1,11 @@
 import { errorFromJson } from '../../daemon/api/client.js';
-import type { DaemonStatus, DeviceStatus, InstanceStatus, SlaveStatus } from '../../daemon/api/types.js';
+import type {
+  DaemonStatus,
+  DeviceStatus,
+  InstanceStatus,
+  ReflectorStatus,
+  SlaveStatus,
+} from '../../daemon/api/types.js';
 import { type Palette, plain } from './colour.js';
 import { decisionLine } from './events.js';
 import { table } from './table.js';
@@ -81,6 +87,7 @@ export function renderInstance(instance: InstanceStatus, colour: Palette, now: n
         ),
       );
   }
+  if (instance.reflector !== null) fact('reflector', reflected(instance.reflector));
   for (const note of instance.notes) fact('note', colour.yellow(plain(note)));
   fact('switches', `${count(instance.switches)}, epoch ${instance.epoch}`);
   if (last !== null) fact('last', `${duration(now - Date.parse(last.at))} ago: ${decisionLine(last)}`);
@@ -98,6 +105,12 @@ export function renderInstance(instance: InstanceStatus, colour: Palette, now: n
     lines.push('', `    ${colour.red('refused')} ${plain(device)}: ${text}`);
   }
   return lines.join('\n');
+}
+
+function reflected({ answered, refused }: ReflectorStatus): string {
+  const why = Object.entries(refused).filter(([, n]) => n > 0);
+  const list = why.map(([reason, n]) => `${count(n)} (${reason})`).join(', ');
+  return `${count(answered)} S-BFD packets answered${list === '' ? '' : `, refused: ${list}`}`;
 }
 
 function mark(instance: InstanceStatus, role: 'primary' | 'standby', colour: Palette): string {

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/index.js';
+import type { ReflectorReason } from '../../datapath/reflector-map.js';
 import type { Evidence } from '../../detect/evidence.js';
 import type { DetectorName, DetectorState } from '../../detect/record.js';
 import type { VfError } from '../../errors.js';
@@ -125,6 +126,13 @@ export interface SlaveStatus extends DeviceStatus {
 /** `VfError` as it travels: `VfError.toJSON()`, with `errors` when it gathers several. */
 export type ErrorJson = ReturnType<VfError['toJSON']> & { errors?: ErrorJson[] };
 
+/** What the programs have made of S-BFD packets for the instance's reflector. */
+export interface ReflectorStatus {
+  answered: number;
+  /** By why. */
+  refused: Record<ReflectorReason, number>;
+}
+
 export interface InstanceStatus {
   name: string;
   model: string;
@@ -150,6 +158,8 @@ export interface InstanceStatus {
     /** Why it does not hear of a lost carrier from the driver itself, before a frame meets it; null: it does. */
     carrier_signal_missing: string | null;
   };
+  /** null: none is configured. */
+  reflector: ReflectorStatus | null;
   attach: 'tcx' | 'clsact';
   /** Since the instance was attached. */
   switches: number;
@@ -175,7 +185,7 @@ export interface DaemonStatus {
   version: string;
   pid: number;
   uptime_ms: number;
-  /** In force, with defaults filled in. */
+  /** In force, with defaults filled in, without secrets. */
   config: Config;
   instances: InstanceStatus[];
   worker: { wait: string; poll_interval_us: number; shards: ShardStatus[] };

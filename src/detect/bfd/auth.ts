@@ -35,8 +35,27 @@ export interface BfdAuthConfig {
 }
 
 const SIMPLE_MAX = 16;
+const SHA1_MAX = 20;
 /** Where the digest begins in a section: after type, length, key id, reserved and the sequence number. */
 const DIGEST = 8;
+
+/** Throws VfError for a type that is none, a key or key id out of range. Returns the most bytes that a key of the type has. */
+export function checkAuth({ type, keyId, key }: BfdAuthConfig): number {
+  if (AUTH_TYPES[type] === undefined)
+    throw invalid(
+      'type',
+      'is not an authentication type',
+      type,
+      `one of ${Object.keys(AUTH_TYPES).join(', ')}`,
+    );
+  if (!Number.isInteger(keyId) || keyId < 0 || keyId > 255)
+    throw invalid('key_id', 'is out of range', keyId, 'an integer from 0 to 255');
+  const size = type.endsWith('sha1') ? SHA1_MAX : SIMPLE_MAX;
+  // The value is a secret, so its length stands for it.
+  if (key.length < 1 || key.length > size)
+    throw invalid('key', 'has the wrong length', `${key.length} bytes`, `a key of 1 to ${size} bytes`);
+  return size;
+}
 
 /** One session's authentication: key, own sequence number, and what is known of the peer's. */
 export class BfdAuth {
@@ -54,21 +73,9 @@ export class BfdAuth {
 
   /** `sequence` is where the own numbers begin: random, unsigned 32 bits. Throws VfError for a key or key id out of range. */
   constructor({ type, keyId, key }: BfdAuthConfig, sequence: number) {
+    const size = checkAuth({ type, keyId, key });
     this.#type = AUTH_TYPES[type];
-    if (this.#type === undefined)
-      throw invalid(
-        'type',
-        'is not an authentication type',
-        type,
-        `one of ${Object.keys(AUTH_TYPES).join(', ')}`,
-      );
-    if (!Number.isInteger(keyId) || keyId < 0 || keyId > 255)
-      throw invalid('key_id', 'is out of range', keyId, 'an integer from 0 to 255');
     this.#hash = this.#type === 1 ? undefined : this.#type <= 3 ? 'md5' : 'sha1';
-    const size = this.#hash === 'sha1' ? 20 : SIMPLE_MAX;
-    // The value is a secret, so its length stands for it.
-    if (key.length < 1 || key.length > size)
-      throw invalid('key', 'has the wrong length', `${key.length} bytes`, `a key of 1 to ${size} bytes`);
     this.#keyId = keyId;
     this.#key = new Uint8Array(this.#hash === undefined ? key.length : size);
     this.#key.set(key);

@@ -52,8 +52,8 @@ export class BfdFrame {
   readonly #sum: number;
 
   /** For payloads of `length` bytes to `port`. Throws VfError CONFIG_INVALID for an endpoint that cannot be. */
-  constructor(end: BfdEndpoint, length: number, port: number = BFD_PORT) {
-    checkEndpoint(end);
+  constructor(end: BfdEndpoint, length: number, port: number = BFD_PORT, check = true) {
+    if (check) checkEndpoint(end);
     const tag = end.vlan === undefined ? 0 : VLAN_TAG;
     const ip = ETH_HEADER + tag;
     const v6 = end.local.length === 16;
@@ -78,6 +78,12 @@ export class BfdFrame {
     for (const address of [end.local, end.peer])
       for (let i = 0; i < address.length; i += 2) sum += (address[i]! << 8) | address[i + 1]!;
     this.#sum = sum;
+  }
+
+  /** An echo packet: to our own address, by the peer, who forwards it (RFC 5881 §4). */
+  static echo(end: BfdEndpoint, length: number): BfdFrame {
+    checkEndpoint({ ...end, sourcePort: BFD_SOURCE_PORT_MIN });
+    return new BfdFrame({ ...end, peer: end.local }, length, BFD_ECHO_PORT, false);
   }
 
   /** Writes the UDP checksum over the payload that now is there. */

@@ -30,6 +30,10 @@ export const B_DETECT_US = 9 as const;
 export const B_INTERVAL_US = 10 as const;
 /** Packets refused, wrapping. */
 export const B_REFUSED = 11 as const;
+/** DISCARD_* of the latest packet that the session itself refused; 0: none. */
+export const B_REASON = 12 as const;
+/** Of echo packets, µs, negative while none has come back; 0: none are sent. */
+export const B_ECHO_US = 13 as const;
 
 /** What a turn sees: bits. */
 export const SEEN_ACTIVE = 1 as const;

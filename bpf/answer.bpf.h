@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * UDP that ends here or goes back where it came from: BFD, its echo function, the S-BFD reflector.
+ */
+#pragma once
+#include "bfd.bpf.h"
+#include "echo.bpf.h"
+#include "reflect.bpf.h"
+
+/* 0: none of theirs; else what becomes of the frame. Most frames are not UDP, and go on after two bytes. */
+static __always_inline int vf_answer(struct __sk_buff *skb, __u32 path)
+{
+	const __u8 *data = (void *)(long)skb->data;
+	int verdict;
+
+	if (!(vf_detect & (VF_DETECT_BFD | VF_DETECT_REFLECTOR)))
+		return 0;
+	if (likely((void *)(data + 24) <= (void *)(long)skb->data_end) &&
+	    !(data[12] == 0x08 && data[23] == VF_UDP) && !(data[12] == 0x86 && data[20] == VF_UDP))
+		return 0;
+	if (vf_detect & VF_DETECT_REFLECTOR) {
+		verdict = vf_reflect_take(skb, path);
+		if (verdict)
+			return verdict;
+	}
+	if (!(vf_detect & VF_DETECT_BFD))
+		return 0;
+	if (vf_bfd_take(skb, path))
+		return TC_DROP;
+	return vf_echo_take(skb, path);
+}
