@@ -12,11 +12,12 @@
 #define VF_ECHO_TTL 255
 
 /* An echo packet of ours has come back. Fresh: sent, and neither it nor a later one has come back before. */
-static __always_inline bool vf_echo_back(struct __sk_buff *skb, struct vf_bfd *s, struct vf_datagram *f, __u32 path)
+static __always_inline bool vf_echo_back(struct __sk_buff *skb, struct vf_bfd *s, struct vf_datagram *f, __u16 length, __u32 path)
 {
 	struct vf_echo echo;
 
-	if (f->ttl < VF_ECHO_TTL - 1 || !f->whole || bpf_skb_load_bytes(skb, f->udp + sizeof(struct udphdr), &echo, sizeof(echo)) ||
+	if (f->ttl < VF_ECHO_TTL - 1 || !f->whole || length != bpf_htons(sizeof(struct udphdr) + sizeof(echo)) ||
+	    bpf_skb_load_bytes(skb, f->udp + sizeof(struct udphdr), &echo, sizeof(echo)) ||
 	    echo.key != s->echo_key || echo.discr != s->discr || echo.seq - s->echo_back - 1 >= READ_ONCE(s->echo_sent) - s->echo_back)
 		return false;
 	/* By the other path: says nothing of receiving on this one. */
@@ -43,7 +44,7 @@ static __noinline int vf_echo_take(struct __sk_buff *skb, __u32 path)
 	    udp.dest != bpf_htons(VF_ECHO_PORT))
 		return 0;
 	if (s->echo_key && vf_same_ip(f.target, s->local, s->family) && vf_same_ip(f.source, s->local, s->family)) {
-		if (!vf_echo_back(skb, s, &f, path))
+		if (!vf_echo_back(skb, s, &f, udp.len, path))
 			__sync_fetch_and_add(&s->echo_refused, 1);
 		return TC_DROP;
 	}

@@ -721,7 +721,7 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'cd5cb08d0fcab291ee1e3a169dd9b974a84f05453f4fd9a2fcc051549afee133',
+  sha256: '75a93de3caa701acf4beb726d7c311b6760fb91b6fbc8d54154e61f28e1707f3',
   layout: '23836135f258bfabc88eae4b16d5bf3a976f1d8756217862fb5a8c1ed840e41e',
   license: 'GPL',
   programs: {

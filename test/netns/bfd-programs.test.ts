@@ -1,144 +1,19 @@
-import { BpfMap, RingBuffer } from 'bpf-loader-ts';
-import { dupFd, monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { VfArm, VfBfdPacket, VfDetector, VfEvent } from '../../bpf/vfailover.bpf.js';
-import { BfdMap } from '../../src/datapath/bfd-map.js';
-import { attachKind } from '../../src/datapath/hooks.js';
+import { monotonicNs } from 'bpf-loader-ts/sys';
+import { describe, expect, test } from 'vitest';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import { arm, flip, pathOf, readNs } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
-import { BFD_ECHO_PORT, BFD_PORT, encodeControl } from '../../src/detect/bfd/packet.js';
+import type { BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
+import { BFD_ECHO_PORT } from '../../src/detect/bfd/packet.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
 import { CAUSE_BFD } from '../../src/failover/policy.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
 import { parseIp } from '../../src/netlink/ip.js';
+import { DISCR, PEER, packet, type Rig, rig, UP } from '../helpers/bfd-rig.js';
 import { until } from '../helpers/daemon.js';
-import { type Bench, inProcess, word } from '../helpers/in-process.js';
+import { word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';
 
 /** What the programs do with BFD, without a worker: the test is the worker. */
-
-const DISCR = 0x81020304;
-const mac = (text: string) => Uint8Array.from(text.split(':'), (h) => Number.parseInt(h, 16));
-/** As the peer sends: its local end is our peer. */
-const PEER: Record<string, BfdEndpoint> = Object.fromEntries(
-  [
-    ['IPv4', '10.99.0.1', '10.99.0.2'],
-    ['IPv6', 'fd99::1', 'fd99::2'],
-  ].map(([name, local, peer]) => [
-    name!,
-    {
-      localMac: mac('02:76:66:00:00:fe'),
-      peerMac: mac(GUEST_MAC),
-      local: parseIp(local!).bytes,
-      peer: parseIp(peer!).bytes,
-      sourcePort: 49152,
-    },
-  ]),
-);
-/** Up, multiplier 3, 10 ms both ways. */
-const UP = [3, 0, 0, 3, 24, 77, DISCR, 10_000, 10_000, 0];
-
-interface Rig extends Bench {
-  map: BfdMap;
-  ring: RingBuffer;
-  /** Sends from the far end of the VF's wire, or of virtio's. */
-  send(frame: Uint8Array, by?: 'vf' | 'virtio'): void;
-  /** Payloads that were handed over since the last call. */
-  handed(): string[];
-  /** Causes of events without and with a flip. */
-  events: { cause: number; flipped: boolean }[];
-  /** BFD frames that the guest's stack has seen. */
-  stack(): number;
-}
-
-function packet(end: BfdEndpoint, words: number[] = UP, length = 24, port = BFD_PORT): BfdFrame {
-  const f = new BfdFrame(end, length, port);
-  encodeControl(f.view, f.payload, Uint32Array.from(words));
-  f.seal();
-  return f;
-}
-
-async function rig(end: BfdEndpoint = PEER.IPv4!): Promise<Rig> {
-  const b = await inProcess('veth', attachKind('auto'), { vf_detect: VfDetector.VF_DETECT_BFD });
-  // Past the queue: until the kernel has heard of a new carrier it takes nothing in.
-  const socket = (netns: number, ifindex: number, protocol: number) => {
-    const s = new PacketSocket({ netns, ifindex, protocol, bypass: true });
-    onTestFinished(() => s.close());
-    return s;
-  };
-  const far = {
-    vf: socket(b.world.host, b.world.vf.hostIfindex, 0),
-    virtio: socket(b.world.host, b.world.virtio.hostIfindex, 0),
-  };
-  const master = socket(b.world.guest, b.world.virtio.guestIfindex, 3);
-  const events = BpfMap.fromFd(dupFd(b.store.fds(0).events));
-  const ring = new RingBuffer(events);
-  onTestFinished(() => {
-    ring.close();
-    events.close();
-  });
-  const map = new BfdMap(b.store.bfd);
-  map.open(b.datapath.slot, {
-    discriminator: DISCR,
-    local: end.peer,
-    peer: end.local,
-    vlan: end.vlan,
-    mac: mac(GUEST_MAC),
-  });
-  const out: string[] = [];
-  const told: Rig['events'] = [];
-  const consume = () =>
-    ring.consume((view, at, length) => {
-      if (length < VfBfdPacket.size) {
-        const [before, after] = [VfEvent.offsets.old_word, VfEvent.offsets.new_word].map((o) =>
-          view.getInt32(at + o, true),
-        );
-        told.push({ cause: view.getInt32(at + VfEvent.offsets.cause, true), flipped: before !== after });
-        return;
-      }
-      const { bytes, length: field, mac: source } = VfBfdPacket.offsets;
-      const n = Math.min(52, view.getUint32(at + field, true));
-      const hex = (from: number, size: number) =>
-        Array.from({ length: size }, (_, i) =>
-          view
-            .getUint8(at + from + i)
-            .toString(16)
-            .padStart(2, '0'),
-        ).join('');
-      expect(hex(source, 6)).toBe(Buffer.from(end.localMac).toString('hex'));
-      out.push(hex(bytes, n));
-    });
-  return {
-    ...b,
-    map,
-    ring,
-    send: (frame, by = 'vf') => expect(far[by].send(frame)).toBe(frame.length),
-    handed: () => {
-      consume();
-      return out.splice(0);
-    },
-    get events() {
-      consume();
-      return told;
-    },
-    stack: () => {
-      const buffer = new Uint8Array(2048);
-      let n = 0;
-      for (let got = master.recv(buffer); got > 0; got = master.recv(buffer)) {
-        // Past its own capture a frame from virtio may still be dropped by `accept`: only the redirected ones count here.
-        const v6 = buffer[12] === 0x86;
-        const port = v6 ? 56 : 36;
-        if (
-          (buffer[port]! << 8) + buffer[port + 1]! === BFD_PORT ||
-          (buffer[port]! << 8) + buffer[port + 1]! === BFD_ECHO_PORT
-        )
-          n++;
-      }
-      return n;
-    },
-  };
-}
 
 const payload = (f: BfdFrame, length = 24) =>
   Buffer.from(f.bytes.subarray(f.payload, f.payload + length)).toString('hex');
