@@ -13,8 +13,6 @@ static __always_inline int vf_answer(struct __sk_buff *skb, __u32 path)
 	const __u8 *data = (void *)(long)skb->data;
 	int verdict;
 
-	if (!(vf_detect & (VF_DETECT_BFD | VF_DETECT_REFLECTOR)))
-		return 0;
 	if (likely((void *)(data + 24) <= (void *)(long)skb->data_end) &&
 	    !(data[12] == 0x08 && data[23] == VF_UDP) && !(data[12] == 0x86 && data[20] == VF_UDP))
 		return 0;

@@ -84,13 +84,15 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
 		return TC_NEXT;
 	word = READ_ONCE(line->word);
-	verdict = vf_answer(skb, path);
-	if (verdict)
-		return verdict;
-	/* What may write to the frame has made the old pointers void. */
-	data = (void *)(long)skb->data;
-	if ((void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
-		return TC_NEXT;
+	if (vf_detect & (VF_DETECT_BFD | VF_DETECT_REFLECTOR)) {
+		verdict = vf_answer(skb, path);
+		if (verdict)
+			return verdict;
+		/* What may write to the frame has made the old pointer void. */
+		data = (void *)(long)skb->data;
+		if ((void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
+			return TC_NEXT;
+	}
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))
 			return TC_NEXT;

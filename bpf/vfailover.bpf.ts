@@ -721,7 +721,7 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '75a93de3caa701acf4beb726d7c311b6760fb91b6fbc8d54154e61f28e1707f3',
+  sha256: 'e38cb2a03e3d2ce6e2b679426647b650870f62270b870fc831f30d4d32885bdb',
   layout: '23836135f258bfabc88eae4b16d5bf3a976f1d8756217862fb5a8c1ed840e41e',
   license: 'GPL',
   programs: {

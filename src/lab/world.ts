@@ -32,12 +32,13 @@ export class World {
   #pool: Piscina | undefined;
   #traffic: Promise<void> | undefined;
 
-  constructor(kind: WireKind) {
+  /** `mac` and `address` of the guest, for a world beside another. */
+  constructor(kind: WireKind, { mac, address } = { mac: GUEST_MAC, address: GUEST_ADDRESS }) {
     this.kind = kind;
     const wire = (guest: string, host: string) =>
       new Wire({
         kind,
-        guest: { netns: this.guest, rtnl: this.guestRtnl, name: guest, mac: GUEST_MAC },
+        guest: { netns: this.guest, rtnl: this.guestRtnl, name: guest, mac },
         host: { netns: this.host, rtnl: this.hostRtnl, name: host },
       });
     this.bridge = this.hostRtnl.createBridge({ name: 'br0' });
@@ -50,9 +51,9 @@ export class World {
     this.guestRtnl.setLink(this.virtio.guestIfindex, { addrGenMode: 1 });
     this.guestRtnl.setLink(this.virtio.guestIfindex, { up: true });
     this.hostRtnl.addAddress(this.bridge, `${HOST_ADDRESS}/24`);
-    this.guestRtnl.addAddress(this.virtio.guestIfindex, `${GUEST_ADDRESS}/24`);
+    this.guestRtnl.addAddress(this.virtio.guestIfindex, `${address}/24`);
     // Known neighbours: address resolution is not what is measured.
-    this.hostRtnl.addNeighbour(this.bridge, GUEST_ADDRESS, GUEST_MAC);
+    this.hostRtnl.addNeighbour(this.bridge, address, mac);
     this.guestRtnl.addNeighbour(
       this.virtio.guestIfindex,
       HOST_ADDRESS,

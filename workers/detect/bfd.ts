@@ -205,11 +205,14 @@ export class BfdDetector implements Detector {
     this.#transmit(now);
     this.#settle();
     this.#sendEcho(now);
+    // Without a socket there is nothing to be in time for.
+    const sends = this.#socket !== undefined && this.#frame !== undefined;
+    const echo = this.#echo?.timer;
     const next = Math.min(
       session.expiresNs,
-      this.#frame === undefined ? NEVER : session.dueNs,
-      this.#echo?.timer.dueNs ?? NEVER,
-      this.#echo?.timer.expiresNs ?? NEVER,
+      echo?.expiresNs ?? NEVER,
+      sends ? session.dueNs : NEVER,
+      sends ? (echo?.dueNs ?? NEVER) : NEVER,
     );
     if (next < due[0]!) due[0] = next;
     const up = session.state === STATE_UP ? SEEN_UP : 0;
