@@ -4,9 +4,7 @@
  * same whoever calls it. And two tools of the other benchmarks: a source of events, and a sink for frames.
  */
 #include "common.h"
-#include <linux/ip.h>
-#include <linux/udp.h>
-#include <bpf/bpf_endian.h>
+#include "reflect.bpf.h"
 
 SEC("tc")
 int vf_empty(struct __sk_buff *skb)
@@ -69,6 +67,24 @@ int vf_bench_event(struct __sk_buff *skb)
 	e->ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 	return TC_NEXT;
+}
+
+/* Set before load: an S-BFD packet over IPv4. */
+const volatile __u8 vf_question[66] = {};
+
+/* A question becomes its own answer, so that the next run of a test finds none: it is put back first. */
+SEC("tc")
+int vf_question_only(struct __sk_buff *skb)
+{
+	return bpf_skb_store_bytes(skb, 0, (const void *)vf_question, sizeof(vf_question), 0) ? TC_DROP : TC_NEXT;
+}
+
+SEC("tc")
+int vf_question_reflect(struct __sk_buff *skb)
+{
+	if (bpf_skb_store_bytes(skb, 0, (const void *)vf_question, sizeof(vf_question), 0))
+		return TC_DROP;
+	return vf_reflect_take(skb, VF_PRIMARY);
 }
 
 #define VF_SINK_PORT 7413

@@ -294,6 +294,44 @@ export class VfWatchView extends bpf.StructView {
   set relapses(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
 }
 
+/** struct vf_reflector: 160 bytes. */
+export const VfReflector = bpf.struct('struct vf_reflector', 160, {
+  discr: bpf.field(0, bpf.array(bpf.u32, 4)),
+  family: bpf.field(16, bpf.array(bpf.u32, 4)),
+  local: bpf.field(32, bpf.bytes(4)),
+  vlan: bpf.field(96, bpf.u32),
+  ttl: bpf.field(100, bpf.u32),
+  min_rx: bpf.field(104, bpf.u32),
+  state: bpf.field(108, bpf.u32),
+  mac: bpf.field(112, bpf.bytes(8)),
+  answered: bpf.field(120, bpf.u64),
+  refused: bpf.field(128, bpf.array(bpf.u32, 8)),
+});
+export type VfReflector = bpf.Value<typeof VfReflector>;
+export type VfReflectorInit = bpf.Input<typeof VfReflector>;
+/** struct vf_reflector where it lies. */
+export class VfReflectorView extends bpf.StructView {
+  get discr(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 4, this.$view, this.$at); }
+  get family(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 4, this.$view, this.$at + 16); }
+  get local(): bpf.Value<typeof VfReflector.fields.local.codec> { return VfReflector.fields.local.codec.read(this.$view, this.$at + 32); }
+  set local(value: bpf.Input<typeof VfReflector.fields.local.codec>) { VfReflector.fields.local.codec.write(this.$view, this.$at + 32, value, 'local'); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 96, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 96, value, true); }
+  get ttl(): number { return this.$view.getUint32(this.$at + 100, true); }
+  set ttl(value: number) { this.$view.setUint32(this.$at + 100, value, true); }
+  get min_rx(): number { return this.$view.getUint32(this.$at + 104, true); }
+  set min_rx(value: number) { this.$view.setUint32(this.$at + 104, value, true); }
+  get state(): number { return this.$view.getUint32(this.$at + 108, true); }
+  set state(value: number) { this.$view.setUint32(this.$at + 108, value, true); }
+  get mac(): bpf.Value<typeof VfReflector.fields.mac.codec> { return VfReflector.fields.mac.codec.read(this.$view, this.$at + 112); }
+  set mac(value: bpf.Input<typeof VfReflector.fields.mac.codec>) { VfReflector.fields.mac.codec.write(this.$view, this.$at + 112, value, 'mac'); }
+  get answered(): bigint { return this.$view.getBigUint64(this.$at + 120, true); }
+  set answered(value: bigint) { this.$view.setBigUint64(this.$at + 120, value, true); }
+  /** Exact up to 2^53. */
+  get answeredNumber(): number { return bpf.readU64(this.$view, this.$at + 120); }
+  get refused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 128); }
+}
+
 /** enum vf_detector: 4 bytes. */
 export const VfDetector = {
   VF_DETECT_UNANSWERED: 1,
@@ -306,8 +344,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '4dca63834295902790e0cdf0f2c6787e141b60ef217a0277623d7221cc73d119',
-  layout: 'ba3037df2915fe80db001caea13b8e6d5f41fe694a1bb0d21261f303ad908fec',
+  sha256: '37bd618a1a15bfdf6a42a3851ed345c80d2fd5dd4df065c7ee11a685e7ff1a20',
+  layout: '7e2f83697bc8a282e2ab9078df313e65436eedeb0219db327932512c3f7c723b',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',
@@ -315,6 +353,8 @@ export const bench = bpf.objectType({
     vf_count_steer: 'tc',
     vf_carrier_check: 'tc',
     vf_bench_event: 'tc',
+    vf_question_only: 'tc',
+    vf_question_reflect: 'tc',
     vf_sink: 'tc',
   },
   maps: {
@@ -328,6 +368,8 @@ export const bench = bpf.objectType({
     identities: bpf.mapped(bpf.u32, VfIdentity, VfIdentityView),
     /** array, 2 entries. */
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
+    /** array, 1 entries. */
+    reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
   },
   variables: {
     /** .rodata + 0. */
@@ -340,6 +382,8 @@ export const bench = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 20. */
+    vf_question: bpf.bytes(66),
   },
 });
 export type Bench = bpf.TypedObject<(typeof bench)['description']>;

@@ -2,11 +2,14 @@ import { type Program, possibleCpus } from 'bpf-loader-ts';
 import { monotonicNs, netnsCreate, netnsEnter, setAffinity } from 'bpf-loader-ts/sys';
 import { type Bench, bench } from '../bpf/bench.bpf.js';
 import { VfArm, type Vfailover, VfDetector, vfailover } from '../bpf/vfailover.bpf.js';
+import { type ReflectorKey, ReflectorMap } from '../src/datapath/reflector-map.js';
+import { BfdFrame } from '../src/detect/bfd/frame.js';
+import { BFD_HEADER, encodeControl, FLAG_DEMAND, SBFD_PORT } from '../src/detect/bfd/packet.js';
 import { Rtnl } from '../src/netlink/index.js';
 import { bpfObject } from '../src/paths.js';
 
 interface Measured {
-  object: 'bench' | 'vfailover' | 'watched';
+  object: 'bench' | 'vfailover' | 'watched' | 'reflecting';
   program: string;
   /** `TC_NEXT` is -1, a redirect 7. */
   returns: number;
@@ -14,7 +17,7 @@ interface Measured {
   asks?: true;
 }
 
-/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog. */
+/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog, `reflecting` with a reflector. */
 export const MEASURED = {
   vf_empty: { object: 'bench', program: 'vf_empty', returns: 0xffffffff },
   vf_count_only: { object: 'bench', program: 'vf_count_only', returns: 0xffffffff },
@@ -27,6 +30,9 @@ export const MEASURED = {
   watched_steer: { object: 'watched', program: 'vf_steer', returns: 7 },
   watched_steer_asks: { object: 'watched', program: 'vf_steer', returns: 7, asks: true },
   watched_accept: { object: 'watched', program: 'vf_accept', returns: 0xffffffff },
+  reflecting_accept: { object: 'reflecting', program: 'vf_accept', returns: 0xffffffff },
+  vf_question_only: { object: 'bench', program: 'vf_question_only', returns: 0xffffffff },
+  vf_question_reflect: { object: 'bench', program: 'vf_question_reflect', returns: 7 },
 } as const satisfies Record<string, Measured>;
 export type ProgramName = keyof typeof MEASURED;
 const NAMES = Object.keys(MEASURED) as ProgramName[];
@@ -54,7 +60,7 @@ function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
   return object;
 }
 
-function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover } {
+function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover; reflecting: Vfailover } {
   const cpus = possibleCpus();
   const options = {
     maxEntries: { counters: cpus },
@@ -67,9 +73,23 @@ function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover } {
   });
   using watches = watched.maps.watches.mmap();
   for (const path of [0, 1]) watches.at(path).timeout_ns = NEVER_NS;
+  const reflecting = vfailover.load(bpfObject('vfailover'), {
+    ...options,
+    variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_REFLECTOR },
+  });
+  const primitives = bench.load(bpfObject('bench'), {
+    ...options,
+    variables: { ...options.variables, vf_question: question() },
+    skip,
+  });
+  for (const object of [reflecting, primitives]) {
+    using reflectors = object.maps.reflectors.mmap();
+    new ReflectorMap(reflectors.mapping.int32()).open(0, REFLECTOR);
+  }
   return {
     watched: pointAtLoopback(watched),
-    bench: pointAtLoopback(bench.load(bpfObject('bench'), { ...options, skip })),
+    reflecting: pointAtLoopback(reflecting),
+    bench: pointAtLoopback(primitives),
     vfailover: pointAtLoopback(vfailover.load(bpfObject('vfailover'), options)),
   };
 }
@@ -94,6 +114,31 @@ function frame(asks: boolean): Uint8Array {
   return f;
 }
 
+const REFLECTOR: ReflectorKey = {
+  discriminators: [1],
+  addresses: [Uint8Array.from([10, 0, 0, 2])],
+  vlan: undefined,
+  ttlMin: 255,
+  rxIntervalUs: 1000,
+  up: true,
+  mac: Uint8Array.from([2, 0, 0, 0, 0, 2]),
+};
+
+/** What the reflector answers. */
+function question(): Uint8Array {
+  const end = {
+    localMac: Uint8Array.from([2, 0, 0, 0, 0, 1]),
+    peerMac: REFLECTOR.mac,
+    local: Uint8Array.from([10, 0, 0, 1]),
+    peer: REFLECTOR.addresses[0]!,
+    sourcePort: 50_000,
+  };
+  const f = new BfdFrame(end, BFD_HEADER, SBFD_PORT);
+  encodeControl(f.view, f.payload, Uint32Array.from([1, 0, FLAG_DEMAND, 3, 24, 7, 1, 1_000_000, 0, 0]));
+  f.seal();
+  return f.bytes.subarray(0, f.payload + BFD_HEADER);
+}
+
 /**
  * One round: loads every program anew (its place in memory is another one each time, so that the luck of alignment shows as spread),
  * warms it up, and runs all of them forwards and then backwards, so that a clock that drifts favours none.
@@ -107,7 +152,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   rtnl.setLink(LOOPBACK, { up: true });
   rtnl.close();
   const objects = load();
-  const [plain, asking] = [frame(false), frame(true)];
+  const [plain, asking, asked] = [frame(false), frame(true), question()];
   const result = Object.fromEntries(NAMES.map((n) => [n, { wallNs: 0, kernelNs: 0 }])) as ProgramsResult;
   try {
     const programs = new Map<ProgramName, Program>(
@@ -116,7 +161,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
     const once = (name: ProgramName, times: number): { wallNs: number; kernelNs: number } => {
       const program = programs.get(name)!;
       const from = monotonicNs();
-      const data = 'asks' in MEASURED[name] ? asking : plain;
+      const data = name.startsWith('vf_question') ? asked : 'asks' in MEASURED[name] ? asking : plain;
       const { retval, durationNs } = program.testRun({ data, repeat: times });
       const wallNs = (monotonicNs() - from) / times;
       if (retval !== MEASURED[name].returns)
@@ -140,6 +185,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
     objects.bench.close();
     objects.vfailover.close();
     objects.watched.close();
+    objects.reflecting.close();
   }
   return result;
 }

@@ -6,8 +6,8 @@ import { median, summarize } from '../stats.js';
 /** A round counts as undisturbed if its empty program took at most this many times what the fastest took. */
 const UNDISTURBED = 1.1;
 
-/** Rows: the program, its name in the table, its target. The difference to the empty program of the same round, ns. */
-const ROWS: readonly { program: ProgramName; name: string; targets: Target[] }[] = [
+/** Rows: the program, its name in the table, its target. The difference to the empty program (or `over`) of the same round, ns. */
+const ROWS: readonly { program: ProgramName; over?: ProgramName; name: string; targets: Target[] }[] = [
   { program: 'vf_count_only', name: 'count', targets: [{ of: 'p50', atMost: 1 }] },
   { program: 'vf_count_steer', name: 'count + steer', targets: [{ of: 'p50', atMost: 2.5 }] },
   { program: 'vf_carrier_check', name: 'carrier check', targets: [] },
@@ -18,6 +18,13 @@ const ROWS: readonly { program: ProgramName; name: string; targets: Target[] }[]
   { program: 'watched_steer', name: 'vf_steer with the watchdog, no answer expected', targets: [] },
   { program: 'watched_steer_asks', name: 'vf_steer with the watchdog, answer expected', targets: [] },
   { program: 'watched_accept', name: 'vf_accept with the watchdog', targets: [] },
+  { program: 'reflecting_accept', name: 'vf_accept with a reflector, another frame', targets: [] },
+  {
+    program: 'vf_question_reflect',
+    over: 'vf_question_only',
+    name: 'S-BFD reflector, an answer',
+    targets: [],
+  },
 ];
 
 /**
@@ -55,8 +62,8 @@ export async function programs(ctx: BenchContext): Promise<Row[]> {
   const bound = UNDISTURBED * Math.min(...results.map((r) => r.vf_empty.wallNs));
   const undisturbed = results.filter((r) => r.vf_empty.wallNs <= bound);
   const over = (name: string, among: ProgramsResult[]): Row[] =>
-    ROWS.map(({ program, name: what, targets }) => {
-      const differences = among.map((r) => r[program].wallNs - r.vf_empty.wallNs);
+    ROWS.map(({ program, over: base = 'vf_empty', name: what, targets }) => {
+      const differences = among.map((r) => r[program].wallNs - r[base].wallNs);
       const row: Row = {
         name: `${what}, over empty${name}`,
         unit: 'ns',

@@ -28,7 +28,7 @@ const discriminatorError = 'a number from 1 to 4294967295, or one written as an 
 const discriminator = () =>
   z.union(
     [
-      z.int().min(1).max(0xffffffff),
+      integer(1, 0xffffffff, '', 'a number'),
       z.string().refine((text) => isIPv4(text) && text !== '0.0.0.0', { error: discriminatorError }),
     ],
     { error: discriminatorError },

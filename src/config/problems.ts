@@ -82,7 +82,7 @@ const NO_SECRETS = new Set<PropertyKey>(['type', 'key_id', 'key_file']);
 /** A value fit to be repeated in an error about `path`: what may be a secret, or one in the wrong place, is not. */
 function shownAt(path: readonly PropertyKey[], value: unknown): ReturnType<typeof shown> {
   const section = path.indexOf('auth');
-  const secret = section >= 0 && path.length > section + 1 && !NO_SECRETS.has(path[section + 1]!);
+  const secret = section >= 0 && !NO_SECRETS.has(path[section + 1] ?? '');
   return secret && (typeof value === 'string' || typeof value === 'number')
     ? `${Buffer.byteLength(String(value))} bytes`
     : shown(value);
