@@ -56,7 +56,8 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'test/netns/bfd-daemon.test.ts': 'fetches FRR; what the programs do is tested in bfd-programs',
   'test/netns/bfd-echo-daemon.test.ts': 'fetches FRR; what the programs do is tested in bfd-echo',
   'test/netns/bfd-auth.test.ts': USER_SPACE,
-  'test/netns/sbfd-daemon.test.ts': 'two daemons; what the programs do is tested in bfd-reflector and bfd-echo',
+  'test/netns/sbfd-daemon.test.ts':
+    'two daemons; what the programs do is tested in bfd-reflector and bfd-echo',
   'test/netns/daemon.test.ts': {
     'each waiting mode decides': USER_SPACE,
     'switch by hand, override, expiry, refusal': USER_SPACE,
