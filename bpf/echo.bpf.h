@@ -2,7 +2,7 @@
  *
  * The echo function of BFD (RFC 5880 6.8.9, RFC 5881 4). Ours: a packet to our own address, sent to the peer's MAC, whose forwarding brings
  * it back; it ends here. The peer's are sent back. Two kinds of those: to the peer's own address, as ours (a router would forward it), and
- * to our address with all hops left, as FRR sends them over IPv6 and expects them with one less.
+ * to our address, as FRR sends them over IPv6 and wants them back with one hop less.
  */
 #pragma once
 #include "back.bpf.h"

@@ -201,6 +201,31 @@ test('one end alone authenticates: neither believes the other', async () => {
   expect(await events(l)).toHaveLength(1);
 });
 
+test('a peer that is this machine is refused', async () => {
+  const l = await lab('veth');
+  await untilActive(l, 'primary');
+  l.world.guestRtnl.addAddress(l.world.virtio.guestIfindex, 'fd99::7/64');
+  const attach = (peer: string, local: string) =>
+    l.client
+      .request('attach', {
+        name: 'net1',
+        netns: l.world.guestPath,
+        master: 'vf0',
+        detect: { bfd: { peer, local } },
+      } as never)
+      .then(
+        () => 'attached',
+        (e: { code?: string; field?: string; message: string }) => `${e.code} ${e.field}: ${e.message}`,
+      );
+  for (const [peer, local] of [
+    [GUEST_ADDRESS, '10.99.0.7'],
+    ['fd99:0::7', 'fd99::8'],
+  ] as const)
+    expect(await attach(peer, local)).toMatch(
+      /^CONFIG_INVALID detect.bfd.peer: .* is an address of this machine/,
+    );
+});
+
 test('the key may be in a file, that not everybody can read', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'vfailover-key-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

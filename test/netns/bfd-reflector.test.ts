@@ -2,11 +2,11 @@ import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { VfDetector } from '../../bpf/vfailover.bpf.js';
 import { attachKind } from '../../src/datapath/hooks.js';
-import { flip } from '../../src/datapath/line.js';
+import { flip, pathOf } from '../../src/datapath/line.js';
 import type { ReflectorKey, ReflectorReason } from '../../src/datapath/reflector-map.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { decodeControl, encodeControl, PACKET_WORDS, SBFD_PORT } from '../../src/detect/bfd/packet.js';
-import { PRIMARY } from '../../src/failover/device.js';
+import { PRIMARY, STANDBY } from '../../src/failover/device.js';
 import { GUEST_MAC } from '../../src/lab/world.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { Answers, ipSum, udpSum } from '../helpers/answers.js';
@@ -226,6 +226,27 @@ test('a question to everybody at an address that is not ours is counted, and the
     (r) => r['not for us alone'] === 1,
   );
   s.answers.none();
+});
+
+test('with net-failover it answers on either slave that is active', async () => {
+  const detect = { vf_detect: VfDetector.VF_DETECT_REFLECTOR };
+  const b = await inProcess('veth', attachKind('auto'), detect, 'net-failover');
+  b.datapath.reflect(KEY);
+  const answers = new Answers(b, SBFD_PORT);
+  for (const [path, by] of [
+    [PRIMARY, 'vf'],
+    [STANDBY, 'virtio'],
+  ] as const) {
+    if (pathOf(word(b)) !== path) expect(flip(b.lines, b.base, word(b), path)).toBe(true);
+    answers.send(question(ENDS.IPv4!).bytes, by);
+    const back = await until(
+      () => answers.take(by).filter((f) => f[34] === SBFD_PORT >> 8 && f[35] === (SBFD_PORT & 255)),
+      (got) => got.length > 0,
+    );
+    expect(back).toHaveLength(1);
+    expect(read(back[0]!)).toMatchObject({ to: hexOf(mac(ASKER)), sums: [0, 0] });
+  }
+  expect(b.datapath.reflected).toMatchObject({ answered: 2 });
 });
 
 test('belongs to its VLAN, and keeps it', async () => {
