@@ -8,6 +8,7 @@ import {
   eventfdClear,
   linkStates,
   NetlinkSocket,
+  PacedSender,
 } from 'bpf-loader-ts/sys';
 import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
@@ -76,6 +77,8 @@ export class DecisionLoop {
   readonly #maps: BpfMap[];
   /** Announces a switch, before anything else is done about it: until the network knows the new path it delivers to the old one. */
   readonly #announcer: ChangeSender;
+  /** Periodic frames of detectors: not to be held up by this thread. */
+  readonly #pacer = new PacedSender();
   readonly #epoll = new Epoll();
   readonly #ready = new Int32Array(16);
   readonly #clock = new Float64Array(1);
@@ -136,6 +139,7 @@ export class DecisionLoop {
       counters: this.#counters,
       cpus: this.#cpus,
       bfd: this.#bfdMapping.int32(),
+      pacer: this.#pacer,
       clock: this.#clock,
       dup,
     });
@@ -441,6 +445,7 @@ export class DecisionLoop {
     for (const h of [...this.#held]) this.#detach(h.slot);
     this.#ring.close();
     this.#detectors.close();
+    this.#pacer.close();
     this.#linesMapping.close();
     this.#watchesMapping.close();
     this.#probesMapping.close();

@@ -1,3 +1,4 @@
+import type { PacedSender } from 'bpf-loader-ts/sys';
 import type { DetectConfig } from '../src/config/index.js';
 import { COMBINE_ALL, COMBINE_ANY, combine, decides } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
@@ -43,6 +44,8 @@ export interface DetectorContext {
   readonly cpus: number;
   /** BFD sessions of all slots (src/datapath/bfd-map.ts). */
   readonly bfd: Int32Array;
+  /** Sends periodic frames, by a thread of its own; keys are slots. */
+  readonly pacer: PacedSender;
   /** [0]: CLOCK_MONOTONIC of this turn, ns. */
   readonly clock: Float64Array;
   /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
