@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -305,8 +307,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '3b4c34858fdfe64928f6440c34b4045dfa9902636d5338d002450d79af47f428',
-  layout: 'c34447318cf33fd3a12e38a339049f45ab242ba90520b398e51815e71ab217cb',
+  sha256: '9ccf25d07bbf6872c634262aa88b175b7473eeb4ca0ccb028d2eb4b818e93d91',
+  layout: 'a7c89f414750f69fe47dd2ff59db15ab33dce073e6db6ac5935ac6be65edb9ba',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

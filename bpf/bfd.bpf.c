@@ -40,7 +40,7 @@ static __noinline int vf_bfd_silent(__u64 now)
 {
 	struct vf_line *line = vf_line();
 	struct vf_bfd *s = vf_bfd();
-	__u32 word, path, mine, back;
+	__u32 word, path, mine;
 
 	if (!s || !line)
 		return 0;
@@ -49,11 +49,9 @@ static __noinline int vf_bfd_silent(__u64 now)
 	__sync_fetch_and_add(&s->fired, 1); /* last: says that the time is of this one */
 	word = READ_ONCE(line->word);
 	path = word & VF_PATH_MASK;
-	mine = path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT;
-	back = path == VF_PRIMARY ? VF_ARM_STANDBY_SILENT : VF_ARM_PRIMARY_SILENT;
+	mine = path == VF_PRIMARY ? VF_ARM_PRIMARY_BFD : VF_ARM_STANDBY_BFD;
 	if (path == s->path && s->flips && (READ_ONCE(line->armed) & mine)) {
-		/* Not back here by the same reason before a worker has judged both. */
-		__sync_fetch_and_and(&line->armed, ~back);
+		vf_disarm_back(line, path);
 		if (vf_flip(line, word, path ^ 1, VF_CAUSE_BFD))
 			return 0;
 	}

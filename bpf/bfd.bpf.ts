@@ -27,6 +27,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -393,8 +395,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '3b2723e461d9732d0492d1ffd30d2f3c3926533e5d99f2ca1ccea2caa784a817',
-  layout: 'e80559ee752dc020e29c5ba8b7ba1793aa4467076abfbe8e4c7c72e20a3b9432',
+  sha256: 'daa2533bf19c8fac0069932c8ef4f9df251201c589c87ff901db5130313a0d4d',
+  layout: 'fdea9573a74cd1c63128a17163c9d8d8e6fe953dd7391e1f0e4a86e909dd8fae',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -305,8 +307,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '18f36cfacca9ea01baf2d2014fa6e3f81a0a66a2265d755e251db0c9bab67d54',
-  layout: '2697248647bad3aef4c5744804b140ec804f518f7ab4c445bbfdc5f1c81e3915',
+  sha256: '56a76353c37bd88f85ff0e14b74500b3d16448304f81a49a849123797117e5c2',
+  layout: '0edb36954fedbd0443ed373b7b324188b711e64a1b29fa852217ca55e1c69dc7',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -602,8 +604,8 @@ export class VfBfdPacketView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '3ae21675b0b80d8330518cedb5659eb623a92ceadbd053441b46f1a7afa8729d',
-  layout: 'a28b99b6b333a2f457e9ed65bac5de3790e7610b331164777fc0534c9df378c0',
+  sha256: 'fbe147a173772054aa508b3db4175917536a1f589365fa70da75c285589aa027',
+  layout: 'fed85e2badf7acb345ccc8c45fb0a5d4feb05a9e6b0899a45dc162dcec25f9ce',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -307,7 +307,7 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
 
 describe('the deadline', () => {
   const end = PEER.IPv4!;
-  const armed = VfArm.VF_ARM_PRIMARY_SILENT;
+  const armed = VfArm.VF_ARM_PRIMARY_BFD;
   const ready = async () => {
     const r = await rig(end);
     expect(r.datapath.bfd!.missing).toBeUndefined();
@@ -321,7 +321,7 @@ describe('the deadline', () => {
 
   test('passes when the peer falls silent: tier 0 leaves the path, once, and not back by itself', async () => {
     const r = await ready();
-    arm(r.lines, r.base, armed | VfArm.VF_ARM_STANDBY_SILENT);
+    arm(r.lines, r.base, armed | VfArm.VF_ARM_STANDBY_BFD);
     const began = monotonicNs();
     start(r);
     await until(
@@ -358,7 +358,8 @@ describe('the deadline', () => {
 
   test.each([
     ['nothing is armed', 0, {}],
-    ['the other path is armed', VfArm.VF_ARM_STANDBY_SILENT, {}],
+    ['the other path is armed', VfArm.VF_ARM_STANDBY_BFD, {}],
+    ['other detectors are armed', VfArm.VF_ARM_PRIMARY_SILENT, {}],
     ['other detectors have to agree', armed, { flips: false }],
     ['another path is watched than carries traffic', armed, { path: STANDBY as 0 | 1 }],
   ])('only wakes the worker when %s', async (_, bits, o) => {
