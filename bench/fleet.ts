@@ -115,7 +115,7 @@ export class Fleet {
   }
 
   async status(): Promise<InstanceStatus[]> {
-    return (await this.client!.request('status', {})).instances;
+    return (await this.client!.request('status', {}, { timeout_ms: 60_000 })).instances;
   }
 
   /** Waits until it holds for each; an error that says for how many it does not. */

@@ -49,6 +49,8 @@ const SOURCE_PORT = 49152;
 const ANY_FRAME = { data: new Uint8Array(14) };
 /** How long a slave that gave no socket is left alone, ns. */
 const RETRY_NS = 1e9;
+/** How much longer than the programs, whose deadline it is while nothing changes, this half waits before it calls the session down, ns. */
+const GRACE_NS = 2e6;
 
 /**
  * One BFD session of an instance, on the path that carries traffic: sent from that slave itself, past our own programs. The programs take
@@ -147,8 +149,14 @@ export class BfdDetector implements Detector {
     this.#stale = true;
   }
 
+  /** When the session is over for this half. */
+  #endsNs(): number {
+    const theirs = this.#watch !== undefined && this.#map.isQuiet(this.#c.slot);
+    return this.#session.expiresNs + (theirs ? GRACE_NS : 0);
+  }
+
   #expire(nowNs: number): void {
-    if (!this.#session.expire(nowNs)) return;
+    if (nowNs < this.#endsNs() || !this.#session.expire(nowNs)) return;
     this.#fallen = this.#wasUp;
     this.#wasUp = false;
   }
@@ -169,8 +177,8 @@ export class BfdDetector implements Detector {
       this.#transmit(this.#frame, now);
       this.#pace(this.#frame);
     }
-    // Once the programs have the deadline they tell when it is over.
-    if (!this.#settle() && session.expiresNs < due[0]!) due[0] = session.expiresNs;
+    this.#settle();
+    due[0] = Math.min(due[0]!, this.#endsNs());
     const up = session.state === STATE_UP ? SEEN_UP : 0;
     this.#judge(0, nowMs, active === 0 ? SEEN_ACTIVE | up : 0);
     this.#judge(1, nowMs, active === 1 ? SEEN_ACTIVE | up : 0);
@@ -258,21 +266,20 @@ export class BfdDetector implements Detector {
     this.#socket = undefined;
   }
 
-  /** Once both ends are up and have nothing to tell, the programs take over. True if the deadline is theirs. */
-  #settle(): boolean {
+  /** Once both ends are up and have nothing to tell, the programs take over. */
+  #settle(): void {
     const { slot, records } = this.#c;
     const session = this.#session;
     const path = this.#path;
-    if (path === -1) return false;
+    if (path === -1) return;
     const flips = decides(records, slot, path, this.#c.mode, BFD);
     if (this.#map.isQuiet(slot)) {
       this.#map.setFlips(slot, flips);
-      return this.#watch !== undefined;
+      return;
     }
-    if (session.state !== STATE_UP || session.remoteState !== STATE_UP || session.polling) return false;
+    if (session.state !== STATE_UP || session.remoteState !== STATE_UP || session.polling) return;
     this.#map.quiet(slot, this.#expect, 0, path, session.detectNs, session.lastHeardNs, flips);
     this.#watch?.testRun(ANY_FRAME);
-    return this.#watch !== undefined;
   }
 
   #judge(path: number, nowMs: number, seen: number): void {
