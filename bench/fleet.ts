@@ -7,10 +7,13 @@ import { Rtnl } from '../src/netlink/index.js';
 import { type BenchContext, pinProcess } from './context.js';
 
 export interface FleetOptions {
-  /** Instances, up to 256. */
+  /** Instances, up to 256; an even number if they are peers. */
   n: number;
-  /** All in one network, instead of each in one of its own with a host. */
-  joined?: boolean;
+  /**
+   * Two and two each other's peers, instead of each with a host: in one network (`joined`), or with wires between them and no host at all
+   * (`direct`).
+   */
+  peers?: 'joined' | 'direct';
   /** `detect` of an instance. */
   detect(member: Member): object;
   policy?: object;
@@ -18,7 +21,7 @@ export interface FleetOptions {
   cpu: number | null;
 }
 
-/** One instance of a fleet: a pair of veths between the guests' namespace and the hosts', where a bridge joins them. */
+/** One instance of a fleet: a pair of veths, by default between the guests' namespace and the hosts', where a bridge joins them. */
 export interface Member {
   name: string;
   index: number;
@@ -27,7 +30,22 @@ export interface Member {
   address: string;
   host: string;
   bridge: string;
+  /** Of its BFD session. */
+  peer: { address: string; mac?: string };
 }
+
+const hexOf = (i: number): string => i.toString(16).padStart(2, '0');
+const macOf = (i: number): string => `02:76:66:00:01:${hexOf(i)}`;
+
+/** `detect.bfd` of a member that calls its peer every `us` microseconds. */
+export const bfdOf = ({ address, peer }: Member, us: number, rest: object): object => ({
+  peer: peer.address,
+  ...(peer.mac !== undefined && { peer_mac: peer.mac }),
+  local: address,
+  tx_interval_us: us,
+  rx_interval_us: us,
+  ...rest,
+});
 
 /** Many instances of one daemon, all guests in one namespace and all hosts in another. Both end with this process. */
 export class Fleet {
@@ -48,20 +66,28 @@ export class Fleet {
     this.#ctx = ctx;
     this.#options = options;
     this.#pins = ctx.newPins();
-    for (let i = 0; i < options.n; i++) this.#build(i, options.joined === true);
+    for (let i = 0; i < options.n; i++) this.#build(i, options.peers);
   }
 
-  #build(i: number, joined: boolean): void {
-    const net = joined ? 0 : i;
-    const hex = i.toString(16).padStart(2, '0');
+  #build(i: number, peers: FleetOptions['peers']): void {
+    const joined = peers !== undefined;
+    const net = joined ? i >> 1 : i;
     const member: Member = {
       name: `b${i}`,
       index: i,
-      mac: `02:76:66:00:01:${hex}`,
-      address: `10.64.${net}.${joined ? i + 2 : 2}`,
+      mac: macOf(i),
+      address: `10.64.${net}.${joined ? 2 + (i & 1) : 2}`,
       host: `10.64.${net}.1`,
+      peer: joined
+        ? { address: `10.64.${net}.${3 - (i & 1)}`, mac: macOf(i ^ 1) }
+        : { address: `10.64.${net}.1` },
       bridge: `br${net}`,
     };
+    this.members.push(member);
+    if (peers === 'direct') {
+      this.#wireUp(i);
+      return;
+    }
     const wire = (guest: string, host: string): Wire =>
       new Wire({
         kind: 'veth',
@@ -73,7 +99,7 @@ export class Fleet {
     let bridge = this.hostRtnl.link(member.bridge)?.ifindex;
     if (bridge === undefined) {
       bridge = this.hostRtnl.createBridge({ name: member.bridge });
-      this.hostRtnl.setLink(bridge, { address: `02:76:66:00:02:${hex}` });
+      this.hostRtnl.setLink(bridge, { address: `02:76:66:00:02:${hexOf(i)}` });
       this.hostRtnl.setLink(bridge, { up: true });
     }
     for (const w of [virtio, vf]) this.hostRtnl.setLink(w.hostIfindex, { master: bridge });
@@ -85,7 +111,23 @@ export class Fleet {
     }
     this.#vf.push(vf);
     this.#wires.push(virtio, vf);
-    this.members.push(member);
+  }
+
+  /** The devices of two members, when the second has come. */
+  #wireUp(i: number): void {
+    if ((i & 1) === 0) return;
+    for (const name of ['virtio', 'vf']) {
+      this.guestRtnl.createVeth({
+        name: `${name}${i - 1}`,
+        mac: macOf(i - 1),
+        peer: { name: `${name}${i}`, mac: macOf(i), netnsFd: this.guest },
+      });
+      for (const end of [i - 1, i]) {
+        const { ifindex } = this.guestRtnl.link(`${name}${end}`)!;
+        this.guestRtnl.setLink(ifindex, { addrGenMode: 1 });
+        this.guestRtnl.setLink(ifindex, { up: true });
+      }
+    }
   }
 
   /** The far end of a member's primary. */

@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { monotonicNs } from 'bpf-loader-ts/sys';
-import { Frr } from '../../test/vm/lab/frr.js';
+import type { Decision } from '../../src/daemon/api/index.js';
+import { BfddPair } from '../bfdd-pair.js';
 import { type BenchContext, CPU_A, CPU_B, pinProcess } from '../context.js';
-import { Fleet } from '../fleet.js';
-import { until } from '../instance.js';
-import { type Row, withTargets } from '../report.js';
+import { bfdOf, Fleet } from '../fleet.js';
+import { type Parameters, type Row, withTargets } from '../report.js';
 
 const INTERVAL_MS = 10;
 const MULTIPLIER = 3;
@@ -13,7 +12,7 @@ const RETRY_MS = 500;
 
 interface Usage {
   atNs: number;
-  /** CPU time of each thread by its name, ns, by the scheduler's own account. */
+  /** CPU time of threads by their names, ns, by the scheduler's own account. */
   threads: Map<string, number>;
 }
 
@@ -22,7 +21,8 @@ function usageOf(pid: number): Usage {
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
     const name = readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim();
     const ran = Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
-    threads.set(`${tid} ${name}`, ran);
+    const what = tid === String(pid) ? `${name} (main)` : name;
+    threads.set(what, (threads.get(what) ?? 0) + ran);
   }
   return { atNs: monotonicNs(), threads };
 }
@@ -34,91 +34,84 @@ function percent(before: Usage, after: Usage): { all: number; threads: Record<st
   for (const [thread, ns] of after.threads) {
     const share = (100 * (ns - (before.threads.get(thread) ?? 0))) / (after.atNs - before.atNs);
     all += share;
-    if (share >= 0.05) threads[thread.replace(/^\d+ /, '')] = Number(share.toFixed(2));
+    if (share >= 0.05) threads[thread] = Number(share.toFixed(2));
   }
   return { all, threads };
 }
 
 /**
- * What many sessions cost: 256 instances of one daemon, each with a session of 3 × 10 ms with bfdd, which has all 256. Method: every instance
- * is whole (a pair of veths in a bridge of its own, its programs, its session); once all are up, over 10 s, the CPU time of all threads of our
- * process, and of bfdd's, as shares of one core, each on a CPU of its own.
- * bfdd runs under SCHED_FIFO, as our sender does: else others on the machine end its sessions, and nothing is measured. With veth a sender's time holds what the receiver's end does with
- * the packet (our programs, bfdd's IP stack up to its socket): each has a part of the other's in its figure.
+ * What many sessions cost: 256 sessions of 3 × 10 ms. Method: 256 instances of one daemon, each whole (two devices, its programs, its
+ * session), two and two each other's peers over veths; once all are up, over 10 s, the CPU time of all threads of the daemon, as a share of one core.
+ * All that a packet costs at both ends is in it: with veth its sender's time holds what the receiver's end does with it. Then as many sessions
+ * between two bfdd, over one veth, each on a CPU of its own: likewise, of the two the one that used more, and how often its sessions fell (a bfdd
+ * that cannot keep up loses them, and then has less to do).
  */
 export async function manySessions(ctx: BenchContext): Promise<Row[]> {
   const n = ctx.scale(256, 16);
-  const us = INTERVAL_MS * 1000;
+  return [...(await ours(ctx, n)), ...(await theirs(ctx, n))];
+}
+
+const NAME = (n: number): string => `BFD, ${n} sessions of ${MULTIPLIER} × ${INTERVAL_MS} ms`;
+const parametersOf = (n: number): Parameters => ({
+  sessions: n,
+  interval_ms: INTERVAL_MS,
+  multiplier: MULTIPLIER,
+  devices: 'veth',
+});
+
+async function ours(ctx: BenchContext, n: number): Promise<Row[]> {
   const started = performance.now();
+  const progress = (what: string): void =>
+    ctx.progress(`${what}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  const bfd = { multiplier: MULTIPLIER, retry_ms: RETRY_MS, retry_max_ms: RETRY_MS };
   const fleet = new Fleet(ctx, {
     n,
-    cpu: CPU_A,
-    detect: (m) => ({
-      bfd: {
-        peer: m.host,
-        local: m.address,
-        tx_interval_us: us,
-        rx_interval_us: us,
-        multiplier: MULTIPLIER,
-        retry_ms: RETRY_MS,
-        retry_max_ms: RETRY_MS,
-      },
-    }),
+    peers: 'direct',
+    cpu: null,
+    detect: (m) => ({ bfd: bfdOf(m, INTERVAL_MS * 1000, bfd) }),
   });
-  let frr: Frr | undefined;
   try {
-    ctx.progress(`devices of ${n} instances: ${((performance.now() - started) / 1000).toFixed(0)} s`);
     await fleet.start();
-    ctx.progress(`${n} instances attached: ${((performance.now() - started) / 1000).toFixed(0)} s`);
-    frr = await Frr.start(fleet.host);
-    const bfdd = frr.pids[1]!;
-    for (const pid of frr.pids) pinProcess(pid, CPU_B);
-    execFileSync('chrt', ['--fifo', '--pid', '1', String(bfdd)]);
-    for (const m of fleet.members)
-      await frr.peer(
-        `${m.address} local-address ${m.host} interface ${m.bridge}`,
-        ...[`receive-interval ${INTERVAL_MS}`, `transmit-interval ${INTERVAL_MS}`],
-        ...[`detect-multiplier ${MULTIPLIER}`, 'no shutdown'],
-      );
-    const up = async (): Promise<number> => (await frr!.peers()).filter((p) => p.status === 'up').length;
+    progress(`${n} instances attached`);
     await fleet.sessionsUp();
-    await until(ctx, `${n} sessions up at bfdd`, async () => (await up()) === n, 200);
-    ctx.progress(`${n} sessions up: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+    progress(`${n} sessions up`);
     await ctx.sleep(ctx.scale(3000, 500));
-    const since = (await fleet.client!.request('events', { limit: 1 })).at(-1)?.seq ?? 0;
-    const pids = [fleet.daemon!.pid!, bfdd];
-    const before = pids.map(usageOf);
+    const falls = async (since = 0): Promise<Decision[]> =>
+      (await fleet.client!.request('events', { since }, { timeout_ms: 60_000 })).filter(
+        (d) => d.cause === 'bfd',
+      );
+    const since = (await falls()).at(-1)?.seq ?? 0;
+    const before = usageOf(fleet.daemon!.pid!);
     await ctx.sleep(ctx.scale(10_000, 2000));
-    const [ours, theirs] = pids.map((pid, i) => percent(before[i]!, usageOf(pid)));
-    const fell = await fleet.client!.request('events', { since });
-    const parameters = {
-      sessions: n,
-      interval_ms: INTERVAL_MS,
-      multiplier: MULTIPLIER,
-      devices: 'veth',
-      fell: fell.length,
-    };
-    const name = `BFD, ${n} sessions of ${MULTIPLIER} × ${INTERVAL_MS} ms`;
+    const { all, threads } = percent(before, usageOf(fleet.daemon!.pid!));
+    const fell = (await falls(since)).length;
+    const parameters = { ...parametersOf(n), percent_by_thread: threads, switches: fell };
+    const row: Row = { name: `${NAME(n)}: CPU`, unit: '% of a core', value: all, parameters };
     return [
-      withTargets(
-        {
-          name: `${name}: CPU`,
-          unit: '% of a core',
-          value: ours!.all,
-          parameters: { ...parameters, percent_by_thread: ours!.threads },
-        },
-        { of: 'value', atMost: 10 },
-      ),
-      {
-        name: `${name}: CPU of bfdd`,
-        unit: '% of a core',
-        value: theirs!.all,
-        parameters: { ...parameters, percent_by_thread: theirs!.threads },
-      },
-      { name: `${name}: sessions lost meanwhile`, unit: 'switches', value: fell.length, parameters },
+      withTargets(row, { of: 'value', atMost: 10 }),
+      { name: `${NAME(n)}: sessions lost meanwhile`, unit: 'sessions', value: fell, parameters },
     ];
   } finally {
-    await frr?.close();
     await fleet.close();
+  }
+}
+
+async function theirs(ctx: BenchContext, n: number): Promise<Row[]> {
+  const pair = await BfddPair.start(ctx, n, INTERVAL_MS, MULTIPLIER);
+  try {
+    for (const [i, pid] of pair.pids.entries()) pinProcess(pid, [CPU_A, CPU_B][i]!);
+    await ctx.sleep(ctx.scale(3000, 500));
+    const fallen = await pair.falls();
+    const before = pair.pids.map(usageOf);
+    await ctx.sleep(ctx.scale(10_000, 2000));
+    const shares = pair.pids.map((pid, i) => percent(before[i]!, usageOf(pid)).all);
+    const fell = (await pair.falls()) - fallen;
+    const parameters = { ...parametersOf(n), percent: shares, lost: fell };
+    return [
+      { name: `${NAME(n)}: CPU of bfdd`, unit: '% of a core', value: Math.max(...shares), parameters },
+      { name: `${NAME(n)}: sessions bfdd lost meanwhile`, unit: 'sessions', value: fell, parameters },
+    ];
+  } finally {
+    await pair.close();
   }
 }

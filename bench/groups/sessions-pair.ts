@@ -1,38 +1,23 @@
 import type { ChildProcess } from 'node:child_process';
-import { closeFd, Epoll, netnsCreate } from 'bpf-loader-ts/sys';
+import { Epoll } from 'bpf-loader-ts/sys';
 import type { Decision } from '../../src/daemon/api/index.js';
 import { prepareHole } from '../../src/lab/hole.js';
-import { Rtnl } from '../../src/netlink/index.js';
-import { Frr } from '../../test/vm/lab/frr.js';
+import { BfddPair } from '../bfdd-pair.js';
 import { type BenchContext, CPU_A, CPU_B, hog } from '../context.js';
-import { Fleet, type Member } from '../fleet.js';
-import { until } from '../instance.js';
+import { bfdOf, Fleet } from '../fleet.js';
 import { type Parameters, type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
 
 const MULTIPLIER = 3;
 const RETRY_MS = 100;
+const BFD = { multiplier: MULTIPLIER, retry_ms: RETRY_MS, retry_max_ms: RETRY_MS };
 const CALM_MS = 100;
 const PATIENCE_MS = 2000;
 const US = 1e3;
 
 /** Two instances of one daemon that are each other's peer. */
 const pairOf = (ctx: BenchContext, us: number, cpu: number | null): Fleet =>
-  new Fleet(ctx, { n: 2, joined: true, cpu, detect: (m) => ({ bfd: bfdOf(m, us) }) });
-
-function bfdOf({ index, address }: Member, us: number): object {
-  const other = 1 - index;
-  return {
-    peer: `10.64.0.${other + 2}`,
-    peer_mac: `02:76:66:00:01:0${other}`,
-    local: address,
-    tx_interval_us: us,
-    rx_interval_us: us,
-    multiplier: MULTIPLIER,
-    retry_ms: RETRY_MS,
-    retry_max_ms: RETRY_MS,
-  };
-}
+  new Fleet(ctx, { n: 2, peers: 'joined', cpu, detect: (m) => ({ bfd: bfdOf(m, us, BFD) }) });
 
 const lastOf = async ({ client }: Fleet): Promise<number> =>
   (await client!.request('events', { limit: 1 })).at(-1)?.seq ?? 0;
@@ -119,7 +104,7 @@ export async function calmPairs(ctx: BenchContext): Promise<Row[]> {
       await fleet.start();
       await fleet.sessionsUp();
     }
-    theirs = await BfddPair.start(ctx, 10);
+    theirs = await BfddPair.start(ctx, 1, 10, MULTIPLIER);
     for (const cpu of new Set([CPU_A, CPU_B])) hogs.push(hog(cpu));
     await ctx.sleep(1000);
     const since = new Map<Fleet, number>();
@@ -151,59 +136,3 @@ const calmRow = (who: string, falls: number, seconds: number, parameters: Parame
   value: falls,
   parameters: { ...parameters, seconds, multiplier: MULTIPLIER },
 });
-
-/** Two bfdd, each other's peers over a veth. */
-class BfddPair {
-  readonly #ends = [netnsCreate(), netnsCreate()] as const;
-  readonly #frr: Frr[] = [];
-
-  static async start(ctx: BenchContext, ms: number): Promise<BfddPair> {
-    const pair = new BfddPair();
-    try {
-      await pair.#start(ctx, ms);
-      return pair;
-    } catch (e) {
-      await pair.close();
-      throw e;
-    }
-  }
-
-  async #start(ctx: BenchContext, ms: number): Promise<void> {
-    const [a, b] = this.#ends;
-    const [here, there] = [new Rtnl({ netns: a }), new Rtnl({ netns: b })];
-    here.createVeth({ name: 'e0', peer: { name: 'e0', netnsFd: b } });
-    for (const [i, rtnl] of [here, there].entries()) {
-      const { ifindex } = rtnl.link('e0')!;
-      rtnl.setLink(ifindex, { up: true });
-      rtnl.addAddress(ifindex, `10.65.0.${i + 1}/24`);
-      rtnl.close();
-    }
-    for (const [i, netns] of this.#ends.entries()) {
-      const frr = await Frr.start(netns);
-      this.#frr.push(frr);
-      await frr.peer(
-        `10.65.0.${2 - i} local-address 10.65.0.${i + 1} interface e0`,
-        ...[`receive-interval ${ms}`, `transmit-interval ${ms}`],
-        ...[`detect-multiplier ${MULTIPLIER}`, 'no shutdown'],
-      );
-    }
-    await until(ctx, 'two bfdd up', async () => (await this.#frr[0]!.peers())[0]!.status === 'up', 50);
-  }
-
-  /** Sessions that ended so far, at either end. */
-  async falls(): Promise<number> {
-    let falls = 0;
-    for (const frr of this.#frr) {
-      const [counters] = JSON.parse(await frr.ask('show bfd peers counters json')) as {
-        'session-down': number;
-      }[];
-      falls += counters!['session-down'];
-    }
-    return falls;
-  }
-
-  async close(): Promise<void> {
-    for (const frr of this.#frr) await frr.close();
-    for (const ns of this.#ends) closeFd(ns);
-  }
-}

@@ -49,8 +49,11 @@ const SOURCE_PORT = 49152;
 const ANY_FRAME = { data: new Uint8Array(14) };
 /** How long a slave that gave no socket is left alone, ns. */
 const RETRY_NS = 1e9;
-/** How much longer than the programs, whose deadline it is while nothing changes, this half waits before it calls the session down, ns. */
-const GRACE_NS = 2e6;
+/**
+ * How much longer than the programs this half waits before it calls the session down, ns: while nothing changes the deadline is theirs, and
+ * they tell when it is over. Long enough that sessions by the hundred ask for no turns of their own.
+ */
+const GRACE_NS = 100e6;
 
 /**
  * One BFD session of an instance, on the path that carries traffic: sent from that slave itself, past our own programs. The programs take
