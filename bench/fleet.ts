@@ -180,8 +180,7 @@ export class Fleet {
   }
 
   async close(): Promise<void> {
-    for (const m of this.members)
-      await this.client?.request('detach', { name: m.name }, { timeout_ms: 10_000 }).catch(() => {});
+    // Not detached one by one: nothing of them outlives pins and namespaces.
     this.client?.close();
     await this.daemon?.close();
     for (const w of this.#wires) w.close();

@@ -395,7 +395,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: 'daa2533bf19c8fac0069932c8ef4f9df251201c589c87ff901db5130313a0d4d',
+  sha256: 'ec7c0eb191c09e6f2514a4400a7371835b279e459aad36e228a5a0db32da94e7',
   layout: 'fdea9573a74cd1c63128a17163c9d8d8e6fe953dd7391e1f0e4a86e909dd8fae',
   license: 'GPL',
   programs: {

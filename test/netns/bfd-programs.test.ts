@@ -337,6 +337,23 @@ describe('the deadline', () => {
     expect(r.map.firedNs(r.datapath.slot)).toBeGreaterThanOrEqual(began + 30e6);
   });
 
+  test('gives what waits a moment when it comes late: a pause of ours is not the peer’s silence', async () => {
+    const r = await ready();
+    arm(r.lines, r.base, armed);
+    // As after a pause of 10 s: over long ago. A moment is an eighth of it: a second.
+    start(r, { detectMs: 8000, heardNs: monotonicNs() - 18e9 });
+    r.send(packet(end).bytes);
+    await sleep(2000);
+    expect([pathOf(word(r)), r.map.isQuiet(r.datapath.slot), r.events]).toEqual([PRIMARY, true, []]);
+    const began = monotonicNs();
+    start(r, { detectMs: 4000, heardNs: began - 14e9 });
+    await until(
+      () => pathOf(word(r)),
+      (p) => p === STANDBY,
+    );
+    expect(readNs(r.lines, r.base + LINE.flip_ns) - began).toBeGreaterThanOrEqual(500e6);
+  });
+
   test('moves with each packet, and is kept by the programs when the daemon is gone', async () => {
     const r = await ready();
     arm(r.lines, r.base, armed);
