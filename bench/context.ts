@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ export class Interrupted extends Error {}
 /** What a group works with. */
 export class BenchContext {
   readonly quick: boolean;
+  /** Watch for false alarms as long as the targets say. */
+  readonly long: boolean;
   /** A folder for pins, removed at the end however the process ends. */
   readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
   /** Where temporary files of daemons go; removed likewise. */
@@ -28,8 +30,9 @@ export class BenchContext {
   readonly #say: (text: string) => void;
   #folders = 0;
 
-  constructor(quick: boolean, say: (text: string) => void) {
+  constructor(quick: boolean, long: boolean, say: (text: string) => void) {
     this.quick = quick;
+    this.long = long;
     this.#say = say;
     process.env.TMPDIR = this.#scratch;
   }
@@ -115,4 +118,12 @@ export function pinMainThread(cpu: number): () => void {
 /** Binds every thread of another process to one CPU. */
 export function pinProcess(pid: number, cpu: number): void {
   execFileSync('taskset', ['-acp', String(cpu), String(pid)], { stdio: 'ignore' });
+}
+
+/** An endless loop on a CPU, which ends with us. */
+export function hog(cpu: number): ChildProcess {
+  const loop = ['sh', '-c', 'while :; do :; done'];
+  return spawn('taskset', ['-c', String(cpu), 'setpriv', '--pdeathsig', 'KILL', ...loop], {
+    stdio: 'ignore',
+  });
 }

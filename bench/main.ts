@@ -13,6 +13,8 @@ import { loader } from './groups/loader.js';
 import { primitives } from './groups/primitives.js';
 import { programs } from './groups/programs.js';
 import { sessions } from './groups/sessions.js';
+import { manySessions } from './groups/sessions-many.js';
+import { calmPairs, pairs } from './groups/sessions-pair.js';
 import { silence } from './groups/silence.js';
 import { tcp } from './groups/tcp.js';
 import { udp } from './groups/udp.js';
@@ -28,7 +30,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   f: [events, primitives],
   g: [loader],
   h: [silence],
-  i: [sessions],
+  i: [sessions, pairs, calmPairs, manySessions],
 };
 
 const RESULTS = join(ROOT, 'bench', 'results', 'latest.json');
@@ -62,7 +64,7 @@ export async function runBench(argv: string[]): Promise<number> {
 }
 
 async function measure(options: BenchOptions): Promise<number> {
-  const ctx = new BenchContext(options.quick, say);
+  const ctx = new BenchContext(options.quick, options.long, say);
   let status = 0;
   const interrupted = (signal: NodeJS.Signals): void => {
     // The second one does not wait: namespaces end with the process, daemons with it, pins by the reaper.

@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -344,8 +346,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '37bd618a1a15bfdf6a42a3851ed345c80d2fd5dd4df065c7ee11a685e7ff1a20',
-  layout: '7e2f83697bc8a282e2ab9078df313e65436eedeb0219db327932512c3f7c723b',
+  sha256: 'f5fbc57b3e8e15cbaee483b5c4e1cd90cc97a68017529c99f7811f4f66e50655',
+  layout: 'b5c63fa6e107bbaa398b89d51ea060d20e8fd5c21ef60e2aeb14a6491705c2ae',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

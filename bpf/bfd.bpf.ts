@@ -27,6 +27,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -442,8 +444,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '01571f369f9302043740307e5d5c0f687d0e9ca162c85415b299f646f514ed28',
-  layout: '74fdaf59e9141b4a2a13e9a7700f60fef455849a68d91357cb6971dedc47587c',
+  sha256: '543312ae46e7a01ca4959ba350d5107fb1db0627c982217e8aa615fe8f2ac237',
+  layout: '2cd0e9b09dcdba0dd470397eca059ea5978c87980964b3a839d02b28323c8147',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -306,8 +308,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'adf5c2c7edeaf6ef9e030d2ae8b10c49467de98456d65c392c03a8d7f8346d99',
-  layout: '44bf5651e26de13614140cb9bf004ec7ae554f7e694e9f704b692221922661de',
+  sha256: '81c696cd9fb3104f156653f714111a53a387fd822933c6b05cf2935d11e57fde',
+  layout: 'b8f4de175f2c3bfeece6a416e9a0b465264f1c9508a9fa7df365c5706e793ae8',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

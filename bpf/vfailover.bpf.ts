@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -721,8 +723,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'e38cb2a03e3d2ce6e2b679426647b650870f62270b870fc831f30d4d32885bdb',
-  layout: '23836135f258bfabc88eae4b16d5bf3a976f1d8756217862fb5a8c1ed840e41e',
+  sha256: '088a73f7903e6c9a3173804b7ee3e9911f158d7f7888d8b5f05d8b15f2834e6c',
+  layout: 'ebe70687754bea32a7ebd522e7a5552c2eab97e6bc1e6ef2b90de7010fa50ca1',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

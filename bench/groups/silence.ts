@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
 import { openHole } from '../../src/lab/hole.js';
 import { Stream } from '../../src/lab/stream.js';
 import { STREAM_MAX } from '../../src/lab/world.js';
 import { STREAM_PORT } from '../../workers/traffic.js';
-import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
+import { type BenchContext, CPU_A, CPU_B, hog, pinMainThread } from '../context.js';
 import { type Instance, until, withInstance } from '../instance.js';
 import { type Cut, type Figures, judgeCut, LEAD_NS } from '../outage.js';
 import { type Parameters, type Row, type Target, withTargets } from '../report.js';
@@ -218,12 +217,4 @@ async function watch(
     for (const h of hogs) h.kill('SIGKILL');
   }
   return calm;
-}
-
-/** An endless loop on a CPU, which ends with us. */
-function hog(cpu: number): ChildProcess {
-  const loop = ['sh', '-c', 'while :; do :; done'];
-  return spawn('taskset', ['-c', String(cpu), 'setpriv', '--pdeathsig', 'KILL', ...loop], {
-    stdio: 'ignore',
-  });
 }

@@ -203,7 +203,7 @@ describe('the deadline of a question', () => {
   const end = PEER.IPv4!;
   const ready = async (more: Partial<BfdKey>) => {
     const r = await scene(end, { echoKey: KEY, ...more });
-    arm(r.lines, r.base, VfArm.VF_ARM_PRIMARY_SILENT);
+    arm(r.lines, r.base, VfArm.VF_ARM_PRIMARY_BFD);
     const f = packet(end);
     const { slot } = r.datapath;
     r.map.startEcho(slot, 0);

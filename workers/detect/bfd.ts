@@ -24,6 +24,7 @@ import {
 } from '../../src/detect/bfd/packet.js';
 import { repeatOf } from '../../src/detect/bfd/repeat.js';
 import { BfdSession, NEVER } from '../../src/detect/bfd/session.js';
+import { leastSpanNs, mostSpanNs } from '../../src/detect/bfd/timing.js';
 import {
   B_DETECT_US,
   B_ECHO_US,
@@ -53,10 +54,15 @@ const SOURCE_PORT = 49152;
 const ANY_FRAME = { data: new Uint8Array(14) };
 /** How long a slave that gave no socket is left alone, ns. */
 const RETRY_NS = 1e9;
+/**
+ * How much longer than the programs this half waits before it calls the session down, ns: while nothing changes the deadline is theirs, and
+ * they tell when it is over. Long enough that sessions by the hundred ask for no turns of their own.
+ */
+const GRACE_NS = 100e6;
 
 /**
  * One BFD session of an instance, on the path that carries traffic: sent from that slave itself, past our own programs. The programs take
- * in what repeats itself and keep the deadline; here is what changes.
+ * in what repeats itself and keep the deadline, the paced sender repeats what we say; here is what changes.
  */
 export class BfdDetector implements Detector {
   readonly kind = BFD;
@@ -87,13 +93,23 @@ export class BfdDetector implements Detector {
   #refused = 0;
   /** Why, the latest time: DISCARD_*. */
   #reason = ACCEPTED;
+  readonly #multiplier: number;
+  /** The paced sender repeats our packets. Not questions, which are counted, nor what has a number of its own. */
+  readonly #paces: boolean;
+  /** What the paced sender repeats at present; interval 0: nothing. */
+  readonly #paced = { interval: 0, packet: 0, discr: 0 };
+  /** It does not know of the last packet, or not where it goes. */
+  #stale = false;
+  #sentNs = 0;
 
   constructor(context: DetectorContext, config: BfdConfig) {
     this.#c = context;
     const { slot, mac } = context;
+    this.#multiplier = config.multiplier;
     this.#patience = { retryMs: config.retry_ms, retryMaxMs: config.retry_max_ms };
     this.#asks = config.mode === 's-bfd';
     this.#meticulous = config.auth?.type.startsWith('meticulous') === true;
+    this.#paces = !this.#asks && !this.#meticulous;
     const discriminator = randomInt(1, 0x10000) * 0x10000 + slot + 1;
     const parameters = {
       discriminator,
@@ -180,11 +196,19 @@ export class BfdDetector implements Detector {
     if (this.#frame === undefined) this.#build();
     else this.#frame.bytes.set(peerMac, 0);
     this.#echo?.learn();
+    this.#stale = true;
+  }
+
+  /** How much later than the programs this half calls it over. */
+  #grace(): number {
+    return this.#watch !== undefined && this.#map.isQuiet(this.#c.slot) ? GRACE_NS : 0;
   }
 
   #expire(nowNs: number): void {
     const session = this.#session;
-    const echo = session.state === STATE_UP && this.#echo?.expired(nowNs) === true;
+    const by = nowNs - this.#grace();
+    const echo = session.state === STATE_UP && this.#echo?.expired(by) === true;
+    if (!echo && by < session.expiresNs) return;
     if (!(echo ? session.fail(DIAG_ECHO_FAILED, nowNs) : session.expire(nowNs))) return;
     this.#fallen = this.#wasUp;
     this.#wasUp = false;
@@ -202,19 +226,20 @@ export class BfdDetector implements Detector {
     }
     if (this.#path !== active) this.#move(active as Path, now);
     if (session.state === STATE_UP) this.#wasUp = true;
-    this.#transmit(now);
+    if (this.#frame !== undefined && this.#open(now)) {
+      this.#transmit(this.#frame, now);
+      this.#pace(this.#frame);
+    }
     this.#settle();
     this.#sendEcho(now);
-    // Without a socket there is nothing to be in time for.
-    const sends = this.#socket !== undefined && this.#frame !== undefined;
     const echo = this.#echo?.timer;
-    const next = Math.min(
-      session.expiresNs,
-      echo?.expiresNs ?? NEVER,
-      sends ? session.dueNs : NEVER,
-      sends ? (echo?.dueNs ?? NEVER) : NEVER,
-    );
-    if (next < due[0]!) due[0] = next;
+    const ends = Math.min(session.expiresNs, echo?.expiresNs ?? NEVER) + this.#grace();
+    if (ends < due[0]!) due[0] = ends;
+    // Without a socket there is nothing to be in time for; with the paced sender it is.
+    if (this.#socket !== undefined && this.#frame !== undefined) {
+      const next = Math.min(this.#paces ? NEVER : session.dueNs, echo?.dueNs ?? NEVER);
+      if (next < due[0]!) due[0] = next;
+    }
     const up = session.state === STATE_UP ? SEEN_UP : 0;
     this.#judge(0, nowMs, active === 0 ? SEEN_ACTIVE | up : 0);
     this.#judge(1, nowMs, active === 1 ? SEEN_ACTIVE | up : 0);
@@ -229,18 +254,55 @@ export class BfdDetector implements Detector {
     this.#echo?.move(nowNs);
   }
 
-  #transmit(nowNs: number): void {
+  /** What is due at once: a change, an answer, and where nobody paces it the next packet. One that is not sent is a lost one. */
+  #transmit(frame: BfdFrame, nowNs: number): void {
     const session = this.#session;
-    const frame = this.#frame;
-    if (frame === undefined || session.dueNs > nowNs || !this.#open(nowNs)) return;
-    if (session.transmit(frame.bytes, frame.view, frame.payload, nowNs) === 0) return;
+    while (session.dueNs === 0 || (!this.#paces && session.dueNs <= nowNs)) {
+      session.transmit(frame.bytes, frame.view, frame.payload, nowNs);
+      frame.seal();
+      // Before it is sent: the answer may be here before we are.
+      const straw = this.#asks && session.expiresNs !== NEVER && this.#map.dueNs(this.#c.slot) === 0;
+      if (straw) this.#map.setDue(this.#c.slot, session.expiresNs);
+      this.#socket!.send(frame.bytes);
+      if (straw) this.#watch?.testRun(ANY_FRAME);
+      this.#sentNs = nowNs;
+      this.#stale = true;
+    }
+  }
+
+  /** Lets the paced sender repeat what we have to say, if that is another thing than it repeats already. */
+  #pace(frame: BfdFrame): void {
+    const session = this.#session;
+    const paced = this.#paced;
+    if (!this.#paces || !(session instanceof BfdSession)) return;
+    if (session.dueNs === NEVER) {
+      this.#unpace();
+      return;
+    }
+    const interval = session.intervalUs;
+    const packet = session.state | (session.diag << 8) | (session.polling ? 1 << 16 : 0);
+    const discr = session.remoteDiscriminator;
+    const same = interval === paced.interval && packet === paced.packet && discr === paced.discr;
+    if (same && !this.#stale) return;
+    session.compose(frame.bytes, frame.view, frame.payload);
     frame.seal();
-    // Before it is sent: the answer may be here before we are.
-    const straw = this.#asks && session.expiresNs !== NEVER && this.#map.dueNs(this.#c.slot) === 0;
-    if (straw) this.#map.setDue(this.#c.slot, session.expiresNs);
-    // One that is not sent is a lost one.
-    this.#socket!.send(frame.bytes);
-    if (straw) this.#watch?.testRun(ANY_FRAME);
+    this.#c.pacer.set(this.#c.slot, {
+      fd: this.#socket!.fd,
+      frames: frame.bytes,
+      leastNs: leastSpanNs(interval),
+      mostNs: mostSpanNs(interval, this.#multiplier),
+      sentNs: this.#sentNs,
+    });
+    paced.interval = interval;
+    paced.packet = packet;
+    paced.discr = discr;
+    this.#stale = false;
+  }
+
+  #unpace(): void {
+    if (this.#paced.interval === 0) return;
+    this.#paced.interval = 0;
+    this.#c.pacer.drop(this.#c.slot);
   }
 
   #sendEcho(nowNs: number): void {
@@ -258,8 +320,7 @@ export class BfdDetector implements Detector {
     const { lines, slot, netnsFd } = this.#c;
     const ifindex = this.#path < 0 ? 0 : lines[lineBase(slot) + IFINDEX[this.#path as Path]]!;
     if (ifindex === this.#ifindex && this.#socket !== undefined) return true;
-    this.#socket?.close();
-    this.#socket = undefined;
+    this.#shut();
     if (ifindex === 0 || nowNs < this.#retryAt) return false;
     try {
       this.#socket = new PacketSocket({
@@ -273,6 +334,13 @@ export class BfdDetector implements Detector {
       this.#retryAt = nowNs + RETRY_NS;
     }
     return this.#socket !== undefined;
+  }
+
+  /** The sender goes first: the number of a closed socket may become somebody else's. */
+  #shut(): void {
+    this.#unpace();
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 
   /** Once both ends are up and have nothing to tell, the programs take over. */
@@ -355,10 +423,10 @@ export class BfdDetector implements Detector {
     this.#map.busy(this.#c.slot);
     if (session.state !== STATE_ADMIN_DOWN && session.diag !== DIAG_ADMIN_DOWN) {
       session.setAdminDown(true, now);
-      this.#transmit(now);
+      this.#unpace();
+      if (this.#frame !== undefined && this.#socket !== undefined) this.#transmit(this.#frame, now);
     }
-    this.#socket?.close();
-    this.#socket = undefined;
+    this.#shut();
     this.#watch?.close();
   }
 }
