@@ -96,6 +96,10 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'it does not switch > for a sender that pauses': USER_SPACE,
     'it does not switch > from a silent path to one that is silent as well': USER_SPACE,
   },
+  'test/netns/policy.test.ts': USER_SPACE,
+  'test/netns/probes.test.ts':
+    'decided in user space; what the programs do is tested in probe-answers and probe-deadline',
+  'test/netns/wire-taps.test.ts': "the lab's own wire, which is the host's",
   'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
   'packages/bpf-loader-ts/test/verifier.test.ts': {
     'too_long: the program, and the line that says why':
