@@ -66,7 +66,10 @@ function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover } {
     variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_UNANSWERED },
   });
   using watches = watched.maps.watches.mmap();
-  for (const path of [0, 1]) watches.at(path).timeout_ns = NEVER_NS;
+  for (const path of [0, 1]) {
+    watches.at(path).timeout_ns = NEVER_NS;
+    watches.at(path).ack_timeout_ns = NEVER_NS;
+  }
   return {
     watched: pointAtLoopback(watched),
     bench: pointAtLoopback(bench.load(bpfObject('bench'), { ...options, skip })),

@@ -215,6 +215,12 @@ describe('wrong keys and values', () => {
       /200 to 10000000 µs, or leave it out for 10000/,
     ],
     [
+      instance('detect: { unanswered: { timeout_us: 5000, ack_timeout_us: 4999 } }'),
+      'instances[0].detect.unanswered.ack_timeout_us',
+      4999,
+      /timeout_us or more/,
+    ],
+    [
       instance('detect: { unanswered: { min_frames: 0 } }'),
       'instances[0].detect.unanswered.min_frames',
       0,
