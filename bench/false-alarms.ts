@@ -39,7 +39,7 @@ export async function calm(
     return { seconds, busy, alarms, requests: mix.requests, unanswered: mix.unanswered };
   } finally {
     for (const h of hogs) h.kill('SIGKILL');
-    mix.close();
+    await mix.close();
   }
 }
 

@@ -58,7 +58,7 @@ export class Mix {
       await mix.#source(world, ONE_WAY_PORT, ONE_WAY);
       return mix;
     } catch (e) {
-      mix.close();
+      await mix.close();
       throw e;
     }
   }
@@ -69,8 +69,11 @@ export class Mix {
     const server = iperf(world.host, listen, { cpu: CPU_B, signal });
     this.#servers.push(server);
     let said = '';
-    server.stdout!.on('data', (b: Buffer) => (said += b.toString()));
-    await until(this.#ctx, 'an iperf3 server', () => said.includes('listening'));
+    for (const s of [server.stdout!, server.stderr!]) s.on('data', (b: Buffer) => (said += b.toString()));
+    await until(this.#ctx, 'an iperf3 server', () => {
+      if (server.exitCode !== null) throw new Error(`iperf3 ended: ${said}`);
+      return said.includes('listening');
+    });
     const to = ['-c', HOST_ADDRESS, '-p', String(port), '-t', '86400', '-i', '0'];
     const client = iperf(world.guest, [...to, ...args], { cpu: CPU_A, signal });
     this.#clients.push(client);
@@ -99,7 +102,17 @@ export class Mix {
     client.kill(send ? 'SIGCONT' : 'SIGSTOP');
   }
 
-  close(): void {
-    for (const p of [...this.#clients, ...this.#servers]) p.kill('SIGKILL');
+  /** Resolves when all have ended: whoever comes next needs their ports. */
+  async close(): Promise<void> {
+    const running = [...this.#clients, ...this.#servers].filter(
+      (p) => p.exitCode === null && p.signalCode === null,
+    );
+    await Promise.all(
+      running.map((p) => {
+        const ended = new Promise((done) => p.once('close', done));
+        p.kill('SIGKILL');
+        return ended;
+      }),
+    );
   }
 }
