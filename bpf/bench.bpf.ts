@@ -241,6 +241,13 @@ export class VfIdentityView extends bpf.StructView {
   get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
+/** enum vf_penalty: 4 bytes. */
+export const VfPenalty = {
+  VF_PENALISED: 1,
+  VF_SUPPRESSED: 2,
+} as const;
+export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -258,7 +265,9 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired: bpf.field(72, bpf.u32),
   fired_frames: bpf.field(76, bpf.u32),
   fired_wait_us: bpf.field(80, bpf.u32),
-  unused: bpf.field(84, bpf.array(bpf.u32, 11)),
+  reuse_ms: bpf.field(84, bpf.u32),
+  penalty: bpf.field(88, bpf.u32),
+  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -306,7 +315,11 @@ export class VfWatchView extends bpf.StructView {
   set fired_frames(value: number) { this.$view.setUint32(this.$at + 76, value, true); }
   get fired_wait_us(): number { return this.$view.getUint32(this.$at + 80, true); }
   set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 11, this.$view, this.$at + 84); }
+  get reuse_ms(): number { return this.$view.getUint32(this.$at + 84, true); }
+  set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
+  get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
+  set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -320,8 +333,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '05b9c695e58ede951def79888fb6146437ce2589e752077178153e573a932059',
-  layout: '749caba860cb3fa97af77c26a97431f28670b591572cbfbb59f90df251f440c8',
+  sha256: 'b458c59571c27cc6c5860fc8f4bb9cb0ff1e5526480bd5cdcb7f0f2ef1024bdc',
+  layout: 'e22a3c7d8bd580aecebe2c2bc2f49983816a131bbe483589c200c63812570b98',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

@@ -261,6 +261,13 @@ export class VfIdentityView extends bpf.StructView {
   get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
+/** enum vf_penalty: 4 bytes. */
+export const VfPenalty = {
+  VF_PENALISED: 1,
+  VF_SUPPRESSED: 2,
+} as const;
+export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -278,7 +285,9 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired: bpf.field(72, bpf.u32),
   fired_frames: bpf.field(76, bpf.u32),
   fired_wait_us: bpf.field(80, bpf.u32),
-  unused: bpf.field(84, bpf.array(bpf.u32, 11)),
+  reuse_ms: bpf.field(84, bpf.u32),
+  penalty: bpf.field(88, bpf.u32),
+  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -326,7 +335,11 @@ export class VfWatchView extends bpf.StructView {
   set fired_frames(value: number) { this.$view.setUint32(this.$at + 76, value, true); }
   get fired_wait_us(): number { return this.$view.getUint32(this.$at + 80, true); }
   set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 11, this.$view, this.$at + 84); }
+  get reuse_ms(): number { return this.$view.getUint32(this.$at + 84, true); }
+  set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
+  get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
+  set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
 }
 
 /** struct vf_bfd: 128 bytes. */
@@ -408,8 +421,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: 'ebb2d384515ac25e2b74b0c82991c9e4713963f76bf82bd3f511ba3369bda8a4',
-  layout: '4b1395b1f59d4635df7d52afa61e259de52714ccc8acd0bd0a75e2aa5763c5c1',
+  sha256: '36691a070de5dca7f83466b467899d92f0ec548735d2308e028de6a865282d89',
+  layout: 'e2e1816707c8976152c60aa5eed6996b57e14eb5ac0f669df1589545371c4417',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

@@ -241,6 +241,13 @@ export class VfIdentityView extends bpf.StructView {
   get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
+/** enum vf_penalty: 4 bytes. */
+export const VfPenalty = {
+  VF_PENALISED: 1,
+  VF_SUPPRESSED: 2,
+} as const;
+export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -258,7 +265,9 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired: bpf.field(72, bpf.u32),
   fired_frames: bpf.field(76, bpf.u32),
   fired_wait_us: bpf.field(80, bpf.u32),
-  unused: bpf.field(84, bpf.array(bpf.u32, 11)),
+  reuse_ms: bpf.field(84, bpf.u32),
+  penalty: bpf.field(88, bpf.u32),
+  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -306,7 +315,11 @@ export class VfWatchView extends bpf.StructView {
   set fired_frames(value: number) { this.$view.setUint32(this.$at + 76, value, true); }
   get fired_wait_us(): number { return this.$view.getUint32(this.$at + 80, true); }
   set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 11, this.$view, this.$at + 84); }
+  get reuse_ms(): number { return this.$view.getUint32(this.$at + 84, true); }
+  set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
+  get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
+  set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -320,8 +333,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '1c33e49ef318e94d8f33092f2369a35bf32761826f67651141c0851809856b75',
-  layout: 'acfd66095a7fe46d10cfe074aab27853acfba3efa8ac8969d15cab42b87c0e0c',
+  sha256: '1559fc473bf67b656cde76789300f71ffed54a260b62451ea2c319f2edceb587',
+  layout: 'f39fc9921b8c730b03c13481862e1784802fed095db5550a589928be162c1f9e',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

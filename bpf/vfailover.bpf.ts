@@ -241,6 +241,13 @@ export class VfIdentityView extends bpf.StructView {
   get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
+/** enum vf_penalty: 4 bytes. */
+export const VfPenalty = {
+  VF_PENALISED: 1,
+  VF_SUPPRESSED: 2,
+} as const;
+export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -258,7 +265,9 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired: bpf.field(72, bpf.u32),
   fired_frames: bpf.field(76, bpf.u32),
   fired_wait_us: bpf.field(80, bpf.u32),
-  unused: bpf.field(84, bpf.array(bpf.u32, 11)),
+  reuse_ms: bpf.field(84, bpf.u32),
+  penalty: bpf.field(88, bpf.u32),
+  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -306,7 +315,11 @@ export class VfWatchView extends bpf.StructView {
   set fired_frames(value: number) { this.$view.setUint32(this.$at + 76, value, true); }
   get fired_wait_us(): number { return this.$view.getUint32(this.$at + 80, true); }
   set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 11, this.$view, this.$at + 84); }
+  get reuse_ms(): number { return this.$view.getUint32(this.$at + 84, true); }
+  set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
+  get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
+  set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
 }
 
 /** enum vf_probe_flag: 4 bytes. */
@@ -617,8 +630,8 @@ export class VfBfdPacketView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'e89929c44db633ce66dfbf7e3ece17873da6b1537cf81668ce0a7fa294b7c18f',
-  layout: '1933b3efa985d3130bf645cf15aa529c9ae387d92e67bbab01a8a3cbc970d35d',
+  sha256: 'c20521827988ac7ba84e8bc289a42859f5f7e3196ca6efe2694dc7d90a95bb59',
+  layout: '677a633db9e71ca550ee6c89a15989418ca905f07127c1807808a74706dc9806',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -93,6 +93,12 @@ struct vf_counters {
 	struct vf_count rx[2];
 };
 
+/* What flaps have cost a path: bits. */
+enum vf_penalty {
+	VF_PENALISED = 1,
+	VF_SUPPRESSED = 2,
+};
+
 /*
  * The unanswered-TX watchdog of one path: index slot * 2 + path. A wait begins with the first frame that expects an answer and ends
  * with any unicast frame that the path receives. Only frames out look at the clock. Two things are waited for: answers that are due at
@@ -115,7 +121,10 @@ struct vf_watch {
 	__u32 fired; /* how many times */
 	__u32 fired_frames; /* frames unanswered when it last fired, */
 	__u32 fired_wait_us; /* and for how long */
-	__u32 unused[11];
+	/* What a later worker goes on with, of damping. */
+	__u32 reuse_ms; /* when the path's penalty has decayed to the reuse threshold: ms of CLOCK_MONOTONIC, wrapping */
+	enum vf_penalty penalty;
+	__u32 unused[9];
 };
 
 /*
