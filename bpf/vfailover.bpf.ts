@@ -630,7 +630,7 @@ export class VfBfdPacketView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'c20521827988ac7ba84e8bc289a42859f5f7e3196ca6efe2694dc7d90a95bb59',
+  sha256: '898ca3451d64ffae1e3a61ccb2e0f0c49f09b4e431c03ac63af4b0844a6db8d6',
   layout: '677a633db9e71ca550ee6c89a15989418ca905f07127c1807808a74706dc9806',
   license: 'GPL',
   programs: {
