@@ -67,7 +67,7 @@ describe('defaults', () => {
         },
         detect: { combine: 'any' },
         attach: 'auto',
-        announce: { count: 1, delay_ms: 100 },
+        announce: { count: 1, delay_ms: 100, rejoin: true },
       },
     ]);
   });

@@ -102,6 +102,7 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'a TCP connection as the only traffic > that would be one if acknowledgements were due at once': IPERF,
     'a TCP connection as the only traffic > a path that swallows it is left': IPERF,
   },
+  'test/netns/rejoin.test.ts': 'reports are made in user space, the same on every kernel',
   'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
   'packages/bpf-loader-ts/test/verifier.test.ts': {
     'too_long: the program, and the line that says why':
