@@ -18,6 +18,7 @@ export class Interrupted extends Error {}
 /** What a group works with. */
 export class BenchContext {
   readonly quick: boolean;
+  readonly long: boolean;
   /** A folder for pins, removed at the end however the process ends. */
   readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
   /** Where temporary files of daemons go; removed likewise. */
@@ -28,8 +29,9 @@ export class BenchContext {
   readonly #say: (text: string) => void;
   #folders = 0;
 
-  constructor(quick: boolean, say: (text: string) => void) {
+  constructor({ quick, long }: { quick: boolean; long: boolean }, say: (text: string) => void) {
     this.quick = quick;
+    this.long = long;
     this.#say = say;
     process.env.TMPDIR = this.#scratch;
   }

@@ -6,7 +6,7 @@ import { Rtnl } from '../src/netlink/index.js';
 import { bpfObject } from '../src/paths.js';
 
 interface Measured {
-  object: 'bench' | 'vfailover' | 'watched';
+  object: 'bench' | 'vfailover' | 'watched' | 'probed';
   program: string;
   /** `TC_NEXT` is -1, a redirect 7. */
   returns: number;
@@ -14,7 +14,7 @@ interface Measured {
   asks?: true;
 }
 
-/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog. */
+/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog, `probed` with probes. */
 export const MEASURED = {
   vf_empty: { object: 'bench', program: 'vf_empty', returns: 0xffffffff },
   vf_count_only: { object: 'bench', program: 'vf_count_only', returns: 0xffffffff },
@@ -27,6 +27,8 @@ export const MEASURED = {
   watched_steer: { object: 'watched', program: 'vf_steer', returns: 7 },
   watched_steer_asks: { object: 'watched', program: 'vf_steer', returns: 7, asks: true },
   watched_accept: { object: 'watched', program: 'vf_accept', returns: 0xffffffff },
+  probed_steer: { object: 'probed', program: 'vf_steer', returns: 7 },
+  probed_accept: { object: 'probed', program: 'vf_accept', returns: 0xffffffff },
 } as const satisfies Record<string, Measured>;
 export type ProgramName = keyof typeof MEASURED;
 const NAMES = Object.keys(MEASURED) as ProgramName[];
@@ -54,7 +56,7 @@ function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
   return object;
 }
 
-function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover } {
+function load(): Record<'vfailover' | 'watched' | 'probed', Vfailover> & { bench: Bench } {
   const cpus = possibleCpus();
   const options = {
     maxEntries: { counters: cpus },
@@ -66,9 +68,17 @@ function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover } {
     variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_UNANSWERED },
   });
   using watches = watched.maps.watches.mmap();
-  for (const path of [0, 1]) watches.at(path).timeout_ns = NEVER_NS;
+  for (const path of [0, 1]) {
+    watches.at(path).timeout_ns = NEVER_NS;
+    watches.at(path).ack_timeout_ns = NEVER_NS;
+  }
+  const probed = vfailover.load(bpfObject('vfailover'), {
+    ...options,
+    variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_PROBES },
+  });
   return {
     watched: pointAtLoopback(watched),
+    probed: pointAtLoopback(probed),
     bench: pointAtLoopback(bench.load(bpfObject('bench'), { ...options, skip })),
     vfailover: pointAtLoopback(vfailover.load(bpfObject('vfailover'), options)),
   };
@@ -140,6 +150,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
     objects.bench.close();
     objects.vfailover.close();
     objects.watched.close();
+    objects.probed.close();
   }
   return result;
 }

@@ -1,5 +1,11 @@
 export { netnsKey } from './conflicts.js';
-export { type BfdConfig, type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
+export {
+  ackTimeoutUs,
+  type BfdConfig,
+  type DetectConfig,
+  UDP_PORTS_MAX,
+  type UnansweredConfig,
+} from './detect.js';
 export type { ProbesConfig, ProbeTarget, WitnessConfig } from './detect-probes.js';
 export { configJsonSchema } from './json-schema.js';
 export { loadConfig, parseConfig, parseInstance } from './load.js';
