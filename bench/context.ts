@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,4 +117,12 @@ export function pinMainThread(cpu: number): () => void {
 /** Binds every thread of another process to one CPU. */
 export function pinProcess(pid: number, cpu: number): void {
   execFileSync('taskset', ['-acp', String(cpu), String(pid)], { stdio: 'ignore' });
+}
+
+/** An endless loop on a CPU, which ends with us. */
+export function hog(cpu: number): ChildProcess {
+  const loop = ['sh', '-c', 'while :; do :; done'];
+  return spawn('taskset', ['-c', String(cpu), 'setpriv', '--pdeathsig', 'KILL', ...loop], {
+    stdio: 'ignore',
+  });
 }

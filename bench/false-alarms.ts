@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Decision } from '../src/daemon/api/index.js';
 import type { Stream } from '../src/lab/stream.js';
-import { type BenchContext, CPU_A, CPU_B } from './context.js';
+import { type BenchContext, CPU_A, CPU_B, hog } from './context.js';
 import { type Instance, until } from './instance.js';
 import { Mix } from './mix.js';
 
@@ -41,12 +40,4 @@ export async function calm(
     for (const h of hogs) h.kill('SIGKILL');
     await mix.close();
   }
-}
-
-/** An endless loop on a CPU, which ends with us. */
-function hog(cpu: number): ChildProcess {
-  const loop = ['sh', '-c', 'while :; do :; done'];
-  return spawn('taskset', ['-c', String(cpu), 'setpriv', '--pdeathsig', 'KILL', ...loop], {
-    stdio: 'ignore',
-  });
 }

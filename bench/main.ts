@@ -13,6 +13,8 @@ import { loader } from './groups/loader.js';
 import { primitives } from './groups/primitives.js';
 import { programs } from './groups/programs.js';
 import { sessions } from './groups/sessions.js';
+import { manySessions } from './groups/sessions-many.js';
+import { calmPairs, pairs } from './groups/sessions-pair.js';
 import { silence } from './groups/silence.js';
 import { tcp } from './groups/tcp.js';
 import { udp } from './groups/udp.js';
@@ -28,7 +30,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   f: [events, primitives],
   g: [loader],
   h: [silence],
-  i: [sessions],
+  i: [sessions, pairs, calmPairs, manySessions],
 };
 
 const RESULTS = join(ROOT, 'bench', 'results', 'latest.json');

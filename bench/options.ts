@@ -10,7 +10,7 @@ export const GROUPS = {
   f: 'event to worker latency; primitives that the decision loop is made of',
   g: 'the loader: loading programs, reading maps in batches, the size of its package',
   h: 'black holes: detection and outage per T of the unanswered-TX watchdog, false alarms',
-  i: 'BFD: detection of the same faults by a session of ours and by FRR’s bfdd',
+  i: 'BFD: detection, false alarms and CPU time, by sessions of ours and by FRR’s bfdd',
 } as const;
 export type GroupName = keyof typeof GROUPS;
 export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];
@@ -32,7 +32,7 @@ namespaces of its own, which end with it. About ten minutes, and h as long again
 
   --only GROUPS  some groups only, with commas between: a,c
   --quick        few samples: whether everything works, not what it costs
-  --long         h: false alarms at T = 1 ms for ten minutes, as its target has it, and not for one
+  --long         h and i watch for false alarms for ten minutes, as their targets have it
   --json FILE    write the results there too
   --help         this text
 

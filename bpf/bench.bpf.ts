@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -333,8 +335,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'b458c59571c27cc6c5860fc8f4bb9cb0ff1e5526480bd5cdcb7f0f2ef1024bdc',
-  layout: 'e22a3c7d8bd580aecebe2c2bc2f49983816a131bbe483589c200c63812570b98',
+  sha256: '71b19812e7614b9a2e3dd64a2664be19154de3de5e7f693be79e4ed4a3c0e62a',
+  layout: 'e0b1160c3792054dbfc1f2ed241bb7a846a7000fcffec8a2aca191b253c3453d',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

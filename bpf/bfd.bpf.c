@@ -6,6 +6,8 @@
 #include "bfd.bpf.h"
 
 #define VF_CLOCK_MONOTONIC 1
+/* Of the detection time: so late a timer is a pause of ours, and so long is what then waits. */
+#define VF_BFD_MOMENT 8
 
 struct vf_bfd_deadline {
 	struct bpf_timer timer;
@@ -40,7 +42,7 @@ static __noinline int vf_bfd_silent(__u64 now)
 {
 	struct vf_line *line = vf_line();
 	struct vf_bfd *s = vf_bfd();
-	__u32 word, path, mine, back;
+	__u32 word, path, mine;
 
 	if (!s || !line)
 		return 0;
@@ -49,28 +51,44 @@ static __noinline int vf_bfd_silent(__u64 now)
 	__sync_fetch_and_add(&s->fired, 1); /* last: says that the time is of this one */
 	word = READ_ONCE(line->word);
 	path = word & VF_PATH_MASK;
-	mine = path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT;
-	back = path == VF_PRIMARY ? VF_ARM_STANDBY_SILENT : VF_ARM_PRIMARY_SILENT;
+	mine = path == VF_PRIMARY ? VF_ARM_PRIMARY_BFD : VF_ARM_STANDBY_BFD;
 	if (path == s->path && s->flips && (READ_ONCE(line->armed) & mine)) {
-		/* Not back here by the same reason before a worker has judged both. */
-		__sync_fetch_and_and(&line->armed, ~back);
+		vf_disarm_back(line, path);
 		if (vf_flip(line, word, path ^ 1, VF_CAUSE_BFD))
 			return 0;
 	}
 	return vf_bfd_tell(now, word);
 }
 
+/*
+ * The timer of a machine that stood still fires before what came in meanwhile is looked at: a pause of ours is not the peer's silence, and what
+ * waits gets a moment. True if it has been given.
+ */
+static __always_inline bool vf_bfd_paused(struct vf_bfd *s, __u64 heard, __u64 now)
+{
+	__u64 moment = s->detect_ns / VF_BFD_MOMENT;
+
+	if (now - heard - s->detect_ns <= moment)
+		return false;
+	/* A packet may come at this moment. */
+	__sync_val_compare_and_swap(&s->heard_ns, heard, now + moment - s->detect_ns);
+	return true;
+}
+
 static int vf_bfd_due(void *map, __u32 *key, struct vf_bfd_deadline *d)
 {
-	__u64 now = bpf_ktime_get_ns(), due;
+	__u64 now = bpf_ktime_get_ns(), heard, due;
 	struct vf_bfd *s = vf_bfd();
 
 	/* Without `quiet` the worker has the session in hand, and starts the timer anew when it lets go of it. */
 	if (!s || !READ_ONCE(s->quiet) || !s->detect_ns)
 		return 0;
-	due = READ_ONCE(s->heard_ns) + s->detect_ns;
+	heard = READ_ONCE(s->heard_ns);
+	due = heard + s->detect_ns;
 	if ((__s64)(due - now) > 0)
 		bpf_timer_start(&d->timer, due - now, 0);
+	else if (vf_bfd_paused(s, heard, now))
+		bpf_timer_start(&d->timer, s->detect_ns / VF_BFD_MOMENT, 0);
 	else
 		vf_bfd_silent(now);
 	return 0;
@@ -83,6 +101,7 @@ int vf_bfd_watch(struct __sk_buff *skb)
 	struct vf_bfd_deadline *d;
 	struct vf_bfd *s = vf_bfd();
 	__u32 key = 0;
+	__s64 rest;
 
 	d = bpf_map_lookup_elem(&deadlines, &key);
 	if (!s || !d)
@@ -90,7 +109,8 @@ int vf_bfd_watch(struct __sk_buff *skb)
 	/* Again is -EBUSY, and does no harm. */
 	bpf_timer_init(&d->timer, &deadlines, VF_CLOCK_MONOTONIC);
 	bpf_timer_set_callback(&d->timer, vf_bfd_due);
-	return bpf_timer_start(&d->timer, s->detect_ns, 0);
+	rest = s->heard_ns + s->detect_ns - bpf_ktime_get_ns();
+	return bpf_timer_start(&d->timer, rest > 0 ? rest : 1, 0);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -27,6 +27,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -421,8 +423,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '36691a070de5dca7f83466b467899d92f0ec548735d2308e028de6a865282d89',
-  layout: 'e2e1816707c8976152c60aa5eed6996b57e14eb5ac0f669df1589545371c4417',
+  sha256: '6de4d5ff8fc2ecbac1794f725c0040e28cc28615e0aefe48eda7a91f6bb14064',
+  layout: '2af2439d9e8d651267c939b48a268530daf280f6265d0000734149ebd2828f8a',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -333,8 +335,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '1559fc473bf67b656cde76789300f71ffed54a260b62451ea2c319f2edceb587',
-  layout: 'f39fc9921b8c730b03c13481862e1784802fed095db5550a589928be162c1f9e',
+  sha256: '7a3a7c1a9e382f6e7637206f048b11679797a66757af5d23f5514b03319d614c',
+  layout: 'f49b0b6222b1415ba8d4c930d1a012b0d395c98bf9fc7cf3e179906a109269e9',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -142,6 +142,14 @@ static __always_inline __u32 vf_unusable(struct __sk_buff *skb)
 	return 0;
 }
 
+/* What a flip away from a silent `path` takes back: not back here by such a reason before a worker has judged both. */
+static __always_inline void vf_disarm_back(struct vf_line *line, __u32 path)
+{
+	__u32 back = path == VF_PRIMARY ? VF_ARM_STANDBY_SILENT | VF_ARM_STANDBY_BFD : VF_ARM_PRIMARY_SILENT | VF_ARM_PRIMARY_BFD;
+
+	__sync_fetch_and_and(&line->armed, ~back);
+}
+
 /*
  * Tier 0: makes `path` active if nobody decided since `old` was read. True if the caller's flip, or one that
  * somebody else made meanwhile, has `path` active now.

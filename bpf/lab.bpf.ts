@@ -95,8 +95,8 @@ export class VfPathsView extends bpf.StructView {
 
 export const lab = bpf.objectType({
   name: 'lab',
-  sha256: '35695904004277468d3c94ccd1941a7051aaa917a26db8dba422051424c5369e',
-  layout: '1d6bbc0febb8b95bc8720c51744182e8265ac715c1537b4d4da2dba9c61ad18f',
+  sha256: '9dd84f50d3afc10b5ebf5585d1075d71759f59543a12dc2b6072ccd215f58478',
+  layout: 'a7575c67e17e53fc44203f9021931a15d6148d214c0fca2368f23bbceccca94e',
   license: 'GPL',
   programs: {
     vf_record: 'tc',
@@ -117,6 +117,8 @@ export const lab = bpf.objectType({
   variables: {
     /** .rodata + 0. */
     vf_loss: bpf.u32,
+    /** .bss + 0. */
+    vf_mended: bpf.u32,
   },
 });
 export type Lab = bpf.TypedObject<(typeof lab)['description']>;

@@ -355,7 +355,7 @@ static __noinline bool vf_probe_late(struct vf_probe_path *l)
 /* The steering word to go by: `word`, or the one after a flip if the active path's probes are overdue. */
 static __always_inline __u32 vf_probed(struct vf_line *line, __u32 word)
 {
-	__u32 path = word & 1, back = path == VF_PRIMARY ? VF_ARM_STANDBY_SILENT : VF_ARM_PRIMARY_SILENT;
+	__u32 path = word & 1;
 	struct vf_probing *p;
 
 	if (!(vf_detect & VF_DETECT_PROBES))
@@ -366,8 +366,7 @@ static __always_inline __u32 vf_probed(struct vf_line *line, __u32 word)
 	    !vf_probe_late(&p->path[path]))
 		return word;
 	WRITE_ONCE(p->path[path].wait, 0);
-	/* Not back here by the same reason before a worker has judged both. */
-	__sync_fetch_and_and(&line->armed, ~back);
+	vf_disarm_back(line, path);
 	vf_flip(line, word, path ^ 1, VF_CAUSE_PROBE);
 	return READ_ONCE(line->word);
 }

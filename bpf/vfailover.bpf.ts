@@ -7,6 +7,8 @@ export const VfArm = {
   VF_ARM_STANDBY: 2,
   VF_ARM_PRIMARY_SILENT: 4,
   VF_ARM_STANDBY_SILENT: 8,
+  VF_ARM_PRIMARY_BFD: 16,
+  VF_ARM_STANDBY_BFD: 32,
 } as const;
 export type VfArm = (typeof VfArm)[keyof typeof VfArm];
 
@@ -630,8 +632,8 @@ export class VfBfdPacketView extends bpf.StructView {
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '898ca3451d64ffae1e3a61ccb2e0f0c49f09b4e431c03ac63af4b0844a6db8d6',
-  layout: '677a633db9e71ca550ee6c89a15989418ca905f07127c1807808a74706dc9806',
+  sha256: '6a634090e96d4d1bf91d7b271f6857574a77397d47ea53deb6b2e4d6adeb3801',
+  layout: '47679f39e45f9041481bf0528e8c14edec8048c86cf1c1546fb097ee2e72e807',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -30,9 +30,12 @@ enum vf_word {
 enum vf_arm {
 	VF_ARM_PRIMARY = 1, /* primary unusable: go to the standby */
 	VF_ARM_STANDBY = 2, /* standby unusable: go to the primary */
-	/* Likewise for a path that a detector in the programs finds dead while its link is up. */
+	/* Likewise for a path that a detector in the programs finds dead while its link is up: the watchdog or the probes, */
 	VF_ARM_PRIMARY_SILENT = 4,
 	VF_ARM_STANDBY_SILENT = 8,
+	/* and BFD. Their own bits: where all detectors must agree, only the one whose verdict is lacking may act. */
+	VF_ARM_PRIMARY_BFD = 16,
+	VF_ARM_STANDBY_BFD = 32,
 };
 
 enum vf_cause {

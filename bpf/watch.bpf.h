@@ -41,7 +41,7 @@ static __always_inline bool vf_overdue(const struct vf_watch *w, __u64 now)
 /* The path has been silent for too long: notes it and, if the worker armed that, flips. Returns the word in force. */
 static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u32 word, __u64 now)
 {
-	__u32 path = word & VF_PATH_MASK, bit = VF_ARM_PRIMARY_SILENT, back = VF_ARM_STANDBY_SILENT;
+	__u32 path = word & VF_PATH_MASK;
 	__u64 before;
 
 	if (!line || !w)
@@ -56,13 +56,8 @@ static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u3
 	}
 	WRITE_ONCE(w->fired_ns, now);
 	__sync_fetch_and_add(&w->fired, 1); /* last: says that the above is of this time */
-	if (path != VF_PRIMARY) {
-		bit = VF_ARM_STANDBY_SILENT;
-		back = VF_ARM_PRIMARY_SILENT;
-	}
-	if (READ_ONCE(line->armed) & bit) {
-		/* Not back here by the same reason before a worker has judged both. */
-		__sync_fetch_and_and(&line->armed, ~back);
+	if (READ_ONCE(line->armed) & (path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT)) {
+		vf_disarm_back(line, path);
 		vf_flip(line, word, path ^ 1, VF_CAUSE_UNANSWERED);
 	} else if (now - before >= VF_RETELL_NS)
 		vf_tell(now, word);

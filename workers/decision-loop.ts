@@ -8,6 +8,7 @@ import {
   eventfdClear,
   linkStates,
   NetlinkSocket,
+  PacedSender,
 } from 'bpf-loader-ts/sys';
 import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
@@ -49,6 +50,12 @@ const FIRST_FRAME_NS = 10e9;
 /** An instance is idle when no frame passed for so long; then its links are looked at every so many microseconds at most. */
 const IDLE_NS = 200e6;
 const IDLE_INTERVAL_US = 20_000;
+/**
+ * In epoll mode, the time between two looks is at least so many times what a turn takes: with hundreds of instances a turn takes milliseconds,
+ * and the thread would do nothing else.
+ */
+const BUSY_SHARE = 4;
+const IDLE_SHARE = 32;
 
 /** What one instance holds open in this thread. */
 interface Held {
@@ -77,6 +84,8 @@ export class DecisionLoop {
   readonly #maps: BpfMap[];
   /** Announces a switch, before anything else is done about it: until the network knows the new path it delivers to the old one. */
   readonly #announcer: ChangeSender;
+  /** Periodic frames of detectors: not to be held up by this thread. */
+  readonly #pacer = new PacedSender();
   readonly #epoll = new Epoll();
   readonly #ready = new Int32Array(16);
   readonly #clock = new Float64Array(1);
@@ -108,6 +117,9 @@ export class DecisionLoop {
   #frames = 0;
   #lookedAt = 0;
   #movedAt = 0;
+  /** When the turn began and ended; what one takes, the shortest of late (one may have been interrupted), ns. */
+  readonly #turn = new Float64Array(2);
+  #turnNs = 0;
 
   constructor(task: DecisionTask, report: (m: FromWorker) => void, dup: (fd: number) => number) {
     this.#task = task;
@@ -139,6 +151,7 @@ export class DecisionLoop {
       counters: this.#counters,
       cpus: this.#cpus,
       bfd: this.#bfdMapping.int32(),
+      pacer: this.#pacer,
       clock: this.#clock,
       dup,
     });
@@ -233,9 +246,8 @@ export class DecisionLoop {
   wait(): void {
     const { wait, pollIntervalUs, wakeFd } = this.#task;
     if (wait === 'spin' && this.#n > 0) return;
+    const interval = wait === 'epoll' ? this.#interval() : pollIntervalUs;
     // Without instances there is nothing to look at: only mail can bring work.
-    const interval =
-      wait === 'epoll' && this.#idle() ? Math.max(pollIntervalUs, IDLE_INTERVAL_US) : pollIntervalUs;
     const n = this.#epoll.wait(this.#ready, this.#n === 0 ? -1 : this.#until(interval));
     this.#announcer.run();
     this.#control[CONTROL.wakeups]!++;
@@ -244,6 +256,16 @@ export class DecisionLoop {
       if (what === WAKE) eventfdClear(wakeFd);
       else if (what === HINT) this.#drainHints();
     }
+  }
+
+  /** Microseconds between two looks. */
+  #interval(): number {
+    clockMonotonic(this.#turn, 1);
+    const took = this.#turn[1]! - this.#turn[0]!;
+    this.#turnNs = took < this.#turnNs ? took : this.#turnNs + (took - this.#turnNs) / 64;
+    const idle = this.#idle();
+    const least = ((idle ? IDLE_SHARE : BUSY_SHARE) * this.#turnNs) / 1e3;
+    return Math.ceil(Math.max(this.#task.pollIntervalUs, idle ? IDLE_INTERVAL_US : 0, least));
   }
 
   /** Microseconds to wait, `interval` at most: less when a detector wants its turn sooner. */
@@ -288,6 +310,7 @@ export class DecisionLoop {
     const policy = this.#policy;
     const n = this.#n;
     this.#control[CONTROL.ticks]!++;
+    clockMonotonic(this.#turn, 0);
     if (this.#ring.pending) this.#ring.consume(this.#onEvent);
     for (let i = 0; i < n; i++) {
       const line = lineBase(this.#held[i]!.slot);
@@ -446,6 +469,7 @@ export class DecisionLoop {
     for (const h of [...this.#held]) this.#detach(h.slot);
     this.#ring.close();
     this.#detectors.close();
+    this.#pacer.close();
     this.#linesMapping.close();
     this.#watchesMapping.close();
     this.#probesMapping.close();

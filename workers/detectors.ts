@@ -1,20 +1,10 @@
+import type { PacedSender } from 'bpf-loader-ts/sys';
 import type { DetectConfig } from '../src/config/index.js';
-import { COMBINE_ALL, COMBINE_ANY, combine, decides } from '../src/detect/combine.js';
+import { allowedArms, COMBINE_ALL, COMBINE_ANY, combine } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
 import { probeRttUs, probesInARow } from '../src/detect/probe-record.js';
+import { DETECT_SLOT_WORDS, DETECTORS, type DetectorName } from '../src/detect/record.js';
 import {
-  D_STATE,
-  DETECT_SLOT_WORDS,
-  DETECTORS,
-  type DetectorName,
-  detectBase,
-  PROBE,
-  STATE_OFF,
-  UNANSWERED,
-} from '../src/detect/record.js';
-import {
-  ARM_SILENT_TO_PRIMARY,
-  ARM_SILENT_TO_STANDBY,
   CAUSE_BFD,
   CAUSE_PROBE,
   CAUSE_UNANSWERED,
@@ -43,6 +33,8 @@ export interface DetectorContext {
   readonly cpus: number;
   /** BFD sessions of all slots (src/datapath/bfd-map.ts). */
   readonly bfd: Int32Array;
+  /** Sends periodic frames, by a thread of its own; keys are slots. */
+  readonly pacer: PacedSender;
   /** [0]: CLOCK_MONOTONIC of this turn, ns. */
   readonly clock: Float64Array;
   /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
@@ -193,17 +185,7 @@ export class Detectors {
   /** Which of the fallbacks (ARM_*) the programs may make: not those for a silent path that other detectors would have to confirm. */
   allowed(slot: number, arms: number): number {
     const held = this.#held[slot];
-    if (held === undefined || held.mode !== COMBINE_ALL) return arms;
-    let bits = arms;
-    if (!this.#lacksTheirs(slot, 0, held.mode)) bits &= ~ARM_SILENT_TO_STANDBY;
-    if (!this.#lacksTheirs(slot, 1, held.mode)) bits &= ~ARM_SILENT_TO_PRIMARY;
-    return bits;
-  }
-
-  /** Whether only the verdict of the programs' own detector is missing: the watchdog's, or where there is none the probes'. */
-  #lacksTheirs(slot: number, path: number, mode: number): boolean {
-    const watchdog = this.#records[detectBase(slot, path, UNANSWERED) + D_STATE] !== STATE_OFF;
-    return decides(this.#records, slot, path, mode, watchdog ? UNANSWERED : PROBE);
+    return held === undefined ? arms : allowedArms(this.#records, slot, held.mode, arms);
   }
 
   /** Why `path` was left for `cause`; null if that was not a detector's doing. */

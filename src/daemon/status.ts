@@ -122,6 +122,12 @@ export function instanceStatus(
     ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
       ? ['standby silent: go to the primary']
       : []),
+    ...(config.detect.bfd && datapath.armed & VfArm.VF_ARM_PRIMARY_BFD
+      ? ['BFD session of the primary down: go to the standby']
+      : []),
+    ...(config.detect.bfd && datapath.armed & VfArm.VF_ARM_STANDBY_BFD && datapath.primaryIfindex
+      ? ['BFD session of the standby down: go to the primary']
+      : []),
   ];
   return {
     name: config.name,

@@ -2,14 +2,23 @@
  * What several detectors together say of a path. Pure, called for every path on every turn: nothing here allocates.
  */
 import {
+  ARM_BFD_TO_PRIMARY,
+  ARM_BFD_TO_STANDBY,
+  ARM_SILENT_TO_PRIMARY,
+  ARM_SILENT_TO_STANDBY,
+} from '../failover/policy.js';
+import {
+  BFD,
   D_PROOF_MS,
   D_STATE,
   D_VERDICT,
   DETECT_WORDS,
   DETECTORS,
   detectBase,
+  PROBE,
   STATE_OFF,
   STATE_OK,
+  UNANSWERED,
 } from './record.js';
 
 /** A path is dead if any detector says so, */
@@ -48,6 +57,24 @@ export function decides(
       return false;
   }
   return true;
+}
+
+const SILENT = ARM_SILENT_TO_STANDBY | ARM_SILENT_TO_PRIMARY;
+
+/**
+ * Which of the fallbacks that the policy allows (ARM_*) the programs may make: for a silent path only by the detector whose verdict would
+ * decide. The watchdog and the probes share a bit, which stands for the watchdog where there is one; BFD has its own.
+ */
+export function allowedArms(records: Int32Array, slot: number, mode: number, arms: number): number {
+  let bits = arms & ~SILENT;
+  for (let path = 0; path < 2; path++) {
+    const silent = path === 0 ? ARM_SILENT_TO_STANDBY : ARM_SILENT_TO_PRIMARY;
+    if ((arms & silent) === 0) continue;
+    const watchdog = records[detectBase(slot, path, UNANSWERED) + D_STATE] !== STATE_OFF;
+    if (decides(records, slot, path, mode, watchdog ? UNANSWERED : PROBE)) bits |= silent;
+    if (decides(records, slot, path, mode, BFD)) bits |= path === 0 ? ARM_BFD_TO_STANDBY : ARM_BFD_TO_PRIMARY;
+  }
+  return bits;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { BpfMap } from 'bpf-loader-ts';
-import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
+import { monotonicNs, PacedSender, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
 import { VfDetector } from '../../bpf/vfailover.bpf.js';
 import { icmpv6Checksum } from '../../src/announce/frames.js';
@@ -75,6 +75,8 @@ export class Scene {
       mapping.close();
       counters.close();
     });
+    const pacer = new PacedSender();
+    onTestFinished(() => pacer.close());
     const context: DetectorContext = {
       slot: b.datapath.slot,
       config: { combine: 'any' },
@@ -85,6 +87,7 @@ export class Scene {
       bfd: b.store.bfd,
       counters: mapping.int32(),
       cpus: b.store.cpus,
+      pacer,
       clock: Float64Array.of(monotonicNs()),
       due: new Float64Array(1),
       links: Int32Array.of(3, 3),

@@ -23,8 +23,8 @@ interface Pair extends Lab {
   frr: Frr;
 }
 
-async function pair(bfd: object = {}, rest: object = {}): Promise<Pair> {
-  const l = await lab('veth', { detect: { bfd: { ...BFD, ...bfd } }, ...rest });
+async function pair(bfd: object = {}, rest: object = {}, daemon: object = {}): Promise<Pair> {
+  const l = await lab('veth', { detect: { bfd: { ...BFD, ...bfd } }, ...rest }, daemon);
   await untilActive(l, 'primary');
   const frr = await Frr.start(l.world.host);
   onTestFinished(() => frr.close());
@@ -46,6 +46,35 @@ const up = async (l: Pair, role: 'primary' | 'standby') => {
     LONG,
   );
 };
+
+test('steady state costs no JavaScript per packet', async () => {
+  const l = await pair(
+    { tx_interval_us: 10_000, rx_interval_us: 10_000, multiplier: 100 },
+    { policy: { hold_down_ms: 20 } },
+    { worker: { poll_interval_us: 100_000 } },
+  );
+  await l.frr.peer(KEY, 'receive-interval 10', 'transmit-interval 10', 'detect-multiplier 100');
+  await up(l, 'primary');
+  await until(
+    () => l.frr.of(GUEST_ADDRESS),
+    (p) => p['remote-transmit-interval'] === 10,
+    LONG,
+  );
+  const counters = async () => JSON.parse(await l.frr.ask('show bfd peers counters json'))[0];
+  const ticks = async () => (await l.client.request('status', {})).worker.shards[0]!.ticks;
+  const [packets, turns] = [await counters(), await ticks()];
+  await sleep(3000);
+  const [after, turned] = [await counters(), await ticks()];
+  const carried =
+    after['control-packet-input'] +
+    after['control-packet-output'] -
+    packets['control-packet-input'] -
+    packets['control-packet-output'];
+  // About 700 and 30 on a machine that lets both in.
+  expect(carried).toBeGreaterThan(100);
+  expect(turned - turns).toBeLessThan(carried / 4);
+  expect((await detector(l, 'primary')).state).toBe('ok');
+});
 
 test('the session is up on the active slave, and what it says stands in the status', async () => {
   const l = await pair();
@@ -99,6 +128,31 @@ test('a path that is up and dead: tier 0 leaves it at the deadline, the session 
   expect(await detector(l, 'primary')).toMatchObject({ state: 'down' });
   // Suspected still: no failback.
   expect(await events(l)).toHaveLength(2);
+});
+
+test('combine: all: tier 0 leaves the path when BFD’s is the last verdict', async () => {
+  const probes = { interval_ms: 50, targets: [{ arp: HOST_ADDRESS }] };
+  const l = await pair({}, { detect: { combine: 'all', bfd: BFD, probes } });
+  await up(l, 'primary');
+  const hole = openHole({ netns: l.world.host, ifindex: l.world.vf.hostIfindex, direction: 'both' });
+  onTestFinished(() => hole.close());
+  // The probes are sure long before BFD is, and are not enough.
+  await until(
+    async () => (await status(l)).primary.detectors.find((d) => d.name === 'probe')?.state,
+    (state) => state === 'down',
+    LONG,
+  );
+  await until(
+    () => status(l),
+    (s) => s.active === 'standby',
+    LONG,
+  );
+  const [, decision] = await until(
+    () => events(l),
+    (e) => e.length > 1,
+  );
+  expect(decision).toMatchObject({ cause: 'bfd', tier: 0, evidence: { detector: 'bfd' } });
+  expect(decision!.evidence!.facts.last_heard_us_ago).toBeGreaterThanOrEqual(1_000_000);
 });
 
 test('a peer that is taken out of service is no fault, nor one that ends', async () => {

@@ -307,7 +307,7 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
 
 describe('the deadline', () => {
   const end = PEER.IPv4!;
-  const armed = VfArm.VF_ARM_PRIMARY_SILENT;
+  const armed = VfArm.VF_ARM_PRIMARY_BFD;
   const ready = async () => {
     const r = await rig(end);
     expect(r.datapath.bfd!.missing).toBeUndefined();
@@ -321,7 +321,7 @@ describe('the deadline', () => {
 
   test('passes when the peer falls silent: tier 0 leaves the path, once, and not back by itself', async () => {
     const r = await ready();
-    arm(r.lines, r.base, armed | VfArm.VF_ARM_STANDBY_SILENT);
+    arm(r.lines, r.base, armed | VfArm.VF_ARM_STANDBY_BFD);
     const began = monotonicNs();
     start(r);
     await until(
@@ -335,6 +335,23 @@ describe('the deadline', () => {
     expect(r.events).toEqual([{ cause: CAUSE_BFD, flipped: true }]);
     expect([r.map.count(r.datapath.slot, 'fired'), r.map.isQuiet(r.datapath.slot)]).toEqual([1, false]);
     expect(r.map.firedNs(r.datapath.slot)).toBeGreaterThanOrEqual(began + 30e6);
+  });
+
+  test('gives what waits a moment when it comes late: a pause of ours is not the peer’s silence', async () => {
+    const r = await ready();
+    arm(r.lines, r.base, armed);
+    // As after a pause of 10 s: over long ago. A moment is an eighth of it: a second.
+    start(r, { detectMs: 8000, heardNs: monotonicNs() - 18e9 });
+    r.send(packet(end).bytes);
+    await sleep(2000);
+    expect([pathOf(word(r)), r.map.isQuiet(r.datapath.slot), r.events]).toEqual([PRIMARY, true, []]);
+    const began = monotonicNs();
+    start(r, { detectMs: 4000, heardNs: began - 14e9 });
+    await until(
+      () => pathOf(word(r)),
+      (p) => p === STANDBY,
+    );
+    expect(readNs(r.lines, r.base + LINE.flip_ns) - began).toBeGreaterThanOrEqual(500e6);
   });
 
   test('moves with each packet, and is kept by the programs when the daemon is gone', async () => {
@@ -358,7 +375,8 @@ describe('the deadline', () => {
 
   test.each([
     ['nothing is armed', 0, {}],
-    ['the other path is armed', VfArm.VF_ARM_STANDBY_SILENT, {}],
+    ['the other path is armed', VfArm.VF_ARM_STANDBY_BFD, {}],
+    ['other detectors are armed', VfArm.VF_ARM_PRIMARY_SILENT, {}],
     ['other detectors have to agree', armed, { flips: false }],
     ['another path is watched than carries traffic', armed, { path: STANDBY as 0 | 1 }],
   ])('only wakes the worker when %s', async (_, bits, o) => {

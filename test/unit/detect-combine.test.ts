@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { COMBINE_ALL, COMBINE_ANY, combine, decides, provenAlive } from '../../src/detect/combine.js';
+import {
+  allowedArms,
+  COMBINE_ALL,
+  COMBINE_ANY,
+  combine,
+  decides,
+  provenAlive,
+} from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
-import { CAUSE_BFD, CAUSE_PROBE, CAUSE_UNANSWERED } from '../../src/failover/policy.js';
+import * as P from '../../src/failover/policy.js';
+import { CAUSE_BFD, CAUSE_PROBE, CAUSE_UNANSWERED, CAUSE_WITNESS } from '../../src/failover/policy.js';
 
 const SLOT = 2;
 let records: Int32Array;
@@ -71,6 +79,44 @@ describe('combining', () => {
     expect(decides(records, SLOT, 0, COMBINE_ALL, R.UNANSWERED)).toBe(false);
     say(0, R.PROBE, R.STATE_DOWN, CAUSE_PROBE);
     expect(decides(records, SLOT, 0, COMBINE_ALL, R.UNANSWERED)).toBe(true);
+  });
+});
+
+describe('what the programs may do by themselves', () => {
+  const CARRIER = P.ARM_TO_STANDBY | P.ARM_TO_PRIMARY;
+  const ALL = CARRIER | P.ARM_SILENT_TO_STANDBY | P.ARM_SILENT_TO_PRIMARY;
+  const BFD = P.ARM_BFD_TO_STANDBY | P.ARM_BFD_TO_PRIMARY;
+  const of = (mode: number, arms: number = ALL) => allowedArms(records, SLOT, mode, arms);
+
+  it('any: what the policy allows, whichever detector it is', () => {
+    say(0, R.UNANSWERED, R.STATE_OK);
+    expect(of(COMBINE_ANY)).toBe(ALL | BFD);
+    expect(of(COMBINE_ANY, CARRIER)).toBe(CARRIER);
+    expect(of(COMBINE_ANY, P.ARM_SILENT_TO_PRIMARY)).toBe(P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY);
+  });
+
+  it('all: BFD, once the others have their verdict, and they, once BFD has', () => {
+    say(0, R.WITNESS, R.STATE_OK);
+    say(0, R.BFD, R.STATE_OK);
+    const standby = P.ARM_SILENT_TO_STANDBY | P.ARM_BFD_TO_STANDBY;
+    expect(of(COMBINE_ALL) & standby).toBe(0);
+    say(0, R.WITNESS, R.STATE_DOWN, CAUSE_WITNESS);
+    expect(of(COMBINE_ALL) & standby).toBe(P.ARM_BFD_TO_STANDBY);
+    expect(of(COMBINE_ALL, CARRIER)).toBe(CARRIER);
+    say(0, R.UNANSWERED, R.STATE_OK);
+    expect(of(COMBINE_ALL) & standby).toBe(0);
+    say(0, R.BFD, R.STATE_DOWN, CAUSE_BFD);
+    expect(of(COMBINE_ALL) & standby).toBe(P.ARM_SILENT_TO_STANDBY);
+    // Of the other path only.
+    expect(of(COMBINE_ALL) & CARRIER).toBe(CARRIER);
+    expect(of(COMBINE_ALL) & (P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY)).toBe(
+      P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY,
+    );
+  });
+
+  it('all: alone it decides', () => {
+    say(0, R.BFD, R.STATE_OK);
+    expect(of(COMBINE_ALL) & P.ARM_BFD_TO_STANDBY).toBe(P.ARM_BFD_TO_STANDBY);
   });
 });
 

@@ -1,3 +1,4 @@
+import { PacedSender } from 'bpf-loader-ts/sys';
 import { describe, expect, it } from 'vitest';
 import type { UnansweredConfig } from '../../src/config/index.js';
 import { LINE, WATCH, WATCH_WORDS, watchBase } from '../../src/datapath/offsets.js';
@@ -21,6 +22,7 @@ class Rig {
   readonly records = new Int32Array(R.DETECT_SLOT_WORDS);
   readonly lines = new Int32Array(64);
   readonly watches = new Int32Array(2 * WATCH_WORDS);
+  readonly pacer = new PacedSender();
   readonly clock = new Float64Array([5e12]);
   readonly due = new Float64Array(1);
   readonly links = new Int32Array([LINK_HEALTHY, LINK_HEALTHY]);
@@ -43,6 +45,7 @@ class Rig {
         probes: new Int32Array(0),
         counters: new Int32Array(0),
         cpus: 1,
+        pacer: this.pacer,
         clock: this.clock,
         due: this.due,
         links: this.links,

@@ -21,7 +21,8 @@ import {
   STATE_NAMES,
   STATE_UP,
 } from '../../src/detect/bfd/packet.js';
-import { BfdSession } from '../../src/detect/bfd/session.js';
+import { BfdSession, NEVER } from '../../src/detect/bfd/session.js';
+import { leastSpanNs, mostSpanNs } from '../../src/detect/bfd/timing.js';
 import {
   B_DETECT_US,
   B_INTERVAL_US,
@@ -48,10 +49,15 @@ const SOURCE_PORT = 49152;
 const ANY_FRAME = { data: new Uint8Array(14) };
 /** How long a slave that gave no socket is left alone, ns. */
 const RETRY_NS = 1e9;
+/**
+ * How much longer than the programs this half waits before it calls the session down, ns: while nothing changes the deadline is theirs, and
+ * they tell when it is over. Long enough that sessions by the hundred ask for no turns of their own.
+ */
+const GRACE_NS = 100e6;
 
 /**
  * One BFD session of an instance, on the path that carries traffic: sent from that slave itself, past our own programs. The programs take
- * in what repeats itself and keep the deadline; here is what changes.
+ * in what repeats itself and keep the deadline, the paced sender repeats what we say; here is what changes.
  */
 export class BfdDetector implements Detector {
   readonly kind = BFD;
@@ -75,10 +81,17 @@ export class BfdDetector implements Detector {
   #ifindex = 0;
   #retryAt = 0;
   #refused = 0;
+  readonly #multiplier: number;
+  /** What the paced sender repeats at present; interval 0: nothing. */
+  readonly #paced = { interval: 0, packet: 0, discr: 0 };
+  /** It does not know of the last packet, or not where it goes. */
+  #stale = false;
+  #sentNs = 0;
 
   constructor(context: DetectorContext, config: BfdConfig) {
     this.#c = context;
     const { slot, mac } = context;
+    this.#multiplier = config.multiplier;
     this.#patience = { retryMs: config.retry_ms, retryMaxMs: config.retry_max_ms };
     this.#session = new BfdSession(
       {
@@ -136,10 +149,17 @@ export class BfdDetector implements Detector {
     for (let i = 0; i < 6; i++) peerMac[i] = view.getUint8(at + i);
     if (this.#frame === undefined) this.#frame = new BfdFrame(this.#end, this.#session.length);
     else this.#frame.bytes.set(peerMac, 0);
+    this.#stale = true;
+  }
+
+  /** When the session is over for this half. */
+  #endsNs(): number {
+    const theirs = this.#watch !== undefined && this.#map.isQuiet(this.#c.slot);
+    return this.#session.expiresNs + (theirs ? GRACE_NS : 0);
   }
 
   #expire(nowNs: number): void {
-    if (!this.#session.expire(nowNs)) return;
+    if (nowNs < this.#endsNs() || !this.#session.expire(nowNs)) return;
     this.#fallen = this.#wasUp;
     this.#wasUp = false;
   }
@@ -156,13 +176,12 @@ export class BfdDetector implements Detector {
     }
     if (this.#path !== active) this.#move(active as Path, now);
     if (session.state === STATE_UP) this.#wasUp = true;
-    this.#transmit(now);
+    if (this.#frame !== undefined && this.#open(now)) {
+      this.#transmit(this.#frame, now);
+      this.#pace(this.#frame);
+    }
     this.#settle();
-    const next = Math.min(
-      session.expiresNs,
-      this.#frame === undefined ? Number.POSITIVE_INFINITY : session.dueNs,
-    );
-    if (next < due[0]!) due[0] = next;
+    due[0] = Math.min(due[0]!, this.#endsNs());
     const up = session.state === STATE_UP ? SEEN_UP : 0;
     this.#judge(0, nowMs, active === 0 ? SEEN_ACTIVE | up : 0);
     this.#judge(1, nowMs, active === 1 ? SEEN_ACTIVE | up : 0);
@@ -176,14 +195,50 @@ export class BfdDetector implements Detector {
     this.#map.busy(this.#c.slot);
   }
 
-  #transmit(nowNs: number): void {
+  /** What is due at once: a change, an answer. One that is not sent is a lost one. */
+  #transmit(frame: BfdFrame, nowNs: number): void {
     const session = this.#session;
-    const frame = this.#frame;
-    if (frame === undefined || session.dueNs > nowNs || !this.#open(nowNs)) return;
-    if (session.transmit(frame.bytes, frame.view, frame.payload, nowNs) === 0) return;
+    while (session.dueNs === 0) {
+      session.transmit(frame.bytes, frame.view, frame.payload, nowNs);
+      frame.seal();
+      this.#socket!.send(frame.bytes);
+      this.#sentNs = nowNs;
+      this.#stale = true;
+    }
+  }
+
+  /** Lets the paced sender repeat what we have to say, if that is another thing than it repeats already. */
+  #pace(frame: BfdFrame): void {
+    const session = this.#session;
+    const paced = this.#paced;
+    if (session.dueNs === NEVER) {
+      this.#unpace();
+      return;
+    }
+    const interval = session.intervalUs;
+    const packet = session.state | (session.diag << 8) | (session.polling ? 1 << 16 : 0);
+    const discr = session.remoteDiscriminator;
+    const same = interval === paced.interval && packet === paced.packet && discr === paced.discr;
+    if (same && !this.#stale) return;
+    session.compose(frame.bytes, frame.view, frame.payload);
     frame.seal();
-    // One that is not sent is a lost one.
-    this.#socket!.send(frame.bytes);
+    this.#c.pacer.set(this.#c.slot, {
+      fd: this.#socket!.fd,
+      frames: frame.bytes,
+      leastNs: leastSpanNs(interval),
+      mostNs: mostSpanNs(interval, this.#multiplier),
+      sentNs: this.#sentNs,
+    });
+    paced.interval = interval;
+    paced.packet = packet;
+    paced.discr = discr;
+    this.#stale = false;
+  }
+
+  #unpace(): void {
+    if (this.#paced.interval === 0) return;
+    this.#paced.interval = 0;
+    this.#c.pacer.drop(this.#c.slot);
   }
 
   /** Whether there is a socket on the slave that the path has now. */
@@ -191,8 +246,7 @@ export class BfdDetector implements Detector {
     const { lines, slot, netnsFd } = this.#c;
     const ifindex = this.#path < 0 ? 0 : lines[lineBase(slot) + IFINDEX[this.#path as Path]]!;
     if (ifindex === this.#ifindex && this.#socket !== undefined) return true;
-    this.#socket?.close();
-    this.#socket = undefined;
+    this.#shut();
     if (ifindex === 0 || nowNs < this.#retryAt) return false;
     try {
       this.#socket = new PacketSocket({
@@ -206,6 +260,13 @@ export class BfdDetector implements Detector {
       this.#retryAt = nowNs + RETRY_NS;
     }
     return this.#socket !== undefined;
+  }
+
+  /** The sender goes first: the number of a closed socket may become somebody else's. */
+  #shut(): void {
+    this.#unpace();
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 
   /** Once both ends are up and have nothing to tell, the programs take over. */
@@ -262,10 +323,10 @@ export class BfdDetector implements Detector {
     this.#map.busy(this.#c.slot);
     if (session.state !== STATE_ADMIN_DOWN && session.diag !== DIAG_ADMIN_DOWN) {
       session.setAdminDown(true, now);
-      this.#transmit(now);
+      this.#unpace();
+      if (this.#frame !== undefined && this.#socket !== undefined) this.#transmit(this.#frame, now);
     }
-    this.#socket?.close();
-    this.#socket = undefined;
+    this.#shut();
     this.#watch?.close();
   }
 }

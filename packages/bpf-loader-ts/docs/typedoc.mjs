@@ -27,6 +27,7 @@ const TITLES = {
   'sys/packet': 'Sockets',
   'sys/netlink-socket': 'Sockets',
   'sys/change-sender': 'Sockets',
+  'sys/paced-sender': 'Sockets',
   'sys/tap': 'Devices',
   'sys/ethtool': 'Devices',
   'sys/fd': 'Descriptors',

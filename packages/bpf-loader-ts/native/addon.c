@@ -28,6 +28,7 @@ NAPI_MODULE_INIT()
 	sys_netlink_init(env, exports);
 	sys_ethtool_init(env, exports);
 	sys_packet_init(env, exports);
+	sys_pace_init(env, exports);
 	sys_tap_init(env, exports);
 	/* "v1.1" */
 	set_prop(env, exports, "libbpfVersion", mk_str(env, libbpf_version_string() + 1));

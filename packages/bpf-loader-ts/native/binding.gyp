@@ -27,6 +27,7 @@
         "sys_netlink.c",
         "sys_ethtool.c",
         "sys_packet.c",
+        "sys_pace.c",
         "sys_tap.c"
       ],
       "cflags": ["-std=gnu11", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-unused-parameter"],

@@ -243,6 +243,23 @@ export class BfdSession {
   transmit(bytes: Uint8Array, view: DataView, at: number, nowNs: number): number {
     if (nowNs < this.dueNs) return 0;
     const answer = this.#final;
+    this.#write(bytes, view, at, answer);
+    if (answer) {
+      this.#final = false;
+      return this.length;
+    }
+    this.#urgent = false;
+    this.#sentNs = nowNs;
+    this.#plan();
+    return this.length;
+  }
+
+  /** Writes the periodic packet as it is now, due or not: for who sends it on our behalf until something changes. Moves no timer. */
+  compose(bytes: Uint8Array, view: DataView, at: number): void {
+    this.#write(bytes, view, at, false);
+  }
+
+  #write(bytes: Uint8Array, view: DataView, at: number, answer: boolean): void {
     const out = this.#out;
     out[F_STATE] = this.#state;
     out[F_DIAG] = this.#diag;
@@ -257,14 +274,6 @@ export class BfdSession {
     encodeControl(view, at, out);
     this.#auth?.sign(bytes, at, this.#fresh);
     this.#fresh = false;
-    if (answer) {
-      this.#final = false;
-      return this.length;
-    }
-    this.#urgent = false;
-    this.#sentNs = nowNs;
-    this.#plan();
-    return this.length;
   }
 
   #refuse(packet: Uint32Array, bytes: Uint8Array, at: number, nowNs: number): number {

@@ -6,12 +6,20 @@
 /** Least desired transmit interval of a session that is not up: 1 s (§6.8.3). */
 export const SLOW_US = 1_000_000;
 
-/**
- * Span to the next packet: jitter takes 0 to 25 % off the interval, and with a multiplier of 1, where every packet counts, 10 to 25 %
- * (§6.8.7). `random` is in [0, 1).
- */
+/** Shortest span between two periodic packets: jitter takes up to 25 % off the interval (§6.8.7). */
+export function leastSpanNs(intervalUs: number): number {
+  return intervalUs * 750;
+}
+
+/** Longest span: the interval, or, with a multiplier of 1, where every packet counts, 90 % of it (§6.8.7). */
+export function mostSpanNs(intervalUs: number, detectMult: number): number {
+  return intervalUs * (detectMult === 1 ? 900 : 1000);
+}
+
+/** Span to the next packet, with its jitter. `random` is in [0, 1). */
 export function jitteredNs(intervalUs: number, detectMult: number, random: number): number {
-  return intervalUs * 1000 * (detectMult === 1 ? 0.75 + 0.15 * random : 0.75 + 0.25 * random);
+  const least = leastSpanNs(intervalUs);
+  return least + (mostSpanNs(intervalUs, detectMult) - least) * random;
 }
 
 /** How long the peer may be silent: its multiplier times the slower of what it offers to send and what we can take. 0: nothing is known. */

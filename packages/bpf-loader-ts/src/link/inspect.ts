@@ -136,7 +136,13 @@ const netkit = (ifindex: number, side: NetkitSide, of: Whose): AttachedProgram[]
  * is none.
  */
 export function inspect(ifindex: number, options: InspectOptions = {}): AttachedProgram[] {
-  const of = whose(options.pins ?? []);
+  const { pins = [] } = options;
+  // What this process has open is read for a program only: most devices have none, and a process may have thousands of descriptors.
+  let known = pins.length > 0 ? whose(pins) : undefined;
+  const of: Whose = (progId, linkId) => {
+    known ??= whose([]);
+    return known(progId, linkId);
+  };
   const found = [
     ...xdp(ifindex, of),
     ...tc(ifindex, 'ingress', of),

@@ -12,6 +12,7 @@ export * from './ethtool.js';
 export * from './fd.js';
 export * from './netlink-socket.js';
 export * from './netns.js';
+export * from './paced-sender.js';
 export * from './packet.js';
 export * from './tap.js';
 export * from './thread.js';
