@@ -18,7 +18,6 @@ export class Interrupted extends Error {}
 /** What a group works with. */
 export class BenchContext {
   readonly quick: boolean;
-  /** Watch for false alarms as long as the targets say. */
   readonly long: boolean;
   /** A folder for pins, removed at the end however the process ends. */
   readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
@@ -30,7 +29,7 @@ export class BenchContext {
   readonly #say: (text: string) => void;
   #folders = 0;
 
-  constructor(quick: boolean, long: boolean, say: (text: string) => void) {
+  constructor({ quick, long }: { quick: boolean; long: boolean }, say: (text: string) => void) {
     this.quick = quick;
     this.long = long;
     this.#say = say;

@@ -64,7 +64,7 @@ export async function runBench(argv: string[]): Promise<number> {
 }
 
 async function measure(options: BenchOptions): Promise<number> {
-  const ctx = new BenchContext(options.quick, options.long, say);
+  const ctx = new BenchContext(options, say);
   let status = 0;
   const interrupted = (signal: NodeJS.Signals): void => {
     // The second one does not wait: namespaces end with the process, daemons with it, pins by the reaper.

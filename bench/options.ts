@@ -18,6 +18,7 @@ export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];
 export interface BenchOptions {
   only: GroupName[];
   quick: boolean;
+  /** Ten minutes of false alarms where a target asks for them. */
   long: boolean;
   /** A further copy of the results. */
   json: string | undefined;
@@ -27,11 +28,11 @@ export interface BenchOptions {
 export const USAGE = `usage: vfailover bench [--only GROUPS] [--quick | --long] [--json FILE]
 
 Measures and prints a table; the figures go to bench/results/latest.json as well. As root: it makes network
-namespaces of its own, which end with it. About ten minutes, and h a quarter of an hour; --quick two minutes.
+namespaces of its own, which end with it. About ten minutes, and h as long again; --quick two minutes.
 
   --only GROUPS  some groups only, with commas between: a,c
   --quick        few samples: whether everything works, not what it costs
-  --long         i watches for false alarms for ten minutes
+  --long         h and i watch for false alarms for ten minutes, as their targets have it
   --json FILE    write the results there too
   --help         this text
 

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which frames expect an answer from the other end: those whose protocol has one, and soon. What a receiver may take in silently
- * (UDP that nobody named, pure acknowledgements, resets, duplicate address detection, anything to many) expects none.
+ * Which frames expect an answer from the other end, and when. What a receiver may take in silently (UDP that nobody named, pure
+ * acknowledgements, resets, duplicate address detection, anything to many) expects none.
  */
 #pragma once
 #include <bpf/bpf_endian.h>
 #include "common.h"
 
 #define VF_UDP_PORTS 8
+
+enum vf_answer {
+	VF_NO_ANSWER = 0,
+	VF_ANSWER_SOON = 1, /* at once: the other end's stack or service owes it */
+	VF_ANSWER_DELAYED = 2, /* an acknowledgement, that may wait for more to be sent, or for a reader */
+};
 
 /* The configuration's word on UDP. */
 enum vf_udp_asks {
@@ -37,40 +43,47 @@ static __always_inline __u16 vf_be16(const __u8 *p)
 	return *(const __u16 *)p;
 }
 
-static __always_inline bool vf_asks_udp(const __u8 *l4, void *end)
+static __always_inline enum vf_answer vf_asks_udp(const __u8 *l4, void *end)
 {
 	__u32 port, i;
 
 	if (vf_udp != VF_UDP_LISTED)
-		return vf_udp == VF_UDP_ALL;
+		return vf_udp == VF_UDP_ALL ? VF_ANSWER_SOON : VF_NO_ANSWER;
 	if ((void *)(l4 + 4) > end)
-		return false;
+		return VF_NO_ANSWER;
 	port = bpf_ntohs(vf_be16(l4 + 2));
 #pragma unroll
 	for (i = 0; i < VF_UDP_PORTS; i++)
 		if (vf_udp_ports[i] && vf_udp_ports[i] == port)
-			return true;
-	return false;
+			return VF_ANSWER_SOON;
+	return VF_NO_ANSWER;
 }
 
-/* SYN and FIN are answered; so is payload, by an acknowledgement at least. A reset is not. */
-static __always_inline bool vf_asks_tcp(const __u8 *l4, void *end, __u32 len)
+/*
+ * A SYN is answered at once. FIN and payload are acknowledged, in 40 ms (Linux) to half a second if the receiver's program does not read
+ * at the moment. A reset is not answered.
+ */
+static __always_inline enum vf_answer vf_asks_tcp(const __u8 *l4, void *end, __u32 len)
 {
 	if ((void *)(l4 + 14) > end || l4[13] & 4)
-		return false;
-	return l4[13] & 3 || len > (__u32)(l4[12] >> 4) * 4;
+		return VF_NO_ANSWER;
+	if (l4[13] & 2)
+		return VF_ANSWER_SOON;
+	return l4[13] & 1 || len > (__u32)(l4[12] >> 4) * 4 ? VF_ANSWER_DELAYED : VF_NO_ANSWER;
 }
 
-/* The first chunk: DATA, INIT, HEARTBEAT, SHUTDOWN, COOKIE ECHO. */
-static __always_inline bool vf_asks_sctp(const __u8 *l4, void *end)
+/* The first chunk: INIT, HEARTBEAT, SHUTDOWN, COOKIE ECHO; DATA, whose acknowledgement may take 200 ms (RFC 9260 6.2). */
+static __always_inline enum vf_answer vf_asks_sctp(const __u8 *l4, void *end)
 {
 	if ((void *)(l4 + 13) > end)
-		return false;
-	return l4[12] < 32 && (1u << l4[12]) & (1u << 0 | 1u << 1 | 1u << 4 | 1u << 7 | 1u << 10);
+		return VF_NO_ANSWER;
+	if (!l4[12])
+		return VF_ANSWER_DELAYED;
+	return l4[12] < 32 && (1u << l4[12]) & (1u << 1 | 1u << 4 | 1u << 7 | 1u << 10) ? VF_ANSWER_SOON : VF_NO_ANSWER;
 }
 
 /* `len`: bytes from `l4` on. */
-static __always_inline bool vf_asks_l4(__u32 protocol, const __u8 *l4, void *end, __u32 len)
+static __always_inline enum vf_answer vf_asks_l4(__u32 protocol, const __u8 *l4, void *end, __u32 len)
 {
 	if (protocol == VF_TCP)
 		return vf_asks_tcp(l4, end, len);
@@ -79,8 +92,8 @@ static __always_inline bool vf_asks_l4(__u32 protocol, const __u8 *l4, void *end
 	if (protocol == VF_SCTP)
 		return vf_asks_sctp(l4, end);
 	if ((void *)(l4 + 1) > end)
-		return false;
-	return (protocol == VF_ICMP && l4[0] == 8) || (protocol == VF_ICMPV6 && l4[0] == 128);
+		return VF_NO_ANSWER;
+	return (protocol == VF_ICMP && l4[0] == 8) || (protocol == VF_ICMPV6 && l4[0] == 128) ? VF_ANSWER_SOON : VF_NO_ANSWER;
 }
 
 /* A request for another's address, from one who has an address: neither gratuitous nor a probe for duplicates. */
@@ -101,7 +114,7 @@ static __always_inline bool vf_asks_nd(const __u8 *ip, void *end)
 	return source[0] | source[1] | source[2] | source[3];
 }
 
-static __always_inline int vf_asks(struct __sk_buff *skb)
+static __always_inline enum vf_answer vf_asks(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	__u32 header, len;
@@ -110,31 +123,33 @@ static __always_inline int vf_asks(struct __sk_buff *skb)
 	bool many;
 
 	if ((void *)l3 > end)
-		return 0;
+		return VF_NO_ANSWER;
 	many = ((const __u8 *)data)[0] & 1;
 	type = vf_be16(l3 - 2);
 	if (type == VF_ETH_8021Q || type == VF_ETH_8021AD) {
 		l3 += 4;
 		if ((void *)l3 > end)
-			return 0;
+			return VF_NO_ANSWER;
 		type = vf_be16(l3 - 2);
 	}
 	if (type == VF_ETH_ARP)
-		return vf_asks_arp(l3, end);
+		return vf_asks_arp(l3, end) ? VF_ANSWER_SOON : VF_NO_ANSWER;
 	if ((void *)(l3 + 20) > end)
-		return 0;
+		return VF_NO_ANSWER;
 	if (type == VF_ETH_IP) {
 		header = (l3[0] & 0xf) * 4;
 		/* only the first fragment has the headers; a length of 0 means more than 64 KiB, to be segmented */
 		if (many || header < 20 || vf_be16(l3 + 6) & bpf_htons(0x1fff))
-			return 0;
+			return VF_NO_ANSWER;
 		len = bpf_ntohs(vf_be16(l3 + 2)) ?: skb->len - ETH_HLEN;
 		return vf_asks_l4(l3[9], l3 + header, end, len - header);
 	}
 	if (type != VF_ETH_IPV6 || (void *)(l3 + 40) > end)
-		return 0;
+		return VF_NO_ANSWER;
 	if (many)
-		return vf_asks_nd(l3, end);
+		return vf_asks_nd(l3, end) ? VF_ANSWER_SOON : VF_NO_ANSWER;
 	len = bpf_ntohs(vf_be16(l3 + 4)) ?: skb->len - ETH_HLEN - 40;
-	return vf_asks_l4(l3[6], l3 + 40, end, len) || vf_asks_nd(l3, end);
+	if (vf_asks_nd(l3, end))
+		return VF_ANSWER_SOON;
+	return vf_asks_l4(l3[6], l3 + 40, end, len);
 }

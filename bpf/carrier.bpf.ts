@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 4,
+  VF_LAYOUT: 5,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -243,20 +243,33 @@ export class VfIdentityView extends bpf.StructView {
   get override_until_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 104); }
 }
 
-/** struct vf_watch: 64 bytes. */
-export const VfWatch = bpf.struct('struct vf_watch', 64, {
+/** enum vf_penalty: 4 bytes. */
+export const VfPenalty = {
+  VF_PENALISED: 1,
+  VF_SUPPRESSED: 2,
+} as const;
+export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
+
+/** struct vf_watch: 128 bytes. */
+export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
-  last_tx_ns: bpf.field(8, bpf.u64),
-  timeout_ns: bpf.field(16, bpf.u64),
-  fired_ns: bpf.field(24, bpf.u64),
-  unanswered: bpf.field(32, bpf.u32),
-  min_frames: bpf.field(36, bpf.u32),
-  word: bpf.field(40, bpf.u32),
-  fired: bpf.field(44, bpf.u32),
-  fired_frames: bpf.field(48, bpf.u32),
-  fired_wait_us: bpf.field(52, bpf.u32),
+  soon_ns: bpf.field(8, bpf.u64),
+  last_tx_ns: bpf.field(16, bpf.u64),
+  timeout_ns: bpf.field(24, bpf.u64),
+  ack_timeout_ns: bpf.field(32, bpf.u64),
+  unanswered: bpf.field(40, bpf.u32),
+  soon: bpf.field(44, bpf.u32),
+  min_frames: bpf.field(48, bpf.u32),
+  word: bpf.field(52, bpf.u32),
   longest_ns: bpf.field(56, bpf.u32),
   relapses: bpf.field(60, bpf.u32),
+  fired_ns: bpf.field(64, bpf.u64),
+  fired: bpf.field(72, bpf.u32),
+  fired_frames: bpf.field(76, bpf.u32),
+  fired_wait_us: bpf.field(80, bpf.u32),
+  reuse_ms: bpf.field(84, bpf.u32),
+  penalty: bpf.field(88, bpf.u32),
+  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -266,34 +279,49 @@ export class VfWatchView extends bpf.StructView {
   set since_ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
   /** Exact up to 2^53. */
   get since_nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
-  get last_tx_ns(): bigint { return this.$view.getBigUint64(this.$at + 8, true); }
-  set last_tx_ns(value: bigint) { this.$view.setBigUint64(this.$at + 8, value, true); }
+  get soon_ns(): bigint { return this.$view.getBigUint64(this.$at + 8, true); }
+  set soon_ns(value: bigint) { this.$view.setBigUint64(this.$at + 8, value, true); }
   /** Exact up to 2^53. */
-  get last_tx_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 8); }
-  get timeout_ns(): bigint { return this.$view.getBigUint64(this.$at + 16, true); }
-  set timeout_ns(value: bigint) { this.$view.setBigUint64(this.$at + 16, value, true); }
+  get soon_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 8); }
+  get last_tx_ns(): bigint { return this.$view.getBigUint64(this.$at + 16, true); }
+  set last_tx_ns(value: bigint) { this.$view.setBigUint64(this.$at + 16, value, true); }
   /** Exact up to 2^53. */
-  get timeout_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 16); }
-  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
-  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
+  get last_tx_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 16); }
+  get timeout_ns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
+  set timeout_ns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
-  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
-  get unanswered(): number { return this.$view.getUint32(this.$at + 32, true); }
-  set unanswered(value: number) { this.$view.setUint32(this.$at + 32, value, true); }
-  get min_frames(): number { return this.$view.getUint32(this.$at + 36, true); }
-  set min_frames(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
-  get word(): number { return this.$view.getUint32(this.$at + 40, true); }
-  set word(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
-  get fired(): number { return this.$view.getUint32(this.$at + 44, true); }
-  set fired(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
-  get fired_frames(): number { return this.$view.getUint32(this.$at + 48, true); }
-  set fired_frames(value: number) { this.$view.setUint32(this.$at + 48, value, true); }
-  get fired_wait_us(): number { return this.$view.getUint32(this.$at + 52, true); }
-  set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 52, value, true); }
+  get timeout_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
+  get ack_timeout_ns(): bigint { return this.$view.getBigUint64(this.$at + 32, true); }
+  set ack_timeout_ns(value: bigint) { this.$view.setBigUint64(this.$at + 32, value, true); }
+  /** Exact up to 2^53. */
+  get ack_timeout_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 32); }
+  get unanswered(): number { return this.$view.getUint32(this.$at + 40, true); }
+  set unanswered(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
+  get soon(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set soon(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get min_frames(): number { return this.$view.getUint32(this.$at + 48, true); }
+  set min_frames(value: number) { this.$view.setUint32(this.$at + 48, value, true); }
+  get word(): number { return this.$view.getUint32(this.$at + 52, true); }
+  set word(value: number) { this.$view.setUint32(this.$at + 52, value, true); }
   get longest_ns(): number { return this.$view.getUint32(this.$at + 56, true); }
   set longest_ns(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
   get relapses(): number { return this.$view.getUint32(this.$at + 60, true); }
   set relapses(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 64, true); }
+  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 64, value, true); }
+  /** Exact up to 2^53. */
+  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 64); }
+  get fired(): number { return this.$view.getUint32(this.$at + 72, true); }
+  set fired(value: number) { this.$view.setUint32(this.$at + 72, value, true); }
+  get fired_frames(): number { return this.$view.getUint32(this.$at + 76, true); }
+  set fired_frames(value: number) { this.$view.setUint32(this.$at + 76, value, true); }
+  get fired_wait_us(): number { return this.$view.getUint32(this.$at + 80, true); }
+  set fired_wait_us(value: number) { this.$view.setUint32(this.$at + 80, value, true); }
+  get reuse_ms(): number { return this.$view.getUint32(this.$at + 84, true); }
+  set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
+  get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
+  set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -308,8 +336,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '81c696cd9fb3104f156653f714111a53a387fd822933c6b05cf2935d11e57fde',
-  layout: 'b8f4de175f2c3bfeece6a416e9a0b465264f1c9508a9fa7df365c5706e793ae8',
+  sha256: 'de7daca0c81e5e3c950db7321ef651dee4608eb7acc3f160e5768ac8c5372370',
+  layout: 'a5874cbcfb171b8d04ae479c02fb4938bc4390bcd039c47d102492b0a1d00bdc',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

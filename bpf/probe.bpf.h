@@ -281,22 +281,26 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	return true;
 }
 
+/* The byte of a frame's headers that is `at`, without a call where they lie in one piece; -1 if the frame is shorter. */
+static __always_inline int vf_header_byte(struct __sk_buff *skb, __u32 at)
+{
+	const __u8 *data = (void *)(long)skb->data;
+	__u8 byte;
+
+	if (likely((void *)(data + at + 1) <= (void *)(long)skb->data_end))
+		return data[at];
+	return bpf_skb_load_bytes(skb, at, &byte, 1) ? -1 : byte;
+}
+
 /* True: the frame belonged to a probe, and is used up. Costs data frames a look at the protocol. */
 static __always_inline bool vf_probe_receive(struct __sk_buff *skb, __u32 path)
 {
 	__u16 proto = skb->protocol;
-	__u8 next;
 
-	if (proto == VF_HTONS(ETH_P_IP)) {
-		if (likely(bpf_skb_load_bytes(skb, 23, &next, 1) || next != VF_ICMP))
-			return false;
-		return vf_probe_icmp(skb, vf_probing(), path);
-	}
-	if (proto == VF_HTONS(ETH_P_IPV6)) {
-		if (likely(bpf_skb_load_bytes(skb, 20, &next, 1) || next != VF_ICMPV6))
-			return false;
-		return vf_probe_nd(skb, vf_probing(), path);
-	}
+	if (proto == VF_HTONS(ETH_P_IP))
+		return unlikely(vf_header_byte(skb, 23) == VF_ICMP) && vf_probe_icmp(skb, vf_probing(), path);
+	if (proto == VF_HTONS(ETH_P_IPV6))
+		return unlikely(vf_header_byte(skb, 20) == VF_ICMPV6) && vf_probe_nd(skb, vf_probing(), path);
 	return proto == VF_HTONS(ETH_P_ARP) && vf_probe_arp(skb, vf_probing(), path);
 }
 

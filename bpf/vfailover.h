@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 4,
+	VF_LAYOUT = 5,
 };
 
 /* The slaves of an instance. */
@@ -97,23 +97,38 @@ struct vf_counters {
 	struct vf_count rx[2];
 };
 
+/* What flaps have cost a path: bits. */
+enum vf_penalty {
+	VF_PENALISED = 1,
+	VF_SUPPRESSED = 2,
+};
+
 /*
  * The unanswered-TX watchdog of one path: index slot * 2 + path. A wait begins with the first frame that expects an answer and ends
- * with any unicast frame that the path receives. Only frames out look at the clock.
+ * with any unicast frame that the path receives. Only frames out look at the clock. Two things are waited for: answers that are due at
+ * once, and acknowledgements, which a receiver may delay (RFC 1122 4.2.3.2). The first line is that of each frame, the second one that of
+ * the moment.
  */
 struct vf_watch {
-	__u64 since_ns; /* when the wait began, moved on by our own pauses; 0: nothing waits. A path is silent once this is timeout_ns ago */
+	__u64 since_ns; /* when the wait began, moved on by our own pauses; 0: nothing waits */
+	__u64 soon_ns; /* likewise of the frames whose answers are due at once; counts if `soon` does */
 	__u64 last_tx_ns; /* the latest frame that expects an answer */
-	__u64 timeout_ns; /* T, written by the worker; 0: off */
-	__u64 fired_ns; /* when it last fired (CLOCK_MONOTONIC); 0: never */
-	__u32 unanswered; /* frames in this wait */
+	__u64 timeout_ns; /* T, written by the worker; 0: off. A path is silent once `soon_ns` is as long ago, */
+	__u64 ack_timeout_ns; /* or `since_ns` as long as this; written by the worker */
+	__u32 unanswered; /* frames in this wait, */
+	__u32 soon; /* and those of them whose answers are due at once */
 	__u32 min_frames; /* it does not fire for fewer; written by the worker */
 	__u32 word; /* the steering word that the wait began under: with another one it begins anew */
+	__u32 longest_ns; /* the longest wait for what is due at once that an answer ended, up to its last frame out */
+	__u32 relapses; /* the worker's: how many times the suspicion has doubled */
+	__u64 fired_ns; /* when it last fired (CLOCK_MONOTONIC); 0: never */
 	__u32 fired; /* how many times */
 	__u32 fired_frames; /* frames unanswered when it last fired, */
 	__u32 fired_wait_us; /* and for how long */
-	__u32 longest_ns; /* the longest wait that an answer ended, up to its last frame out */
-	__u32 relapses; /* the worker's: how many times the suspicion has doubled */
+	/* What a later worker goes on with, of damping. */
+	__u32 reuse_ms; /* when the path's penalty has decayed to the reuse threshold: ms of CLOCK_MONOTONIC, wrapping */
+	enum vf_penalty penalty;
+	__u32 unused[9];
 };
 
 /*

@@ -32,6 +32,12 @@ static __always_inline void vf_tell(__u64 now, __u32 word)
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
+/* What is due at once has not come: for the timeout, and for as many frames as it takes. */
+static __always_inline bool vf_overdue(const struct vf_watch *w, __u64 now)
+{
+	return (__s64)(now - w->soon_ns) >= (__s64)w->timeout_ns && w->soon >= w->min_frames;
+}
+
 /* The path has been silent for too long: notes it and, if the worker armed that, flips. Returns the word in force. */
 static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u32 word, __u64 now)
 {
@@ -41,8 +47,13 @@ static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u3
 	if (!line || !w)
 		return word;
 	before = w->fired_ns;
-	w->fired_frames = w->unanswered;
-	w->fired_wait_us = (now - w->since_ns) / 1000;
+	if (vf_overdue(w, now)) {
+		w->fired_frames = w->soon;
+		w->fired_wait_us = (now - w->soon_ns) / 1000;
+	} else {
+		w->fired_frames = w->unanswered;
+		w->fired_wait_us = (now - w->since_ns) / 1000;
+	}
 	WRITE_ONCE(w->fired_ns, now);
 	__sync_fetch_and_add(&w->fired, 1); /* last: says that the above is of this time */
 	if (READ_ONCE(line->armed) & (path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT)) {
@@ -56,14 +67,18 @@ static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u3
 /* A frame is about to leave on the path of `word`. Returns the word in force after the watchdog's look. */
 static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u32 word)
 {
-	__u64 now, since, timeout, gap, waited;
+	__u64 now, since, timeout, gap;
+	enum vf_answer answer;
 	struct vf_watch *w;
 
 	w = vf_watch(word & 1);
 	if (!w || !line)
 		return word;
 	timeout = READ_ONCE(w->timeout_ns);
-	if (!timeout || !vf_asks(skb))
+	if (!timeout)
+		return word;
+	answer = vf_asks(skb);
+	if (!answer)
 		return word;
 	now = bpf_ktime_get_ns();
 	since = READ_ONCE(w->since_ns);
@@ -75,6 +90,8 @@ static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u3
 	if (!since || w->word != word || (gap > VF_PAUSE_NS && gap > timeout)) {
 		w->word = word;
 		w->unanswered = 1;
+		w->soon = answer == VF_ANSWER_SOON;
+		w->soon_ns = now;
 		WRITE_ONCE(w->since_ns, now);
 		return word;
 	}
@@ -85,25 +102,25 @@ static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u3
 		if (__sync_val_compare_and_swap(&w->since_ns, since, since + gap) != since)
 			return word;
 		since += gap;
+		w->soon_ns += gap;
 	}
-	waited = now - since;
-	if (likely((__s64)waited < (__s64)timeout || w->unanswered < w->min_frames || now - w->fired_ns < timeout))
+	if (answer == VF_ANSWER_SOON && !w->soon++)
+		w->soon_ns = now;
+	if (likely(!vf_overdue(w, now) &&
+		   ((__s64)(now - since) < (__s64)w->ack_timeout_ns || w->unanswered < w->min_frames)))
 		return word;
-	return vf_silent(line, w, word, now);
+	return now - w->fired_ns < timeout ? word : vf_silent(line, w, word, now);
 }
 
 /* Ends the wait of a path. */
 static __always_inline void vf_end_wait(struct vf_watch *w)
 {
-	__u64 since, waited;
+	__u64 waited;
 
-	if (!w)
+	if (!w || !READ_ONCE(w->since_ns))
 		return;
-	since = READ_ONCE(w->since_ns);
-	if (!since)
-		return;
-	waited = READ_ONCE(w->last_tx_ns) - since;
-	if (unlikely(waited > w->longest_ns && waited < w->timeout_ns))
+	waited = READ_ONCE(w->last_tx_ns) - w->soon_ns;
+	if (unlikely(w->soon && waited > w->longest_ns && waited < w->timeout_ns))
 		w->longest_ns = waited < 0xffffffff ? waited : 0xffffffff;
 	WRITE_ONCE(w->since_ns, 0);
 }

@@ -9,7 +9,7 @@ import { Rtnl } from '../src/netlink/index.js';
 import { bpfObject } from '../src/paths.js';
 
 interface Measured {
-  object: 'bench' | 'vfailover' | 'watched' | 'reflecting';
+  object: 'bench' | 'vfailover' | 'watched' | 'probed' | 'reflecting';
   program: string;
   /** `TC_NEXT` is -1, a redirect 7. */
   returns: number;
@@ -17,7 +17,7 @@ interface Measured {
   asks?: true;
 }
 
-/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog, `reflecting` with a reflector. */
+/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog, `probed` with probes, `reflecting` with a reflector. */
 export const MEASURED = {
   vf_empty: { object: 'bench', program: 'vf_empty', returns: 0xffffffff },
   vf_count_only: { object: 'bench', program: 'vf_count_only', returns: 0xffffffff },
@@ -30,6 +30,8 @@ export const MEASURED = {
   watched_steer: { object: 'watched', program: 'vf_steer', returns: 7 },
   watched_steer_asks: { object: 'watched', program: 'vf_steer', returns: 7, asks: true },
   watched_accept: { object: 'watched', program: 'vf_accept', returns: 0xffffffff },
+  probed_steer: { object: 'probed', program: 'vf_steer', returns: 7 },
+  probed_accept: { object: 'probed', program: 'vf_accept', returns: 0xffffffff },
   reflecting_accept: { object: 'reflecting', program: 'vf_accept', returns: 0xffffffff },
   vf_question_only: { object: 'bench', program: 'vf_question_only', returns: 0xffffffff },
   vf_question_reflect: { object: 'bench', program: 'vf_question_reflect', returns: 7 },
@@ -60,7 +62,7 @@ function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
   return object;
 }
 
-function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover; reflecting: Vfailover } {
+function load(): Record<'vfailover' | 'watched' | 'probed' | 'reflecting', Vfailover> & { bench: Bench } {
   const cpus = possibleCpus();
   const options = {
     maxEntries: { counters: cpus },
@@ -72,7 +74,14 @@ function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover; refle
     variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_UNANSWERED },
   });
   using watches = watched.maps.watches.mmap();
-  for (const path of [0, 1]) watches.at(path).timeout_ns = NEVER_NS;
+  for (const path of [0, 1]) {
+    watches.at(path).timeout_ns = NEVER_NS;
+    watches.at(path).ack_timeout_ns = NEVER_NS;
+  }
+  const probed = vfailover.load(bpfObject('vfailover'), {
+    ...options,
+    variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_PROBES },
+  });
   const reflecting = vfailover.load(bpfObject('vfailover'), {
     ...options,
     variables: { ...options.variables, vf_detect: VfDetector.VF_DETECT_REFLECTOR },
@@ -88,6 +97,7 @@ function load(): { bench: Bench; vfailover: Vfailover; watched: Vfailover; refle
   }
   return {
     watched: pointAtLoopback(watched),
+    probed: pointAtLoopback(probed),
     reflecting: pointAtLoopback(reflecting),
     bench: pointAtLoopback(primitives),
     vfailover: pointAtLoopback(vfailover.load(bpfObject('vfailover'), options)),
@@ -186,6 +196,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
     objects.vfailover.close();
     objects.watched.close();
     objects.reflecting.close();
+    objects.probed.close();
   }
   return result;
 }

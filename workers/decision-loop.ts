@@ -27,6 +27,7 @@ import {
   withVerdict,
 } from '../src/failover/policy.js';
 import { Detectors } from './detectors.js';
+import { keepPenalties, recallPenalties } from './penalties.js';
 import {
   type AnnouncementFrame,
   CONTROL,
@@ -97,6 +98,7 @@ export class DecisionLoop {
   // By position in #held; two entries per instance where paths are concerned.
   readonly #detectors: Detectors;
   readonly #watchesMapping: Mapping;
+  readonly #watches: Int32Array;
   readonly #probesMapping: Mapping;
   readonly #bfdMapping: Mapping;
 
@@ -133,6 +135,7 @@ export class DecisionLoop {
     const bfd = BpfMap.fromFd(dup(task.bfdFd));
     this.#maps = [lines, events, counters, watches, probes, bfd];
     this.#watchesMapping = watches.mmap();
+    this.#watches = this.#watchesMapping.int32();
     this.#probesMapping = probes.mmap();
     this.#bfdMapping = bfd.mmap();
     this.#countersMapping = counters.mmap();
@@ -143,7 +146,7 @@ export class DecisionLoop {
     this.#detectors = new Detectors({
       records: new Int32Array(task.detect),
       lines: this.#lines,
-      watches: this.#watchesMapping.int32(),
+      watches: this.#watches,
       probes: this.#probesMapping.int32(),
       counters: this.#counters,
       cpus: this.#cpus,
@@ -194,6 +197,7 @@ export class DecisionLoop {
     initPolicy(this.#policy, policyBase(m.slot), { ...m.policy, active: pathOf(m.knownWord) });
     this.#resize([...this.#held, held]);
     clockMonotonic(this.#clock, 0);
+    recallPenalties(this.#watches, this.#policy, m.slot, (this.#clock[0]! / 1e6) | 0);
     this.#detectors.attach(m.slot, m.detect, m);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
@@ -334,6 +338,7 @@ export class DecisionLoop {
       this.#detectors.measured(slot, policy, record);
       const path = evaluate(policy, record, this.#nowMs);
       if (path !== pathOf(word)) this.#switch(i, line, record, word, path as Path);
+      keepPenalties(this.#watches, policy, slot);
       const bits = this.#tier0[i] === 1 ? this.#detectors.allowed(slot, armedFallbacks(policy, record)) : 0;
       if (bits !== this.#armed[i]) {
         arm(lines, line, bits);

@@ -18,6 +18,8 @@ const ROWS: readonly { program: ProgramName; over?: ProgramName; name: string; t
   { program: 'watched_steer', name: 'vf_steer with the watchdog, no answer expected', targets: [] },
   { program: 'watched_steer_asks', name: 'vf_steer with the watchdog, answer expected', targets: [] },
   { program: 'watched_accept', name: 'vf_accept with the watchdog', targets: [] },
+  { program: 'probed_steer', name: 'vf_steer with probes', targets: [] },
+  { program: 'probed_accept', name: 'vf_accept with probes', targets: [] },
   { program: 'reflecting_accept', name: 'vf_accept with a reflector, another frame', targets: [] },
   {
     program: 'vf_question_reflect',

@@ -3,13 +3,15 @@ import { openHole } from '../../src/lab/hole.js';
 import { Stream } from '../../src/lab/stream.js';
 import { STREAM_MAX } from '../../src/lab/world.js';
 import { STREAM_PORT } from '../../workers/traffic.js';
-import { type BenchContext, CPU_A, CPU_B, hog, pinMainThread } from '../context.js';
+import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
+import { calm } from '../false-alarms.js';
 import { type Instance, until, withInstance } from '../instance.js';
 import { type Cut, type Figures, judgeCut, LEAD_NS } from '../outage.js';
 import { type Parameters, type Row, type Target, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
 
 const MIN_FRAMES = 3;
+const ACK_TIMEOUT_US = 100_000;
 const RATES = [20_000, 50_000];
 /** T, µs, with what is asked of the time from the fault to the first frame on the standby. */
 const TIMEOUTS: readonly { us: number; targets: Target[] }[] = [
@@ -28,19 +30,13 @@ const PATIENCE_NS = 2e9;
 /** A sender that was held up longer than this, of T, measured itself. */
 const DISTURBED = 0.5;
 
-interface Calm {
-  seconds: number;
-  loaded: boolean;
-  alarms: number;
-  requests: number;
-}
-
 /**
  * Black holes and noise: the unanswered-TX watchdog at several T. Method: requests from the guest at 20,000 and 50,000 a second, answered by
  * a BPF program at the far end (softirq, no thread); the far end of the VF's wire then drops everything both ways while its link stays
  * up. The fault begins with the first frame that is lost. Outage: from there to the first frame delivered on the standby after the last
- * loss, request and answer, the worse. False alarms: failovers for `unanswered` while nothing is broken, on a machine that does
- * nothing else, and with an endless loop on each CPU. Each T has one row of each, which together are its ROC table.
+ * loss, request and answer, the worse. False alarms: failovers for `unanswered` under mixed traffic (bench/mix.ts) while nothing is
+ * broken, on a machine that does nothing else and beside an endless loop on each CPU; at T = 1 ms for a minute, with --long for ten. The
+ * table of all T at the end is the watchdog's ROC.
  */
 export async function silence(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
@@ -49,6 +45,7 @@ export async function silence(ctx: BenchContext): Promise<Row[]> {
     for (const { us, targets } of TIMEOUTS) {
       const unanswered = {
         timeout_us: us,
+        ack_timeout_us: ACK_TIMEOUT_US,
         min_frames: MIN_FRAMES,
         udp: [STREAM_PORT],
         retry_ms: RETRY_MS,
@@ -66,6 +63,7 @@ export async function silence(ctx: BenchContext): Promise<Row[]> {
       });
       ctx.progress(`T = ${us} µs`);
     }
+    ctx.progress(roc(rows));
   } finally {
     unpin();
   }
@@ -170,51 +168,62 @@ async function run(
   return { figures, early };
 }
 
+/** Mixed traffic and nothing broken, on a machine that does nothing else and beside an endless loop on each CPU. */
 async function falseAlarms(
   ctx: BenchContext,
   instance: Instance,
   stream: Stream,
   us: number,
 ): Promise<Row[]> {
-  const seconds = us === STRICT_US ? ctx.scale(600, 4) : ctx.scale(20, 2);
   const rows: Row[] = [];
-  for (const loaded of [false, true]) {
-    const calm = await watch(ctx, instance, stream, loaded ? seconds : Math.min(seconds, 20), loaded);
+  for (const busy of [false, true]) {
+    const long = busy && us === STRICT_US ? (ctx.long ? 600 : 60) : 20;
+    const { seconds, alarms, requests, unanswered } = await calm(
+      ctx,
+      instance,
+      stream,
+      ctx.scale(long, 4),
+      busy,
+    );
     const row: Row = {
-      name: `T = ${us} µs: false alarms in ${calm.seconds} s${loaded ? ', both CPUs busy' : ''}`,
+      name: `T = ${us} µs: false alarms in ${seconds} s${busy ? ', both CPUs busy' : ''}`,
       unit: 'switches',
-      value: calm.alarms,
-      parameters: { timeout_us: us, min_frames: MIN_FRAMES, requests: calm.requests, loaded },
+      value: alarms.length,
+      parameters: {
+        timeout_us: us,
+        ack_timeout_us: ACK_TIMEOUT_US,
+        min_frames: MIN_FRAMES,
+        requests,
+        requests_unanswered: unanswered,
+        busy,
+        evidence: alarms.slice(0, 10).map((d) => d.signal),
+      },
     };
     rows.push(us >= STRICT_US ? withTargets(row, { of: 'value', atMost: 0 }) : row);
   }
   return rows;
 }
 
-/** Requests and nothing broken. */
-async function watch(
-  ctx: BenchContext,
-  { client, onPrimary }: Instance,
-  stream: Stream,
-  seconds: number,
-  loaded: boolean,
-): Promise<Calm> {
-  const hogs = loaded ? [CPU_A, CPU_B].map(hog) : [];
-  const calm: Calm = { seconds, loaded, alarms: 0, requests: 0 };
-  const end = performance.now() + seconds * 1000;
-  try {
-    while (performance.now() < end) {
-      await until(ctx, 'a failback', onPrimary);
-      const since = (await client.request('events', { limit: 1 })).at(-1)?.seq ?? 0;
-      await stream.startRequests(RATES[0]!);
-      while (performance.now() < end && stream.sent < STREAM_MAX - RATES[0]!) await ctx.sleep(100);
-      calm.requests += (await stream.collect()).sent;
-      calm.alarms += (await client.request('events', { since })).filter(
-        (d) => d.cause === 'unanswered',
-      ).length;
-    }
-  } finally {
-    for (const h of hogs) h.kill('SIGKILL');
-  }
-  return calm;
+/** T against detection time and false alarms, a line each: what the rows say, side by side. */
+function roc(rows: readonly Row[]): string {
+  const of = (name: string, key: 'p50' | 'p99' | 'value'): string => {
+    const row = rows.find((r) => r.name.startsWith(name)) as Partial<Record<typeof key, number>> | undefined;
+    return row?.[key] === undefined ? '-' : String(Math.round(row[key]));
+  };
+  const cells = [
+    ['T µs', 'detection p50', 'p99 µs', 'false alarms', 'CPUs busy'],
+    ...TIMEOUTS.map(({ us }) => {
+      const detection = `T = ${us} µs, ${RATES[0]! / 1000} kpps: detection + switch`;
+      const alarms = rows.filter((r) => r.name.startsWith(`T = ${us} µs: false alarms`));
+      return [
+        String(us),
+        of(detection, 'p50'),
+        of(detection, 'p99'),
+        ...alarms.map(
+          (r) => `${(r as { value: number }).value} in${/ in ([\d]+ s)/.exec(r.name)![1]!.padStart(6)}`,
+        ),
+      ];
+    }),
+  ];
+  return cells.map((line) => line.map((c) => c.padStart(14)).join('')).join('\n  ');
 }

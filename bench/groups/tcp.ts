@@ -1,43 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
 import { type Instance, until, withInstance, withPlainWorld } from '../instance.js';
+import { iperf, outputOf } from '../iperf.js';
 import { type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
 
 type Direction = 'guest → host' | 'host → guest';
 const PORT = 5201;
-
-/** iperf3 in a namespace on one CPU; the kernel ends it with us. */
-function iperf(ctx: BenchContext, netns: number, cpu: number, args: string[]): ChildProcess {
-  const command = [
-    '--pdeathsig',
-    'KILL',
-    'nsenter',
-    `--net=/proc/${process.pid}/fd/${netns}`,
-    'taskset',
-    '-c',
-    String(cpu),
-    'iperf3',
-  ];
-  return spawn('setpriv', [...command, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    signal: ctx.signal,
-    killSignal: 'SIGKILL',
-  });
-}
-
-/** All that a process wrote, when it has ended; an error with that if it failed. */
-function outputOf(child: ChildProcess): Promise<string> {
-  return new Promise((done, failed) => {
-    let text = '';
-    for (const s of [child.stdout!, child.stderr!]) s.on('data', (b: Buffer) => (text += b.toString()));
-    child.once('error', failed);
-    child.once('close', (code) =>
-      code === 0 ? done(text) : failed(new Error(`iperf3 ended with ${code}: ${text}`)),
-    );
-  });
-}
 
 interface IperfReport {
   end: { sum_received: { bits_per_second: number } };
@@ -51,13 +20,11 @@ async function transfer(
   seconds: number,
 ): Promise<number> {
   const out = direction === 'guest → host';
-  const server = iperf(ctx, out ? world.host : world.guest, CPU_B, [
-    '-s',
-    '-1',
-    '--forceflush',
-    '-p',
-    String(PORT),
-  ]);
+  const { signal } = ctx;
+  const server = iperf(out ? world.host : world.guest, ['-s', '-1', '--forceflush', '-p', String(PORT)], {
+    cpu: CPU_B,
+    signal,
+  });
   const ended = outputOf(server);
   // If the client fails, that is the error to report.
   ended.catch(() => {});
@@ -66,15 +33,8 @@ async function transfer(
     server.stdout!.on('data', (b: Buffer) => (said += b.toString()));
     await until(ctx, 'an iperf3 server', () => said.includes('listening'));
     const to = out ? HOST_ADDRESS : GUEST_ADDRESS;
-    const client = iperf(ctx, out ? world.guest : world.host, CPU_A, [
-      '-c',
-      to,
-      '-p',
-      String(PORT),
-      '-t',
-      String(seconds),
-      '-J',
-    ]);
+    const args = ['-c', to, '-p', String(PORT), '-t', String(seconds), '-J'];
+    const client = iperf(out ? world.guest : world.host, args, { cpu: CPU_A, signal });
     const report = JSON.parse(await outputOf(client)) as IperfReport;
     await ended;
     return report.end.sum_received.bits_per_second / 1e9;

@@ -4,6 +4,7 @@ import { VfError } from '../errors.js';
 import type { Device } from '../failover/device.js';
 import { parseMac } from '../netlink/codec.js';
 import { Rtnl } from '../netlink/index.js';
+import { type Groups, parseGroups } from './groups.js';
 import { type Announcement, planAnnouncements } from './plan.js';
 
 export interface AnnouncerOptions {
@@ -18,6 +19,8 @@ export interface AnnouncerOptions {
   delayMs: number;
   /** The router flag of neighbour advertisements; by default what the device is: its IPv6 forwarding setting. */
   router?: boolean;
+  /** Reports the multicast groups of the same devices, too. */
+  rejoin?: boolean;
   /** The namespace's devices, where somebody watches them already (`LinkMonitor.links`); asked of the kernel otherwise. */
   devices?: () => Iterable<Device>;
 }
@@ -34,7 +37,7 @@ export interface AnnouncerStats {
 
 /**
  * Announces a master's addresses after a switch: gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6, RARP for a
- * device without addresses, each also for the VLAN devices on the master in its namespace.
+ * device without addresses, IGMP and MLD reports for its groups, each also for the VLAN devices on the master in its namespace.
  *
  * Frames are sent on the master and pass its steering program as any others do, so they leave through the slave that is active at
  * that moment, not through the one that was active when the call was made.
@@ -133,6 +136,7 @@ export class Announcer implements Disposable {
       devices === undefined ? rtnl.links() : [...devices()],
       rtnl.addresses(),
       (device) => this.#options.router ?? this.#forwards(device),
+      this.#options.rejoin ? this.#groups() : undefined,
     );
     for (const [ifindex, socket] of this.#sockets) {
       if (plan.some((a) => a.ifindex === ifindex)) continue;
@@ -176,6 +180,12 @@ export class Announcer implements Disposable {
     }
   }
 
+  #groups(): Map<number, Groups> {
+    const read = (): Map<number, Groups> =>
+      parseGroups(readProc('/proc/thread-self/net/igmp'), readProc('/proc/thread-self/net/igmp6'));
+    return this.#netns === undefined ? read() : withNetns(this.#netns, read);
+  }
+
   /** The kernel's own advertisements take the router flag from here (ndisc_send_na). /proc/sys/net shows the reader's namespace. */
   #forwards({ name }: Device): boolean {
     const read = (): boolean =>
@@ -191,6 +201,16 @@ export class Announcer implements Disposable {
 
   #count(code: string): void {
     this.stats.errors[code] = (this.stats.errors[code] ?? 0) + 1;
+  }
+}
+
+/** Empty where the kernel has no such protocol. */
+function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
   }
 }
 

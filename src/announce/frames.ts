@@ -1,9 +1,4 @@
-/**
- * Frames that tell switches and neighbours where an address lives now. Pure: bytes in, bytes out.
- *
- * Left out for now: IGMPv3 and MLDv2 reports, which would make switches that snoop multicast follow a switch at once (until then
- * they follow at the querier's next query, 125 s apart by default).
- */
+/** Frames that tell switches and neighbours where an address lives now. Pure: bytes in, bytes out. */
 import { VfError } from '../errors.js';
 
 /** 802.1Q tag. */
@@ -41,7 +36,7 @@ export interface RarpSpec {
   vlan?: VlanTag | undefined;
 }
 
-const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, rarp: 0x8035, vlan: 0x8100, ipv6: 0x86dd } as const;
+export const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, rarp: 0x8035, vlan: 0x8100, ipv6: 0x86dd } as const;
 const ETH_HEADER = 14;
 const VLAN_TAG = 4;
 /** Least length of a frame without its check sequence (IEEE 802.3 §4A.4.2), before a tag: removing one must not make a runt. */
@@ -142,7 +137,8 @@ function arpBody(
   return body;
 }
 
-function frame(
+/** An Ethernet frame, padded to its least length. */
+export function frame(
   dst: Uint8Array,
   src: Uint8Array,
   ethertype: number,

@@ -4,6 +4,8 @@ import { parseMac } from '../netlink/codec.js';
 import type { DeviceAddress } from '../netlink/index.js';
 import { parseIp } from '../netlink/ip.js';
 import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from './frames.js';
+import type { Groups } from './groups.js';
+import { igmp2Reports, igmp3Reports, mld2Reports } from './reports.js';
 
 /** IFA_F_* of linux/if_addr.h. A tentative address is still being checked for duplicates and is not ours to claim yet. */
 const IFA_F_DADFAILED = 0x08;
@@ -41,6 +43,7 @@ export function isAnnounced({ scope, flags }: Pick<DeviceAddress, 'scope' | 'fla
  *
  * @param mac of the master: 6 bytes; a VLAN device is announced with its own
  * @param isRouter whether the device forwards IPv6
+ * @param groups by ifindex: what is joined again
  */
 export function planAnnouncements(
   master: number,
@@ -48,18 +51,40 @@ export function planAnnouncements(
   devices: readonly Device[],
   addresses: readonly DeviceAddress[],
   isRouter: (device: Device) => boolean,
+  groups: ReadonlyMap<number, Groups> = new Map(),
 ): Announcement[] {
   return announcingDevices(master, devices).map((device) => {
     const hw = device.ifindex === master ? mac : parseMac(device.address);
-    const own = addresses.filter((a) => a.ifindex === device.ifindex && isAnnounced(a));
+    const own = addresses
+      .filter((a) => a.ifindex === device.ifindex && isAnnounced(a))
+      .map(({ family, address }) => ({ family, ip: parseIp(address).bytes }))
+      // Groups can be joined by being addresses (autojoin).
+      .filter(({ family, ip }) => (family === 4 ? ip[0]! < 224 : ip[0] !== 0xff));
     const router = own.some((a) => a.family === 6) && isRouter(device);
-    const frames = own.map(({ family, address }) => {
-      const ip = parseIp(address).bytes;
-      return family === 4
-        ? gratuitousArp({ mac: hw, ip })
-        : unsolicitedNeighbourAdvert({ mac: hw, ip, router });
-    });
+    const frames = own.map(({ family, ip }) =>
+      family === 4 ? gratuitousArp({ mac: hw, ip }) : unsolicitedNeighbourAdvert({ mac: hw, ip, router }),
+    );
     // no address is known: a guest's kernel bypass, a bridge's port. The switches can be told all the same
-    return { ifindex: device.ifindex, frames: frames.length > 0 ? frames : [rarpAnnouncement({ mac: hw })] };
+    if (frames.length === 0) frames.push(rarpAnnouncement({ mac: hw }));
+    const joined = groups.get(device.ifindex);
+    if (joined) frames.push(...reports(hw, joined, own));
+    return { ifindex: device.ifindex, frames };
   });
+}
+
+/** `own`: the device's unicast addresses, of which reports take their source. */
+function reports(
+  mac: Uint8Array,
+  groups: Groups,
+  own: readonly { family: 4 | 6; ip: Uint8Array }[],
+): Uint8Array[] {
+  const ip4 = own.find((a) => a.family === 4)?.ip ?? new Uint8Array(4);
+  // RFC 3810 5.2.13: a link-local one, or none.
+  const isLinkLocal = (ip: Uint8Array): boolean => ip[0] === 0xfe && (ip[1]! & 0xc0) === 0x80;
+  const ip6 = own.find((a) => a.family === 6 && isLinkLocal(a.ip))?.ip ?? new Uint8Array(16);
+  const igmp = { mac, source: ip4, groups: groups.ip4 };
+  return [
+    ...(groups.igmp === 3 ? igmp3Reports(igmp) : igmp2Reports(igmp, groups.igmp)),
+    ...mld2Reports({ mac, source: ip6, groups: groups.ip6 }),
+  ];
 }

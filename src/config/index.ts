@@ -1,5 +1,5 @@
 export { netnsKey } from './conflicts.js';
-export { type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
+export { ackTimeoutUs, type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
 export {
   type BfdAuthSection,
   type BfdConfig,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { detectSchema } from './detect.js';
 import { reflectorSchema } from './detect-bfd.js';
-import { choice, integer, mapping, pattern } from './fields.js';
+import { boolean, choice, integer, mapping, pattern } from './fields.js';
 import { policySchema } from './policy.js';
 
 /**
@@ -54,6 +54,9 @@ export const announceSchema = z.strictObject(
   {
     count: integer(0, 255).default(1).describe('announcements per address after a switch; 0: none'),
     delay_ms: integer(0, 60_000, 'ms').default(100).describe('ms between two announcements'),
+    rejoin: boolean()
+      .default(true)
+      .describe('IGMP and MLD reports of the groups that are joined, too, for switches that snoop multicast'),
   },
   { error: mapping },
 );
@@ -93,7 +96,9 @@ export const instanceSchema = z.strictObject(
     attach: choice(['auto', 'tcx', 'clsact'])
       .default('auto')
       .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),
-    announce: announceSchema.prefault({}).describe('gratuitous ARP and unsolicited NA after a switch'),
+    announce: announceSchema
+      .prefault({})
+      .describe('gratuitous ARP, unsolicited NA and multicast reports after a switch'),
   },
   { error: mapping },
 );

@@ -1,4 +1,5 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import { ackTimeoutUs } from '../config/index.js';
 import { DIAG_NAMES, DISCARD_NAMES, STATE_NAMES as STATE_NAMES_BFD } from '../detect/bfd/packet.js';
 import {
   B_DETECT_US,
@@ -52,9 +53,10 @@ function unanswered({ config, datapath }: Managed, path: Path, records: Int32Arr
       to_switch: `tried again in ${Math.max(0, left)} ms, sooner if it is in use and answers`,
     };
   }
+  const ack = us(ackTimeoutUs(o) * 1e3);
   return {
     detail: `longest silence ${us(watch.longestNs)} of ${limit}${history}`,
-    to_switch: `${o.min_frames} frames that expect an answer in use, and none received for ${limit}`,
+    to_switch: `${o.min_frames} frames that expect an answer in use, and none received for ${limit}; ${ack} if they are merely acknowledged`,
   };
 }
 

@@ -77,6 +77,7 @@ export class Managed {
       mac,
       count: config.announce.count,
       delayMs: config.announce.delay_ms,
+      rejoin: config.announce.rejoin,
       devices: () => ns.monitor.links.values(),
     });
     const { slot } = this.datapath;

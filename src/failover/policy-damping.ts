@@ -62,6 +62,37 @@ export function penaltyOf(state: Int32Array, base: number, path: number, nowMs: 
   return (state[base + P_THRESHOLDS]! & 0xffff) * 2 ** (-over / state[base + P_HALF_LIFE_MS]!);
 }
 
+/** Bits of `penaltyBits`. */
+export const PENALISED = 1 as const;
+export const SUPPRESSED = 2 as const;
+
+/** What has to outlive the record, beside P_REUSE_AT_*: whether the path has a penalty, and is suppressed. */
+export function penaltyBits(state: Int32Array, base: number, path: number): number {
+  const flags = state[base + P_FLAGS]!;
+  return (
+    ((flags & (FLAG_PENALISED << path)) === 0 ? 0 : PENALISED) |
+    ((flags & (FLAG_SUPPRESSED << path)) === 0 ? 0 : SUPPRESSED)
+  );
+}
+
+/**
+ * Gives a fresh record the penalty that an earlier one had. Nothing where damping is off. With other thresholds than it was made by, the
+ * time to the reuse threshold stays, but for the longest one allowed.
+ */
+export function restorePenalty(
+  state: Int32Array,
+  base: number,
+  path: number,
+  kept: { bits: number; reuseAtMs: number; nowMs: number },
+): void {
+  const { bits, reuseAtMs, nowMs } = kept;
+  if (state[base + P_HALF_LIFE_MS]! <= 0 || (bits & PENALISED) === 0) return;
+  const left = Math.min(state[base + P_MAX_SUPPRESS_MS]!, (reuseAtMs - nowMs) | 0);
+  state[base + P_REUSE_AT_PRIMARY + path] = (nowMs + left) | 0;
+  const suppressed = (bits & SUPPRESSED) !== 0 && left > 0 ? FLAG_SUPPRESSED << path : 0;
+  state[base + P_FLAGS] = state[base + P_FLAGS]! | (FLAG_PENALISED << path) | suppressed;
+}
+
 /** How much longer the path is suppressed, ms; 0 if it is not. */
 export function suppressedMs(state: Int32Array, base: number, path: number, nowMs: number): number {
   if ((state[base + P_FLAGS]! & (FLAG_SUPPRESSED << path)) === 0) return 0;

@@ -51,7 +51,7 @@ export interface Scene {
 }
 
 /** How long a scene waits for what must happen, ms. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 /** Traffic before and after a fault, ms. */
 export const SETTLE_MS = 150;
 
@@ -75,6 +75,15 @@ export async function untilActive(scene: Scene, active: 'primary' | 'standby'): 
       );
     await sleep(5);
   }
+}
+
+/** A scenario with the switches that it made, by the count that the steering word keeps over the daemon's end. */
+export function counting(play: (scene: Scene) => Promise<FaultRow>): (scene: Scene) => Promise<FaultRow> {
+  return async (scene) => {
+    const { epoch } = await statusOf(scene);
+    const row = await play(scene);
+    return { ...row, switches: (await statusOf(scene)).epoch - epoch };
+  };
 }
 
 export async function lastSeq({ client, instance }: Scene): Promise<number> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import type { Decision } from '../daemon/api/index.js';
 import {
   broken,
   decisionsAfter,
@@ -52,19 +53,22 @@ async function swallowed(
 
 export const blackHole = (scene: Scene): Promise<FaultRow> => swallowed(scene, 'black-hole', 'both');
 
-/** What the guest sends is swallowed, then what it is sent. */
-export const oneWay = async (scene: Scene): Promise<FaultRow[]> => [
-  await swallowed(scene, 'one-way tx', 'from-guest'),
-  await swallowed(scene, 'one-way rx', 'to-guest'),
-];
+/** What the guest sends is swallowed. */
+export const oneWayTx = (scene: Scene): Promise<FaultRow> => swallowed(scene, 'one-way tx', 'from-guest');
+/** What it is sent. */
+export const oneWayRx = (scene: Scene): Promise<FaultRow> => swallowed(scene, 'one-way rx', 'to-guest');
 
-/** Three frames of ten are lost each way. That is no reason to leave. */
-export async function lossy(scene: Scene): Promise<FaultRow> {
+/** Three frames of ten are lost each way. That is no reason to leave, unless the instance is a strict one. */
+async function lossyPath(
+  scene: Scene,
+  fault: string,
+  decision: (seq: number) => Promise<Decision | undefined>,
+): Promise<FaultRow> {
   const seq = await lastSeq(scene);
   let hole: { close(): void } | undefined;
   try {
     return await broken(scene, {
-      fault: 'lossy',
+      fault,
       immediate: true,
       requests: true,
       breakIt: async () => {
@@ -74,13 +78,20 @@ export async function lossy(scene: Scene): Promise<FaultRow> {
         await sleep(4 * SETTLE_MS);
         return at;
       },
-      judge: async () => (await decisionsAfter(scene, seq))[0],
+      judge: () => decision(seq),
     });
   } finally {
     hole?.close();
     await untilActive(scene, 'primary');
   }
 }
+
+export const lossy = (scene: Scene): Promise<FaultRow> =>
+  lossyPath(scene, 'lossy', async (seq) => (await decisionsAfter(scene, seq))[0]);
+
+/** The same by an instance whose probes take two missing answers in a row for a fault. */
+export const lossyStrict = (scene: Scene): Promise<FaultRow> =>
+  lossyPath(scene, 'lossy strict', (seq) => failoverAfter(scene, seq));
 
 /** Carrier comes and goes. The hold-down keeps the switches few: there, and back when it is over. */
 export async function flap(scene: Scene): Promise<FaultRow> {

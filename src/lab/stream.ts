@@ -71,6 +71,8 @@ export class Stream {
   async #begin(pps: number, directions: 1 | 2 | 3, requests = false): Promise<void> {
     const { control } = this.#world;
     const id = ++streams;
+    // Silence while both ends turn to the new stream: the last one's requests would find nobody who answers them.
+    await this.#silence();
     this.#requests = requests;
     this.#atHost.begin(id, requests);
     this.#atGuest.begin(id);
@@ -94,13 +96,18 @@ export class Stream {
     return this.#world.control[TRAFFIC.sent]!;
   }
 
+  async #silence(): Promise<void> {
+    const { control } = this.#world;
+    Atomics.store(control, TRAFFIC.stream, 0);
+    this.#world.wakeTraffic();
+    while (Atomics.load(control, TRAFFIC.running) !== 0) await sleep(1);
+  }
+
   /** Stops and waits for what is under way. */
   async collect(): Promise<StreamRecord> {
     const { control, sentAt } = this.#world;
     const directions = control[TRAFFIC.directions]!;
-    Atomics.store(control, TRAFFIC.stream, 0);
-    this.#world.wakeTraffic();
-    while (Atomics.load(control, TRAFFIC.running) !== 0) await sleep(1);
+    await this.#silence();
     const sent = control[TRAFFIC.sent]!;
     await sleep(20);
     return {

@@ -27,6 +27,7 @@ const load = (vf_udp: number, ports: number[] = []): Vfailover => {
   lines.at(0).primary_ifindex = 1;
   using watches = o.maps.watches.mmap();
   watches.at(STANDBY).timeout_ns = 60n * SECOND;
+  watches.at(STANDBY).ack_timeout_ns = 60n * SECOND;
   return o;
 };
 
@@ -38,15 +39,15 @@ beforeAll(() => {
 });
 afterAll(() => object.close());
 
-/** Sends a frame through steer; true if the watch of the active path began to wait. */
-function asks(frame: number[], o = object): boolean {
+/** Sends a frame through steer: when an answer is expected, by the watch of the active path. */
+function asks(frame: number[], o = object): 'soon' | 'delayed' | 'never' {
   using watches = o.maps.watches.mmap();
   const w = watches.at(STANDBY);
   w.since_ns = 0n;
   const data = Uint8Array.from([...frame, ...new Array(Math.max(0, 15 - frame.length)).fill(0)]);
   withNetns(netns, () => o.programs.vf_steer.testRun({ data }));
   expect(watches.at(PRIMARY).since_ns).toBe(0n);
-  return w.since_ns !== 0n;
+  return w.since_ns === 0n ? 'never' : w.soon > 0 ? 'soon' : 'delayed';
 }
 
 const be16 = (n: number): number[] => [n >> 8, n & 0xff];
@@ -111,7 +112,7 @@ const [US, THEM] = [
   [10, 0, 0, 1],
 ];
 
-describe('an answer is expected to', () => {
+describe('an answer is expected soon to', () => {
   test.each<[string, number[]]>([
     ['an ARP request', eth(0x0806, arp(1, US, THEM), ALL)],
     ['an ARP request to one station', eth(0x0806, arp(1, US, THEM))],
@@ -120,18 +121,25 @@ describe('an answer is expected to', () => {
     ['an ICMP echo request', eth(0x0800, ip4(1, [8, ...zeros(15)]))],
     ['an ICMPv6 echo request', eth(0x86dd, ip6(58, [128, ...zeros(15)]))],
     ['SYN', eth(0x0800, ip4(6, tcp(SYN)))],
+    ['UDP to a named port', eth(0x0800, ip4(17, udp(4500)))],
+    ['UDP to a named port over IPv6', eth(0x86dd, ip6(17, udp(53)))],
+    ['an SCTP heartbeat', eth(0x86dd, ip6(132, sctp(4)))],
+  ])('%s', (_, frame) => {
+    expect(asks(frame)).toBe('soon');
+  });
+});
+
+describe('an acknowledgement, which may be delayed, is expected to', () => {
+  test.each<[string, number[]]>([
     ['FIN', eth(0x0800, ip4(6, tcp(FIN | ACK)))],
     ['TCP payload', eth(0x0800, ip4(6, tcp(PSH | ACK, 1)))],
     ['TCP payload behind options', eth(0x0800, ip4(6, tcp(ACK, 1, 12), { options: 8 }))],
     ['TCP payload over IPv6', eth(0x86dd, ip6(6, tcp(ACK, 1)))],
     ['TCP payload in a VLAN', vlan(eth(0x0800, ip4(6, tcp(ACK, 1))))],
     ['a first fragment', eth(0x0800, ip4(6, tcp(ACK, 100), { fragment: 0x2000 }))],
-    ['UDP to a named port', eth(0x0800, ip4(17, udp(4500)))],
-    ['UDP to a named port over IPv6', eth(0x86dd, ip6(17, udp(53)))],
     ['SCTP data', eth(0x0800, ip4(132, sctp(0)))],
-    ['an SCTP heartbeat', eth(0x86dd, ip6(132, sctp(4)))],
   ])('%s', (_, frame) => {
-    expect(asks(frame)).toBe(true);
+    expect(asks(frame)).toBe('delayed');
   });
 });
 
@@ -165,13 +173,13 @@ describe('no answer is expected to', () => {
     ['half a solicitation', eth(0x86dd, ip6(58, []), [0x33, 0x33, 0xff, 0, 0, 1])],
     ['half a VLAN header', [...eth(0x8100, []), 0]],
   ])('%s', (_, frame) => {
-    expect(asks(frame)).toBe(false);
+    expect(asks(frame)).toBe('never');
   });
 });
 
 test.each([
-  [VfUdpAsks.VF_UDP_ALL, true],
-  [VfUdpAsks.VF_UDP_NONE, false],
+  [VfUdpAsks.VF_UDP_ALL, 'soon'],
+  [VfUdpAsks.VF_UDP_NONE, 'never'],
 ])('UDP may expect an answer always, or never (%i)', (mode, expected) => {
   const o = load(mode, [53]);
   onTestFinished(() => o.close());
@@ -192,5 +200,5 @@ test('without the watchdog nothing waits', () => {
     using watches = o.maps.watches.mmap();
     watches.at(STANDBY).timeout_ns = SECOND;
   }
-  expect(asks(eth(0x0800, ip4(6, tcp(SYN))), o)).toBe(false);
+  expect(asks(eth(0x0800, ip4(6, tcp(SYN))), o)).toBe('never');
 });

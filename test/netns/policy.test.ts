@@ -1,6 +1,7 @@
 import { closeFd, NetlinkSocket, netnsCreate } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
+import type { InstanceStatus } from '../../src/daemon/api/index.js';
 import { Stream, type StreamResult } from '../../src/lab/stream.js';
 import { MessageBuilder } from '../../src/netlink/codec.js';
 import { Ethtool, Rtnl } from '../../src/netlink/index.js';
@@ -111,6 +112,26 @@ describe.each(['veth', 'tap'] as const)('a primary that flaps, on %s', (kind) =>
     await sleep(100);
     expect(damage(await stream.stop())).toEqual(NONE);
     expect((await status(l)).primary.damping.suppressed_until).toBeNull();
+  });
+
+  test('is so for the next daemon, too', async () => {
+    // Longer than a daemon takes to start.
+    const slow = { ...damping, half_life_ms: 60_000, max_suppress_ms: 120_000 };
+    const l = await lab(kind, { policy: { hold_down_ms: 20, damping: slow } });
+    await untilActive(l, 'primary');
+    await untilSuppressed(l);
+    const before = await status(l);
+    await restart(l);
+    const after = await until(
+      () => status(l),
+      (s) => s.primary.carrier,
+    );
+    expect(after).toMatchObject({ active: 'standby' });
+    const end = (s: InstanceStatus) => Date.parse(s.primary.damping.suppressed_until!);
+    // Each is computed by two clocks that are read one after the other.
+    expect(Math.abs(end(after) - end(before))).toBeLessThan(200 * SLOWDOWN);
+    expect(after.tier0.armed).not.toContain('standby unusable: go to the primary');
+    expect(after.primary.damping.penalty).toBeGreaterThan(1000);
   });
 
   test('is used when the standby dies', async () => {

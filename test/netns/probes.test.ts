@@ -343,3 +343,36 @@ test('failback waits for as many probes answered in a row as the policy asks for
   expect(list.map((e) => e.cause)).toEqual(['join', 'probe', 'failback']);
   expect((list[2]!.detected_ns - list[1]!.detected_ns) / 1e6).toBeGreaterThan(30 * INTERVAL_MS);
 });
+
+test('neither an answer nor a frame of the traffic wakes the worker: what runs in JavaScript goes by rounds', async () => {
+  const hosts = Array.from({ length: 16 }, (_, i) => `10.99.0.${101 + i}`);
+  const l = await lab(
+    'veth',
+    {
+      detect: probes(
+        hosts.map((arp) => ({ arp })),
+        { targets_of: 'all' },
+      ),
+    },
+    // Otherwise it looks at the links a thousand times a second.
+    { worker: { poll_interval_us: 1_000_000 } },
+  );
+  for (const host of hosts) l.world.hostRtnl.addAddress(l.world.bridge, `${host}/24`);
+  l.world.startTraffic(null);
+  const stream = new Stream(l.world, 1 << 17);
+  onTestFinished(() => stream.close());
+  await untilAnswered(l);
+  await stream.start(5000);
+  const turns = async (): Promise<number> =>
+    (await l.client.request('status', {})).worker.shards.reduce((n, s) => n + s.wakeups, 0);
+  const [before, from] = [await turns(), performance.now()];
+  await sleep(2000);
+  const [woken, rounds] = [(await turns()) - before, (performance.now() - from) / INTERVAL_MS];
+  const s = await status(l);
+  const { sent } = await stream.stop();
+  // All 16 have been answered on both slaves, in every round.
+  for (const r of ['primary', 'standby'] as const) expect(probeOf(s, r).state).toBe('ok');
+  expect(woken).toBeGreaterThan(rounds / 2);
+  expect(woken).toBeLessThan((rounds * 2 * hosts.length) / 4);
+  expect(woken).toBeLessThan(2 * sent);
+});

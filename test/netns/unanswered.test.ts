@@ -1,12 +1,13 @@
 import { BpfMap } from 'bpf-loader-ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { iperf } from '../../bench/iperf.js';
 import type { Decision } from '../../src/daemon/api/index.js';
 import { lineBase, pathOf, readWord } from '../../src/datapath/line.js';
 import { STANDBY } from '../../src/failover/device.js';
 import { type HoleOptions, openHole } from '../../src/lab/hole.js';
 import { Stream } from '../../src/lab/stream.js';
 import type { WireKind } from '../../src/lab/wire.js';
-import type { World } from '../../src/lab/world.js';
+import { HOST_ADDRESS, type World } from '../../src/lab/world.js';
 import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { sleep } from '../helpers/sleep.js';
 
@@ -218,5 +219,67 @@ describe('it does not switch', () => {
       (now) => now.standby.detectors[0]!.state === 'ok',
     );
     expect((await status(l)).active).toBe('standby');
+  });
+});
+
+describe('a TCP connection as the only traffic', () => {
+  /** A connection at full speed, and a way to keep its receiver from reading. */
+  async function connection(unanswered: object): Promise<{ l: Lab; stall: (ms: number) => Promise<void> }> {
+    const l = await lab('veth', {
+      detect: { unanswered: { ...UNANSWERED, timeout_us: 5000, ...unanswered } },
+    });
+    await untilActive(l, 'primary');
+    const server = iperf(l.world.host, ['-s', '-1', '--forceflush']);
+    onTestFinished(() => void server.kill('SIGKILL'));
+    let said = '';
+    server.stdout!.on('data', (b: Buffer) => (said += b.toString()));
+    await until(
+      () => said,
+      (s) => s.includes('listening'),
+    );
+    const client = iperf(l.world.guest, ['-c', HOST_ADDRESS, '-t', '600', '-i', '0']);
+    onTestFinished(() => void client.kill('SIGKILL'));
+    await until(
+      () => said,
+      (s) => s.includes('connected to'),
+    );
+    await sleep(200);
+    return {
+      l,
+      stall: async (ms) => {
+        server.kill('SIGSTOP');
+        await sleep(ms);
+        server.kill('SIGCONT');
+      },
+    };
+  }
+
+  test('its receiver does not read at once, and delays acknowledgements: no fault', async () => {
+    // The other end's kernel waits 40 ms; a machine that is busy for longer is not what is tested.
+    const { l, stall } = await connection({ ack_timeout_us: 1_000_000 });
+    for (let i = 0; i < 10; i++) {
+      await stall(100);
+      await sleep(30);
+    }
+    expect(await events(l)).toHaveLength(1);
+  });
+
+  test('that would be one if acknowledgements were due at once', async () => {
+    const { l, stall } = await connection({ ack_timeout_us: 5000 });
+    await until(
+      async () => {
+        await stall(100);
+        return events(l);
+      },
+      (e) => e.some((d) => d.cause === 'unanswered'),
+      20_000,
+    );
+  });
+
+  test('a path that swallows it is left', async () => {
+    const { l } = await connection({});
+    hole(l);
+    expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', from: 'primary', to: 'standby' });
+    expect((await lastOf(l)).evidence!.facts.waited_us).toBeGreaterThanOrEqual(100_000);
   });
 });

@@ -67,7 +67,7 @@ describe('defaults', () => {
         },
         detect: { combine: 'any' },
         attach: 'auto',
-        announce: { count: 1, delay_ms: 100 },
+        announce: { count: 1, delay_ms: 100, rejoin: true },
       },
     ]);
   });
@@ -213,6 +213,12 @@ describe('wrong keys and values', () => {
       'instances[0].detect.unanswered.timeout_us',
       199,
       /200 to 10000000 µs, or leave it out for 10000/,
+    ],
+    [
+      instance('detect: { unanswered: { timeout_us: 5000, ack_timeout_us: 4999 } }'),
+      'instances[0].detect.unanswered.ack_timeout_us',
+      4999,
+      /timeout_us or more/,
     ],
     [
       instance('detect: { unanswered: { min_frames: 0 } }'),

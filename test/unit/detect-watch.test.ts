@@ -79,7 +79,16 @@ class Rig {
     this.setNs(0, WATCH.since_ns, since);
     this.setNs(0, WATCH.last_tx_ns, last);
     this.watches[WATCH.unanswered] = frames;
+    this.setNs(0, WATCH.soon_ns, since);
+    this.watches[WATCH.soon] = frames;
     this.watches[WATCH.word] = this.lines[LINE.word]!;
+  }
+
+  /** Likewise frames that are merely acknowledged, but for `soon` of them, the first at `soonSince`. */
+  send(since: number, frames: number, soon = 0, soonSince = since): void {
+    this.ask(since, frames);
+    this.watches[WATCH.soon] = soon;
+    this.setNs(0, WATCH.soon_ns, soonSince);
   }
 
   /** Turns, one per step, until so much time has passed. */
@@ -199,6 +208,39 @@ describe('a wait whose sender has stopped', () => {
       rig.turns(1);
     }
     expect(rig.verdict).toBe(0);
+  });
+});
+
+describe('what is merely acknowledged', () => {
+  it('is waited for longer: 100 ms by default, or as configured', () => {
+    const rig = new Rig();
+    rig.send(rig.now, 5);
+    rig.turns(98);
+    expect(rig.verdict).toBe(0);
+    rig.turns(3);
+    expect(rig.verdict).toBe(CAUSE_UNANSWERED);
+    expect(rig.get(0, WATCH.fired_frames)).toBe(5);
+    const short = new Rig({ ack_timeout_us: 20_000 });
+    short.send(short.now, 5);
+    short.turns(18);
+    expect(short.verdict).toBe(0);
+    short.turns(3);
+    expect(short.verdict).toBe(CAUSE_UNANSWERED);
+    expect(new Rig({ timeout_us: 5_000_000 }).get(0, WATCH.ack_timeout_ns + 1)).toBe(1);
+  });
+
+  it('does not count towards what is due at once, nor keep it waiting', () => {
+    const few = new Rig();
+    few.send(few.now, 7, 2, few.now + 3 * MS);
+    few.turns(90);
+    expect(few.verdict).toBe(0);
+    const enough = new Rig();
+    enough.send(enough.now, 7, 3, enough.now + 3 * MS);
+    enough.turns(12);
+    expect(enough.verdict).toBe(0);
+    enough.turns(3);
+    expect(enough.verdict).toBe(CAUSE_UNANSWERED);
+    expect(enough.get(0, WATCH.fired_frames)).toBe(3);
   });
 });
 

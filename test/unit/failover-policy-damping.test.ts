@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import * as P from '../../src/failover/policy.js';
-import { FLAP_PENALTY, penaltyOf, suppressedMs } from '../../src/failover/policy-damping.js';
+import {
+  FLAP_PENALTY,
+  penaltyBits,
+  penaltyOf,
+  restorePenalty,
+  suppressedMs,
+} from '../../src/failover/policy-damping.js';
 import {
   generator,
   healthy,
@@ -26,6 +32,61 @@ function flap(rig: Rig, ms = 10): void {
 
 const penalty = (rig: Rig, path: number = PRI) => penaltyOf(rig.state, rig.base, path, rig.now);
 const left = (rig: Rig, path: number = PRI) => suppressedMs(rig.state, rig.base, path, rig.now);
+
+describe('a penalty outlives its record', () => {
+  /** A fresh record, with other settings maybe, that goes on with what `rig` had after `ms` without anybody. */
+  function next(rig: Rig, ms: number, config: P.PolicyConfig = damped): Rig {
+    const later = new Rig({ ...config, active: STB, known: true }, rig.now + ms);
+    for (const path of [PRI, STB])
+      restorePenalty(later.state, later.base, path, {
+        bits: penaltyBits(rig.state, rig.base, path),
+        reuseAtMs: rig.get(P.P_REUSE_AT_PRIMARY + path),
+        nowMs: later.now,
+      });
+    return later.links(UP, UP);
+  }
+
+  function suppressed(): Rig {
+    const rig = steady(damped);
+    for (let i = 0; i < 4; i++) {
+      rig.links(NO_CARRIER, UP).turn();
+      rig.wait(1).links(UP, UP).turn();
+      rig.wait(1).turn();
+    }
+    expect(left(rig)).toBeGreaterThan(5000);
+    return rig;
+  }
+
+  it('with the time that is left', () => {
+    const rig = suppressed();
+    const later = next(rig, 1000);
+    expect(left(later)).toBe(left(rig) - 1000);
+    expect(penalty(later)).toBeCloseTo(penalty(rig.wait(1000)), 0);
+    expect(left(later, STB)).toBe(0);
+    later.turn();
+    expect(later.get(P.P_ACTIVE)).toBe(STB);
+    later.wait(left(later)).turn();
+    expect(later.get(P.P_ACTIVE)).toBe(PRI);
+  });
+
+  it('decays meanwhile', () => {
+    const rig = suppressed();
+    const later = next(rig, left(rig) + 5000);
+    expect(left(later)).toBe(0);
+    expect(penalty(later)).toBeCloseTo(500, 0);
+    const muchLater = next(rig, left(rig) + 50_000);
+    muchLater.turn();
+    expect(penalty(muchLater)).toBe(0);
+  });
+
+  it('not where damping is off now, and not longer than is allowed now', () => {
+    const rig = suppressed();
+    const off = next(rig, 0, {});
+    expect([left(off), penalty(off)]).toEqual([0, 0]);
+    const short = next(rig, 0, { damping: { ...DAMPING, maxSuppressMs: 5000 } });
+    expect(left(short)).toBe(5000);
+  });
+});
 
 describe('penalty', () => {
   it('is 1000 a flap and halves every half-life', () => {

@@ -1,4 +1,4 @@
-import type { UnansweredConfig } from '../../src/config/index.js';
+import { ackTimeoutUs, type UnansweredConfig } from '../../src/config/index.js';
 import { lineBase, readNs, readWord } from '../../src/datapath/line.js';
 import { WATCH, watchBase } from '../../src/datapath/offsets.js';
 import { provenAlive } from '../../src/detect/combine.js';
@@ -29,6 +29,7 @@ export class UnansweredWatch implements Detector {
   readonly #c: DetectorContext;
   readonly #config: UnansweredConfig;
   readonly #timeoutNs: number;
+  readonly #ackTimeoutNs: number;
   /** `fired` of the map that has been taken in. */
   readonly #fired = new Int32Array(2);
   /** Of the wait that an earlier turn saw half over: its beginning and the time of that turn; 0: none. */
@@ -41,6 +42,7 @@ export class UnansweredWatch implements Detector {
     this.#c = context;
     this.#config = config;
     this.#timeoutNs = config.timeout_us * 1000;
+    this.#ackTimeoutNs = ackTimeoutUs(config) * 1000;
     for (const path of PATHS) this.#begin(path);
   }
 
@@ -56,16 +58,17 @@ export class UnansweredWatch implements Detector {
     if (firedNs > 0 && agoMs < retryMaxMs) hadFallenSilent(records, base, agoMs | 0, nowMs);
     this.#fired[path] = watches[at + WATCH.fired]!;
     watches[at + WATCH.min_frames] = this.#config.min_frames;
-    this.#setTimeout(at, this.#timeoutNs);
+    // Off while they are written: the programs must not see half of one.
+    this.#setNs(at + WATCH.timeout_ns, 0);
+    this.#setNs(at + WATCH.ack_timeout_ns, this.#ackTimeoutNs);
+    this.#setNs(at + WATCH.timeout_ns, this.#timeoutNs);
   }
 
-  /** The programs read all of it at once: the low word first is a shorter timeout for a moment, so it is set from 0. */
-  #setTimeout(at: number, ns: number): void {
+  /** The low word last: with it alone the programs would have a timeout that is too short. */
+  #setNs(at: number, ns: number): void {
     const { watches } = this.#c;
-    Atomics.store(watches, at + WATCH.timeout_ns + 1, 0);
-    Atomics.store(watches, at + WATCH.timeout_ns, 0);
-    if (ns >= 4294967296) Atomics.store(watches, at + WATCH.timeout_ns + 1, Math.floor(ns / 4294967296));
-    Atomics.store(watches, at + WATCH.timeout_ns, ns | 0);
+    Atomics.store(watches, at + 1, Math.floor(ns / 4294967296));
+    Atomics.store(watches, at, ns | 0);
   }
 
   turn(nowMs: number, active: number): void {
@@ -102,30 +105,33 @@ export class UnansweredWatch implements Detector {
     if (since === 0) return SEEN_ANSWERED;
     // Of another time that the path was active, or noted already.
     if (watches[at + WATCH.word] !== readWord(lines, lineBase(slot)) || since === this.#ended[path]) return 0;
-    const waited = now - since;
-    if (waited < this.#timeoutNs / 2) return 0;
+    // What is due at once counts alone once there is enough of it.
+    const soon = watches[at + WATCH.soon]! >>> 0;
+    const isSoon = soon > 0 && soon >= this.#config.min_frames;
+    const begin = isSoon ? readNs(watches, at + WATCH.soon_ns) : since;
+    const limit = isSoon ? this.#timeoutNs : this.#ackTimeoutNs;
+    const frames = isSoon ? soon : watches[at + WATCH.unanswered]! >>> 0;
+    const waited = now - begin;
+    if (waited < limit / 2) return 0;
     // Most waits end sooner: only one like this is worth a turn of its own.
-    due[0] = Math.min(due[0]!, Math.max(since + this.#timeoutNs, now + this.#timeoutNs / 4));
-    const recent = now - this.#markedAt[path]! <= Math.max(2 * this.#timeoutNs, RECENT_NS);
+    due[0] = Math.min(due[0]!, Math.max(begin + limit, now + limit / 4));
+    const recent = now - this.#markedAt[path]! <= Math.max(2 * limit, RECENT_NS);
     // While frames leave, the programs see it first.
     const paused = now - readNs(watches, at + WATCH.last_tx_ns) >= this.#timeoutNs / 2;
-    if (waited >= this.#timeoutNs && paused && this.#marked[path] === since && recent)
-      this.#expire(path, at, since, waited);
-    this.#marked[path] = since;
+    if (waited >= limit && paused && this.#marked[path] === begin && recent) {
+      this.#ended[path] = since;
+      if (frames >= this.#config.min_frames) this.#expire(at, frames, waited);
+    }
+    this.#marked[path] = begin;
     this.#markedAt[path] = now;
     return SEEN_WAITING;
   }
 
-  #expire(path: number, at: number, since: number, waited: number): void {
+  #expire(at: number, frames: number, waited: number): void {
     const { watches, clock } = this.#c;
-    this.#ended[path] = since;
-    const frames = watches[at + WATCH.unanswered]!;
-    if (frames >>> 0 < this.#config.min_frames) return;
-    const now = clock[0]!;
     watches[at + WATCH.fired_frames] = frames;
     watches[at + WATCH.fired_wait_us] = (waited / 1000) | 0;
-    watches[at + WATCH.fired_ns + 1] = Math.floor(now / 4294967296);
-    watches[at + WATCH.fired_ns] = (now % 4294967296) | 0;
+    this.#setNs(at + WATCH.fired_ns, clock[0]!);
     Atomics.add(watches, at + WATCH.fired, 1);
   }
 

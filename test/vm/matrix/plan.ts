@@ -6,6 +6,8 @@ import { ROOT } from '../../../src/paths.js';
 /** Folders whose test files are for kernels. */
 const FOLDERS = ['packages/bpf-loader-ts/test', 'test/netns'];
 
+const IPERF =
+  'a guest’s CPU is too slow for a connection at full speed; which frame is which is tested in asks';
 const USER_SPACE =
   'decided in user space, the same on every kernel; a daemon takes ten seconds to start in a guest';
 
@@ -99,7 +101,16 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'it does not switch > for three frames of ten that are lost': USER_SPACE,
     'it does not switch > for a sender that pauses': USER_SPACE,
     'it does not switch > from a silent path to one that is silent as well': USER_SPACE,
+    'a TCP connection as the only traffic > its receiver does not read at once, and delays acknowledgements: no fault':
+      IPERF,
+    'a TCP connection as the only traffic > that would be one if acknowledgements were due at once': IPERF,
+    'a TCP connection as the only traffic > a path that swallows it is left': IPERF,
   },
+  'test/netns/policy.test.ts': USER_SPACE,
+  'test/netns/probes.test.ts':
+    'decided in user space; what the programs do is tested in probe-answers and probe-deadline',
+  'test/netns/wire-taps.test.ts': "the lab's own wire, which is the host's",
+  'test/netns/rejoin.test.ts': 'reports are made in user space, the same on every kernel',
   'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
   'packages/bpf-loader-ts/test/verifier.test.ts': {
     'too_long: the program, and the line that says why':
