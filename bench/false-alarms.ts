@@ -27,11 +27,13 @@ export async function calm(
   const hogs = busy ? [CPU_A, CPU_B].map(hog) : [];
   try {
     const end = performance.now() + seconds * 1000;
-    let since = (await client.request('events', { limit: 1 })).at(-1)?.seq ?? 0;
+    // Beside the loops the daemon, which shares a CPU with one, may answer late.
+    const patient = { timeout_ms: 60_000 };
+    let since = (await client.request('events', { limit: 1 }, patient)).at(-1)?.seq ?? 0;
     while (performance.now() < end) {
       await until(ctx, 'a failback', onPrimary);
       await mix.phase();
-      const decisions = await client.request('events', { since });
+      const decisions = await client.request('events', { since }, patient);
       since = decisions.at(-1)?.seq ?? since;
       alarms.push(...decisions.filter((d) => d.cause === 'unanswered'));
     }

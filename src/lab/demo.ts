@@ -82,10 +82,11 @@ function strictly(play: (scene: Scene) => Promise<FaultRow>): (scene: Scene) => 
 
 async function reattach(scene: Scene, instance: InstanceInput): Promise<void> {
   const { client, world } = scene;
-  await client.request('detach', { name: NAME });
+  const patient = { timeout_ms: 30_000 };
+  await client.request('detach', { name: NAME }, patient);
   // A device with a program of others is refused; and recorders stand behind the programs.
   scene.stream.close();
-  await client.request('attach', instance);
+  await client.request('attach', instance, patient);
   scene.stream = new Stream(world);
   await untilActive(scene, 'primary');
 }
