@@ -71,7 +71,7 @@ export class Orders {
     const { slot } = m.datapath;
     if (to !== 'auto') this.#checkTarget(m, to);
     const decided =
-      to === 'auto' || m.datapath.active === to ? Promise.resolve(null) : this.#decisionAfter(name);
+      to === 'auto' || m.datapath.active === to ? Promise.resolve(null) : this.#decisionAfter(name, to);
     clearTimeout(m.overrideTimer);
     m.overrideUntil = null;
     const ends = to !== 'auto' && forMs !== undefined;
@@ -123,7 +123,7 @@ export class Orders {
     if (on ? now === next : now !== choiceOf(slave))
       return { decision: null, status: this.#host.statusOf(name) };
     const moves = on && m.datapath.active === slave && this.#health(m, other) === 'healthy';
-    const decided = moves ? this.#decisionAfter(name) : Promise.resolve(null);
+    const decided = moves ? this.#decisionAfter(name, other) : Promise.resolve(null);
     m.datapath.remember({ maintenance: next });
     this.#host.shards.maintenance(m.datapath.slot, next);
     const decision = await decided;
@@ -133,8 +133,8 @@ export class Orders {
     return { decision, status: this.#host.statusOf(name) };
   }
 
-  /** The next decision about an instance; null if there is none in ORDER_MS. */
-  #decisionAfter(name: string): Promise<Decision | null> {
+  /** The next decision for a slave, past any earlier one that is still being told; null if there is none in ORDER_MS. */
+  #decisionAfter(name: string, to: Role): Promise<Decision | null> {
     const seq = this.#host.lastSeq(name);
     return new Promise((done) => {
       const finish = (d: Decision | null) => {
@@ -143,7 +143,7 @@ export class Orders {
         done(d);
       };
       const cancel = this.#host.onDecision((instance, decision) => {
-        if (instance === name && decision.seq > seq) finish(decision);
+        if (instance === name && decision.seq > seq && decision.to === to) finish(decision);
       });
       const timer = setTimeout(() => finish(null), ORDER_MS);
     });

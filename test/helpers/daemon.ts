@@ -71,18 +71,26 @@ export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boole
   }
 }
 
-/** Waits for the switch, and until the worker, which flips first, has told of it. (One that nobody has told of yet may be another daemon's.) */
-export const untilActive = (
+/** A worker flips first and tells of it after, ms later; of one that an earlier daemon made it never tells. */
+const TOLD_MS = 200;
+
+/** Waits for the switch, and until the worker has told of it. */
+export async function untilActive(
   l: { client: ApiClient },
   active: 'primary' | 'standby',
-): Promise<InstanceStatus> =>
-  until(
+): Promise<InstanceStatus> {
+  let untold: number | undefined;
+  return until(
     () => status(l),
-    (s) =>
-      s.active === active &&
-      (active === 'standby' || s.primary.state === 'joined') &&
-      (s.last_switch === null || s.last_switch.epoch === s.epoch),
+    (s) => {
+      if (s.active !== active || (active === 'primary' && s.primary.state !== 'joined')) return false;
+      untold ??= performance.now();
+      return s.last_switch === null
+        ? performance.now() - untold > TOLD_MS * SLOWDOWN
+        : s.last_switch.epoch === s.epoch;
+    },
   );
+}
 
 /** The command line, as a user has it. */
 export function cli(...args: string[]): { code: number | null; out: string; err: string } {

@@ -394,10 +394,14 @@ export class BfdDetector implements Detector {
     const session = this.#session;
     const { clock, slot } = this.#c;
     // The programs may have been there before this turn.
-    const now = Math.max(clock[0]!, this.#map.firedNs(slot));
+    const fired = this.#map.firedNs(slot);
+    const now = Math.max(clock[0]!, fired);
     const due = this.#map.dueNs(slot);
     const echo = !this.#asks && (session.diag === DIAG_ECHO_FAILED || (due !== 0 && due <= now));
-    const heard = echo ? this.#map.echoNs(slot) : Math.max(session.lastHeardNs, this.#map.heardNs(slot));
+    // What came after they fired, by the other path it may be, is not what they waited for.
+    const late = now - fired < session.detectNs && session.lastHeardNs > fired;
+    const last = late ? this.#map.heardNs(slot) : Math.max(session.lastHeardNs, this.#map.heardNs(slot));
+    const heard = echo ? this.#map.echoNs(slot) : last;
     if (heard === 0) return null;
     const agoUs = Math.round((now - heard) / 1e3);
     const detectUs = Math.round(session.detectNs / 1e3);
