@@ -38,12 +38,25 @@ const NATIVE = ['agent', 'stream', 'ask'];
 const STALE_MS = 3_600_000;
 
 /** Makes a file of the cache once per key: a change of what goes in makes another. */
-async function cachedFile(
+function cachedFile(
   name: string,
   key: string,
   make: (work: string, to: string) => Promise<void>,
 ): Promise<string> {
   const file = join(CACHE, `${name}-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
+  // Guests that boot side by side want the same one.
+  const made = making.get(file) ?? makeFile(name, file, make).finally(() => making.delete(file));
+  making.set(file, made);
+  return made;
+}
+
+const making = new Map<string, Promise<string>>();
+
+async function makeFile(
+  name: string,
+  file: string,
+  make: (work: string, to: string) => Promise<void>,
+): Promise<string> {
   if (existsSync(file)) {
     await utimes(file, new Date(), new Date());
     return file;

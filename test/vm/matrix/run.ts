@@ -24,6 +24,10 @@ const textOf = (errors: readonly { message?: string; stack?: string; diff?: stri
 const tell = (line: Line): void => appendFileSync(results, `${JSON.stringify(line)}\n`);
 const testsOf = (task: Task): Test[] => (task.type === 'suite' ? task.tasks.flatMap(testsOf) : [task]);
 
+/** A name of the list, or all that begin with one that ends in `*`. */
+const isOf = (name: string, listed: string): boolean =>
+  listed.endsWith('*') ? name.startsWith(listed.slice(0, -1)) : name === listed;
+
 const told = new Set<Test>();
 const excluded = new Set<Test>();
 function report(test: Test): void {
@@ -64,11 +68,11 @@ const runner: VitestRunner = {
   onCollected: ([collected]) => {
     const tests = collected!.tasks.flatMap(testsOf);
     for (const test of tests)
-      if (hostOnly.includes(nameOf(test))) {
+      if (hostOnly.some((listed) => isOf(nameOf(test), listed))) {
         excluded.add(test);
         test.mode = 'skip';
       }
-    const missing = hostOnly.filter((name) => !tests.some((t) => nameOf(t) === name));
+    const missing = hostOnly.filter((listed) => !tests.some((t) => isOf(nameOf(t), listed)));
     if (missing.length > 0)
       throw new Error(`the list of the host's tests names some that are none: ${missing}`);
   },
