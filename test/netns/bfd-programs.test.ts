@@ -224,7 +224,8 @@ describe('the deadline', () => {
     // As after a pause of 10 s: over long ago. A moment is an eighth of it: a second.
     start(r, { detectMs: 8000, heardNs: monotonicNs() - 18e9 });
     r.send(packet(end).bytes);
-    await sleep(2000);
+    // Longer than the moment, shorter than the deadline that the packet has moved: not to be stretched.
+    await new Promise((done) => setTimeout(done, 2000));
     expect([pathOf(word(r)), r.map.isQuiet(r.datapath.slot), r.events]).toEqual([PRIMARY, true, []]);
     const began = monotonicNs();
     start(r, { detectMs: 4000, heardNs: began - 14e9 });

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { BpfError, Btf, codecOf, parseSpec } from 'bpf-loader-ts';
 import { describe, expect, it } from 'vitest';
 import { compile, seeded, tempFolder, VFAILOVER_O } from './helpers.js';
-import { SLOWDOWN } from './kernel.js';
 
 interface Dumped {
   id: number;
@@ -89,13 +88,10 @@ describe('every structure is as bpftool tells it', () => {
     const btf = new Btf(readFileSync(path));
     expect(compare(btf, dump(path), 512)).toBeGreaterThan(5000);
     let whole = 0;
-    // All ten thousand take a minute under emulation.
-    const every = SLOWDOWN === 1 ? 1 : 16;
     const view = new DataView(new Uint8Array(512).fill(0xa5).buffer);
     const copy = new DataView(new ArrayBuffer(512));
     btf.types.forEach((t, id) => {
-      if ((t.kind !== 'struct' && t.kind !== 'union') || t.size > 512 || t.size === 0 || id % every !== 0)
-        return;
+      if ((t.kind !== 'struct' && t.kind !== 'union') || t.size > 512 || t.size === 0) return;
       try {
         const codec = codecOf(btf, id, t.name);
         expect(codec.size).toBe(t.size);
@@ -110,7 +106,7 @@ describe('every structure is as bpftool tells it', () => {
         );
       }
     });
-    expect(whole).toBeGreaterThan(1000 / every);
+    expect(whole).toBeGreaterThan(1000);
   });
 });
 

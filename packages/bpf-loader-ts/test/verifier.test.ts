@@ -14,7 +14,10 @@ function refusal(name: string): BpfError {
 }
 
 it.each([
-  ['no_bounds', /invalid access to packet, off=20 size=1.*R\d offset is outside of the packet/],
+  [
+    'no_bounds',
+    /invalid access to packet, off=20 size=1.*R\d (offset is outside of the packet|min value is outside of the allowed memory range)/,
+  ],
   ['endless', /infinite loop detected|back-edge|too large|too complex/],
   ['unreleased', /Unreleased reference id=\d+|reference leak/],
   ['wrong_helper', /(unknown func|cannot use helper) bpf_skb_pull_data#39/],
