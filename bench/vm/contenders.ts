@@ -115,8 +115,8 @@ const netFailover: Contender = {
   async stop() {},
 };
 
-/** As bonding's ARP monitor at its fastest: a black hole is no lost link. */
-const PROBES = { interval_ms: 10, targets: [{ arp: STATION_ADDRESS }] };
+/** As bonding's ARP monitor with validation: a black hole is no lost link. */
+const PROBES = { interval_ms: 20, targets: [{ arp: STATION_ADDRESS }] };
 
 class Vfailover implements Contender {
   readonly name: string;

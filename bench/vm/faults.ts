@@ -132,6 +132,8 @@ export async function trial(bed: Testbed, contender: Contender, fault: Fault): P
   let report: StreamReport;
   try {
     await sleep(BEFORE_MS);
+    // A false alarm just before would make the fault cost nothing.
+    if (directions === 'both' && fault.name !== 'failback') await untilOnPrimary(bed, false);
     await fault.inject(bed, contender);
     await sleep(fault.watchMs);
   } finally {
