@@ -1,22 +1,23 @@
 /**
- * The matrix: main.js [--kernels 6.1,6.12,7] [--files PATH,…] [--lanes N] [--limit SECONDS of each kernel] [--json FILE]
+ * The matrix: main.js [--kernels 6.1,6.12,7] [--files PATH,…] [--guests N side by side] [--limit SECONDS] [--json FILE]
  *
  * Boots each kernel, runs the tests for it and prints what became of them. Ends with 1 if anything failed.
  */
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { VfError } from '../../../src/errors.js';
 import { KERNELS, type KernelName } from '../lab/kernel.js';
 import { fileLines, report } from './report.js';
 import { failedOf, type KernelResult } from './results.js';
-import { runKernel } from './suite.js';
+import { runKernels } from './suite.js';
 
 const { values } = parseArgs({
   options: {
     kernels: { type: 'string', default: Object.keys(KERNELS).join(',') },
     files: { type: 'string' },
-    lanes: { type: 'string', default: '1' },
-    limit: { type: 'string', default: '840' },
+    guests: { type: 'string', default: String(availableParallelism()) },
+    limit: { type: 'string', default: '1800' },
     json: { type: 'string' },
   },
 });
@@ -29,17 +30,12 @@ if (unknown.length > 0)
     fix: `choose of ${Object.keys(KERNELS).join(', ')}`,
   });
 
-// Side by side: the tests wait for much that is not work, so that there are more guests than CPUs, and none of these is idle at the end.
-const results: KernelResult[] = await Promise.all(
-  (kernels as KernelName[]).map((kernel) =>
-    runKernel(kernel, {
-      lanes: Number(values.lanes),
-      limitMs: Number(values.limit) * 1000,
-      ...(values.files !== undefined && { files: values.files.split(',') }),
-      onFile: (k, f) => console.log(fileLines(k, f)),
-    }),
-  ),
-);
+const results: KernelResult[] = await runKernels(kernels as KernelName[], {
+  guests: Number(values.guests),
+  limitMs: Number(values.limit) * 1000,
+  ...(values.files !== undefined && { files: values.files.split(',') }),
+  onFile: (k, f) => console.log(fileLines(k, f)),
+});
 console.log(report(results));
 if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
 process.exitCode = results.some(failedOf) ? 1 : 0;

@@ -11,55 +11,92 @@ const SLOWDOWN = 10;
 const LOG_BYTES = 4000;
 
 export interface SuiteOptions {
-  /** Guests side by side. */
-  lanes: number;
-  /** The longest that all files may take, ms. */
+  /** Guests side by side, of all kernels together. */
+  guests: number;
+  /** The longest that all of it may take, ms. */
   limitMs: number;
   /** These files only. */
   files?: readonly string[];
   onFile?: (kernel: string, result: FileResult) => void;
 }
 
+/** A kernel's files that are still to do, and how many guests are at them. */
+interface Queue {
+  kernel: KernelName;
+  todo: ReturnType<typeof plan>;
+  guests: number;
+  result: KernelResult;
+}
+
 /**
- * Runs the kernel's tests in guests, each file in a process of its own. A file that kills its guest, or does not end, fails with the guest's
- * console; the next one gets a new guest.
+ * Runs the kernels' tests in guests, each file in a process of its own. A guest keeps to its kernel until that has no file left, and is
+ * followed by one of the kernel with the most. A file that kills its guest, or does not end, fails with the guest's console; the next one
+ * gets a new guest.
  */
-export async function runKernel(kernel: KernelName, o: SuiteOptions): Promise<KernelResult> {
+export async function runKernels(kernels: readonly KernelName[], o: SuiteOptions): Promise<KernelResult[]> {
   const start = performance.now();
-  const result: KernelResult = { kernel, release: '', ms: 0, files: [], failure: '' };
-  const todo = plan().filter(({ file }) => o.files?.includes(file) ?? true);
-  const unknown = o.files?.filter((f) => !todo.some(({ file }) => file === f)) ?? [];
+  const all = plan();
+  const unknown = o.files?.filter((f) => !all.some(({ file }) => file === f)) ?? [];
   if (unknown.length > 0) throw new VfError('USAGE', `no test files for guests: ${unknown.join(', ')}`);
+  const queues = kernels.map(
+    (kernel): Queue => ({
+      kernel,
+      todo: all.filter(({ file }) => o.files?.includes(file) ?? true),
+      guests: 0,
+      result: { kernel, release: '', ms: 0, files: [], failure: '' },
+    }),
+  );
+  const next = (): Queue | undefined =>
+    queues
+      .filter((q) => q.todo.length > 0)
+      .sort((a, b) => b.todo.length / (b.guests + 1) - a.todo.length / (a.guests + 1))[0];
   const lane = async (): Promise<void> => {
-    let guest: Guest | undefined;
-    try {
-      for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
-        if (!guest) {
-          guest = await Guest.boot({ kernel, cpus: 2, memoryMb: 384, project: 'tests' });
-          // Its device file comes with the module.
-          await guest.run('modprobe tun');
-        }
-        result.release = guest.kernel.release;
-        const left = start + o.limitMs - performance.now();
-        const ran = await runFile(guest, next.file, next.hostOnly, Math.min(FILE_MS, left));
-        if (ran.lost) {
-          await guest.stop();
-          guest = undefined;
-        }
-        result.files.push(ran.result);
-        o.onFile?.(kernel, ran.result);
+    for (let queue = next(); queue !== undefined; queue = next()) {
+      queue.guests++;
+      try {
+        await drain(queue, start + o.limitMs, o.onFile);
+      } catch (e) {
+        // Without a guest, what is left to do is not done, and the kernel fails.
+        queue.result.failure = String((e as Error).message ?? e);
+        queue.todo = [];
       }
-    } finally {
-      await guest?.stop();
+      queue.guests--;
+      queue.result.ms = performance.now() - start;
     }
   };
-  const ended = await Promise.allSettled(Array.from({ length: o.lanes }, lane));
-  const failed = ended.find((e) => e.status === 'rejected');
-  // Without a guest, what is left to do was not done, and the kernel fails.
-  if (failed) result.failure = String((failed.reason as Error).message ?? failed.reason);
-  result.files.sort((a, b) => a.file.localeCompare(b.file));
-  result.ms = performance.now() - start;
-  return result;
+  await Promise.all(Array.from({ length: o.guests }, lane));
+  for (const q of queues) q.result.files.sort((a, b) => a.file.localeCompare(b.file));
+  return queues.map((q) => q.result);
+}
+
+/** One guest after another, until the queue is empty. */
+async function drain(queue: Queue, until: number, onFile: SuiteOptions['onFile']): Promise<void> {
+  const { kernel, result } = queue;
+  let guest: Guest | undefined;
+  try {
+    for (let next = queue.todo.shift(); next !== undefined; next = queue.todo.shift()) {
+      if (!guest) {
+        guest = await Guest.boot({ kernel, cpus: 2, memoryMb: 384, project: 'tests' });
+        // Its device file comes with the module.
+        await guest.run('modprobe tun');
+      }
+      result.release = guest.kernel.release;
+      const ran = await runFile(
+        guest,
+        next.file,
+        next.hostOnly,
+        Math.min(FILE_MS, until - performance.now()),
+      );
+      if (ran.lost) {
+        await guest.stop();
+        guest = undefined;
+      }
+      result.files.push(ran.result);
+      onFile?.(kernel, ran.result);
+    }
+  } finally {
+    await guest?.stop();
+  }
 }
 
 async function runFile(
