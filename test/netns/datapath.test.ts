@@ -37,14 +37,14 @@ describe.each(['tcx', 'clsact'] as const)('steering (%s)', (attach) => {
   test('the word decides which slave sends; counters tell; nothing is lost by flips', async (context) => {
     if (attach === 'tcx') requires(context, 'TCX', '6.6');
     const b = await inProcess('veth', attach);
-    await b.stream.start(PPS);
+    await b.stream().start(PPS);
     await sleep(50);
     expect(b.datapath.counters(PRIMARY).tx.packets).toBe(0);
     for (let i = 0; i < 200; i++) {
       expect(flip(b.lines, b.base, word(b), i % 2 ? STANDBY : PRIMARY)).toBe(true);
       await sleep(1);
     }
-    const r = await b.stream.stop();
+    const r = await b.stream().stop();
     expect({ ...r.out, ...{ in: r.in.lost } }).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, in: 0 });
     expect(r.in.duplicated + r.in.reordered).toBe(0);
     const [p, s] = [b.datapath.counters(PRIMARY), b.datapath.counters(STANDBY)];
@@ -73,7 +73,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     await sleep(50); // carrier of a fresh device
     flip(b.lines, b.base, word(b), PRIMARY);
     arm(b.lines, b.base, bits);
-    await b.stream.start(PPS);
+    await b.stream().start(PPS);
     await sleep(30);
     return b;
   }
@@ -86,7 +86,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const before = monotonicNs();
     b.world.cutVf();
     await sleep(50);
-    const r = await b.stream.stop({ orderedNs: before, detectedNs: null, immediate: true });
+    const r = await b.stream().stop({ orderedNs: before, detectedNs: null, immediate: true });
     expect(pathOf(word(b))).toBe(STANDBY);
     expect(b.lines[b.base + LINE.flip_cause]).toBe(CAUSE_CARRIER);
     expect(b.lines[b.base + LINE.flip_word]).toBe(word(b));
@@ -116,7 +116,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const before = word(b);
     b.world.cutVf();
     await sleep(50);
-    const r = await b.stream.stop();
+    const r = await b.stream().stop();
     expect(word(b)).toBe(before);
     expect(b.datapath.counters(PRIMARY).tx.drops).toBeGreaterThan(50);
     expect(r.out.lost).toBeGreaterThan(50);
@@ -126,7 +126,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const b = await armed();
     b.world.unplugVf();
     await sleep(50);
-    const r = await b.stream.stop();
+    const r = await b.stream().stop();
     expect(pathOf(word(b))).toBe(STANDBY);
     expect([CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG]).toContain(b.lines[b.base + LINE.flip_cause]);
     expect(r.out.lost).toBeLessThan(r.sent / 4);
@@ -134,15 +134,15 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
 
   test('unplug without traffic, then one frame: the vanished device is noticed within a jiffy', async () => {
     const b = await armed();
-    await b.stream.stop();
+    await b.stream().stop();
     // Traffic stops before the device goes, so no frame meets it while it is being closed.
     b.world.unplugVf();
     await sleep(30);
     // Some drivers report a lost carrier first: where the kernel may be traced that is noticed without a frame.
     const told = !b.datapath.carrierSignalMissing && pathOf(word(b)) === STANDBY;
     if (!told) expect(pathOf(word(b))).toBe(PRIMARY);
-    await b.stream.start(PPS);
-    await b.stream.stop();
+    await b.stream().start(PPS);
+    await b.stream().stop();
     expect(pathOf(word(b))).toBe(STANDBY);
     expect(b.lines[b.base + LINE.flip_cause]).toBe(told ? CAUSE_CARRIER : CAUSE_UNPLUG);
   });
@@ -154,7 +154,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     await sleep(30);
     b.world.virtio.carrier(false);
     await sleep(50);
-    await b.stream.stop();
+    await b.stream().stop();
     expect(pathOf(word(b))).toBe(PRIMARY);
     expect(b.lines[b.base + LINE.flip_cause]).toBe(CAUSE_CARRIER);
     b.world.virtio.carrier(true);
@@ -167,8 +167,8 @@ describe('broadcast and multicast', () => {
     const { world } = b;
     await sleep(30);
     flip(b.lines, b.base, word(b), PRIMARY);
-    await b.stream.start(PPS, 1);
-    await b.stream.stop();
+    await b.stream().start(PPS, 1);
+    await b.stream().stop();
     await sleep(150); // the grace window of the flip is over
     // One protocol only: a socket for all of them taps a device before its ingress programs run, and sees what they drop.
     const guest = new PacketSocket({

@@ -39,6 +39,10 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'packages/bpf-loader-ts/test/lock.test.ts': JAVASCRIPT,
   'packages/bpf-loader-ts/test/map-batch.test.ts': {
     'growing > a poller that reuses its batch allocates next to nothing': JAVASCRIPT,
+    'growing > room for all is found, and kept': JAVASCRIPT,
+  },
+  'packages/bpf-loader-ts/test/memlock.test.ts': {
+    'it is measured in a process of its own, whose end nobody else waits for': JAVASCRIPT,
   },
   'packages/bpf-loader-ts/test/mmap.test.ts': {
     'mappings may be transferred, dropped and collected in any order': JAVASCRIPT,
@@ -53,11 +57,21 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   },
   'packages/bpf-loader-ts/test/ringbuf-records.test.ts': {
     'records on the event loop > other work of the loop gets its turn under load': JAVASCRIPT,
+    'misuse > keeps the process alive while it waits, and not longer': JAVASCRIPT,
   },
   'packages/bpf-loader-ts/test/ringbuf-wait.test.ts': {
     'wait() > the process ends while a worker is blocked': JAVASCRIPT,
+    'wait() > a worker that is *': JAVASCRIPT,
     'wait() > gets every record to a blocked worker soon, and a wake-up ends it':
       'judges microseconds by the clock',
+  },
+  'packages/bpf-loader-ts/test/ringbuf.test.ts': {
+    'records > positions pass 4 GiB': JAVASCRIPT,
+    'waiting > a worker thread takes what this one makes (busy)': JAVASCRIPT,
+  },
+  'packages/bpf-loader-ts/test/sys.test.ts': {
+    'epoll > is woken by another thread': JAVASCRIPT,
+    'watchFd > *': JAVASCRIPT,
   },
   'packages/bpf-loader-ts/test/readme.test.ts': 'reads documents',
   'test/netns/bfd-programs.test.ts': {
@@ -74,6 +88,7 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'test/netns/bfd-auth.test.ts': USER_SPACE,
   'test/netns/sbfd-daemon.test.ts':
     'two daemons; what the programs do is tested in bfd-reflector and bfd-echo',
+  'test/netns/datapath.test.ts': { 'tier 0 on tap > *': SAME_PROGRAM },
   'test/netns/daemon.test.ts':
     'a guest has real devices for the daemon: test/vm/agent.test.ts, on each kernel',
   'test/netns/unanswered.test.ts':
@@ -82,6 +97,12 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'test/netns/probes.test.ts':
     'decided in user space; what the programs do is tested in probe-answers and probe-deadline',
   'test/netns/wire-taps.test.ts': "the lab's own wire, which is the host's",
+  'test/netns/witness.test.ts': {
+    'frames to 33:33:00:00:00:01 > *': SAME_PROGRAM,
+    'frames to 01:00:5e:00:00:01 > *': SAME_PROGRAM,
+    'what the master itself sent, and what a device may filter, says nothing': USER_SPACE,
+    'silence everywhere is nobody’s fault': USER_SPACE,
+  },
   'test/netns/rejoin.test.ts': 'reports are made in user space, the same on every kernel',
   'test/netns/demo.test.ts': 'judges outages by the clock; guests are judged by test/vm',
   'packages/bpf-loader-ts/test/verifier.test.ts': {

@@ -7,7 +7,7 @@ import { type FileResult, type KernelResult, parseResults } from './results.js';
 /** The longest that a file may take, ms. */
 const FILE_MS = 300_000;
 /** How much longer tests may wait for something in an emulated guest. */
-const SLOWDOWN = 10;
+const SLOWDOWN = 5;
 const LOG_BYTES = 4000;
 
 export interface SuiteOptions {
