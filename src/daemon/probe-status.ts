@@ -7,6 +7,7 @@ import {
   PR_MISSED,
   PR_UNSENT,
   PR_VOIDED,
+  PR_WAIT_MS,
   W_MISSING,
   W_MISSING_MS,
   W_SEEN,
@@ -62,6 +63,8 @@ function toSwitch(
   const state = records[base + D_STATE]!;
   if (targets === 0) return 'a target must be there that can be asked';
   if (state === STATE_OFF) return 'the slave must have a link';
+  const wait = records[base + PR_WAIT_MS]!;
+  if (wait > 0) return `it is asked in ${wait} ms for the first time since it got its link`;
   if (state === STATE_DOWN)
     return `alive again after 2 good rounds in a row (${Math.min(2, records[base + PR_GOOD]!)} so far)`;
   const left = Math.max(1, config.missed_max - records[base + PR_MISSED]!);

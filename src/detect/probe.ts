@@ -14,8 +14,8 @@
  */
 
 export const TARGETS_MAX = 16 as const;
-/** A path that has just appeared is not judged for so many rounds (bonding's grace). */
-const GRACE_ROUNDS = 2;
+/** A path that has just appeared is asked for so many rounds in any case, and by default not judged (bonding's grace). */
+const FRESH_ROUNDS = 2;
 /** So many of the other path's broadcasts must have been heard before their absence says anything. */
 const HEARING = 3;
 /** A turn later than this, or than half the timeout, was our own pause: what is missing then is not the path's fault. Once in a row. */
@@ -35,6 +35,8 @@ export interface ProbeOptions {
   timeoutNs: number;
   /** Rounds in a row without an answer until the path is dead. */
   missedMax: number;
+  /** How long a path that has just appeared is not asked; undefined: it is asked at once, and not judged in its first rounds. */
+  initWaitNs: number | undefined;
   /** All targets have to answer; otherwise any one. */
   all: boolean;
   /** Whether an inactive path that nothing is held against is asked as well. */
@@ -69,7 +71,9 @@ export class ProbeRounds {
   readonly heard = new Float64Array(2);
   readonly #framesBefore = new Float64Array(2);
   readonly #heardBefore = new Float64Array(2);
-  readonly #grace = new Int32Array(2);
+  /** Rounds for which the path is still a new one; not before when it is asked. */
+  readonly #fresh = new Int32Array(2);
+  readonly #fromNs = new Float64Array(2);
   readonly #hearing = new Int32Array(2);
   /** Answers of this round that came in on the path, whosever. */
   readonly #arrived = new Int32Array(2);
@@ -101,8 +105,8 @@ export class ProbeRounds {
     return this.#phase !== IDLE && this.#now[path * TARGETS_MAX + target] === 1;
   }
 
-  /** The path's device has a link and is ours to send on, or has not. */
-  link(path: number, up: boolean): void {
+  /** The path's device has a link, since `sinceNs`, and is ours to send on, or has not. */
+  link(path: number, up: boolean, sinceNs: number): void {
     const now = up ? 1 : 0;
     if (this.up[path] === now) return;
     this.up[path] = now;
@@ -110,7 +114,8 @@ export class ProbeRounds {
     this.good[path] = 0;
     this.deaf[path] = 0;
     this.#hearing[path] = 0;
-    this.#grace[path] = GRACE_ROUNDS;
+    this.#fresh[path] = FRESH_ROUNDS;
+    this.#fromNs[path] = sinceNs + (this.options.initWaitNs ?? 0);
     const at = path * TARGETS_MAX;
     this.missed.fill(0, at, at + TARGETS_MAX);
     this.#now.fill(0, at, at + TARGETS_MAX);
@@ -144,7 +149,7 @@ export class ProbeRounds {
     if (this.#phase === FIRST && (nowNs >= this.#gapNs || this.#complete(this.#active ^ 1))) {
       this.#phase = ASKED;
       this.#deadlineNs = nowNs + this.options.timeoutNs;
-      return this.up[this.#active] === 1 ? 1 << this.#active : 0;
+      return this.#askable(this.#active, nowNs) ? 1 << this.#active : 0;
     }
     if (this.#phase === ASKED && (nowNs >= this.#deadlineNs || (this.#complete(0) && this.#complete(1)))) {
       this.#judge(nowNs);
@@ -160,7 +165,7 @@ export class ProbeRounds {
   decisive(path: number): number {
     const { targets, missedMax, all } = this.options;
     const other = path ^ 1;
-    if (this.dead[path] === 1 || this.#grace[path]! > 0 || this.dead[other] === 1) return 0;
+    if (this.dead[path] === 1 || this.#spared(path) || this.dead[other] === 1) return 0;
     if (this.up[other] !== 1 || !this.#goodRound(other)) return 0;
     let last = 0;
     for (let t = 0; t < targets; t++)
@@ -177,6 +182,20 @@ export class ProbeRounds {
       if (all ? m > n : m < n) n = m;
     }
     return n;
+  }
+
+  /** How long it is until the path is asked, ns. */
+  waitNs(path: number, nowNs: number): number {
+    return this.up[path] === 1 ? Math.max(0, this.#fromNs[path]! - nowNs) : 0;
+  }
+
+  #askable(path: number, nowNs: number): boolean {
+    return this.up[path] === 1 && nowNs >= this.#fromNs[path]!;
+  }
+
+  /** It is not judged yet. */
+  #spared(path: number): boolean {
+    return this.options.initWaitNs === undefined && this.#fresh[path]! > 0;
   }
 
   #complete(path: number): boolean {
@@ -197,8 +216,8 @@ export class ProbeRounds {
       this.#heardBefore[p] = this.heard[p]!;
     }
     const doubt = this.dead[other]! + this.deaf[other]! + this.missedRounds(other) > 0;
-    const asks = this.up[other] === 1 && (inactive || doubt || this.#grace[other]! > 0);
-    const mask = (this.up[active] === 1 ? 1 << active : 0) | (asks ? 1 << other : 0);
+    const asks = this.#askable(other, nowNs) && (inactive || doubt || this.#fresh[other]! > 0);
+    const mask = (this.#askable(active, nowNs) ? 1 << active : 0) | (asks ? 1 << other : 0);
     // A path that is dead anyway need not have the addresses look there for longer than it takes to send.
     if (mask === 3 && this.dead[other] === 0) {
       this.#phase = FIRST;
@@ -256,7 +275,7 @@ export class ProbeRounds {
       this.#hear(path, othersGood, paused);
       return;
     }
-    const judged = !paused && this.#grace[path] === 0;
+    const judged = !paused && !this.#spared(path);
     if (excused && !good) this.excused[path]!++;
     for (let t = 0; t < this.options.targets; t++) {
       const i = path * TARGETS_MAX + t;
@@ -266,7 +285,7 @@ export class ProbeRounds {
     if (good) this.good[path]!++;
     else if (!paused) this.good[path] = 0;
     this.#hear(path, othersGood, paused);
-    if (this.#grace[path]! > 0 && !paused) this.#grace[path]!--;
+    if (this.#fresh[path]! > 0 && !paused) this.#fresh[path]!--;
     const { missedMax, healthy } = this.options;
     if (this.missedRounds(path) >= missedMax || this.deaf[path]! >= missedMax) this.dead[path] = 1;
     else if (this.dead[path] === 1 && this.good[path]! >= healthy && this.deaf[path] === 0)

@@ -324,6 +324,31 @@ test('one that stops with a question outstanding has left the answer’s deadlin
   expect(list[1]).toMatchObject({ cause: 'probe', tier: 0, to: 'standby', evidence: { detector: 'probe' } });
 });
 
+test('a slave whose link comes back is asked init_wait_ms later, and not before', async () => {
+  const l = await probed([TARGETS.icmp], { init_wait_ms: 700 });
+  await untilAnswered(l);
+  l.world.cutVf();
+  await untilActive(l, 'standby');
+  const onlooker = new PacketSocket({ netns: l.world.host, ifindex: l.world.vf.hostIfindex });
+  onTestFinished(() => onlooker.close());
+  while (onlooker.drain() > 0);
+  const mended = performance.now();
+  l.world.mendVf();
+  await until(
+    () => status(l),
+    (s) => /^it is asked in \d+ ms for the first time/.test(probeOf(s, 'primary').to_switch),
+  );
+  const buffer = new Uint8Array(2048);
+  await until(
+    () => onlooker.recv(buffer) > 0 && buffer[12] === 8 && buffer[13] === 0 && buffer[23] === 1,
+    (asked) => asked,
+  );
+  expect(performance.now() - mended).toBeGreaterThanOrEqual(700);
+  // Asked at last, it answers, and is judged by that.
+  await untilAnswered(l);
+  expect((await events(l)).map((e) => e.cause)).toEqual(['join', 'carrier', 'failback']);
+});
+
 test('failback waits for as many probes answered in a row as the policy asks for', async () => {
   const policy = { hold_down_ms: 0, healthy_probes: 30 };
   const l = await probed([TARGETS.arp], {}, { policy });

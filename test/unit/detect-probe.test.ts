@@ -9,6 +9,7 @@ const OPTIONS: ProbeOptions = {
   intervalNs: 100 * MS,
   timeoutNs: 50 * MS,
   missedMax: 2,
+  initWaitNs: undefined,
   all: false,
   inactive: true,
   healthy: 2,
@@ -42,8 +43,8 @@ class Rig {
       { answers: [...answers], hears: true, traffic: false },
       { answers: [...answers], hears: true, traffic: false },
     ];
-    this.rounds.link(PRI, true);
-    this.rounds.link(STB, true);
+    this.rounds.link(PRI, true, this.now);
+    this.rounds.link(STB, true, this.now);
   }
 
   tick(byMs = 1): void {
@@ -193,11 +194,41 @@ describe('a path is dead', () => {
     const rig = new Rig().kill(PRI, 'both');
     expect(rig.play(3).dead).toEqual([0, 0]);
     expect(rig.play(1).dead).toEqual([1, 0]);
-    rig.rounds.link(PRI, false);
+    rig.rounds.link(PRI, false, rig.now);
     expect(rig.dead).toEqual([0, 0]);
-    rig.rounds.link(PRI, true);
+    rig.rounds.link(PRI, true, rig.now);
     expect(rig.play(3).dead).toEqual([0, 0]);
     expect(rig.play(1).dead).toEqual([1, 0]);
+  });
+
+  it('not before it is asked, initWaitNs after its link came, but then from the first round on', () => {
+    const rig = new Rig({ initWaitNs: 350 * MS }).kill(PRI, 'both');
+    const came = rig.now;
+    while (rig.sentTo.length === 0) rig.tick();
+    expect(rig.now - came).toBeGreaterThanOrEqual(350 * MS);
+    expect(rig.now - came).toBeLessThanOrEqual(451 * MS);
+    expect(rig.play(2).dead).toEqual([1, 0]);
+    rig.active = STB;
+    rig.rounds.link(PRI, false, rig.now);
+    rig.rounds.link(PRI, true, rig.now);
+    rig.sentTo = [];
+    // The other path goes on being asked and judged, and is waited for by nobody.
+    expect(rig.play(3).sentTo).toEqual([STB, STB, STB]);
+    expect(rig.rounds.waitNs(PRI, rig.now)).toBeGreaterThan(0);
+    rig.kill(STB, 'both');
+    expect(rig.play(2).dead).toEqual([0, 1]);
+    expect(rig.play(1).dead).toEqual([1, 1]);
+    expect(rig.rounds.waitNs(PRI, rig.now)).toBe(0);
+  });
+
+  it('from the first round on, if it is not waited for at all', () => {
+    const rig = new Rig({ initWaitNs: 0, missedMax: 1 }).kill(PRI, 'both');
+    expect(rig.play(1).dead).toEqual([1, 0]);
+  });
+
+  it('an inactive path that is new is asked though nothing is against it', () => {
+    const rig = new Rig({ initWaitNs: 250 * MS, inactive: false });
+    expect(rig.play(8).sentTo.filter((p) => p === STB)).toHaveLength(2);
   });
 
   it('both are, when the target is: nobody is better', () => {
@@ -331,7 +362,7 @@ describe('what the programs may decide', () => {
 
   it('nothing without another path, nor of a fresh one', () => {
     const alone = new Rig({ missedMax: 1 });
-    alone.rounds.link(STB, false);
+    alone.rounds.link(STB, false, alone.now);
     alone.play(5);
     expect(alone.decisive).toBe(0);
     const fresh = new Rig({ missedMax: 1 });

@@ -132,6 +132,11 @@ describe('configuration', () => {
     expect(at(problem(`probes: { ${one}, interval_ms: 1 }`))).toBe('probes.interval_ms');
     expect(at(problem(`probes: { ${one}, interval_ms: 100, timeout_ms: 80 }`))).toBe('probes.timeout_ms');
     expect(at(problem(`probes: { ${one}, missed_max: 0 }`))).toBe('probes.missed_max');
+    expect(problem(`probes: { ${one}, init_wait_ms: -1 }`)).toMatchObject({
+      field: 'instances[0].detect.probes.init_wait_ms',
+      value: -1,
+      fix: 'set it to an integer from 0 to 600000 ms',
+    });
     expect(at(problem('witness: { timeout_ms: 1 }'))).toBe('witness.timeout_ms');
     expect(problem(`probes: { ${one}, intervall_ms: 5 }`)).toMatchObject({
       code: 'CONFIG_UNKNOWN_KEY',

@@ -26,6 +26,7 @@ import {
   PR_RTT_US,
   PR_UNSENT,
   PR_VOIDED,
+  PR_WAIT_MS,
 } from '../../src/detect/probe-record.js';
 import {
   D_PROOF_MS,
@@ -55,6 +56,8 @@ export class ProbeDetector implements Detector {
   readonly #clock = new Float64Array(1);
   readonly #fds = new Int32Array([-1, -1]);
   readonly #unsent = new Int32Array(2);
+  /** When the paths got their links: rounds begin anew with other targets, and that is no reason to wait again. 0: no link. */
+  readonly #sinceNs = new Float64Array(2);
   #rounds: ProbeRounds;
   #asks: readonly ProbeAsk[] = [];
   /** By path * TARGETS_MAX + target. Of an echo also what asks for its next hop. */
@@ -73,12 +76,13 @@ export class ProbeDetector implements Detector {
   }
 
   #options(asks: readonly ProbeAsk[]): ProbeOptions {
-    const { interval_ms, timeout_ms, missed_max, targets_of, inactive } = this.#config;
+    const { interval_ms, timeout_ms, missed_max, init_wait_ms, targets_of, inactive } = this.#config;
     return {
       targets: asks.length,
       intervalNs: interval_ms * 1e6,
       timeoutNs: (timeout_ms ?? interval_ms / 2) * 1e6,
       missedMax: missed_max,
+      initWaitNs: init_wait_ms === undefined ? undefined : init_wait_ms * 1e6,
       all: targets_of === 'all',
       inactive,
       healthy: HEALTHY,
@@ -155,7 +159,9 @@ export class ProbeDetector implements Detector {
     const words = this.#words;
     for (let p = 0; p < 2; p++) {
       const link = links[p]! >= 0 && (links[p]! & LINK_HEALTHY) === LINK_HEALTHY;
-      rounds.link(p, link && this.#fds[p]! >= 0 && this.#asks.length > 0);
+      if (!link) this.#sinceNs[p] = 0;
+      else if (this.#sinceNs[p] === 0) this.#sinceNs[p] = clock[0]!;
+      rounds.link(p, link && this.#fds[p]! >= 0 && this.#asks.length > 0, this.#sinceNs[p]!);
       rounds.frames[p] = this.#received(p);
       rounds.heard[p] = words[probePathBase(slot, p) + PROBE_PATH.heard]!;
     }
@@ -292,6 +298,7 @@ export class ProbeDetector implements Detector {
     records[base + PR_EXCUSED] = rounds.excused[path]!;
     records[base + PR_VOIDED] = rounds.voided;
     records[base + PR_UNSENT] = this.#unsent[path]!;
+    records[base + PR_WAIT_MS] = Math.ceil(rounds.waitNs(path, this.#c.clock[0]!) / 1e6);
     if (rounds.good[path]! > 0 && rounds.deaf[path] === 0) records[base + D_PROOF_MS] = this.#proofMs(path);
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
     const state = rounds.up[path] === 0 ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
