@@ -68,6 +68,11 @@ export const probesSchema = z
       targets_of: choice(['any', 'all'])
         .default('any')
         .describe('a path lives if any target answers, or only if all do'),
+      validate: choice(['all', 'active', 'inactive', 'none'])
+        .default('all')
+        .describe(
+          'which slaves live by answers to their probes alone; the other lives by anything that it receives between a question and its timeout, and does not show when only its sending fails',
+        ),
       inactive: boolean()
         .default(true)
         .describe(

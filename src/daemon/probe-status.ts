@@ -1,6 +1,7 @@
 import { PROBE, PROBE_PATH, probeBase, probePathBase } from '../datapath/offsets.js';
 import { TARGETS_MAX } from '../detect/probe.js';
 import {
+  PR_CREDITED,
   PR_DEAF,
   PR_EXCUSED,
   PR_GOOD,
@@ -41,6 +42,7 @@ export const describeProbes: Describe = (m, path, records) => {
   const notes = [
     [records[base + PR_DEAF]!, 'deaf for'],
     [records[base + PR_EXCUSED]!, 'excused from'],
+    [records[base + PR_CREDITED]!, 'other frames were taken for answers in'],
     [records[base + PR_VOIDED]!, 'pauses of ours spoiled'],
   ] as const;
   const detail = [

@@ -39,6 +39,9 @@ export interface ProbeOptions {
   initWaitNs: number | undefined;
   /** All targets have to answer; otherwise any one. */
   all: boolean;
+  /** Whether the active path, and the inactive one, live by answers alone. The other lives by anything that it receives. */
+  validateActive: boolean;
+  validateInactive: boolean;
   /** Whether an inactive path that nothing is held against is asked as well. */
   inactive: boolean;
   /** Good rounds in a row until a dead path is alive again. */
@@ -66,6 +69,8 @@ export class ProbeRounds {
   /** Rounds in a row in which it did not hear what it used to. */
   readonly deaf = new Int32Array(2);
   readonly excused = new Int32Array(2);
+  /** Rounds in which other frames stood for answers. */
+  readonly credited = new Int32Array(2);
   /** Frames received, and probes of the other path heard, so far: the caller sets them before each step. */
   readonly frames = new Float64Array(2);
   readonly heard = new Float64Array(2);
@@ -78,6 +83,10 @@ export class ProbeRounds {
   /** Answers of this round that came in on the path, whosever. */
   readonly #arrived = new Int32Array(2);
   readonly #asked = new Int32Array(2);
+  /** The same as of when the path was asked, and the other's answers since then. */
+  readonly #framesAsked = new Float64Array(2);
+  readonly #heardAsked = new Float64Array(2);
+  readonly #arrivedSince = new Int32Array(2);
 
   /** 1: waits for its answer, 2: answered in time. */
   readonly #now = new Int32Array(2 * TARGETS_MAX);
@@ -134,6 +143,7 @@ export class ProbeRounds {
     const rtt = arrivedNs - this.sentNs[i]!;
     if (this.#now[i] !== 1 || rtt < 0) return;
     this.#arrived[on] = 1;
+    this.#arrivedSince[on] = 1;
     this.answerNs[i] = arrivedNs;
     if (rtt > this.options.timeoutNs) return;
     this.#now[i] = 2;
@@ -149,7 +159,7 @@ export class ProbeRounds {
     if (this.#phase === FIRST && (nowNs >= this.#gapNs || this.#complete(this.#active ^ 1))) {
       this.#phase = ASKED;
       this.#deadlineNs = nowNs + this.options.timeoutNs;
-      return this.#askable(this.#active, nowNs) ? 1 << this.#active : 0;
+      return this.#ask(this.#askable(this.#active, nowNs) ? 1 << this.#active : 0);
     }
     if (this.#phase === ASKED && (nowNs >= this.#deadlineNs || (this.#complete(0) && this.#complete(1)))) {
       this.#judge(nowNs);
@@ -160,11 +170,13 @@ export class ProbeRounds {
 
   /**
    * Targets whose answers to what is about to be sent on the active path decide: bits. If they do not come (any of them, or all, as
-   * configured) the path will be dead, and the other is known to live: so the programs may leave it by themselves.
+   * configured) the path will be dead, and the other is known to live: so the programs may leave it by themselves. They know answers only,
+   * so they never leave a path that lives by anything else.
    */
   decisive(path: number): number {
     const { targets, missedMax, all } = this.options;
     const other = path ^ 1;
+    if (!this.#validated(path)) return 0;
     if (this.dead[path] === 1 || this.#spared(path) || this.dead[other] === 1) return 0;
     if (this.up[other] !== 1 || !this.#goodRound(other)) return 0;
     let last = 0;
@@ -222,11 +234,37 @@ export class ProbeRounds {
     if (mask === 3 && this.dead[other] === 0) {
       this.#phase = FIRST;
       this.#gapNs = nowNs + this.#gap(other);
-      return 1 << other;
+      return this.#ask(1 << other);
     }
     this.#phase = ASKED;
     this.#deadlineNs = nowNs + timeoutNs;
+    return this.#ask(mask);
+  }
+
+  /** These paths are asked now: what they have received so far is no answer. */
+  #ask(mask: number): number {
+    for (let p = 0; p < 2; p++) {
+      if ((mask & (1 << p)) === 0) continue;
+      this.#framesAsked[p] = this.frames[p]!;
+      this.#heardAsked[p] = this.heard[p]!;
+      this.#arrivedSince[p] = 0;
+    }
     return mask;
+  }
+
+  /** Whether answers alone count for the path, in the role that it has in this round. */
+  #validated(path: number): boolean {
+    return path === this.#active ? this.options.validateActive : this.options.validateInactive;
+  }
+
+  /** The path is asked, need not answer, and has received something since. */
+  #credit(path: number): boolean {
+    if (this.#asked[path] === 0 || this.#validated(path)) return false;
+    return (
+      this.#arrivedSince[path] === 1 ||
+      this.frames[path] !== this.#framesAsked[path] ||
+      this.heard[path] !== this.#heardAsked[path]
+    );
   }
 
   /** What the inactive path's answers get: twice what they usually take, a quarter of the interval at most. */
@@ -244,8 +282,12 @@ export class ProbeRounds {
     );
   }
 
-  /** Whether the path's answers of this round are what the configuration wants. */
+  /** Whether the path's answers of this round, or what stands for them, are what the configuration wants. */
   #goodRound(path: number): boolean {
+    return this.#answers(path) || this.#credit(path);
+  }
+
+  #answers(path: number): boolean {
     const { targets, all } = this.options;
     let answered = 0;
     for (let t = 0; t < targets; t++) if (this.#now[path * TARGETS_MAX + t] === 2) answered++;
@@ -266,25 +308,27 @@ export class ProbeRounds {
       !goodActive &&
       !this.#receives(this.#active) &&
       this.#receives(other);
-    this.#judgePath(this.#active, goodActive, goodOther, paused, false);
-    this.#judgePath(other, goodOther, goodActive, paused, excused);
+    this.#judgePath(this.#active, goodActive, paused, false);
+    this.#judgePath(other, goodOther, paused, excused);
   }
 
-  #judgePath(path: number, good: boolean, othersGood: boolean, paused: boolean, excused: boolean): void {
+  #judgePath(path: number, good: boolean, paused: boolean, excused: boolean): void {
     if (this.#asked[path] === 0 || this.up[path] === 0) {
-      this.#hear(path, othersGood, paused);
+      this.#hear(path, paused);
       return;
     }
     const judged = !paused && !this.#spared(path);
     if (excused && !good) this.excused[path]!++;
+    const credit = good && !this.#answers(path);
+    if (credit) this.credited[path]!++;
     for (let t = 0; t < this.options.targets; t++) {
       const i = path * TARGETS_MAX + t;
-      if (this.#now[i] === 2) this.missed[i] = 0;
+      if (this.#now[i] === 2 || credit) this.missed[i] = 0;
       else if (this.#now[i] === 1 && judged && !excused) this.missed[i]!++;
     }
     if (good) this.good[path]!++;
     else if (!paused) this.good[path] = 0;
-    this.#hear(path, othersGood, paused);
+    this.#hear(path, paused);
     if (this.#fresh[path]! > 0 && !paused) this.#fresh[path]!--;
     const { missedMax, healthy } = this.options;
     if (this.missedRounds(path) >= missedMax || this.deaf[path]! >= missedMax) this.dead[path] = 1;
@@ -292,13 +336,18 @@ export class ProbeRounds {
       this.dead[path] = 0;
   }
 
-  /** The other path is asked and lives, so its broadcasts are in the network: does this one still hear what it used to? */
-  #hear(path: number, othersGood: boolean, paused: boolean): void {
+  /** The other path is asked and answers, so its broadcasts are in the network: does this one still hear what it used to? */
+  #hear(path: number, paused: boolean): void {
     if (!this.options.broadcasts) return;
     if (this.heard[path] !== this.#heardBefore[path] && this.#hearing[path]! < HEARING)
       this.#hearing[path]!++;
     if (this.#receives(path)) this.deaf[path] = 0;
-    else if (this.#hearing[path] === HEARING && this.#asked[path ^ 1] === 1 && othersGood && !paused)
+    else if (
+      this.#hearing[path] === HEARING &&
+      this.#asked[path ^ 1] === 1 &&
+      this.#answers(path ^ 1) &&
+      !paused
+    )
       this.deaf[path]!++;
   }
 }

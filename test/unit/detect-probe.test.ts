@@ -11,6 +11,8 @@ const OPTIONS: ProbeOptions = {
   missedMax: 2,
   initWaitNs: undefined,
   all: false,
+  validateActive: true,
+  validateInactive: true,
   inactive: true,
   healthy: 2,
   broadcasts: true,
@@ -299,6 +301,77 @@ describe('directions', () => {
     rig.paths[STB].crossed = true;
     rig.paths[STB].hears = false;
     expect(rig.play(10).dead).toEqual([0, 0]);
+  });
+});
+
+describe('a path that need not answer', () => {
+  const VALIDATE = {
+    all: [true, true],
+    active: [true, false],
+    inactive: [false, true],
+    none: [false, false],
+  };
+  const rigOf = (validate: keyof typeof VALIDATE, more: Partial<ProbeOptions> = {}): Rig => {
+    const [validateActive, validateInactive] = VALIDATE[validate] as [boolean, boolean];
+    return steady({ validateActive, validateInactive, ...more });
+  };
+
+  it.each([
+    ['all', [1, 0], [0, 1]],
+    ['active', [1, 0], [0, 0]],
+    ['inactive', [0, 0], [0, 1]],
+    ['none', [0, 0], [0, 0]],
+  ] as const)('lives by what it receives (%s)', (validate, primary, standby) => {
+    for (const [path, dead] of [
+      [PRI, primary],
+      [STB, standby],
+    ] as const) {
+      const rig = rigOf(validate);
+      rig.paths[path].traffic = true;
+      rig.kill(path, 'tx').play(4);
+      expect(rig.dead).toEqual(dead);
+      expect(rig.rounds.credited[path]).toBe(dead[path] === 1 ? 0 : 4);
+      // Then by nothing, and is dead all the same.
+      if (dead[path] === 0) expect(rig.kill(path, 'rx').play(2).dead).toEqual(path === PRI ? [1, 0] : [0, 1]);
+    }
+  });
+
+  it('counts for each target, whether any or all have to answer', () => {
+    const rig = rigOf('none', { targets: 2, all: true });
+    rig.paths[PRI].traffic = true;
+    rig.paths[PRI].answers = [0.2, Number.POSITIVE_INFINITY];
+    expect(rig.play(3).dead).toEqual([0, 0]);
+    expect(rig.rounds.missedRounds(PRI)).toBe(0);
+  });
+
+  it('inactive, lives by the broadcasts of the active one’s probes', () => {
+    const rig = rigOf('active').kill(STB, 'tx');
+    expect(rig.play(3).dead).toEqual([0, 0]);
+    rig.paths[STB].hears = false;
+    expect(rig.play(2).dead).toEqual([0, 1]);
+  });
+
+  it('active, not by what it received before it was asked', () => {
+    const rig = rigOf('inactive').kill(PRI, 'tx');
+    // Nor by what came when the round was over; the inactive path's broadcast comes before the question.
+    for (let i = 0; i < 2; i++) {
+      rig.play(1);
+      rig.rounds.frames[PRI]!++;
+    }
+    expect(rig.dead).toEqual([1, 0]);
+  });
+
+  it('is not left by the programs, who know answers only', () => {
+    expect(rigOf('inactive', { missedMax: 1 }).decisive).toBe(0);
+    expect(rigOf('active', { missedMax: 1 }).decisive).toBe(1);
+  });
+
+  it('is no reason to expect its broadcasts on the other', () => {
+    const rig = rigOf('none');
+    rig.paths[PRI].traffic = true;
+    rig.paths[STB].crossed = true;
+    rig.kill(PRI, 'tx');
+    expect(rig.play(4).dead).toEqual([0, 0]);
   });
 });
 

@@ -19,6 +19,7 @@ import type { Evidence } from '../../src/detect/evidence.js';
 import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe.js';
 import { aimEcho, arpRequest, echoRequest, neighbourSolicitation } from '../../src/detect/probe-frames.js';
 import {
+  PR_CREDITED,
   PR_DEAF,
   PR_EXCUSED,
   PR_GOOD,
@@ -76,7 +77,8 @@ export class ProbeDetector implements Detector {
   }
 
   #options(asks: readonly ProbeAsk[]): ProbeOptions {
-    const { interval_ms, timeout_ms, missed_max, init_wait_ms, targets_of, inactive } = this.#config;
+    const { interval_ms, timeout_ms, missed_max, init_wait_ms, targets_of, validate, inactive } =
+      this.#config;
     return {
       targets: asks.length,
       intervalNs: interval_ms * 1e6,
@@ -84,6 +86,8 @@ export class ProbeDetector implements Detector {
       missedMax: missed_max,
       initWaitNs: init_wait_ms === undefined ? undefined : init_wait_ms * 1e6,
       all: targets_of === 'all',
+      validateActive: validate === 'all' || validate === 'active',
+      validateInactive: validate === 'all' || validate === 'inactive',
       inactive,
       healthy: HEALTHY,
       broadcasts: asks.some((a) => a.kind === 'arp'),
@@ -296,10 +300,14 @@ export class ProbeDetector implements Detector {
     records[base + PR_DEAF] = rounds.deaf[path]!;
     records[base + PR_RTT_US] = Math.ceil(rtt / 1e3);
     records[base + PR_EXCUSED] = rounds.excused[path]!;
+    records[base + PR_CREDITED] = rounds.credited[path]!;
     records[base + PR_VOIDED] = rounds.voided;
     records[base + PR_UNSENT] = this.#unsent[path]!;
     records[base + PR_WAIT_MS] = Math.ceil(rounds.waitNs(path, this.#c.clock[0]!) / 1e6);
-    if (rounds.good[path]! > 0 && rounds.deaf[path] === 0) records[base + D_PROOF_MS] = this.#proofMs(path);
+    const last = this.#lastAnswerNs(path);
+    // What stands for an answer proves nothing. Never 0, which is "not yet".
+    if (last > 0 && rounds.good[path]! > 0 && rounds.deaf[path] === 0)
+      records[base + D_PROOF_MS] = (last / 1e6) | 0 || 1;
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
     const state = rounds.up[path] === 0 ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
     setState(records, base, state, dead ? CAUSE_PROBE : 0, nowMs);
@@ -310,11 +318,6 @@ export class ProbeDetector implements Detector {
     for (let t = 0; t < this.#asks.length; t++)
       last = Math.max(last, this.#rounds.answerNs[path * TARGETS_MAX + t]!);
     return last;
-  }
-
-  /** Never 0, which is "not yet". */
-  #proofMs(path: number): number {
-    return (this.#lastAnswerNs(path) / 1e6) | 0 || 1;
   }
 
   evidence(path: number): Evidence | null {
