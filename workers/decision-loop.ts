@@ -14,9 +14,12 @@ import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
 import { type Path, PRIMARY, STANDBY } from '../src/failover/device.js';
+import { forgetLinks, lostLink, sawLink } from '../src/failover/link-failures.js';
 import {
   accept,
   armedFallbacks,
+  CAUSE_ADMIN_DOWN,
+  CAUSE_CARRIER,
   CAUSE_UNPLUG,
   evaluate,
   initPolicy,
@@ -75,6 +78,7 @@ export class DecisionLoop {
   readonly #task: DecisionTask;
   readonly #control: Int32Array;
   readonly #policy: Int32Array;
+  readonly #linkFailures: Int32Array;
   readonly #linesMapping: Mapping;
   readonly #lines: Int32Array;
   readonly #countersMapping: Mapping;
@@ -127,6 +131,7 @@ export class DecisionLoop {
     this.#dup = dup;
     this.#control = new Int32Array(task.control);
     this.#policy = new Int32Array(task.policy);
+    this.#linkFailures = new Int32Array(task.linkFailures);
     const lines = BpfMap.fromFd(dup(task.linesFd));
     const events = BpfMap.fromFd(dup(task.eventsFd));
     const counters = BpfMap.fromFd(dup(task.countersFd));
@@ -215,6 +220,7 @@ export class DecisionLoop {
     this.#announcer.forget(slot);
     for (const { fd } of gone.sends) closeFd(fd);
     this.#detectors.detach(slot);
+    forgetLinks(this.#linkFailures, slot);
     this.#resize(this.#held.filter((h) => h.slot !== slot));
   }
 
@@ -330,6 +336,8 @@ export class DecisionLoop {
       const slot = this.#held[i]!.slot;
       const line = lineBase(slot);
       const record = policyBase(slot);
+      for (let p = 0; p < 2; p++)
+        sawLink(this.#linkFailures, slot, p, this.#ifindexes[2 * i + p]!, this.#links[2 * i + p]!);
       const word = readWord(lines, line);
       if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
       this.#detect(i, slot, pathOf(word));
@@ -447,6 +455,8 @@ export class DecisionLoop {
     flippedNs: number,
   ): void {
     const evidence = this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause);
+    if (tier === 0 && (cause === CAUSE_CARRIER || cause === CAUSE_ADMIN_DOWN))
+      lostLink(this.#linkFailures, this.#held[i]!.slot, pathOf(from));
     // The programs were faster than this thread's own verdict.
     if (evidence !== null)
       this.#links[2 * i + pathOf(from)] = withVerdict(this.#links[2 * i + pathOf(from)]!, cause);

@@ -36,6 +36,8 @@ export interface DecisionTask {
   policy: SharedArrayBuffer;
   /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: what detectors say. */
   detect: SharedArrayBuffer;
+  /** LINK_FAILURE_WORDS int32 (src/failover/link-failures.ts) per slot. */
+  linkFailures: SharedArrayBuffer;
   watchesFd: number;
   probesFd: number;
   bfdFd: number;

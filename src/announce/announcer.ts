@@ -7,20 +7,26 @@ import { Rtnl } from '../netlink/index.js';
 import { type Groups, parseGroups } from './groups.js';
 import { type Announcement, planAnnouncements } from './plan.js';
 
+/** So many rounds, with so many milliseconds between two. */
+export interface Repeat {
+  count: number;
+  delayMs: number;
+}
+
 export interface AnnouncerOptions {
   /** fd of the master's namespace; stays the caller's and must outlive the announcer. */
   netns: number;
   masterIfindex: number;
   /** The master's MAC. */
   mac: string;
-  /** Rounds per announce(); 0 announces nothing. */
+  /** Rounds per announce(); 0 announces no address. */
   count: number;
   /** Milliseconds between two rounds. */
   delayMs: number;
+  /** Likewise for reports of the multicast groups of the same devices; none by default. */
+  rejoin?: Repeat;
   /** The router flag of neighbour advertisements; by default what the device is: its IPv6 forwarding setting. */
   router?: boolean;
-  /** Reports the multicast groups of the same devices, too. */
-  rejoin?: boolean;
   /** The namespace's devices, where somebody watches them already (`LinkMonitor.links`); asked of the kernel otherwise. */
   devices?: () => Iterable<Device>;
 }
@@ -28,12 +34,19 @@ export interface AnnouncerOptions {
 export interface AnnouncerStats {
   /** Calls of announce(). */
   announcements: number;
+  /** Of addresses, and of reports. */
   rounds: number;
+  rejoins: number;
   /** Frames that the kernel took. */
   frames: number;
   /** What went wrong, by errno name or VfError code: ENETDOWN, ENOBUFS, ENODEV (the master is gone) … */
   errors: Record<string, number>;
 }
+
+/** What is sent, each at its own pace, and what counts the rounds. */
+const KINDS = ['frames', 'reports'] as const;
+type Kind = (typeof KINDS)[number];
+const STAT = { frames: 'rounds', reports: 'rejoins' } as const;
 
 /**
  * Announces a master's addresses after a switch: gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6, RARP for a
@@ -43,7 +56,7 @@ export interface AnnouncerStats {
  * that moment, not through the one that was active when the call was made.
  */
 export class Announcer implements Disposable {
-  readonly stats: AnnouncerStats = { announcements: 0, rounds: 0, frames: 0, errors: {} };
+  readonly stats: AnnouncerStats = { announcements: 0, rounds: 0, rejoins: 0, frames: 0, errors: {} };
   readonly #options: AnnouncerOptions;
   readonly #mac: Uint8Array;
   /** Undefined: the calling thread's own, which needs no CAP_SYS_ADMIN to get to. */
@@ -51,7 +64,8 @@ export class Announcer implements Disposable {
   /** Kept open: closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
   readonly #sockets = new Map<number, PacketSocket>();
   #rtnl: Rtnl | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #repeat: Readonly<Record<Kind, Repeat>>;
+  readonly #timers: Partial<Record<Kind, NodeJS.Timeout>> = {};
   #closed = false;
   /** Fingerprint of what `prepare` gave last. */
   #prepared = '';
@@ -59,6 +73,7 @@ export class Announcer implements Disposable {
   /** Opens nothing yet. Throws VfError for a MAC that is none, EBADF for a namespace that is none. */
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#repeat = { frames: options, reports: options.rejoin ?? { count: 0, delayMs: 0 } };
     this.#mac = parseMac(options.mac, 'mac');
     this.#netns = isCurrent(options.netns) ? undefined : options.netns;
   }
@@ -68,15 +83,15 @@ export class Announcer implements Disposable {
    * last call, or the addresses cannot be read.
    */
   prepare(): { fd: number; frame: Uint8Array }[] | undefined {
-    if (this.#closed || this.#options.count < 1) return undefined;
+    if (this.#closed || !this.#anything()) return undefined;
     try {
       const plan = this.#plan();
       const known = fingerprint(plan);
       if (known === this.#prepared) return undefined;
       this.#prepared = known;
-      return plan.flatMap(({ ifindex, frames }) => {
+      return plan.flatMap(({ ifindex, frames, reports }) => {
         const { fd } = this.#socket(ifindex);
-        return frames.map((frame) => ({ fd, frame }));
+        return [...frames, ...reports].map((frame) => ({ fd, frame }));
       });
     } catch (error) {
       this.#failed(error);
@@ -86,20 +101,27 @@ export class Announcer implements Disposable {
 
   /**
    * `sent`: somebody has sent the first round as it was prepared, which stands if it still is what is to be said.
-   * Sends the first round before it returns and the others `delayMs` apart; what is left of an earlier call's rounds is dropped.
+   * Sends the first rounds before it returns and the others `delayMs` apart, addresses and reports each at their own pace; what is left of an earlier call's rounds is dropped.
    * Reads the addresses once, which blocks: about 20 µs with few devices and `devices` given, 150 µs without; with 500 devices 1 and
    * 14 ms. Never throws: what goes wrong is counted in `stats`. After close() it does
    * nothing. The timer does not keep the process alive.
    */
   announce(sent = false): void {
-    clearTimeout(this.#timer);
-    if (this.#closed || this.#options.count < 1) return;
+    this.#stop();
+    if (this.#closed || !this.#anything()) return;
     this.stats.announcements++;
     try {
       const plan = this.#plan();
       if (plan.length === 0) this.#count('ENODEV');
-      else if (sent && fingerprint(plan) === this.#prepared) this.#again(plan, this.#options.count);
-      else this.#round(plan, this.#options.count);
+      else {
+        const done = sent && fingerprint(plan) === this.#prepared;
+        for (const kind of KINDS) {
+          const { count } = this.#repeat[kind];
+          if (count < 1) continue;
+          if (done) this.#again(plan, kind, count);
+          else this.#round(plan, kind, count);
+        }
+      }
     } catch (error) {
       this.#failed(error);
     }
@@ -115,7 +137,7 @@ export class Announcer implements Disposable {
   /** Ends the rounds and closes the sockets. Again is harmless. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#stop();
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
     this.#rtnl?.close();
@@ -126,6 +148,15 @@ export class Announcer implements Disposable {
     this.close();
   }
 
+  #anything(): boolean {
+    return KINDS.some((kind) => this.#repeat[kind].count > 0);
+  }
+
+  #stop(): void {
+    for (const kind of KINDS) clearTimeout(this.#timers[kind]);
+  }
+
+  /** Without what is never to be sent. */
   #plan(): Announcement[] {
     const rtnl = this.#rtnl ?? new Rtnl(this.#netns === undefined ? {} : { netns: this.#netns });
     this.#rtnl = rtnl;
@@ -136,8 +167,9 @@ export class Announcer implements Disposable {
       devices === undefined ? rtnl.links() : [...devices()],
       rtnl.addresses(),
       (device) => this.#options.router ?? this.#forwards(device),
-      this.#options.rejoin ? this.#groups() : undefined,
+      this.#repeat.reports.count > 0 ? this.#groups() : undefined,
     );
+    if (this.#repeat.frames.count < 1) for (const a of plan) a.frames = [];
     for (const [ifindex, socket] of this.#sockets) {
       if (plan.some((a) => a.ifindex === ifindex)) continue;
       socket.close();
@@ -146,15 +178,17 @@ export class Announcer implements Disposable {
     return plan;
   }
 
-  #round(plan: readonly Announcement[], left: number): void {
-    this.stats.rounds++;
-    for (const announcement of plan) this.#send(announcement);
-    this.#again(plan, left);
+  #round(plan: readonly Announcement[], kind: Kind, left: number): void {
+    this.stats[STAT[kind]]++;
+    for (const announcement of plan) this.#send(announcement.ifindex, announcement[kind]);
+    this.#again(plan, kind, left);
   }
 
   /** The rounds after one that was sent. */
-  #again(plan: readonly Announcement[], left: number): void {
-    if (left > 1) this.#timer = setTimeout(() => this.#round(plan, left - 1), this.#options.delayMs).unref();
+  #again(plan: readonly Announcement[], kind: Kind, left: number): void {
+    if (left <= 1) return;
+    const { delayMs } = this.#repeat[kind];
+    this.#timers[kind] = setTimeout(() => this.#round(plan, kind, left - 1), delayMs).unref();
   }
 
   #socket(ifindex: number): PacketSocket {
@@ -167,7 +201,7 @@ export class Announcer implements Disposable {
     return socket;
   }
 
-  #send({ ifindex, frames }: Announcement): void {
+  #send(ifindex: number, frames: readonly Uint8Array[]): void {
     try {
       const socket = this.#socket(ifindex);
       for (const frame of frames) {
@@ -217,7 +251,10 @@ function readProc(path: string): string {
 /** Says whether two plans would send the same. */
 const fingerprint = (plan: readonly Announcement[]): string =>
   plan
-    .map(({ ifindex, frames }) => `${ifindex}:${frames.map((f) => Buffer.from(f).toString('base64')).join()}`)
+    .map(({ ifindex, frames, reports }) => {
+      const text = [...frames, ...reports].map((f) => Buffer.from(f).toString('base64'));
+      return `${ifindex}:${text.join()}`;
+    })
     .join(';');
 
 /** Whether this is the calling thread's own namespace, which needs no CAP_SYS_ADMIN to get to. */

@@ -16,7 +16,10 @@ const RT_SCOPE_HOST = 254;
 /** A device and the frames that leave through it. */
 export interface Announcement {
   ifindex: number;
+  /** Of its addresses. */
   frames: Uint8Array[];
+  /** Of its groups. */
+  reports: Uint8Array[];
 }
 
 /** The master and the VLAN devices on it (on those, too), all of one namespace. Empty when the master is not there. */
@@ -39,7 +42,7 @@ export function isAnnounced({ scope, flags }: Pick<DeviceAddress, 'scope' | 'fla
 }
 
 /**
- * The frames of one round. The kernel adds the tag to what a VLAN device sends, so all frames are made without one.
+ * The frames of one round of either kind. The kernel adds the tag to what a VLAN device sends, so all frames are made without one.
  *
  * @param mac of the master: 6 bytes; a VLAN device is announced with its own
  * @param isRouter whether the device forwards IPv6
@@ -67,8 +70,7 @@ export function planAnnouncements(
     // no address is known: a guest's kernel bypass, a bridge's port. The switches can be told all the same
     if (frames.length === 0) frames.push(rarpAnnouncement({ mac: hw }));
     const joined = groups.get(device.ifindex);
-    if (joined) frames.push(...reports(hw, joined, own));
-    return { ifindex: device.ifindex, frames };
+    return { ifindex: device.ifindex, frames, reports: joined ? reports(hw, joined, own) : [] };
   });
 }
 

@@ -60,9 +60,19 @@ export const probesSchema = z
       missed_max: integer(1, 255)
         .default(2)
         .describe('rounds without an answer in a row until a path counts as dead'),
+      init_wait_ms: integer(0, 600_000, 'ms')
+        .describe(
+          'ms that a slave which has just got its link is left alone, before it is asked, and judged, for the first time; absent: it is asked at once and not judged for two rounds',
+        )
+        .exactOptional(),
       targets_of: choice(['any', 'all'])
         .default('any')
         .describe('a path lives if any target answers, or only if all do'),
+      validate: choice(['all', 'active', 'inactive', 'none'])
+        .default('all')
+        .describe(
+          'which slaves live by answers to their probes alone; the other lives by anything that it receives between a question and its timeout, and does not show when only its sending fails',
+        ),
       inactive: boolean()
         .default(true)
         .describe(

@@ -1,3 +1,4 @@
+export type { AnnounceConfig } from './announce.js';
 export { netnsKey } from './conflicts.js';
 export { ackTimeoutUs, type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
 export {
@@ -14,7 +15,6 @@ export type { PolicyConfig } from './policy.js';
 export { VfErrors } from './problems.js';
 export { redacted } from './redact.js';
 export {
-  type AnnounceConfig,
   type Config,
   DEFAULT_CONFIG_PATH,
   DEFAULT_PIN_ROOT,

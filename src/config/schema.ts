@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { announceSchema } from './announce.js';
 import { detectSchema } from './detect.js';
 import { reflectorSchema } from './detect-bfd.js';
-import { boolean, choice, integer, mapping, pattern } from './fields.js';
+import { choice, integer, mapping, pattern } from './fields.js';
 import { policySchema } from './policy.js';
 
 /**
@@ -46,17 +47,6 @@ export const primarySchema = z.strictObject(
     bus: pattern(/^\S{1,63}$/, 'a bus address such as 0000:01:10.0')
       .describe('bus address of the VF, as in /sys/class/net/NAME/device')
       .exactOptional(),
-  },
-  { error: mapping },
-);
-
-export const announceSchema = z.strictObject(
-  {
-    count: integer(0, 255).default(1).describe('announcements per address after a switch; 0: none'),
-    delay_ms: integer(0, 60_000, 'ms').default(100).describe('ms between two announcements'),
-    rejoin: boolean()
-      .default(true)
-      .describe('IGMP and MLD reports of the groups that are joined, too, for switches that snoop multicast'),
   },
   { error: mapping },
 );
@@ -152,7 +142,6 @@ export const configSchema = z
   .meta({ title: 'vfailover configuration' });
 
 export type PrimaryMatch = z.output<typeof primarySchema>;
-export type AnnounceConfig = z.output<typeof announceSchema>;
 export type InstanceConfig = z.output<typeof instanceSchema>;
 export type WorkerConfig = z.output<typeof workerSchema>;
 export type Config = z.output<typeof configSchema>;

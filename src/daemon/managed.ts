@@ -77,7 +77,7 @@ export class Managed {
       mac,
       count: config.announce.count,
       delayMs: config.announce.delay_ms,
-      rejoin: config.announce.rejoin,
+      rejoin: { count: config.announce.rejoin.count, delayMs: config.announce.rejoin.delay_ms },
       devices: () => ns.monitor.links.values(),
     });
     const { slot } = this.datapath;

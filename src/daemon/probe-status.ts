@@ -1,12 +1,14 @@
 import { PROBE, PROBE_PATH, probeBase, probePathBase } from '../datapath/offsets.js';
 import { TARGETS_MAX } from '../detect/probe.js';
 import {
+  PR_CREDITED,
   PR_DEAF,
   PR_EXCUSED,
   PR_GOOD,
   PR_MISSED,
   PR_UNSENT,
   PR_VOIDED,
+  PR_WAIT_MS,
   W_MISSING,
   W_MISSING_MS,
   W_SEEN,
@@ -40,6 +42,7 @@ export const describeProbes: Describe = (m, path, records) => {
   const notes = [
     [records[base + PR_DEAF]!, 'deaf for'],
     [records[base + PR_EXCUSED]!, 'excused from'],
+    [records[base + PR_CREDITED]!, 'other frames were taken for answers in'],
     [records[base + PR_VOIDED]!, 'pauses of ours spoiled'],
   ] as const;
   const detail = [
@@ -62,6 +65,8 @@ function toSwitch(
   const state = records[base + D_STATE]!;
   if (targets === 0) return 'a target must be there that can be asked';
   if (state === STATE_OFF) return 'the slave must have a link';
+  const wait = records[base + PR_WAIT_MS]!;
+  if (wait > 0) return `it is asked in ${wait} ms for the first time since it got its link`;
   if (state === STATE_DOWN)
     return `alive again after 2 good rounds in a row (${Math.min(2, records[base + PR_GOOD]!)} so far)`;
   const left = Math.max(1, config.missed_max - records[base + PR_MISSED]!);

@@ -18,6 +18,7 @@ import { loadLook } from '../datapath/look.js';
 import type { PinStore } from '../datapath/store.js';
 import { DETECT_SLOT_WORDS } from '../detect/record.js';
 import { VfError } from '../errors.js';
+import { LINK_FAILURE_WORDS } from '../failover/link-failures.js';
 import { P_MAINTENANCE, P_OVERRIDE, P_SPEED_PRIMARY, POLICY_WORDS, policyBase } from '../failover/policy.js';
 import { workerFile } from '../paths.js';
 
@@ -51,6 +52,8 @@ export class Shards extends EventEmitter<ShardEvents> {
   readonly policy: Int32Array;
   /** What detectors say of all slots (src/detect/record.ts), as the workers write it. */
   readonly detect: Int32Array;
+  /** How often links were lost (src/failover/link-failures.ts), as the workers count. */
+  readonly linkFailures: Int32Array;
   readonly #store: PinStore;
   readonly #config: WorkerConfig;
   readonly #pool: Piscina;
@@ -65,6 +68,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     this.#config = config;
     this.policy = new Int32Array(new SharedArrayBuffer(4 * POLICY_WORDS * store.capacity));
     this.detect = new Int32Array(new SharedArrayBuffer(4 * DETECT_SLOT_WORDS * store.capacity));
+    this.linkFailures = new Int32Array(new SharedArrayBuffer(4 * LINK_FAILURE_WORDS * store.capacity));
     const filename = workerFile('decision');
     if (!existsSync(filename))
       throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
@@ -112,6 +116,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       control: shard.control.buffer as SharedArrayBuffer,
       policy: this.policy.buffer as SharedArrayBuffer,
       detect: this.detect.buffer as SharedArrayBuffer,
+      linkFailures: this.linkFailures.buffer as SharedArrayBuffer,
       watchesFd: fds.watches,
       probesFd: fds.probes,
       bfdFd: fds.bfd,

@@ -1,7 +1,8 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
 import type { InstanceConfig } from '../config/index.js';
-import { type Device, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
+import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
+import { linkFailures } from '../failover/link-failures.js';
 import {
   CHOICE_PRIMARY,
   CHOICE_STANDBY,
@@ -23,6 +24,7 @@ import {
 } from './api/index.js';
 import { detectorStatus } from './detector-status.js';
 import type { Managed } from './managed.js';
+import type { Shards } from './shards.js';
 
 const NO_COUNTERS: SlaveStatus['counters'] = {
   tx: { packets: 0, bytes: 0, drops: 0, rerouted: 0 },
@@ -30,7 +32,8 @@ const NO_COUNTERS: SlaveStatus['counters'] = {
 };
 
 /** Of a slave that nobody looks at. */
-const UNKNOWN: Pick<SlaveStatus, 'detectors' | 'damping' | 'rtt_us'> = {
+const UNKNOWN: Pick<SlaveStatus, 'link_failure_count' | 'detectors' | 'damping' | 'rtt_us'> = {
+  link_failure_count: 0,
   detectors: [],
   damping: { penalty: 0, suppressed_until: null },
   rtt_us: null,
@@ -64,18 +67,21 @@ function slaveStatus(
   role: Role,
   link: number,
   detect: Int32Array,
+  failures: Int32Array,
   path: PathDescription,
   wall: number,
 ): SlaveStatus {
   const view = m.instance.slave(role);
-  const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
+  const at = role === 'primary' ? PRIMARY : STANDBY;
+  const counters = m.datapath.counters(at);
   return {
     ...(view.device ? deviceStatus(m, view.device) : ABSENT_DEVICE),
     ...(view.state === 'joined' &&
       link >= 0 && { up: (link & LINK_UP) !== 0, carrier: (link & LINK_CARRIER) !== 0 }),
     state: view.state,
+    link_failure_count: linkFailures(failures, m.datapath.slot, at),
     counters,
-    detectors: detectorStatus(m, role === 'primary' ? PRIMARY : STANDBY, detect),
+    detectors: detectorStatus(m, at, detect),
     damping: {
       penalty: path.penalty,
       suppressed_until: path.suppressedMs > 0 ? new Date(wall + path.suppressedMs).toISOString() : null,
@@ -94,7 +100,7 @@ const roleOfChoice = (choice: number): Role | undefined =>
 /** What `status` says of an instance: facts of the devices, the programs' counters, and the policy's own account. */
 export function instanceStatus(
   m: Managed,
-  { policy, detect }: { policy: Int32Array; detect: Int32Array },
+  { policy, detect, linkFailures: lost }: Pick<Shards, 'policy' | 'detect' | 'linkFailures'>,
   last: Decision | null,
 ): InstanceStatus {
   const { config, instance, datapath } = m;
@@ -103,9 +109,11 @@ export function instanceStatus(
   const wall = Date.now();
   const what = describePolicy(policy, policyBase(datapath.slot), nowMs());
   const record = policyBase(datapath.slot);
+  const slave = (role: Role, link: number, path: Path): SlaveStatus =>
+    slaveStatus(m, role, policy[record + link]!, detect, lost, what.paths[path]!, wall);
   const slaves = {
-    primary: slaveStatus(m, 'primary', policy[record + P_LINK_PRIMARY]!, detect, what.paths[PRIMARY]!, wall),
-    standby: slaveStatus(m, 'standby', policy[record + P_LINK_STANDBY]!, detect, what.paths[STANDBY]!, wall),
+    primary: slave('primary', P_LINK_PRIMARY, PRIMARY),
+    standby: slave('standby', P_LINK_STANDBY, STANDBY),
   };
   const ready = ([PRIMARY, STANDBY] as const).filter((p) => {
     const s = slaves[roleOf(p)];

@@ -12,6 +12,10 @@ export const PR_EXCUSED = D_OWN + 4;
 export const PR_VOIDED = D_OWN + 5;
 /** Sends that the kernel refused. */
 export const PR_UNSENT = D_OWN + 6;
+/** How long it is until the path is asked for the first time, ms. */
+export const PR_WAIT_MS = D_OWN + 7;
+/** Rounds in which what the path received stood for answers. */
+export const PR_CREDITED = D_OWN + 8;
 
 /** Witness. Frames missing; for how long, ms; frames received that count, up to as many as it takes. */
 export const W_MISSING = D_OWN;

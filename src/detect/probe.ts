@@ -14,8 +14,8 @@
  */
 
 export const TARGETS_MAX = 16 as const;
-/** A path that has just appeared is not judged for so many rounds (bonding's grace). */
-const GRACE_ROUNDS = 2;
+/** A path that has just appeared is asked for so many rounds in any case, and by default not judged (bonding's grace). */
+const FRESH_ROUNDS = 2;
 /** So many of the other path's broadcasts must have been heard before their absence says anything. */
 const HEARING = 3;
 /** A turn later than this, or than half the timeout, was our own pause: what is missing then is not the path's fault. Once in a row. */
@@ -35,8 +35,13 @@ export interface ProbeOptions {
   timeoutNs: number;
   /** Rounds in a row without an answer until the path is dead. */
   missedMax: number;
+  /** How long a path that has just appeared is not asked; undefined: it is asked at once, and not judged in its first rounds. */
+  initWaitNs: number | undefined;
   /** All targets have to answer; otherwise any one. */
   all: boolean;
+  /** Whether the active path, and the inactive one, live by answers alone. The other lives by anything that it receives. */
+  validateActive: boolean;
+  validateInactive: boolean;
   /** Whether an inactive path that nothing is held against is asked as well. */
   inactive: boolean;
   /** Good rounds in a row until a dead path is alive again. */
@@ -64,16 +69,24 @@ export class ProbeRounds {
   /** Rounds in a row in which it did not hear what it used to. */
   readonly deaf = new Int32Array(2);
   readonly excused = new Int32Array(2);
+  /** Rounds in which other frames stood for answers. */
+  readonly credited = new Int32Array(2);
   /** Frames received, and probes of the other path heard, so far: the caller sets them before each step. */
   readonly frames = new Float64Array(2);
   readonly heard = new Float64Array(2);
   readonly #framesBefore = new Float64Array(2);
   readonly #heardBefore = new Float64Array(2);
-  readonly #grace = new Int32Array(2);
+  /** Rounds for which the path is still a new one; not before when it is asked. */
+  readonly #fresh = new Int32Array(2);
+  readonly #fromNs = new Float64Array(2);
   readonly #hearing = new Int32Array(2);
   /** Answers of this round that came in on the path, whosever. */
   readonly #arrived = new Int32Array(2);
   readonly #asked = new Int32Array(2);
+  /** The same as of when the path was asked, and the other's answers since then. */
+  readonly #framesAsked = new Float64Array(2);
+  readonly #heardAsked = new Float64Array(2);
+  readonly #arrivedSince = new Int32Array(2);
 
   /** 1: waits for its answer, 2: answered in time. */
   readonly #now = new Int32Array(2 * TARGETS_MAX);
@@ -101,8 +114,8 @@ export class ProbeRounds {
     return this.#phase !== IDLE && this.#now[path * TARGETS_MAX + target] === 1;
   }
 
-  /** The path's device has a link and is ours to send on, or has not. */
-  link(path: number, up: boolean): void {
+  /** The path's device has a link, since `sinceNs`, and is ours to send on, or has not. */
+  link(path: number, up: boolean, sinceNs: number): void {
     const now = up ? 1 : 0;
     if (this.up[path] === now) return;
     this.up[path] = now;
@@ -110,7 +123,8 @@ export class ProbeRounds {
     this.good[path] = 0;
     this.deaf[path] = 0;
     this.#hearing[path] = 0;
-    this.#grace[path] = GRACE_ROUNDS;
+    this.#fresh[path] = FRESH_ROUNDS;
+    this.#fromNs[path] = sinceNs + (this.options.initWaitNs ?? 0);
     const at = path * TARGETS_MAX;
     this.missed.fill(0, at, at + TARGETS_MAX);
     this.#now.fill(0, at, at + TARGETS_MAX);
@@ -129,6 +143,7 @@ export class ProbeRounds {
     const rtt = arrivedNs - this.sentNs[i]!;
     if (this.#now[i] !== 1 || rtt < 0) return;
     this.#arrived[on] = 1;
+    this.#arrivedSince[on] = 1;
     this.answerNs[i] = arrivedNs;
     if (rtt > this.options.timeoutNs) return;
     this.#now[i] = 2;
@@ -144,7 +159,7 @@ export class ProbeRounds {
     if (this.#phase === FIRST && (nowNs >= this.#gapNs || this.#complete(this.#active ^ 1))) {
       this.#phase = ASKED;
       this.#deadlineNs = nowNs + this.options.timeoutNs;
-      return this.up[this.#active] === 1 ? 1 << this.#active : 0;
+      return this.#ask(this.#askable(this.#active, nowNs) ? 1 << this.#active : 0);
     }
     if (this.#phase === ASKED && (nowNs >= this.#deadlineNs || (this.#complete(0) && this.#complete(1)))) {
       this.#judge(nowNs);
@@ -155,12 +170,14 @@ export class ProbeRounds {
 
   /**
    * Targets whose answers to what is about to be sent on the active path decide: bits. If they do not come (any of them, or all, as
-   * configured) the path will be dead, and the other is known to live: so the programs may leave it by themselves.
+   * configured) the path will be dead, and the other is known to live: so the programs may leave it by themselves. They know answers only,
+   * so they never leave a path that lives by anything else.
    */
   decisive(path: number): number {
     const { targets, missedMax, all } = this.options;
     const other = path ^ 1;
-    if (this.dead[path] === 1 || this.#grace[path]! > 0 || this.dead[other] === 1) return 0;
+    if (!this.#validated(path)) return 0;
+    if (this.dead[path] === 1 || this.#spared(path) || this.dead[other] === 1) return 0;
     if (this.up[other] !== 1 || !this.#goodRound(other)) return 0;
     let last = 0;
     for (let t = 0; t < targets; t++)
@@ -177,6 +194,20 @@ export class ProbeRounds {
       if (all ? m > n : m < n) n = m;
     }
     return n;
+  }
+
+  /** How long it is until the path is asked, ns. */
+  waitNs(path: number, nowNs: number): number {
+    return this.up[path] === 1 ? Math.max(0, this.#fromNs[path]! - nowNs) : 0;
+  }
+
+  #askable(path: number, nowNs: number): boolean {
+    return this.up[path] === 1 && nowNs >= this.#fromNs[path]!;
+  }
+
+  /** It is not judged yet. */
+  #spared(path: number): boolean {
+    return this.options.initWaitNs === undefined && this.#fresh[path]! > 0;
   }
 
   #complete(path: number): boolean {
@@ -197,17 +228,43 @@ export class ProbeRounds {
       this.#heardBefore[p] = this.heard[p]!;
     }
     const doubt = this.dead[other]! + this.deaf[other]! + this.missedRounds(other) > 0;
-    const asks = this.up[other] === 1 && (inactive || doubt || this.#grace[other]! > 0);
-    const mask = (this.up[active] === 1 ? 1 << active : 0) | (asks ? 1 << other : 0);
+    const asks = this.#askable(other, nowNs) && (inactive || doubt || this.#fresh[other]! > 0);
+    const mask = (this.#askable(active, nowNs) ? 1 << active : 0) | (asks ? 1 << other : 0);
     // A path that is dead anyway need not have the addresses look there for longer than it takes to send.
     if (mask === 3 && this.dead[other] === 0) {
       this.#phase = FIRST;
       this.#gapNs = nowNs + this.#gap(other);
-      return 1 << other;
+      return this.#ask(1 << other);
     }
     this.#phase = ASKED;
     this.#deadlineNs = nowNs + timeoutNs;
+    return this.#ask(mask);
+  }
+
+  /** These paths are asked now: what they have received so far is no answer. */
+  #ask(mask: number): number {
+    for (let p = 0; p < 2; p++) {
+      if ((mask & (1 << p)) === 0) continue;
+      this.#framesAsked[p] = this.frames[p]!;
+      this.#heardAsked[p] = this.heard[p]!;
+      this.#arrivedSince[p] = 0;
+    }
     return mask;
+  }
+
+  /** Whether answers alone count for the path, in the role that it has in this round. */
+  #validated(path: number): boolean {
+    return path === this.#active ? this.options.validateActive : this.options.validateInactive;
+  }
+
+  /** The path is asked, need not answer, and has received something since. */
+  #credit(path: number): boolean {
+    if (this.#asked[path] === 0 || this.#validated(path)) return false;
+    return (
+      this.#arrivedSince[path] === 1 ||
+      this.frames[path] !== this.#framesAsked[path] ||
+      this.heard[path] !== this.#heardAsked[path]
+    );
   }
 
   /** What the inactive path's answers get: twice what they usually take, a quarter of the interval at most. */
@@ -225,8 +282,12 @@ export class ProbeRounds {
     );
   }
 
-  /** Whether the path's answers of this round are what the configuration wants. */
+  /** Whether the path's answers of this round, or what stands for them, are what the configuration wants. */
   #goodRound(path: number): boolean {
+    return this.#answers(path) || this.#credit(path);
+  }
+
+  #answers(path: number): boolean {
     const { targets, all } = this.options;
     let answered = 0;
     for (let t = 0; t < targets; t++) if (this.#now[path * TARGETS_MAX + t] === 2) answered++;
@@ -247,39 +308,46 @@ export class ProbeRounds {
       !goodActive &&
       !this.#receives(this.#active) &&
       this.#receives(other);
-    this.#judgePath(this.#active, goodActive, goodOther, paused, false);
-    this.#judgePath(other, goodOther, goodActive, paused, excused);
+    this.#judgePath(this.#active, goodActive, paused, false);
+    this.#judgePath(other, goodOther, paused, excused);
   }
 
-  #judgePath(path: number, good: boolean, othersGood: boolean, paused: boolean, excused: boolean): void {
+  #judgePath(path: number, good: boolean, paused: boolean, excused: boolean): void {
     if (this.#asked[path] === 0 || this.up[path] === 0) {
-      this.#hear(path, othersGood, paused);
+      this.#hear(path, paused);
       return;
     }
-    const judged = !paused && this.#grace[path] === 0;
+    const judged = !paused && !this.#spared(path);
     if (excused && !good) this.excused[path]!++;
+    const credit = good && !this.#answers(path);
+    if (credit) this.credited[path]!++;
     for (let t = 0; t < this.options.targets; t++) {
       const i = path * TARGETS_MAX + t;
-      if (this.#now[i] === 2) this.missed[i] = 0;
+      if (this.#now[i] === 2 || credit) this.missed[i] = 0;
       else if (this.#now[i] === 1 && judged && !excused) this.missed[i]!++;
     }
     if (good) this.good[path]!++;
     else if (!paused) this.good[path] = 0;
-    this.#hear(path, othersGood, paused);
-    if (this.#grace[path]! > 0 && !paused) this.#grace[path]!--;
+    this.#hear(path, paused);
+    if (this.#fresh[path]! > 0 && !paused) this.#fresh[path]!--;
     const { missedMax, healthy } = this.options;
     if (this.missedRounds(path) >= missedMax || this.deaf[path]! >= missedMax) this.dead[path] = 1;
     else if (this.dead[path] === 1 && this.good[path]! >= healthy && this.deaf[path] === 0)
       this.dead[path] = 0;
   }
 
-  /** The other path is asked and lives, so its broadcasts are in the network: does this one still hear what it used to? */
-  #hear(path: number, othersGood: boolean, paused: boolean): void {
+  /** The other path is asked and answers, so its broadcasts are in the network: does this one still hear what it used to? */
+  #hear(path: number, paused: boolean): void {
     if (!this.options.broadcasts) return;
     if (this.heard[path] !== this.#heardBefore[path] && this.#hearing[path]! < HEARING)
       this.#hearing[path]!++;
     if (this.#receives(path)) this.deaf[path] = 0;
-    else if (this.#hearing[path] === HEARING && this.#asked[path ^ 1] === 1 && othersGood && !paused)
+    else if (
+      this.#hearing[path] === HEARING &&
+      this.#asked[path ^ 1] === 1 &&
+      this.#answers(path ^ 1) &&
+      !paused
+    )
       this.deaf[path]!++;
   }
 }

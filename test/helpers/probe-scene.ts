@@ -66,6 +66,7 @@ export class Scene {
       interval_ms: 100,
       missed_max: 1,
       targets_of: 'any',
+      validate: 'all',
       inactive: true,
       targets: [],
     } as const;

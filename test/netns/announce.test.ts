@@ -106,7 +106,7 @@ describe('what is sent', () => {
     const a = make();
     a.announce();
     expect((await received(3)).sort()).toEqual([garp('10.0.0.1'), garp('10.0.0.2'), na('fd00::1')].sort());
-    expect(a.stats).toEqual({ announcements: 1, rounds: 1, frames: 3, errors: {} });
+    expect(a.stats).toEqual({ announcements: 1, rounds: 1, rejoins: 0, frames: 3, errors: {} });
   });
 
   it('no tentative address; RARP when nothing else is left', async () => {
@@ -186,6 +186,56 @@ describe('rounds', () => {
     a.announce();
     expect(await received(0)).toEqual([]);
     expect(a.stats.announcements).toBe(0);
+  });
+});
+
+describe('reports of groups', () => {
+  /** An IGMPv3 report of ours: what the group's state is, where the kernel's say how it has changed (RFC 3376 4.2.12). */
+  const isReport = (f: Uint8Array): boolean =>
+    f[12] === 8 && f[13] === 0 && f[23] === 2 && f[38] === 0x22 && f[46] === 2;
+  const isArp = (f: Uint8Array): boolean => f[12] === 8 && f[13] === 6;
+
+  /** What comes in `ms`: 'a' for ARP, 'r' for a report, in order. */
+  async function order(ms: number): Promise<string> {
+    let seen = '';
+    for (const until = performance.now() + ms * SLOWDOWN; performance.now() < until; await sleep(1))
+      for (let n = receiver.recv(buffer); n > 0; n = receiver.recv(buffer))
+        seen += isReport(buffer) ? 'r' : isArp(buffer) ? 'a' : '';
+    return seen;
+  }
+
+  beforeEach(() => {
+    rtnl.addAddress(ifindex, '10.0.0.1/24');
+    const join = 'ip address add 239.1.2.3/32 dev m0 autojoin'.split(' ');
+    execFileSync('nsenter', [`--net=/proc/${process.pid}/fd/${near}`, ...join]);
+    forget();
+  });
+
+  it.each([
+    ['as often as they are to, and addresses as often as those', 1, 3, 'arrr'],
+    ['once where addresses come thrice', 3, 1, 'araa'],
+    ['without addresses', 0, 2, 'rr'],
+    ['or not at all', 2, 0, 'aa'],
+  ])('come %s', async (_what, count, rejoin, what) => {
+    const a = make({ count, delayMs: 20, rejoin: { count: rejoin, delayMs: 30 } });
+    a.announce();
+    expect(await order(200)).toBe(what);
+    expect(a.stats).toMatchObject({ rounds: count, rejoins: rejoin, frames: count + rejoin, errors: {} });
+  });
+
+  it('go on after a first round that somebody else has sent', async () => {
+    const a = make({ count: 2, delayMs: 20, rejoin: { count: 3, delayMs: 30 } });
+    expect(a.prepare()).toHaveLength(2);
+    a.announce(true);
+    expect(await order(200)).toBe('arr');
+    expect(a.stats).toMatchObject({ rounds: 1, rejoins: 2 });
+  });
+
+  it('end with close()', async () => {
+    const a = make({ rejoin: { count: 5, delayMs: 10 } });
+    a.announce();
+    a.close();
+    expect(await order(60)).toBe('ar');
   });
 });
 

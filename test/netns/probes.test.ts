@@ -137,6 +137,52 @@ test('answers end the watchdog’s suspicion of a path that lives again', async 
   expect((await events(l)).map((e) => e.cause)).toEqual(['join', 'unanswered', 'failback']);
 });
 
+describe('validate', () => {
+  const VALIDATE = ['all', 'active', 'inactive', 'none'] as const;
+
+  // The network goes on sending to the active slave, since the other one says nothing: asked by ARP it would, when it misses one broadcast.
+  test.each(VALIDATE)('%s: an active slave that receives and whose questions get lost', async (validate) => {
+    // More than a sender that has to share its CPU stands still for.
+    const l = await probed([TARGETS.icmp], { validate, inactive: false, missed_max: 8 });
+    await until(
+      () => status(l),
+      (s) => s.active === 'primary' && /\d\.\d\d ms/.test(probeOf(s, 'primary').detail),
+    );
+    l.world.startTraffic(null);
+    const stream = new Stream(l.world, 1 << 17);
+    onTestFinished(() => stream.close());
+    await stream.start(2000, 2);
+    const h = hole(l.world, { direction: 'from-guest' });
+    if (validate === 'all' || validate === 'active') await untilActive(l, 'standby');
+    else {
+      await sleep(INTERVAL_MS * 20);
+      const s = await status(l);
+      expect(s).toMatchObject({ active: 'primary', state: 'ok' });
+      expect(probeOf(s, 'primary').detail).toMatch(/other frames were taken for answers in \d+ rounds/);
+      // A slave that receives nothing is dead to everybody.
+      h.close();
+      hole(l.world);
+      await untilActive(l, 'standby');
+      expect((await events(l)).at(-1)).toMatchObject({ cause: 'probe', tier: 1 });
+    }
+    await stream.stop();
+  });
+
+  test.each(VALIDATE)(
+    '%s: an inactive slave that hears the active one’s questions only',
+    async (validate) => {
+      const l = await probed([TARGETS.arp], { validate });
+      await untilAnswered(l);
+      hole(l.world, { ifindex: l.world.virtio.hostIfindex, direction: 'from-guest' });
+      const state = validate === 'all' || validate === 'inactive' ? 'down' : 'ok';
+      await sleep(INTERVAL_MS * 20);
+      const s = await status(l);
+      expect(s.active).toBe('primary');
+      expect([probeOf(s, 'primary').state, probeOf(s, 'standby').state]).toEqual(['ok', state]);
+    },
+  );
+});
+
 describe('targets', () => {
   const nobody = { arp: '10.99.0.77' };
   test('any: one that never answers does no harm', async () => {
@@ -322,6 +368,31 @@ test('one that stops with a question outstanding has left the answer’s deadlin
   );
   await stream.stop();
   expect(list[1]).toMatchObject({ cause: 'probe', tier: 0, to: 'standby', evidence: { detector: 'probe' } });
+});
+
+test('a slave whose link comes back is asked init_wait_ms later, and not before', async () => {
+  const l = await probed([TARGETS.icmp], { init_wait_ms: 700 });
+  await untilAnswered(l);
+  l.world.cutVf();
+  await untilActive(l, 'standby');
+  const onlooker = new PacketSocket({ netns: l.world.host, ifindex: l.world.vf.hostIfindex });
+  onTestFinished(() => onlooker.close());
+  while (onlooker.drain() > 0);
+  const mended = performance.now();
+  l.world.mendVf();
+  await until(
+    () => status(l),
+    (s) => /^it is asked in \d+ ms for the first time/.test(probeOf(s, 'primary').to_switch),
+  );
+  const buffer = new Uint8Array(2048);
+  await until(
+    () => onlooker.recv(buffer) > 0 && buffer[12] === 8 && buffer[13] === 0 && buffer[23] === 1,
+    (asked) => asked,
+  );
+  expect(performance.now() - mended).toBeGreaterThanOrEqual(700);
+  // Asked at last, it answers, and is judged by that.
+  await untilAnswered(l);
+  expect((await events(l)).map((e) => e.cause)).toEqual(['join', 'carrier', 'failback']);
 });
 
 test('failback waits for as many probes answered in a row as the policy asks for', async () => {

@@ -152,8 +152,9 @@ describe('plan', () => {
       {
         ifindex: 2,
         frames: [gratuitousArp({ mac, ip: ip('10.0.0.1') }), gratuitousArp({ mac, ip: ip('10.0.0.2') })],
+        reports: [],
       },
-      { ifindex: 4, frames: [rarpAnnouncement({ mac: vlanMac })] },
+      { ifindex: 4, frames: [rarpAnnouncement({ mac: vlanMac })], reports: [] },
     ]);
     expect(asked).toEqual([]); // nothing to say about routers
     const v6 = planAnnouncements(2, mac, [device(2)], [address(2, 'fd00::1')], () => true);

@@ -57,6 +57,15 @@ function status(name: string): InstanceStatus {
     tx: { packets: 0, bytes: 0, drops: 0, rerouted: 0 },
     rx: { packets: 0, bytes: 0, drops: 0, suppressed: 0 },
   };
+  const absent = {
+    ...ABSENT_DEVICE,
+    state: 'absent' as const,
+    link_failure_count: 0,
+    counters,
+    detectors: [],
+    damping,
+    rtt_us: null,
+  };
   return {
     name,
     model: 'transparent',
@@ -68,8 +77,8 @@ function status(name: string): InstanceStatus {
     maintenance: null,
     epoch: 1,
     master: ABSENT_DEVICE,
-    primary: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [], damping, rtt_us: null },
-    standby: { ...ABSENT_DEVICE, state: 'absent', counters, detectors: [], damping, rtt_us: null },
+    primary: absent,
+    standby: absent,
     tier0: { armed: [], carrier_signal_missing: null },
     attach: 'tcx',
     reflector: null,

@@ -82,6 +82,7 @@ const instance: InstanceStatus = {
     carrier: false,
     speed: 25_000,
     state: 'joined',
+    link_failure_count: 3,
     detectors: [],
     damping: quiet,
     rtt_us: null,
@@ -93,6 +94,7 @@ const instance: InstanceStatus = {
   standby: {
     ...device('eth0', 2, 'virtio_net', 'virtio0'),
     state: 'joined',
+    link_failure_count: 0,
     detectors: [],
     damping: quiet,
     rtt_us: null,
@@ -528,6 +530,7 @@ describe('rendering', () => {
     const absent = {
       ...ABSENT_DEVICE,
       state: 'absent' as const,
+      link_failure_count: 0,
       counters: instance.standby.counters,
       detectors: [],
       damping: quiet,

@@ -67,9 +67,21 @@ describe('defaults', () => {
         },
         detect: { combine: 'any' },
         attach: 'auto',
-        announce: { count: 1, delay_ms: 100, rejoin: true },
+        announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },
       },
     ]);
+  });
+
+  it.each([
+    ['true', { count: 1, delay_ms: 200 }],
+    ['false', { count: 0, delay_ms: 200 }],
+    ['{}', { count: 1, delay_ms: 200 }],
+    ['{ count: 3, delay_ms: 7 }', { count: 3, delay_ms: 7 }],
+  ])('takes announce.rejoin: %s', (text, rejoin) => {
+    const config = parseConfig(instance(`announce: { count: 5, rejoin: ${text} }`), 'x');
+    expect(config.instances[0]?.announce).toEqual({ count: 5, delay_ms: 100, rejoin });
+    // What comes out is taken in again: an instance travels through the API.
+    expect(parseInstance(config.instances[0]).announce).toEqual(config.instances[0]?.announce);
   });
 
   it('fills in a detector that is named, and none that is not', () => {
@@ -207,6 +219,19 @@ describe('wrong keys and values', () => {
     ],
     [instance('policy: { tier0: 1 }'), 'instances[0].policy.tier0', 1, /true or false/],
     [instance('announce: { count: 256 }'), 'instances[0].announce.count', 256, /0 to 255/],
+    [instance('announce: { rejoin: 2 }'), 'instances[0].announce.rejoin', 2, /true, false or a mapping/],
+    [
+      instance('announce: { rejoin: { count: 256 } }'),
+      'instances[0].announce.rejoin.count',
+      256,
+      /0 to 255, or leave it out for 1/,
+    ],
+    [
+      instance('announce: { rejoin: { delay_ms: -1 } }'),
+      'instances[0].announce.rejoin.delay_ms',
+      -1,
+      /0 to 60000 ms, or leave it out for 200/,
+    ],
     [instance('detect: { combine: most }'), 'instances[0].detect.combine', 'most', /one of any, all/],
     [
       instance('detect: { unanswered: { timeout_us: 199 } }'),

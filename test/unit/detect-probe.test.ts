@@ -9,7 +9,10 @@ const OPTIONS: ProbeOptions = {
   intervalNs: 100 * MS,
   timeoutNs: 50 * MS,
   missedMax: 2,
+  initWaitNs: undefined,
   all: false,
+  validateActive: true,
+  validateInactive: true,
   inactive: true,
   healthy: 2,
   broadcasts: true,
@@ -42,8 +45,8 @@ class Rig {
       { answers: [...answers], hears: true, traffic: false },
       { answers: [...answers], hears: true, traffic: false },
     ];
-    this.rounds.link(PRI, true);
-    this.rounds.link(STB, true);
+    this.rounds.link(PRI, true, this.now);
+    this.rounds.link(STB, true, this.now);
   }
 
   tick(byMs = 1): void {
@@ -193,11 +196,41 @@ describe('a path is dead', () => {
     const rig = new Rig().kill(PRI, 'both');
     expect(rig.play(3).dead).toEqual([0, 0]);
     expect(rig.play(1).dead).toEqual([1, 0]);
-    rig.rounds.link(PRI, false);
+    rig.rounds.link(PRI, false, rig.now);
     expect(rig.dead).toEqual([0, 0]);
-    rig.rounds.link(PRI, true);
+    rig.rounds.link(PRI, true, rig.now);
     expect(rig.play(3).dead).toEqual([0, 0]);
     expect(rig.play(1).dead).toEqual([1, 0]);
+  });
+
+  it('not before it is asked, initWaitNs after its link came, but then from the first round on', () => {
+    const rig = new Rig({ initWaitNs: 350 * MS }).kill(PRI, 'both');
+    const came = rig.now;
+    while (rig.sentTo.length === 0) rig.tick();
+    expect(rig.now - came).toBeGreaterThanOrEqual(350 * MS);
+    expect(rig.now - came).toBeLessThanOrEqual(451 * MS);
+    expect(rig.play(2).dead).toEqual([1, 0]);
+    rig.active = STB;
+    rig.rounds.link(PRI, false, rig.now);
+    rig.rounds.link(PRI, true, rig.now);
+    rig.sentTo = [];
+    // The other path goes on being asked and judged, and is waited for by nobody.
+    expect(rig.play(3).sentTo).toEqual([STB, STB, STB]);
+    expect(rig.rounds.waitNs(PRI, rig.now)).toBeGreaterThan(0);
+    rig.kill(STB, 'both');
+    expect(rig.play(2).dead).toEqual([0, 1]);
+    expect(rig.play(1).dead).toEqual([1, 1]);
+    expect(rig.rounds.waitNs(PRI, rig.now)).toBe(0);
+  });
+
+  it('from the first round on, if it is not waited for at all', () => {
+    const rig = new Rig({ initWaitNs: 0, missedMax: 1 }).kill(PRI, 'both');
+    expect(rig.play(1).dead).toEqual([1, 0]);
+  });
+
+  it('an inactive path that is new is asked though nothing is against it', () => {
+    const rig = new Rig({ initWaitNs: 250 * MS, inactive: false });
+    expect(rig.play(8).sentTo.filter((p) => p === STB)).toHaveLength(2);
   });
 
   it('both are, when the target is: nobody is better', () => {
@@ -271,6 +304,77 @@ describe('directions', () => {
   });
 });
 
+describe('a path that need not answer', () => {
+  const VALIDATE = {
+    all: [true, true],
+    active: [true, false],
+    inactive: [false, true],
+    none: [false, false],
+  };
+  const rigOf = (validate: keyof typeof VALIDATE, more: Partial<ProbeOptions> = {}): Rig => {
+    const [validateActive, validateInactive] = VALIDATE[validate] as [boolean, boolean];
+    return steady({ validateActive, validateInactive, ...more });
+  };
+
+  it.each([
+    ['all', [1, 0], [0, 1]],
+    ['active', [1, 0], [0, 0]],
+    ['inactive', [0, 0], [0, 1]],
+    ['none', [0, 0], [0, 0]],
+  ] as const)('lives by what it receives (%s)', (validate, primary, standby) => {
+    for (const [path, dead] of [
+      [PRI, primary],
+      [STB, standby],
+    ] as const) {
+      const rig = rigOf(validate);
+      rig.paths[path].traffic = true;
+      rig.kill(path, 'tx').play(4);
+      expect(rig.dead).toEqual(dead);
+      expect(rig.rounds.credited[path]).toBe(dead[path] === 1 ? 0 : 4);
+      // Then by nothing, and is dead all the same.
+      if (dead[path] === 0) expect(rig.kill(path, 'rx').play(2).dead).toEqual(path === PRI ? [1, 0] : [0, 1]);
+    }
+  });
+
+  it('counts for each target, whether any or all have to answer', () => {
+    const rig = rigOf('none', { targets: 2, all: true });
+    rig.paths[PRI].traffic = true;
+    rig.paths[PRI].answers = [0.2, Number.POSITIVE_INFINITY];
+    expect(rig.play(3).dead).toEqual([0, 0]);
+    expect(rig.rounds.missedRounds(PRI)).toBe(0);
+  });
+
+  it('inactive, lives by the broadcasts of the active one’s probes', () => {
+    const rig = rigOf('active').kill(STB, 'tx');
+    expect(rig.play(3).dead).toEqual([0, 0]);
+    rig.paths[STB].hears = false;
+    expect(rig.play(2).dead).toEqual([0, 1]);
+  });
+
+  it('active, not by what it received before it was asked', () => {
+    const rig = rigOf('inactive').kill(PRI, 'tx');
+    // Nor by what came when the round was over; the inactive path's broadcast comes before the question.
+    for (let i = 0; i < 2; i++) {
+      rig.play(1);
+      rig.rounds.frames[PRI]!++;
+    }
+    expect(rig.dead).toEqual([1, 0]);
+  });
+
+  it('is not left by the programs, who know answers only', () => {
+    expect(rigOf('inactive', { missedMax: 1 }).decisive).toBe(0);
+    expect(rigOf('active', { missedMax: 1 }).decisive).toBe(1);
+  });
+
+  it('is no reason to expect its broadcasts on the other', () => {
+    const rig = rigOf('none');
+    rig.paths[PRI].traffic = true;
+    rig.paths[STB].crossed = true;
+    rig.kill(PRI, 'tx');
+    expect(rig.play(4).dead).toEqual([0, 0]);
+  });
+});
+
 describe('our own pauses', () => {
   it('spoil a round instead of failing it, once in a row', () => {
     const rig = steady({ missedMax: 1 });
@@ -331,7 +435,7 @@ describe('what the programs may decide', () => {
 
   it('nothing without another path, nor of a fresh one', () => {
     const alone = new Rig({ missedMax: 1 });
-    alone.rounds.link(STB, false);
+    alone.rounds.link(STB, false, alone.now);
     alone.play(5);
     expect(alone.decisive).toBe(0);
     const fresh = new Rig({ missedMax: 1 });

@@ -95,6 +95,7 @@ describe('configuration', () => {
         interval_ms: 100,
         missed_max: 2,
         targets_of: 'any',
+        validate: 'all',
         inactive: true,
         targets: [{ arp: '10.0.0.1' }],
       },
@@ -132,6 +133,16 @@ describe('configuration', () => {
     expect(at(problem(`probes: { ${one}, interval_ms: 1 }`))).toBe('probes.interval_ms');
     expect(at(problem(`probes: { ${one}, interval_ms: 100, timeout_ms: 80 }`))).toBe('probes.timeout_ms');
     expect(at(problem(`probes: { ${one}, missed_max: 0 }`))).toBe('probes.missed_max');
+    expect(problem(`probes: { ${one}, validate: backup }`)).toMatchObject({
+      field: 'instances[0].detect.probes.validate',
+      value: 'backup',
+      fix: 'set it to one of all, active, inactive, none, or leave it out for all',
+    });
+    expect(problem(`probes: { ${one}, init_wait_ms: -1 }`)).toMatchObject({
+      field: 'instances[0].detect.probes.init_wait_ms',
+      value: -1,
+      fix: 'set it to an integer from 0 to 600000 ms',
+    });
     expect(at(problem('witness: { timeout_ms: 1 }'))).toBe('witness.timeout_ms');
     expect(problem(`probes: { ${one}, intervall_ms: 5 }`)).toMatchObject({
       code: 'CONFIG_UNKNOWN_KEY',

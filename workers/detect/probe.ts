@@ -19,6 +19,7 @@ import type { Evidence } from '../../src/detect/evidence.js';
 import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe.js';
 import { aimEcho, arpRequest, echoRequest, neighbourSolicitation } from '../../src/detect/probe-frames.js';
 import {
+  PR_CREDITED,
   PR_DEAF,
   PR_EXCUSED,
   PR_GOOD,
@@ -26,6 +27,7 @@ import {
   PR_RTT_US,
   PR_UNSENT,
   PR_VOIDED,
+  PR_WAIT_MS,
 } from '../../src/detect/probe-record.js';
 import {
   D_PROOF_MS,
@@ -55,6 +57,8 @@ export class ProbeDetector implements Detector {
   readonly #clock = new Float64Array(1);
   readonly #fds = new Int32Array([-1, -1]);
   readonly #unsent = new Int32Array(2);
+  /** When the paths got their links: rounds begin anew with other targets, and that is no reason to wait again. 0: no link. */
+  readonly #sinceNs = new Float64Array(2);
   #rounds: ProbeRounds;
   #asks: readonly ProbeAsk[] = [];
   /** By path * TARGETS_MAX + target. Of an echo also what asks for its next hop. */
@@ -73,13 +77,17 @@ export class ProbeDetector implements Detector {
   }
 
   #options(asks: readonly ProbeAsk[]): ProbeOptions {
-    const { interval_ms, timeout_ms, missed_max, targets_of, inactive } = this.#config;
+    const { interval_ms, timeout_ms, missed_max, init_wait_ms, targets_of, validate, inactive } =
+      this.#config;
     return {
       targets: asks.length,
       intervalNs: interval_ms * 1e6,
       timeoutNs: (timeout_ms ?? interval_ms / 2) * 1e6,
       missedMax: missed_max,
+      initWaitNs: init_wait_ms === undefined ? undefined : init_wait_ms * 1e6,
       all: targets_of === 'all',
+      validateActive: validate === 'all' || validate === 'active',
+      validateInactive: validate === 'all' || validate === 'inactive',
       inactive,
       healthy: HEALTHY,
       broadcasts: asks.some((a) => a.kind === 'arp'),
@@ -155,7 +163,9 @@ export class ProbeDetector implements Detector {
     const words = this.#words;
     for (let p = 0; p < 2; p++) {
       const link = links[p]! >= 0 && (links[p]! & LINK_HEALTHY) === LINK_HEALTHY;
-      rounds.link(p, link && this.#fds[p]! >= 0 && this.#asks.length > 0);
+      if (!link) this.#sinceNs[p] = 0;
+      else if (this.#sinceNs[p] === 0) this.#sinceNs[p] = clock[0]!;
+      rounds.link(p, link && this.#fds[p]! >= 0 && this.#asks.length > 0, this.#sinceNs[p]!);
       rounds.frames[p] = this.#received(p);
       rounds.heard[p] = words[probePathBase(slot, p) + PROBE_PATH.heard]!;
     }
@@ -290,9 +300,14 @@ export class ProbeDetector implements Detector {
     records[base + PR_DEAF] = rounds.deaf[path]!;
     records[base + PR_RTT_US] = Math.ceil(rtt / 1e3);
     records[base + PR_EXCUSED] = rounds.excused[path]!;
+    records[base + PR_CREDITED] = rounds.credited[path]!;
     records[base + PR_VOIDED] = rounds.voided;
     records[base + PR_UNSENT] = this.#unsent[path]!;
-    if (rounds.good[path]! > 0 && rounds.deaf[path] === 0) records[base + D_PROOF_MS] = this.#proofMs(path);
+    records[base + PR_WAIT_MS] = Math.ceil(rounds.waitNs(path, this.#c.clock[0]!) / 1e6);
+    const last = this.#lastAnswerNs(path);
+    // What stands for an answer proves nothing. Never 0, which is "not yet".
+    if (last > 0 && rounds.good[path]! > 0 && rounds.deaf[path] === 0)
+      records[base + D_PROOF_MS] = (last / 1e6) | 0 || 1;
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
     const state = rounds.up[path] === 0 ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
     setState(records, base, state, dead ? CAUSE_PROBE : 0, nowMs);
@@ -303,11 +318,6 @@ export class ProbeDetector implements Detector {
     for (let t = 0; t < this.#asks.length; t++)
       last = Math.max(last, this.#rounds.answerNs[path * TARGETS_MAX + t]!);
     return last;
-  }
-
-  /** Never 0, which is "not yet". */
-  #proofMs(path: number): number {
-    return (this.#lastAnswerNs(path) / 1e6) | 0 || 1;
   }
 
   evidence(path: number): Evidence | null {

@@ -119,11 +119,18 @@ function mark(instance: InstanceStatus, role: 'primary' | 'standby', colour: Pal
 }
 
 function devices(instance: InstanceStatus, colour: Palette): string[] {
-  const row = (role: string, device: DeviceStatus, state: string, reason: string): string[] => [
+  const row = (
+    role: string,
+    device: DeviceStatus,
+    state: string,
+    failures: string,
+    reason: string,
+  ): string[] => [
     role,
     device.ifindex === null ? '-' : `${plain(device.name ?? '?')} (${device.ifindex})`,
     state,
     device.ifindex === null ? '' : link(device, colour),
+    device.ifindex === null ? '' : failures,
     speed(device.speed),
     device.mtu === null ? '' : String(device.mtu),
     device.mac ?? '',
@@ -134,12 +141,14 @@ function devices(instance: InstanceStatus, colour: Palette): string[] {
   const slave = (role: 'primary' | 'standby'): string[] => {
     const status: SlaveStatus = instance[role];
     const state = status.state === 'refused' ? colour.red(status.state) : status.state;
-    return row(mark(instance, role, colour), status, state, status.reason ?? '');
+    const failures = count(status.link_failure_count);
+    return row(mark(instance, role, colour), status, state, failures, status.reason ?? '');
   };
-  const titles = ['', 'DEVICE', 'STATE', 'LINK', 'SPEED', 'MTU', 'MAC', 'DRIVER', 'BUS', 'REASON'];
+  const titles = ['', 'DEVICE', 'STATE', 'LINK', 'LOST', 'SPEED', 'MTU', 'MAC', 'DRIVER', 'BUS', 'REASON'];
+  const numbers = ['LOST', 'SPEED', 'MTU'];
   return table(
-    titles.map((title) => ({ title, right: title === 'MTU' || title === 'SPEED' })),
-    [row('  master', instance.master, '', ''), slave('primary'), slave('standby')],
+    titles.map((title) => ({ title, right: numbers.includes(title) })),
+    [row('  master', instance.master, '', '', ''), slave('primary'), slave('standby')],
     '  ',
   );
 }

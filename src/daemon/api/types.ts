@@ -115,6 +115,8 @@ export interface SlaveStatus extends DeviceStatus {
   state: 'absent' | 'joining' | 'joined' | 'refused';
   /** Why it is refused, or what it waits for. */
   reason?: string;
+  /** How often its link was lost, or set down, since it joined, or since the daemon started. Verdicts of detectors do not count. */
+  link_failure_count: number;
   /** Those configured, whatever the slave's state. */
   detectors: DetectorStatus[];
   damping: DampingStatus;
