@@ -93,6 +93,8 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'a guest has real devices for the daemon: test/vm/agent.test.ts, on each kernel',
   'test/netns/unanswered.test.ts':
     'the daemon again; which frame asks and which answers is tested in asks, a black hole in test/vm/agent.test.ts',
+  'test/netns/link-failures.test.ts': USER_SPACE,
+  'test/netns/carrier-combined.test.ts': USER_SPACE,
   'test/netns/policy.test.ts': USER_SPACE,
   'test/netns/probes.test.ts':
     'decided in user space; what the programs do is tested in probe-answers and probe-deadline',
