@@ -5,6 +5,7 @@ import { allowedArms, COMBINE_ALL, COMBINE_ANY, combine } from '../src/detect/co
 import type { Evidence } from '../src/detect/evidence.js';
 import { probeRttUs, probesInARow } from '../src/detect/probe-record.js';
 import { DETECT_SLOT_WORDS, DETECTORS, type DetectorName } from '../src/detect/record.js';
+import { silentArms } from '../src/detect/watched.js';
 import {
   CAUSE_BFD,
   CAUSE_PROBE,
@@ -56,7 +57,7 @@ export interface DetectorContext {
   readonly dup: (fd: number) => number;
 }
 
-/** A detector of one instance: watches both of its paths. Its judgement is a state machine in src/detect, its I/O is here (workers/detect). */
+/** A detector of one instance: watches both of its paths, or those that the configuration names. Its judgement is a state machine in src/detect, its I/O is here (workers/detect). */
 export interface Detector {
   readonly kind: number;
   /**
@@ -101,6 +102,8 @@ interface Held {
   detectors: Detector[];
   links: Int32Array;
   mode: number;
+  /** Fallbacks for a silent path that its configuration has a use for (ARM_*). */
+  silent: number;
 }
 
 /** The detectors of a shard's instances, by slot. */
@@ -132,6 +135,7 @@ export class Detectors {
       detectors: [],
       links,
       mode,
+      silent: silentArms(config),
     };
     this.#held[slot] = held;
     for (const name of DETECTORS) {
@@ -188,7 +192,7 @@ export class Detectors {
   /** Which of the fallbacks (ARM_*) the programs may make: not those for a silent path that other detectors would have to confirm. */
   allowed(slot: number, arms: number): number {
     const held = this.#held[slot];
-    return held === undefined ? arms : allowedArms(this.#records, slot, held.mode, arms);
+    return held === undefined ? arms : allowedArms(this.#records, slot, held.mode, arms, held.silent);
   }
 
   /** Why `path` was left for `cause`; null if that was not a detector's doing. */

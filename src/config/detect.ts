@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { bfdSchema } from './detect-bfd.js';
 import { probesSchema, witnessSchema } from './detect-probes.js';
+import { slavesSchema } from './detect-slaves.js';
 import { boolean, choice, HOUR_MS, integer, mapping } from './fields.js';
 
 /** How faults are noticed that the link does not show: `detect` of an instance. A detector that has no key is off. */
@@ -11,6 +12,7 @@ export const UDP_PORTS_MAX = 8;
 export const unansweredSchema = z
   .strictObject(
     {
+      slaves: slavesSchema(),
       timeout_us: integer(200, 10_000_000, 'µs')
         .default(10_000)
         .describe(
@@ -57,7 +59,7 @@ export const detectSchema = z.strictObject(
   {
     combine: choice(['any', 'all'])
       .default('any')
-      .describe('a path is dead if any detector says so, or only if all do'),
+      .describe('a path is dead if any detector says so, or only if all do that watch it'),
     unanswered: unansweredSchema
       .describe('watchdog: frames that expect an answer are sent, and nothing is received')
       .exactOptional(),

@@ -12,6 +12,7 @@
  *
  * Times are CLOCK_MONOTONIC nanoseconds as doubles.
  */
+import type { Watched } from './watched.js';
 
 export const TARGETS_MAX = 16 as const;
 /** A path that has just appeared is not judged for so many rounds (bonding's grace). */
@@ -30,6 +31,8 @@ const ASKED = 2;
 
 export interface ProbeOptions {
   targets: number;
+  /** Paths that are judged. */
+  watched: Watched;
   intervalNs: number;
   /** Of an answer; at most three quarters of the interval. */
   timeoutNs: number;
@@ -155,13 +158,13 @@ export class ProbeRounds {
 
   /**
    * Targets whose answers to what is about to be sent on the active path decide: bits. If they do not come (any of them, or all, as
-   * configured) the path will be dead, and the other is known to live: so the programs may leave it by themselves.
+   * configured) the path will be dead, and the other is known to live, or nobody asks: so the programs may leave it by themselves.
    */
   decisive(path: number): number {
-    const { targets, missedMax, all } = this.options;
+    const { targets, missedMax, all, watched } = this.options;
     const other = path ^ 1;
-    if (this.dead[path] === 1 || this.#grace[path]! > 0 || this.dead[other] === 1) return 0;
-    if (this.up[other] !== 1 || !this.#goodRound(other)) return 0;
+    if (!watched[path] || this.dead[path] === 1 || this.#grace[path]! > 0 || this.dead[other] === 1) return 0;
+    if (this.up[other] !== 1 || (watched[other] && !this.#goodRound(other))) return 0;
     let last = 0;
     for (let t = 0; t < targets; t++)
       if (this.missed[path * TARGETS_MAX + t]! + 1 >= missedMax) last |= 1 << t;
@@ -185,7 +188,7 @@ export class ProbeRounds {
   }
 
   #open(nowNs: number, active: number): number {
-    const { intervalNs, timeoutNs, inactive } = this.options;
+    const { intervalNs, timeoutNs, inactive, watched } = this.options;
     const other = active ^ 1;
     this.#nextNs = nowNs - this.#nextNs > intervalNs ? nowNs + intervalNs : this.#nextNs + intervalNs;
     this.#active = active;
@@ -197,8 +200,10 @@ export class ProbeRounds {
       this.#heardBefore[p] = this.heard[p]!;
     }
     const doubt = this.dead[other]! + this.deaf[other]! + this.missedRounds(other) > 0;
-    const asks = this.up[other] === 1 && (inactive || doubt || this.#grace[other]! > 0);
-    const mask = (this.up[active] === 1 ? 1 << active : 0) | (asks ? 1 << other : 0);
+    const asks = watched[other] && this.up[other] === 1 && (inactive || doubt || this.#grace[other]! > 0);
+    // It is not to be judged, but the last word is its: else the network would look for the master on the other until the next frame.
+    const follows = this.up[active] === 1 && (watched[active] || asks);
+    const mask = (follows ? 1 << active : 0) | (asks ? 1 << other : 0);
     // A path that is dead anyway need not have the addresses look there for longer than it takes to send.
     if (mask === 3 && this.dead[other] === 0) {
       this.#phase = FIRST;
@@ -252,6 +257,7 @@ export class ProbeRounds {
   }
 
   #judgePath(path: number, good: boolean, othersGood: boolean, paused: boolean, excused: boolean): void {
+    if (!this.options.watched[path]) return;
     if (this.#asked[path] === 0 || this.up[path] === 0) {
       this.#hear(path, othersGood, paused);
       return;

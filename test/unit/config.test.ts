@@ -77,6 +77,7 @@ describe('defaults', () => {
     expect(first?.detect).toEqual({
       combine: 'any',
       unanswered: {
+        slaves: ['primary', 'standby'],
         timeout_us: 10_000,
         min_frames: 10,
         udp: [53],
@@ -258,6 +259,25 @@ describe('wrong keys and values', () => {
     expect(error.value).toBe(value);
     expect(error.fix).toMatch(fix);
     expect(error.message).toMatch(/\(vf\.yaml:\d+:\d+\)$/);
+  });
+
+  describe.each([
+    ['unanswered', ''],
+    ['witness', ''],
+    ['probes', ', targets: [{ arp: 10.0.0.1 }]'],
+    ['bfd', ', peer: 10.0.0.1, local: 10.0.0.2'],
+  ])('slaves of %s', (detector, rest) => {
+    it.each([
+      ['[]', '', 'a list of 0', 'a list of primary, standby or both, each once'],
+      ['primary', '', 'primary', 'a list of primary, standby or both, each once'],
+      ['""', '', '', 'a list of primary, standby or both, each once'],
+      ['[standby, standby]', '', 'a list of 2', 'a list of primary, standby or both, each once'],
+      ['[vf]', '[0]', 'vf', 'one of primary, standby'],
+    ])('%s', (slaves, at, value, what) => {
+      const error = only(instance(`detect: { ${detector}: { slaves: ${slaves}${rest} } }`));
+      expect([error.code, error.value, error.fix]).toEqual(['CONFIG_INVALID', value, `set it to ${what}`]);
+      expect(error.field).toBe(`instances[0].detect.${detector}.slaves${at}`);
+    });
   });
 
   it('says of the planned models that they are not available yet', () => {

@@ -37,6 +37,7 @@ import {
   STATE_SUSPECT,
   setState,
 } from '../../src/detect/record.js';
+import { watched } from '../../src/detect/watched.js';
 import { CAUSE_PROBE, LINK_HEALTHY } from '../../src/failover/policy.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 import type { ProbeAsk, ProbeSupply } from '../protocol.js';
@@ -76,6 +77,7 @@ export class ProbeDetector implements Detector {
     const { interval_ms, timeout_ms, missed_max, targets_of, inactive } = this.#config;
     return {
       targets: asks.length,
+      watched: watched(this.#config),
       intervalNs: interval_ms * 1e6,
       timeoutNs: (timeout_ms ?? interval_ms / 2) * 1e6,
       missedMax: missed_max,
@@ -294,7 +296,8 @@ export class ProbeDetector implements Detector {
     records[base + PR_UNSENT] = this.#unsent[path]!;
     if (rounds.good[path]! > 0 && rounds.deaf[path] === 0) records[base + D_PROOF_MS] = this.#proofMs(path);
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
-    const state = rounds.up[path] === 0 ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
+    const off = rounds.up[path] === 0 || !rounds.options.watched[path];
+    const state = off ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
     setState(records, base, state, dead ? CAUSE_PROBE : 0, nowMs);
   }
 
