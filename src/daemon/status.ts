@@ -6,7 +6,7 @@ import { type Device, PRIMARY, type Role, roleOf, STANDBY } from '../failover/de
 import {
   CHOICE_PRIMARY,
   CHOICE_STANDBY,
-  LINK_CARRIER,
+  hasCarrier,
   LINK_UP,
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
@@ -72,8 +72,7 @@ function slaveStatus(
   const counters = m.datapath.counters(role === 'primary' ? PRIMARY : STANDBY);
   return {
     ...(view.device ? deviceStatus(m, view.device) : ABSENT_DEVICE),
-    ...(view.state === 'joined' &&
-      link >= 0 && { up: (link & LINK_UP) !== 0, carrier: (link & LINK_CARRIER) !== 0 }),
+    ...(view.state === 'joined' && link >= 0 && { up: (link & LINK_UP) !== 0, carrier: hasCarrier(link) }),
     state: view.state,
     counters,
     detectors: detectorStatus(m, role === 'primary' ? PRIMARY : STANDBY, detect),

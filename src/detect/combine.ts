@@ -42,6 +42,12 @@ export function combine(records: Int32Array, slot: number, path: number, mode: n
   return cause;
 }
 
+/** Whether any detector watches the path at present. */
+export function isWatched(records: Int32Array, slot: number, path: number): boolean {
+  for (let d = 0; d < COUNT; d++) if (records[detectBase(slot, path, d) + D_STATE] !== STATE_OFF) return true;
+  return false;
+}
+
 /** Whether a verdict of `detector` would decide: alone, or since all others have theirs. Tier 0 may act on it then. */
 export function decides(
   records: Int32Array,

@@ -81,7 +81,7 @@ export class Scene {
     onTestFinished(() => pacer.close());
     const context: DetectorContext = {
       slot: b.datapath.slot,
-      config: { combine: 'any' },
+      config: { combine: 'any', carrier: 'alone' },
       records: new Int32Array(DETECT_SLOT_WORDS * 4),
       lines: b.lines,
       watches: b.store.watches,

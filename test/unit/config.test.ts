@@ -65,7 +65,7 @@ describe('defaults', () => {
           latency: { margin_us: 50, margin_percent: 20 },
           tier0: true,
         },
-        detect: { combine: 'any' },
+        detect: { combine: 'any', carrier: 'alone' },
         attach: 'auto',
         announce: { count: 1, delay_ms: 100, rejoin: true },
       },
@@ -76,6 +76,7 @@ describe('defaults', () => {
     const [first] = parseConfig(instance('detect: { unanswered: {} }'), 'x').instances;
     expect(first?.detect).toEqual({
       combine: 'any',
+      carrier: 'alone',
       unanswered: {
         slaves: ['primary', 'standby'],
         timeout_us: 10_000,
@@ -209,6 +210,25 @@ describe('wrong keys and values', () => {
     [instance('policy: { tier0: 1 }'), 'instances[0].policy.tier0', 1, /true or false/],
     [instance('announce: { count: 256 }'), 'instances[0].announce.count', 256, /0 to 255/],
     [instance('detect: { combine: most }'), 'instances[0].detect.combine', 'most', /one of any, all/],
+    [instance('detect: { carrier: off }'), 'instances[0].detect.carrier', 'off', /one of alone, combined/],
+    [
+      instance('detect: { carrier: combined, unanswered: {} }'),
+      'instances[0].detect.carrier',
+      'combined',
+      /set it to alone, for combined takes combine: all and a detector/,
+    ],
+    [
+      instance('detect: { carrier: combined, combine: all }'),
+      'instances[0].detect.carrier',
+      'combined',
+      /combine: all and a detector/,
+    ],
+    [
+      instance('model: net-failover, detect: { carrier: combined, combine: all, unanswered: {} }'),
+      'instances[0].detect.carrier',
+      'combined',
+      /set it to alone, for the kernel’s failover driver leaves a slave without carrier by itself/,
+    ],
     [
       instance('detect: { unanswered: { timeout_us: 199 } }'),
       'instances[0].detect.unanswered.timeout_us',

@@ -39,7 +39,7 @@ class Rig {
     return new UnansweredWatch(
       {
         slot: 0,
-        config: { combine: 'any', unanswered: c },
+        config: { combine: 'any', carrier: 'alone', unanswered: c },
         records: this.records,
         lines: this.lines,
         watches: this.watches,

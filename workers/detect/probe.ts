@@ -38,7 +38,7 @@ import {
   setState,
 } from '../../src/detect/record.js';
 import { watched } from '../../src/detect/watched.js';
-import { CAUSE_PROBE, LINK_HEALTHY } from '../../src/failover/policy.js';
+import { CAUSE_PROBE, isSpared, LINK_HEALTHY } from '../../src/failover/policy.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 import type { ProbeAsk, ProbeSupply } from '../protocol.js';
 
@@ -227,7 +227,9 @@ export class ProbeDetector implements Detector {
     for (let t = 0; t < this.#asks.length; t++) {
       const i = path * TARGETS_MAX + t;
       clockMonotonic(this.#clock, 0);
-      if (this.#sendOne(path, i) >= 0) this.#rounds.sent(path, t, this.#clock[0]!);
+      // What the kernel refuses for want of carrier is a question without an answer.
+      if (this.#sendOne(path, i) >= 0 || isSpared(this.#c.links[path]!))
+        this.#rounds.sent(path, t, this.#clock[0]!);
       else {
         unsent++;
         Atomics.store(this.#words, probeBase(this.#c.slot, i) + PROBE.seq, 0);
