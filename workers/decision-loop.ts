@@ -361,8 +361,8 @@ export class DecisionLoop {
     const links = this.#links;
     const detectors = this.#detectors;
     detectors.turn(slot, this.#nowMs, active, links[2 * i]!, links[2 * i + 1]!);
-    links[2 * i] = withVerdict(links[2 * i]!, detectors.verdict(slot, PRIMARY));
-    links[2 * i + 1] = withVerdict(links[2 * i + 1]!, detectors.verdict(slot, STANDBY));
+    links[2 * i] = detectors.judged(slot, PRIMARY, links[2 * i]!);
+    links[2 * i + 1] = detectors.judged(slot, STANDBY, links[2 * i + 1]!);
   }
 
   #switch(i: number, line: number, record: number, word: number, path: Path): void {

@@ -1,10 +1,12 @@
 import type { PacedSender } from 'bpf-loader-ts/sys';
 import type { DetectConfig } from '../src/config/index.js';
 import type { BfdAuthConfig } from '../src/detect/bfd/auth.js';
+import { CombinedCarrier } from '../src/detect/carrier.js';
 import { allowedArms, COMBINE_ALL, COMBINE_ANY, combine } from '../src/detect/combine.js';
 import type { Evidence } from '../src/detect/evidence.js';
 import { probeRttUs, probesInARow } from '../src/detect/probe-record.js';
 import { DETECT_SLOT_WORDS, DETECTORS, type DetectorName } from '../src/detect/record.js';
+import { silentArms } from '../src/detect/watched.js';
 import {
   CAUSE_BFD,
   CAUSE_PROBE,
@@ -12,6 +14,7 @@ import {
   CAUSE_WITNESS,
   P_PROBES_PRIMARY,
   P_RTT_PRIMARY,
+  withVerdict,
 } from '../src/failover/policy.js';
 import { BfdDetector } from './detect/bfd.js';
 import { ProbeDetector } from './detect/probe.js';
@@ -40,7 +43,7 @@ export interface DetectorContext {
   readonly clock: Float64Array;
   /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
   readonly due: Float64Array;
-  /** What was read of the links this turn: LINK_* bits of [primary, standby]; negative: no device. */
+  /** What was read of the links this turn: LINK_* bits of [primary, standby], of a spared one with carrier; negative: no device. */
   readonly links: Int32Array;
   /** The instance's namespace; -1: the thread's own. */
   readonly netnsFd: number;
@@ -56,7 +59,7 @@ export interface DetectorContext {
   readonly dup: (fd: number) => number;
 }
 
-/** A detector of one instance: watches both of its paths. Its judgement is a state machine in src/detect, its I/O is here (workers/detect). */
+/** A detector of one instance: watches both of its paths, or those that the configuration names. Its judgement is a state machine in src/detect, its I/O is here (workers/detect). */
 export interface Detector {
   readonly kind: number;
   /**
@@ -101,6 +104,10 @@ interface Held {
   detectors: Detector[];
   links: Int32Array;
   mode: number;
+  /** Fallbacks for a silent path that its configuration has a use for (ARM_*). */
+  silent: number;
+  /** undefined: a lost carrier is enough. */
+  carrier: CombinedCarrier | undefined;
 }
 
 /** The detectors of a shard's instances, by slot. */
@@ -132,6 +139,8 @@ export class Detectors {
       detectors: [],
       links,
       mode,
+      silent: silentArms(config),
+      carrier: config.carrier === 'combined' ? new CombinedCarrier() : undefined,
     };
     this.#held[slot] = held;
     for (const name of DETECTORS) {
@@ -159,9 +168,9 @@ export class Detectors {
   turn(slot: number, nowMs: number, active: number, primary: number, standby: number): void {
     const held = this.#held[slot];
     if (held === undefined) return;
-    held.links[0] = primary;
-    held.links[1] = standby;
-    const { detectors } = held;
+    const { detectors, carrier, links } = held;
+    links[0] = carrier === undefined ? primary : carrier.look(0, primary, active);
+    links[1] = carrier === undefined ? standby : carrier.look(1, standby, active);
     for (let i = 0; i < detectors.length; i++) detectors[i]!.turn(nowMs, active);
   }
 
@@ -170,11 +179,12 @@ export class Detectors {
     for (const d of this.#held[slot]?.detectors ?? []) d.packet?.(view, at);
   }
 
-  /** What they have against a path: CAUSE_*, or 0. */
-  verdict(slot: number, path: number): number {
+  /** The link word of a path, as it was read, with what they have against it. */
+  judged(slot: number, path: number, link: number): number {
     const held = this.#held[slot];
-    if (held === undefined || held.detectors.length === 0) return 0;
-    return combine(this.#records, slot, path, held.mode);
+    if (held === undefined || held.detectors.length === 0) return link;
+    if (held.carrier !== undefined) return held.carrier.judge(this.#records, slot, path);
+    return withVerdict(link, combine(this.#records, slot, path, held.mode));
   }
 
   /** Gives the policy what the probes have measured of both paths; `base` is its record. */
@@ -188,7 +198,9 @@ export class Detectors {
   /** Which of the fallbacks (ARM_*) the programs may make: not those for a silent path that other detectors would have to confirm. */
   allowed(slot: number, arms: number): number {
     const held = this.#held[slot];
-    return held === undefined ? arms : allowedArms(this.#records, slot, held.mode, arms);
+    if (held === undefined) return arms;
+    const bits = allowedArms(this.#records, slot, held.mode, arms, held.silent);
+    return held.carrier === undefined ? bits : held.carrier.allowed(this.#records, slot, bits);
   }
 
   /** Why `path` was left for `cause`; null if that was not a detector's doing. */

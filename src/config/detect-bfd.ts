@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { slavesSchema } from './detect-slaves.js';
 import { choice, HOUR_MS, integer, mapping, pattern } from './fields.js';
 
 /** BFD: `detect.bfd` of an instance, and its `reflector`. */
@@ -77,6 +78,7 @@ export const bfdSchema = z
         .describe(
           'single-hop: a session of RFC 5881 with a peer that has one, too; s-bfd: questions to a reflector of RFC 7880, which keeps no state',
         ),
+      slaves: slavesSchema(),
       peer: unicast().describe('address of the BFD peer; single-hop: on the link'),
       local: unicast().describe('our address for it: one that the master has'),
       vlan: vlan(),

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { slavesSchema } from './detect-slaves.js';
 import { boolean, choice, integer, mapping } from './fields.js';
 
 /** Probes and witness: `detect.probes` and `detect.witness` of an instance. */
@@ -51,6 +52,7 @@ const target = z
 export const probesSchema = z
   .strictObject(
     {
+      slaves: slavesSchema(),
       interval_ms: integer(4, 600_000, 'ms').default(100).describe('ms between two rounds of probes'),
       timeout_ms: integer(1, 450_000, 'ms')
         .describe(
@@ -97,6 +99,7 @@ export const probesSchema = z
 
 export const witnessSchema = z.strictObject(
   {
+    slaves: slavesSchema(),
     timeout_ms: integer(10, 600_000, 'ms')
       .default(3_000)
       .describe('ms that a slave must miss broadcasts that the other one receives'),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { bfdSchema } from './detect-bfd.js';
 import { probesSchema, witnessSchema } from './detect-probes.js';
+import { slavesSchema } from './detect-slaves.js';
 import { boolean, choice, HOUR_MS, integer, mapping } from './fields.js';
 
 /** How faults are noticed that the link does not show: `detect` of an instance. A detector that has no key is off. */
@@ -11,6 +12,7 @@ export const UDP_PORTS_MAX = 8;
 export const unansweredSchema = z
   .strictObject(
     {
+      slaves: slavesSchema(),
       timeout_us: integer(200, 10_000_000, 'µs')
         .default(10_000)
         .describe(
@@ -53,26 +55,38 @@ const ACK_TIMEOUT_US = 100_000;
 export const ackTimeoutUs = (o: UnansweredConfig): number =>
   o.ack_timeout_us ?? Math.max(o.timeout_us, ACK_TIMEOUT_US);
 
-export const detectSchema = z.strictObject(
-  {
-    combine: choice(['any', 'all'])
-      .default('any')
-      .describe('a path is dead if any detector says so, or only if all do'),
-    unanswered: unansweredSchema
-      .describe('watchdog: frames that expect an answer are sent, and nothing is received')
-      .exactOptional(),
-    witness: witnessSchema
-      .describe('broadcasts that one slave receives and the other one misses')
-      .exactOptional(),
-    probes: probesSchema.describe('questions to neighbours and hosts, asked on each slave').exactOptional(),
-    bfd: bfdSchema
-      .describe(
-        'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the path that carries traffic',
-      )
-      .exactOptional(),
-  },
-  { error: mapping },
-);
+export const detectSchema = z
+  .strictObject(
+    {
+      combine: choice(['any', 'all'])
+        .default('any')
+        .describe('a path is dead if any detector says so, or only if all do that watch it'),
+      carrier: choice(['alone', 'combined'])
+        .default('alone')
+        .describe(
+          'what a lost carrier is: alone, enough to leave the slave at once; combined, with combine: all, one more that has to agree',
+        ),
+      unanswered: unansweredSchema
+        .describe('watchdog: frames that expect an answer are sent, and nothing is received')
+        .exactOptional(),
+      witness: witnessSchema
+        .describe('broadcasts that one slave receives and the other one misses')
+        .exactOptional(),
+      probes: probesSchema.describe('questions to neighbours and hosts, asked on each slave').exactOptional(),
+      bfd: bfdSchema
+        .describe(
+          'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the path that carries traffic',
+        )
+        .exactOptional(),
+    },
+    { error: mapping },
+  )
+  .refine(
+    (v) =>
+      v.carrier === 'alone' ||
+      (v.combine === 'all' && (v.unanswered ?? v.witness ?? v.probes ?? v.bfd) !== undefined),
+    { path: ['carrier'], error: 'alone, for combined takes combine: all and a detector' },
+  );
 
 export type UnansweredConfig = z.output<typeof unansweredSchema>;
 export type DetectConfig = z.output<typeof detectSchema>;

@@ -58,40 +58,47 @@ export const instanceNameSchema = pattern(
   'a name of 1 to 31 characters of a-z, 0-9, "_", "." and "-" that starts with a letter or digit',
 );
 
-export const instanceSchema = z.strictObject(
-  {
-    name: instanceNameSchema.describe('name of the failover instance'),
-    model: z
-      .enum(MODELS, {
-        error: ({ input }) =>
-          PLANNED_MODELS.includes(String(input)) ? 'available yet' : `one of ${MODELS.join(', ')}`,
-      })
-      .default('transparent')
-      .describe('how master and slaves relate'),
-    netns: netns
-      .nullable()
-      .default(null)
-      .describe('network namespace of the devices: null, a name under /run/netns or an absolute path'),
-    master: z
-      .union([deviceName, ifindex], { error: 'a device name (1 to 15 characters) or an ifindex (1 or more)' })
-      .describe(
-        'the master device, by name or ifindex; transparent: the virtio device; net-failover: the kernel’s failover device',
-      ),
-    primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
-    policy: policySchema.prefault({}).describe('when to switch'),
-    detect: detectSchema.prefault({}).describe('how faults are noticed that the link does not show'),
-    reflector: reflectorSchema
-      .describe('S-BFD reflector (RFC 7880): answers the questions of other machines, in the programs')
-      .exactOptional(),
-    attach: choice(['auto', 'tcx', 'clsact'])
-      .default('auto')
-      .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),
-    announce: announceSchema
-      .prefault({})
-      .describe('gratuitous ARP, unsolicited NA and multicast reports after a switch'),
-  },
-  { error: mapping },
-);
+export const instanceSchema = z
+  .strictObject(
+    {
+      name: instanceNameSchema.describe('name of the failover instance'),
+      model: z
+        .enum(MODELS, {
+          error: ({ input }) =>
+            PLANNED_MODELS.includes(String(input)) ? 'available yet' : `one of ${MODELS.join(', ')}`,
+        })
+        .default('transparent')
+        .describe('how master and slaves relate'),
+      netns: netns
+        .nullable()
+        .default(null)
+        .describe('network namespace of the devices: null, a name under /run/netns or an absolute path'),
+      master: z
+        .union([deviceName, ifindex], {
+          error: 'a device name (1 to 15 characters) or an ifindex (1 or more)',
+        })
+        .describe(
+          'the master device, by name or ifindex; transparent: the virtio device; net-failover: the kernel’s failover device',
+        ),
+      primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
+      policy: policySchema.prefault({}).describe('when to switch'),
+      detect: detectSchema.prefault({}).describe('how faults are noticed that the link does not show'),
+      reflector: reflectorSchema
+        .describe('S-BFD reflector (RFC 7880): answers the questions of other machines, in the programs')
+        .exactOptional(),
+      attach: choice(['auto', 'tcx', 'clsact'])
+        .default('auto')
+        .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),
+      announce: announceSchema
+        .prefault({})
+        .describe('gratuitous ARP, unsolicited NA and multicast reports after a switch'),
+    },
+    { error: mapping },
+  )
+  .refine((v) => v.model !== 'net-failover' || v.detect.carrier === 'alone', {
+    path: ['detect', 'carrier'],
+    error: 'alone, for the kernel’s failover driver leaves a slave without carrier by itself',
+  });
 
 export const workerSchema = z.strictObject(
   {

@@ -25,7 +25,8 @@ import {
   UNANSWERED,
 } from '../detect/record.js';
 import { U_UNTIL_MS } from '../detect/unanswered.js';
-import type { Path } from '../failover/device.js';
+import { watched } from '../detect/watched.js';
+import { type Path, roleOf } from '../failover/device.js';
 import type { DetectorStatus } from './api/index.js';
 import type { Managed } from './managed.js';
 import { describeProbes, describeWitness } from './probe-status.js';
@@ -109,17 +110,30 @@ function bfd({ config, datapath }: Managed, path: Path, records: Int32Array): Re
 }
 
 /** A new detector adds itself here. */
-const DESCRIBE: Readonly<Partial<Record<DetectorName, Describe>>> = {
+const DESCRIBE: Readonly<Record<DetectorName, Describe>> = {
   unanswered,
   probe: describeProbes,
   witness: describeWitness,
   bfd,
 };
 
+/** Their sections in the configuration. */
+const SECTION = { unanswered: 'unanswered', witness: 'witness', probe: 'probes', bfd: 'bfd' } as const;
+
+/** Of a slave that the detector is not to watch. */
+function unwatched(name: DetectorName, path: Path): ReturnType<Describe> {
+  return {
+    detail: `not watched${name === 'bfd' ? ', though the session runs here while this slave is active' : ''}`,
+    to_switch: `nothing: detect.${SECTION[name]}.slaves does not name the ${roleOf(path)}`,
+  };
+}
+
 /** The detectors that an instance's configuration asks for, as they stand for one of its paths. */
 export function detectorStatus(m: Managed, path: Path, records: Int32Array): DetectorStatus[] {
   return DETECTORS.flatMap((name, kind) => {
-    const words = DESCRIBE[name]?.(m, path, records);
+    const section = m.config.detect[SECTION[name]];
+    if (section === undefined) return [];
+    const words = watched(section)[path] ? DESCRIBE[name](m, path, records) : unwatched(name, path);
     if (words === undefined) return [];
     const base = detectBase(m.datapath.slot, path, kind);
     const since = records[base + D_SINCE_MS]!;

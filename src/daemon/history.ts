@@ -2,14 +2,14 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { FromWorker } from '../../workers/protocol.js';
 import { epochOf, pathOf } from '../datapath/line.js';
 import { roleOf } from '../failover/device.js';
-import { CAUSE_NAMES, LINK_CARRIER, LINK_UP, verdictOf } from '../failover/policy.js';
+import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../failover/policy.js';
 import type { Decision } from './api/index.js';
 
 /** A verdict stands in place of `up`. */
 const healthOf = (link: number): string => {
   if (link < 0) return 'absent';
   if (!(link & LINK_UP)) return 'admin-down';
-  if (!(link & LINK_CARRIER)) return 'no-carrier';
+  if (!hasCarrier(link)) return 'no-carrier';
   const verdict = verdictOf(link);
   return verdict === 0 ? 'up' : (CAUSE_NAMES[verdict] ?? 'none');
 };

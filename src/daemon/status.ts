@@ -1,12 +1,13 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
 import type { InstanceConfig } from '../config/index.js';
+import { watched } from '../detect/watched.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
 import { linkFailures } from '../failover/link-failures.js';
 import {
   CHOICE_PRIMARY,
   CHOICE_STANDBY,
-  LINK_CARRIER,
+  hasCarrier,
   LINK_UP,
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
@@ -76,8 +77,7 @@ function slaveStatus(
   const counters = m.datapath.counters(at);
   return {
     ...(view.device ? deviceStatus(m, view.device) : ABSENT_DEVICE),
-    ...(view.state === 'joined' &&
-      link >= 0 && { up: (link & LINK_UP) !== 0, carrier: (link & LINK_CARRIER) !== 0 }),
+    ...(view.state === 'joined' && link >= 0 && { up: (link & LINK_UP) !== 0, carrier: hasCarrier(link) }),
     state: view.state,
     link_failure_count: linkFailures(failures, m.datapath.slot, at),
     counters,
@@ -119,21 +119,22 @@ export function instanceStatus(
     const s = slaves[roleOf(p)];
     return s.state === 'joined' && s.up && s.carrier && verdictOf(policy[record + P_LINK_PRIMARY + p]!) === 0;
   }).length;
+  const watchdog = watched(config.detect.unanswered);
   const armed = [
     ...(datapath.armed & VfArm.VF_ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
     ...(datapath.armed & VfArm.VF_ARM_STANDBY && datapath.primaryIfindex
       ? ['standby unusable: go to the primary']
       : []),
-    ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT
+    ...(watchdog[PRIMARY] && datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT
       ? ['primary silent: go to the standby']
       : []),
-    ...(config.detect.unanswered && datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
+    ...(watchdog[STANDBY] && datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
       ? ['standby silent: go to the primary']
       : []),
-    ...(config.detect.bfd && datapath.armed & VfArm.VF_ARM_PRIMARY_BFD
+    ...(datapath.armed & VfArm.VF_ARM_PRIMARY_BFD
       ? ['BFD session of the primary down: go to the standby']
       : []),
-    ...(config.detect.bfd && datapath.armed & VfArm.VF_ARM_STANDBY_BFD && datapath.primaryIfindex
+    ...(datapath.armed & VfArm.VF_ARM_STANDBY_BFD && datapath.primaryIfindex
       ? ['BFD session of the standby down: go to the primary']
       : []),
   ];

@@ -42,6 +42,12 @@ export function combine(records: Int32Array, slot: number, path: number, mode: n
   return cause;
 }
 
+/** Whether any detector watches the path at present. */
+export function isWatched(records: Int32Array, slot: number, path: number): boolean {
+  for (let d = 0; d < COUNT; d++) if (records[detectBase(slot, path, d) + D_STATE] !== STATE_OFF) return true;
+  return false;
+}
+
 /** Whether a verdict of `detector` would decide: alone, or since all others have theirs. Tier 0 may act on it then. */
 export function decides(
   records: Int32Array,
@@ -64,9 +70,16 @@ const SILENT = ARM_SILENT_TO_STANDBY | ARM_SILENT_TO_PRIMARY;
 /**
  * Which of the fallbacks that the policy allows (ARM_*) the programs may make: for a silent path only by the detector whose verdict would
  * decide. The watchdog and the probes share a bit, which stands for the watchdog where there is one; BFD has its own.
+ * @param watched those of the fallbacks for a silent path on which one of these watches
  */
-export function allowedArms(records: Int32Array, slot: number, mode: number, arms: number): number {
-  let bits = arms & ~SILENT;
+export function allowedArms(
+  records: Int32Array,
+  slot: number,
+  mode: number,
+  arms: number,
+  watched: number,
+): number {
+  let bits = 0;
   for (let path = 0; path < 2; path++) {
     const silent = path === 0 ? ARM_SILENT_TO_STANDBY : ARM_SILENT_TO_PRIMARY;
     if ((arms & silent) === 0) continue;
@@ -74,7 +87,7 @@ export function allowedArms(records: Int32Array, slot: number, mode: number, arm
     if (decides(records, slot, path, mode, watchdog ? UNANSWERED : PROBE)) bits |= silent;
     if (decides(records, slot, path, mode, BFD)) bits |= path === 0 ? ARM_BFD_TO_STANDBY : ARM_BFD_TO_PRIMARY;
   }
-  return bits;
+  return (arms & ~SILENT) | (bits & watched);
 }
 
 /**

@@ -12,6 +12,7 @@
  *
  * Times are CLOCK_MONOTONIC nanoseconds as doubles.
  */
+import type { Watched } from './watched.js';
 
 export const TARGETS_MAX = 16 as const;
 /** A path that has just appeared is asked for so many rounds in any case, and by default not judged (bonding's grace). */
@@ -30,6 +31,8 @@ const ASKED = 2;
 
 export interface ProbeOptions {
   targets: number;
+  /** Paths that are judged. */
+  watched: Watched;
   intervalNs: number;
   /** Of an answer; at most three quarters of the interval. */
   timeoutNs: number;
@@ -170,15 +173,15 @@ export class ProbeRounds {
 
   /**
    * Targets whose answers to what is about to be sent on the active path decide: bits. If they do not come (any of them, or all, as
-   * configured) the path will be dead, and the other is known to live: so the programs may leave it by themselves. They know answers only,
-   * so they never leave a path that lives by anything else.
+   * configured) the path will be dead, and the other is known to live, or nobody asks: so the programs may leave it by themselves. They know
+   * answers only, so they never leave a path that lives by anything else.
    */
   decisive(path: number): number {
-    const { targets, missedMax, all } = this.options;
+    const { targets, missedMax, all, watched } = this.options;
     const other = path ^ 1;
-    if (!this.#validated(path)) return 0;
+    if (!watched[path] || !this.#validated(path)) return 0;
     if (this.dead[path] === 1 || this.#spared(path) || this.dead[other] === 1) return 0;
-    if (this.up[other] !== 1 || !this.#goodRound(other)) return 0;
+    if (this.up[other] !== 1 || (watched[other] && !this.#goodRound(other))) return 0;
     let last = 0;
     for (let t = 0; t < targets; t++)
       if (this.missed[path * TARGETS_MAX + t]! + 1 >= missedMax) last |= 1 << t;
@@ -216,7 +219,7 @@ export class ProbeRounds {
   }
 
   #open(nowNs: number, active: number): number {
-    const { intervalNs, timeoutNs, inactive } = this.options;
+    const { intervalNs, timeoutNs, inactive, watched } = this.options;
     const other = active ^ 1;
     this.#nextNs = nowNs - this.#nextNs > intervalNs ? nowNs + intervalNs : this.#nextNs + intervalNs;
     this.#active = active;
@@ -228,8 +231,11 @@ export class ProbeRounds {
       this.#heardBefore[p] = this.heard[p]!;
     }
     const doubt = this.dead[other]! + this.deaf[other]! + this.missedRounds(other) > 0;
-    const asks = this.#askable(other, nowNs) && (inactive || doubt || this.#fresh[other]! > 0);
-    const mask = (this.#askable(active, nowNs) ? 1 << active : 0) | (asks ? 1 << other : 0);
+    const asks =
+      watched[other] && this.#askable(other, nowNs) && (inactive || doubt || this.#fresh[other]! > 0);
+    // It is not to be judged, but the last word is its: else the network would look for the master on the other until the next frame.
+    const follows = this.#askable(active, nowNs) && (watched[active] || asks);
+    const mask = (follows ? 1 << active : 0) | (asks ? 1 << other : 0);
     // A path that is dead anyway need not have the addresses look there for longer than it takes to send.
     if (mask === 3 && this.dead[other] === 0) {
       this.#phase = FIRST;
@@ -313,6 +319,7 @@ export class ProbeRounds {
   }
 
   #judgePath(path: number, good: boolean, paused: boolean, excused: boolean): void {
+    if (!this.options.watched[path]) return;
     if (this.#asked[path] === 0 || this.up[path] === 0) {
       this.#hear(path, paused);
       return;

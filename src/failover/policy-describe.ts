@@ -12,6 +12,7 @@ import {
   evaluate,
   FLAG_OVERRIDE_LOST,
   inMaintenance,
+  isSpared,
   P_ACTIVE,
   P_CAUSE,
   P_FLAGS,
@@ -138,6 +139,10 @@ function notes(record: Int32Array, desired: Path): string[] {
   const name = roleOf(desired);
   if (record[P_CAUSE] === CAUSE_NO_PATH)
     list.push(`no slave is healthy: the ${name} (${healthOf(record, desired)}) is the less bad one`);
+  if (isSpared(record[P_LINK_PRIMARY + desired]!))
+    list.push(
+      `the ${name} has no carrier, and is kept until all detectors that watch it say that it is dead`,
+    );
   if (inMaintenance(record, 0, desired))
     list.push(`the ${name} carries traffic although it is in maintenance: the other slave is not usable`);
   if (overrideLost(record)) list.push('the slave that was ordered is not usable: the other one is used');

@@ -81,6 +81,8 @@ export const LINK_CARRIER = 1 as const;
 export const LINK_UP = 2 as const;
 /** Healthy: administratively up, with carrier, and no verdict. */
 export const LINK_HEALTHY = 3 as const;
+/** Beside LINK_CARRIER: there is none, and this is not held against the path as yet (src/detect/carrier.ts). */
+export const LINK_SPARED = 4 as const;
 export const LINK_ABSENT = -1 as const;
 /** Bits of a link word from here on: what detectors have against the path, a CAUSE_*; 0 is nothing. */
 export const LINK_VERDICT_SHIFT = 8 as const;
@@ -283,6 +285,16 @@ export function orderBits(override: number): number {
 /** A link word with what detectors say: a CAUSE_*, or 0. An absent path stays absent. */
 export function withVerdict(link: number, verdict: number): number {
   return link < 0 ? link : (link & 0xff) | (verdict << LINK_VERDICT_SHIFT);
+}
+
+/** Is the path without carrier, and taken for healthy nonetheless? */
+export function isSpared(link: number): boolean {
+  return link >= 0 && (link & LINK_SPARED) !== 0;
+}
+
+/** Has the path's device carrier in truth? */
+export function hasCarrier(link: number): boolean {
+  return link >= 0 && (link & (LINK_CARRIER | LINK_SPARED)) === LINK_CARRIER;
 }
 
 /** The verdict in a link word: a CAUSE_*; 0 if detectors have nothing against the path. */

@@ -3,6 +3,7 @@ import { monotonicNs, PacedSender, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
 import { VfDetector } from '../../bpf/vfailover.bpf.js';
 import { icmpv6Checksum } from '../../src/announce/frames.js';
+import type { ProbesConfig } from '../../src/config/index.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import {
@@ -62,14 +63,15 @@ export class Scene {
     onTestFinished(() => {
       for (const s of this.#ports) s.close();
     });
-    const config = {
+    const config: ProbesConfig = {
+      slaves: ['primary', 'standby'],
       interval_ms: 100,
       missed_max: 1,
       targets_of: 'any',
       validate: 'all',
       inactive: true,
       targets: [],
-    } as const;
+    };
     const counters = BpfMap.fromPin(`${b.store.root}/maps/counters`);
     const mapping = counters.mmap();
     onTestFinished(() => {
@@ -80,7 +82,7 @@ export class Scene {
     onTestFinished(() => pacer.close());
     const context: DetectorContext = {
       slot: b.datapath.slot,
-      config: { combine: 'any' },
+      config: { combine: 'any', carrier: 'alone' },
       records: new Int32Array(DETECT_SLOT_WORDS * 4),
       lines: b.lines,
       watches: b.store.watches,
@@ -99,7 +101,7 @@ export class Scene {
       mode: 0,
       dup: (fd) => fd,
     };
-    new ProbeDetector(context, { ...config, targets: [] }).supply({ mac, fds: [-1, -1], asks: ASKS });
+    new ProbeDetector(context, config).supply({ mac, fds: [-1, -1], asks: ASKS });
   }
 
   at(path: number, target: number): number {

@@ -155,6 +155,30 @@ test('combine: all: tier 0 leaves the path when BFD’s is the last verdict', as
   expect(decision!.evidence!.facts.last_heard_us_ago).toBeGreaterThanOrEqual(1_000_000);
 });
 
+test('over a slave that is not watched the session runs as well, and says nothing', async () => {
+  const l = await pair({ slaves: ['primary'] });
+  await up(l, 'primary');
+  await l.client.request('switch', { name: 'net0', to: 'standby' });
+  const s = await untilActive(l, 'standby');
+  expect(s.tier0.armed).not.toContain('BFD session of the standby down: go to the primary');
+  await sleep(1500);
+  expect((await l.frr.of(GUEST_ADDRESS)).status).toBe('up');
+  const n = (await events(l)).length;
+  const hole = openHole({ netns: l.world.host, ifindex: l.world.virtio.hostIfindex, direction: 'both' });
+  onTestFinished(() => hole.close());
+  await until(
+    () => l.frr.of(GUEST_ADDRESS),
+    (p) => p.status === 'down',
+    LONG,
+  );
+  await sleep(1500);
+  expect(await events(l)).toHaveLength(n);
+  expect(await detector(l, 'standby')).toMatchObject({
+    state: 'off',
+    detail: 'not watched, though the session runs here while this slave is active',
+  });
+});
+
 test('a peer that is taken out of service is no fault, nor one that ends', async () => {
   const l = await pair();
   await up(l, 'primary');

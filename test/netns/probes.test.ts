@@ -447,3 +447,42 @@ test('neither an answer nor a frame of the traffic wakes the worker: what runs i
   expect(woken).toBeLessThan((rounds * 2 * hosts.length) / 4);
   expect(woken).toBeLessThan(2 * sent);
 });
+
+test('a slave that is not watched is not asked, nor left; while it carries traffic it is asked along', async () => {
+  const l = await probed([TARGETS.arp], { slaves: ['primary'] });
+  await until(
+    () => status(l),
+    (s) => probeOf(s, 'primary').state === 'ok',
+  );
+  expect(probeOf(await status(l), 'standby')).toMatchObject({
+    state: 'off',
+    detail: 'not watched',
+    to_switch: 'nothing: detect.probes.slaves does not name the standby',
+  });
+  const far = new PacketSocket({ netns: l.world.host, ifindex: l.world.virtio.hostIfindex, protocol: 3 });
+  onTestFinished(() => far.close());
+  /** ARP replies that the bridge sends to the standby, in so many rounds. */
+  const answered = async () => {
+    const buffer = new Uint8Array(64);
+    while (far.recv(buffer) > 0);
+    await sleep(20 * INTERVAL_MS);
+    let n = 0;
+    while (far.recv(buffer) > 0) if (buffer[12] === 8 && buffer[13] === 6 && buffer[21] === 2) n++;
+    return n;
+  };
+  expect(await answered()).toBeLessThan(5);
+  // The programs leave for it.
+  const h = hole(l.world);
+  await untilActive(l, 'standby');
+  expect((await events(l)).at(-1)).toMatchObject({ cause: 'probe', to: 'standby' });
+  h.close();
+  await untilActive(l, 'primary');
+  await l.client.request('switch', { name: 'net0', to: 'standby' });
+  await untilActive(l, 'standby');
+  expect(await answered()).toBeGreaterThan(10);
+  const n = (await events(l)).length;
+  hole(l.world, { ifindex: l.world.virtio.hostIfindex });
+  await sleep(10 * INTERVAL_MS);
+  expect(await events(l)).toHaveLength(n);
+  expect(probeOf(await status(l), 'standby').state).toBe('off');
+});

@@ -1,5 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BpfMap } from 'bpf-loader-ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { iperf } from '../../bench/iperf.js';
 import type { Decision } from '../../src/daemon/api/index.js';
 import { lineBase, pathOf, readWord } from '../../src/datapath/line.js';
@@ -281,5 +284,47 @@ describe('a TCP connection as the only traffic', () => {
     hole(l);
     expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', from: 'primary', to: 'standby' });
     expect((await lastOf(l)).evidence!.facts.waited_us).toBeGreaterThanOrEqual(100_000);
+  });
+});
+
+describe('a slave that is not watched is not left', () => {
+  test('by programs or worker, whatever it swallows; the other one is', async () => {
+    const l = await watched('veth', { slaves: ['primary'], retry_ms: 500 });
+    await l.stream.startRequests(PPS);
+    const h = hole(l);
+    await untilActive(l, 'standby');
+    const s = await status(l);
+    expect(s.tier0.armed).not.toContain('standby silent: go to the primary');
+    expect(s.standby.detectors).toMatchObject([{ state: 'off', detail: 'not watched' }]);
+    h.close();
+    await untilActive(l, 'primary');
+    await l.client.request('switch', { name: 'net0', to: 'standby' });
+    await untilActive(l, 'standby');
+    const before = (await events(l)).length;
+    hole(l, { ifindex: l.world.virtio.hostIfindex });
+    await sleep(10 * (TIMEOUT_US / 1000));
+    expect(await events(l)).toHaveLength(before);
+    expect(await status(l)).toMatchObject({ active: 'standby' });
+  });
+
+  test('nor by what an earlier daemon had watched', async () => {
+    const l = await watched('veth');
+    l.client.close();
+    await l.daemon.kill('SIGKILL');
+    const file = join(l.daemon.folder, 'config.yaml');
+    const config = parse(readFileSync(file, 'utf8'));
+    config.instances[0].detect.unanswered.slaves = ['standby'];
+    writeFileSync(file, stringify(config));
+    await l.daemon.start();
+    const client = await l.daemon.client();
+    onTestFinished(() => client.close());
+    await l.stream.startRequests(PPS);
+    hole(l);
+    await sleep(10 * (TIMEOUT_US / 1000));
+    expect(await events({ client })).toEqual([]);
+    const s = await status({ client });
+    expect(s).toMatchObject({ active: 'primary', state: 'ok' });
+    expect(s.primary.detectors).toMatchObject([{ state: 'off', detail: 'not watched' }]);
+    expect(s.tier0.armed).not.toContain('primary silent: go to the standby');
   });
 });

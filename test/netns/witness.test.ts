@@ -9,8 +9,8 @@ import { sleep } from '../helpers/sleep.js';
 const TIMEOUT_MS = 300;
 const OTHER_MAC = '02:00:00:00:00:99';
 
-async function witnessed(): Promise<Lab> {
-  const l = await lab('veth', { detect: { witness: { timeout_ms: TIMEOUT_MS } } });
+async function witnessed(more: object = {}): Promise<Lab> {
+  const l = await lab('veth', { detect: { witness: { timeout_ms: TIMEOUT_MS, ...more } } });
   await untilActive(l, 'primary');
   return l;
 }
@@ -68,6 +68,31 @@ describe.each(['ff:ff:ff:ff:ff:ff', '33:33:00:00:00:01', '01:00:5e:00:00:01'])('
     h.close();
     await untilActive(l, 'primary');
   });
+});
+
+test('a slave that is not watched may miss what it likes, and shows what the other one misses', async () => {
+  const l = await witnessed({ slaves: ['standby'] });
+  chatter(l, 'ff:ff:ff:ff:ff:ff');
+  await until(
+    () => status(l),
+    (s) => witnessOf(s, 'standby').detail === 'receives broadcasts',
+  );
+  const h = hole(l);
+  await sleep(3 * TIMEOUT_MS);
+  const s = await status(l);
+  expect(s).toMatchObject({ active: 'primary', state: 'ok' });
+  expect(witnessOf(s, 'primary')).toMatchObject({
+    state: 'off',
+    detail: 'not watched',
+    to_switch: 'nothing: detect.witness.slaves does not name the primary',
+  });
+  h.close();
+  hole(l, { ifindex: l.world.virtio.hostIfindex });
+  await until(
+    () => status(l),
+    (s) => witnessOf(s, 'standby').state === 'down',
+  );
+  expect((await events(l)).map((e) => e.cause)).toEqual(['join']);
 });
 
 test('what the master itself sent, and what a device may filter, says nothing', async () => {

@@ -65,7 +65,7 @@ describe('defaults', () => {
           latency: { margin_us: 50, margin_percent: 20 },
           tier0: true,
         },
-        detect: { combine: 'any' },
+        detect: { combine: 'any', carrier: 'alone' },
         attach: 'auto',
         announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },
       },
@@ -88,7 +88,9 @@ describe('defaults', () => {
     const [first] = parseConfig(instance('detect: { unanswered: {} }'), 'x').instances;
     expect(first?.detect).toEqual({
       combine: 'any',
+      carrier: 'alone',
       unanswered: {
+        slaves: ['primary', 'standby'],
         timeout_us: 10_000,
         min_frames: 10,
         udp: [53],
@@ -233,6 +235,25 @@ describe('wrong keys and values', () => {
       /0 to 60000 ms, or leave it out for 200/,
     ],
     [instance('detect: { combine: most }'), 'instances[0].detect.combine', 'most', /one of any, all/],
+    [instance('detect: { carrier: off }'), 'instances[0].detect.carrier', 'off', /one of alone, combined/],
+    [
+      instance('detect: { carrier: combined, unanswered: {} }'),
+      'instances[0].detect.carrier',
+      'combined',
+      /set it to alone, for combined takes combine: all and a detector/,
+    ],
+    [
+      instance('detect: { carrier: combined, combine: all }'),
+      'instances[0].detect.carrier',
+      'combined',
+      /combine: all and a detector/,
+    ],
+    [
+      instance('model: net-failover, detect: { carrier: combined, combine: all, unanswered: {} }'),
+      'instances[0].detect.carrier',
+      'combined',
+      /set it to alone, for the kernel’s failover driver leaves a slave without carrier by itself/,
+    ],
     [
       instance('detect: { unanswered: { timeout_us: 199 } }'),
       'instances[0].detect.unanswered.timeout_us',
@@ -283,6 +304,25 @@ describe('wrong keys and values', () => {
     expect(error.value).toBe(value);
     expect(error.fix).toMatch(fix);
     expect(error.message).toMatch(/\(vf\.yaml:\d+:\d+\)$/);
+  });
+
+  describe.each([
+    ['unanswered', ''],
+    ['witness', ''],
+    ['probes', ', targets: [{ arp: 10.0.0.1 }]'],
+    ['bfd', ', peer: 10.0.0.1, local: 10.0.0.2'],
+  ])('slaves of %s', (detector, rest) => {
+    it.each([
+      ['[]', '', 'a list of 0', 'a list of primary, standby or both, each once'],
+      ['primary', '', 'primary', 'a list of primary, standby or both, each once'],
+      ['""', '', '', 'a list of primary, standby or both, each once'],
+      ['[standby, standby]', '', 'a list of 2', 'a list of primary, standby or both, each once'],
+      ['[vf]', '[0]', 'vf', 'one of primary, standby'],
+    ])('%s', (slaves, at, value, what) => {
+      const error = only(instance(`detect: { ${detector}: { slaves: ${slaves}${rest} } }`));
+      expect([error.code, error.value, error.fix]).toEqual(['CONFIG_INVALID', value, `set it to ${what}`]);
+      expect(error.field).toBe(`instances[0].detect.${detector}.slaves${at}`);
+    });
   });
 
   it('says of the planned models that they are not available yet', () => {

@@ -8,6 +8,7 @@ import {
   provenAlive,
 } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
+import { silentArms } from '../../src/detect/watched.js';
 import * as P from '../../src/failover/policy.js';
 import { CAUSE_BFD, CAUSE_PROBE, CAUSE_UNANSWERED, CAUSE_WITNESS } from '../../src/failover/policy.js';
 
@@ -86,13 +87,31 @@ describe('what the programs may do by themselves', () => {
   const CARRIER = P.ARM_TO_STANDBY | P.ARM_TO_PRIMARY;
   const ALL = CARRIER | P.ARM_SILENT_TO_STANDBY | P.ARM_SILENT_TO_PRIMARY;
   const BFD = P.ARM_BFD_TO_STANDBY | P.ARM_BFD_TO_PRIMARY;
-  const of = (mode: number, arms: number = ALL) => allowedArms(records, SLOT, mode, arms);
+  const of = (mode: number, arms: number = ALL, watched = ALL | BFD) =>
+    allowedArms(records, SLOT, mode, arms, watched);
 
   it('any: what the policy allows, whichever detector it is', () => {
     say(0, R.UNANSWERED, R.STATE_OK);
     expect(of(COMBINE_ANY)).toBe(ALL | BFD);
     expect(of(COMBINE_ANY, CARRIER)).toBe(CARRIER);
     expect(of(COMBINE_ANY, P.ARM_SILENT_TO_PRIMARY)).toBe(P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY);
+  });
+
+  it('nothing for a silent path on which none of them watches', () => {
+    const both = { slaves: ['primary', 'standby'] } as const;
+    const primary = { slaves: ['primary'] } as const;
+    const standby = { slaves: ['standby'] } as const;
+    expect(silentArms({})).toBe(0);
+    expect(silentArms({ unanswered: both, bfd: both })).toBe((ALL | BFD) & ~CARRIER);
+    expect(silentArms({ unanswered: primary })).toBe(P.ARM_SILENT_TO_STANDBY);
+    expect(silentArms({ unanswered: primary, probes: standby })).toBe(ALL & ~CARRIER);
+    expect(silentArms({ probes: standby, bfd: primary })).toBe(
+      P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_STANDBY,
+    );
+    say(0, R.UNANSWERED, R.STATE_OK);
+    const watched = silentArms({ unanswered: primary });
+    for (const mode of [COMBINE_ANY, COMBINE_ALL])
+      expect(of(mode, ALL, watched)).toBe(CARRIER | P.ARM_SILENT_TO_STANDBY);
   });
 
   it('all: BFD, once the others have their verdict, and they, once BFD has', () => {

@@ -6,6 +6,7 @@ const PRI = 0;
 const STB = 1;
 const OPTIONS: ProbeOptions = {
   targets: 1,
+  watched: [true, true],
   intervalNs: 100 * MS,
   timeoutNs: 50 * MS,
   missedMax: 2,
@@ -144,6 +145,21 @@ describe('rounds', () => {
     expect(rig.sentTo).toEqual([PRI, STB, PRI, STB]);
   });
 
+  it('leave out an inactive path that is not watched; an active one is asked after the other, for the network to find it', () => {
+    const rig = new Rig({ watched: [true, false] });
+    rig.play(2);
+    expect(rig.sentTo).toEqual([PRI, PRI]);
+    rig.active = STB;
+    rig.sentTo = [];
+    rig.play(2);
+    expect(rig.sentTo).toEqual([PRI, STB, PRI, STB]);
+    const idle = new Rig({ watched: [true, false], inactive: false }).play(5);
+    idle.active = STB;
+    idle.sentTo = [];
+    idle.play(2);
+    expect(idle.sentTo).toEqual([]);
+  });
+
   it('measure the round trip, smoothed and least', () => {
     const rig = steady();
     expect(rig.rounds.rttNs[0]).toBeCloseTo(0.2 * MS);
@@ -160,6 +176,24 @@ describe('a path is dead', () => {
     expect(rig.play(1).dead).toEqual([0, 0]);
     expect(rig.play(1).dead).toEqual([1, 0]);
     expect(rig.rounds.missedRounds(PRI)).toBe(2);
+  });
+
+  it.each(['both', 'tx', 'rx'] as const)('never, if it is not watched (%s)', (direction) => {
+    const rig = steady({ watched: [true, false] });
+    rig.active = STB;
+    rig.play(3).kill(STB, direction).play(6);
+    expect(rig.dead[STB]).toBe(0);
+    expect(rig.rounds.missedRounds(STB)).toBe(0);
+    expect(rig.decisive).toBe(0);
+  });
+
+  it('and the programs may leave it for one that is not watched', () => {
+    const rig = steady({ watched: [true, false] });
+    expect(rig.decisive).toBe(0);
+    rig.kill(PRI, 'both').play(1);
+    rig.play(1);
+    expect(rig.decisive).toBe(1);
+    expect(rig.dead).toEqual([1, 0]);
   });
 
   it('not by one round, however often', () => {

@@ -11,6 +11,7 @@ import { UnansweredWatch } from '../../workers/detect/unanswered.js';
 
 const MS = 1e6;
 const CONFIG: UnansweredConfig = {
+  slaves: ['primary', 'standby'],
   timeout_us: 10_000,
   min_frames: 3,
   udp: false,
@@ -38,7 +39,7 @@ class Rig {
     return new UnansweredWatch(
       {
         slot: 0,
-        config: { combine: 'any', unanswered: c },
+        config: { combine: 'any', carrier: 'alone', unanswered: c },
         records: this.records,
         lines: this.lines,
         watches: this.watches,
@@ -290,4 +291,17 @@ it('a device that is gone takes its suspicion and its relapses with it', () => {
   rig.links[0] = LINK_HEALTHY;
   rig.turns(1, 1, 1);
   expect([rig.verdict, rig.state()]).toEqual([0, R.STATE_OK]);
+});
+
+it('a path that is not watched has no timeout left for the programs, and no verdict', () => {
+  const rig = new Rig({ slaves: ['standby'] }, (r) => {
+    r.watches[WATCH.timeout_ns] = 10 * MS;
+    r.watches[WATCH.fired] = 1;
+    r.setNs(0, WATCH.fired_ns, r.clock[0]! - MS);
+  });
+  expect([rig.get(0, WATCH.timeout_ns), rig.get(1, WATCH.timeout_ns)]).toEqual([0, 10 * MS]);
+  rig.ask(rig.now, 5);
+  rig.watches[WATCH.fired] = 2;
+  rig.turns(30);
+  expect([rig.verdict, rig.state()]).toEqual([0, R.STATE_OFF]);
 });

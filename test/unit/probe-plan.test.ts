@@ -90,8 +90,10 @@ describe('configuration', () => {
   it('fills in what is left out', () => {
     expect(parse('probes: { targets: [{ arp: 10.0.0.1 }] }, witness: {}')).toEqual({
       combine: 'any',
-      witness: { timeout_ms: 3000, min_frames: 3 },
+      carrier: 'alone',
+      witness: { slaves: ['primary', 'standby'], timeout_ms: 3000, min_frames: 3 },
       probes: {
+        slaves: ['primary', 'standby'],
         interval_ms: 100,
         missed_max: 2,
         targets_of: 'any',

@@ -41,6 +41,7 @@ import {
 import { decides } from '../../src/detect/combine.js';
 import type { Evidence } from '../../src/detect/evidence.js';
 import { BFD, detectBase } from '../../src/detect/record.js';
+import { type Watched, watched } from '../../src/detect/watched.js';
 import type { Path } from '../../src/failover/device.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
@@ -68,6 +69,8 @@ export class BfdDetector implements Detector {
   readonly kind = BFD;
   readonly #c: DetectorContext;
   readonly #patience: BfdPatience;
+  /** On the others the session runs as well, for the peer's sake: what it does there says nothing. */
+  readonly #watched: Watched;
   /** Or, with mode s-bfd, what asks a reflector. */
   readonly #session: BfdSession | SbfdInitiator;
   readonly #asks: boolean;
@@ -107,6 +110,7 @@ export class BfdDetector implements Detector {
     const { slot, mac } = context;
     this.#multiplier = config.multiplier;
     this.#patience = { retryMs: config.retry_ms, retryMaxMs: config.retry_max_ms };
+    this.#watched = watched(config);
     this.#asks = config.mode === 's-bfd';
     this.#meticulous = config.auth?.type.startsWith('meticulous') === true;
     this.#paces = !this.#asks && !this.#meticulous;
@@ -349,7 +353,7 @@ export class BfdDetector implements Detector {
     const session = this.#session;
     const path = this.#path;
     if (path === -1) return;
-    const flips = decides(records, slot, path, this.#c.mode, BFD);
+    const flips = this.#watched[path] && decides(records, slot, path, this.#c.mode, BFD);
     if (this.#map.isQuiet(slot)) {
       this.#map.setFlips(slot, flips);
       return;
@@ -371,6 +375,7 @@ export class BfdDetector implements Detector {
   }
 
   #judge(path: number, nowMs: number, seen: number): void {
+    if (!this.#watched[path]) return;
     const { records, slot } = this.#c;
     const session = this.#session;
     const base = detectBase(slot, path, BFD);

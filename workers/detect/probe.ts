@@ -39,7 +39,8 @@ import {
   STATE_SUSPECT,
   setState,
 } from '../../src/detect/record.js';
-import { CAUSE_PROBE, LINK_HEALTHY } from '../../src/failover/policy.js';
+import { watched } from '../../src/detect/watched.js';
+import { CAUSE_PROBE, isSpared, LINK_HEALTHY } from '../../src/failover/policy.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 import type { ProbeAsk, ProbeSupply } from '../protocol.js';
 
@@ -81,6 +82,7 @@ export class ProbeDetector implements Detector {
       this.#config;
     return {
       targets: asks.length,
+      watched: watched(this.#config),
       intervalNs: interval_ms * 1e6,
       timeoutNs: (timeout_ms ?? interval_ms / 2) * 1e6,
       missedMax: missed_max,
@@ -235,7 +237,9 @@ export class ProbeDetector implements Detector {
     for (let t = 0; t < this.#asks.length; t++) {
       const i = path * TARGETS_MAX + t;
       clockMonotonic(this.#clock, 0);
-      if (this.#sendOne(path, i) >= 0) this.#rounds.sent(path, t, this.#clock[0]!);
+      // What the kernel refuses for want of carrier is a question without an answer.
+      if (this.#sendOne(path, i) >= 0 || isSpared(this.#c.links[path]!))
+        this.#rounds.sent(path, t, this.#clock[0]!);
       else {
         unsent++;
         Atomics.store(this.#words, probeBase(this.#c.slot, i) + PROBE.seq, 0);
@@ -309,7 +313,8 @@ export class ProbeDetector implements Detector {
     if (last > 0 && rounds.good[path]! > 0 && rounds.deaf[path] === 0)
       records[base + D_PROOF_MS] = (last / 1e6) | 0 || 1;
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
-    const state = rounds.up[path] === 0 ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
+    const off = rounds.up[path] === 0 || !rounds.options.watched[path];
+    const state = off ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;
     setState(records, base, state, dead ? CAUSE_PROBE : 0, nowMs);
   }
 

@@ -16,6 +16,7 @@ import {
   U_STRIKES,
   watchTurn,
 } from '../../src/detect/unanswered.js';
+import { type Watched, watched } from '../../src/detect/watched.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 
 const PATHS = [0, 1] as const;
@@ -28,6 +29,7 @@ export class UnansweredWatch implements Detector {
   readonly kind = UNANSWERED;
   readonly #c: DetectorContext;
   readonly #config: UnansweredConfig;
+  readonly #watched: Watched;
   readonly #timeoutNs: number;
   readonly #ackTimeoutNs: number;
   /** `fired` of the map that has been taken in. */
@@ -41,9 +43,14 @@ export class UnansweredWatch implements Detector {
   constructor(context: DetectorContext, config: UnansweredConfig) {
     this.#c = context;
     this.#config = config;
+    this.#watched = watched(config);
     this.#timeoutNs = config.timeout_us * 1000;
     this.#ackTimeoutNs = ackTimeoutUs(config) * 1000;
-    for (const path of PATHS) this.#begin(path);
+    for (const path of PATHS) {
+      if (this.#watched[path]) this.#begin(path);
+      // An earlier configuration may have had it watched: without a timeout the programs do not.
+      else this.#setNs(watchBase(context.slot, path) + WATCH.timeout_ns, 0);
+    }
   }
 
   #begin(path: number): void {
@@ -72,7 +79,7 @@ export class UnansweredWatch implements Detector {
   }
 
   turn(nowMs: number, active: number): void {
-    for (let path = 0; path < 2; path++) this.#look(path, nowMs, active);
+    for (let path = 0; path < 2; path++) if (this.#watched[path]) this.#look(path, nowMs, active);
   }
 
   #look(path: number, nowMs: number, active: number): void {

@@ -11,6 +11,7 @@ import {
   setState,
   WITNESS,
 } from '../../src/detect/record.js';
+import { type Watched, watched } from '../../src/detect/watched.js';
 import { Witness } from '../../src/detect/witness.js';
 import { CAUSE_WITNESS, LINK_HEALTHY } from '../../src/failover/policy.js';
 import type { Detector, DetectorContext } from '../detectors.js';
@@ -20,9 +21,12 @@ export class WitnessDetector implements Detector {
   readonly kind = WITNESS;
   readonly #c: DetectorContext;
   readonly #witness: Witness;
+  readonly #watched: Watched;
 
-  constructor(context: DetectorContext, { timeout_ms, min_frames }: WitnessConfig) {
+  constructor(context: DetectorContext, config: WitnessConfig) {
+    const { timeout_ms, min_frames } = config;
     this.#c = context;
+    this.#watched = watched(config);
     this.#witness = new Witness({ timeoutNs: timeout_ms * 1e6, minFrames: min_frames });
   }
 
@@ -43,6 +47,7 @@ export class WitnessDetector implements Detector {
       probes[probePathBase(slot, 1) + PROBE_PATH.groups]!,
     );
     for (let p = 0; p < 2; p++) {
+      if (!this.#watched[p]) continue;
       const base = detectBase(slot, p, WITNESS);
       const missing = witness.missing[p]!;
       records[base + W_MISSING] = missing;

@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CombinedCarrier } from '../../src/detect/carrier.js';
+import * as R from '../../src/detect/record.js';
+import * as P from '../../src/failover/policy.js';
+import { CAUSE_BFD, CAUSE_PROBE, LINK_ABSENT, LINK_CARRIER, LINK_UP } from '../../src/failover/policy.js';
+
+const UP = LINK_UP | LINK_CARRIER;
+const [PRI, STB] = [0, 1] as const;
+let records: Int32Array;
+let carrier: CombinedCarrier;
+beforeEach(() => {
+  records = new Int32Array(R.DETECT_SLOT_WORDS);
+  carrier = new CombinedCarrier();
+});
+
+const say = (path: number, detector: number, state: number, verdict = 0): void =>
+  R.setState(records, R.detectBase(0, path, detector), state, verdict, 1);
+const probeSays = (dead: boolean, path: number = PRI): void =>
+  say(path, R.PROBE, dead ? R.STATE_DOWN : R.STATE_OK, dead ? CAUSE_PROBE : 0);
+/** A turn over the primary, which is in use if not said otherwise. */
+const turn = (link: number, active: number = PRI): number => {
+  carrier.look(PRI, link, active);
+  return carrier.judge(records, 0, PRI);
+};
+
+describe('the slave in use', () => {
+  it('is dead once carrier is lost and all that watch it agree, whoever was first', () => {
+    probeSays(false);
+    say(PRI, R.BFD, R.STATE_OK);
+    expect(P.isHealthyLink(turn(UP))).toBe(true);
+    const spared = turn(LINK_UP);
+    expect([P.isHealthyLink(spared), P.hasCarrier(spared), P.isSpared(spared)]).toEqual([true, false, true]);
+    probeSays(true);
+    expect(P.isHealthyLink(turn(LINK_UP))).toBe(true);
+    say(PRI, R.BFD, R.STATE_DOWN, CAUSE_BFD);
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+    // With carrier the verdicts say nothing.
+    expect(turn(UP)).toBe(UP);
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+  });
+
+  it('stays dead until its carrier is back, though verdicts end', () => {
+    probeSays(true);
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+    probeSays(false);
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+    say(PRI, R.PROBE, R.STATE_OFF);
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+    probeSays(false);
+    expect(turn(UP)).toBe(UP);
+    expect(P.isSpared(turn(LINK_UP))).toBe(true);
+  });
+
+  it('is judged by carrier alone where nobody watches it', () => {
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+    probeSays(false, STB);
+    expect(turn(LINK_UP)).toBe(LINK_UP);
+  });
+
+  it('is not spared when it is set down or gone', () => {
+    probeSays(false);
+    for (const link of [0, LINK_CARRIER, LINK_ABSENT]) expect(turn(link)).toBe(link);
+  });
+
+  it('is shown to the detectors with carrier', () => {
+    expect(carrier.look(PRI, LINK_UP, PRI) & P.LINK_HEALTHY).toBe(P.LINK_HEALTHY);
+    expect(carrier.look(STB, LINK_UP, PRI)).toBe(LINK_UP);
+    expect(carrier.look(PRI, LINK_ABSENT, PRI)).toBe(LINK_ABSENT);
+  });
+});
+
+it('a slave that is not in use has no use without carrier', () => {
+  probeSays(false);
+  expect(turn(LINK_UP, STB)).toBe(LINK_UP);
+  probeSays(true);
+  expect(turn(UP, STB)).toBe(UP);
+});
+
+describe('the programs', () => {
+  const LOST = P.ARM_TO_STANDBY;
+  const SILENT = P.ARM_SILENT_TO_STANDBY | P.ARM_BFD_TO_STANDBY;
+  const of = (link: number): number => {
+    turn(link);
+    return carrier.allowed(records, 0, LOST | SILENT);
+  };
+
+  it('leave a path for its carrier only when that is the last to say so, for a verdict only without carrier', () => {
+    probeSays(false);
+    expect(of(UP)).toBe(0);
+    expect(of(LINK_UP)).toBe(SILENT);
+    probeSays(true);
+    expect(of(UP)).toBe(LOST);
+    expect(carrier.allowed(records, 0, 0)).toBe(0);
+  });
+
+  it('leave one that nobody watches for its carrier', () => {
+    expect(of(UP)).toBe(LOST);
+  });
+});
