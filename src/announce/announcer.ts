@@ -3,8 +3,7 @@ import { closeFd, errnoName, netnsCurrent, netnsInode, PacketSocket, withNetns }
 import { VfError } from '../errors.js';
 import type { Device } from '../failover/device.js';
 import { parseMac } from '../netlink/codec.js';
-import { Rtnl } from '../netlink/index.js';
-import { type Groups, parseGroups } from './groups.js';
+import { AddressReader } from './address-reader.js';
 import { type Announcement, planAnnouncements } from './plan.js';
 
 /** So many rounds, with so many milliseconds between two. */
@@ -29,6 +28,8 @@ export interface AnnouncerOptions {
   router?: boolean;
   /** The namespace's devices, where somebody watches them already (`LinkMonitor.links`); asked of the kernel otherwise. */
   devices?: () => Iterable<Device>;
+  /** Of the namespace, where several announcers share one; stays the caller's. */
+  reader?: AddressReader;
 }
 
 export interface AnnouncerStats {
@@ -63,7 +64,7 @@ export class Announcer implements Disposable {
   readonly #netns: number | undefined;
   /** Kept open: closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
   readonly #sockets = new Map<number, PacketSocket>();
-  #rtnl: Rtnl | undefined;
+  readonly #reader: AddressReader;
   readonly #repeat: Readonly<Record<Kind, Repeat>>;
   readonly #timers: Partial<Record<Kind, NodeJS.Timeout>> = {};
   #closed = false;
@@ -76,6 +77,7 @@ export class Announcer implements Disposable {
     this.#repeat = { frames: options, reports: options.rejoin ?? { count: 0, delayMs: 0 } };
     this.#mac = parseMac(options.mac, 'mac');
     this.#netns = isCurrent(options.netns) ? undefined : options.netns;
+    this.#reader = options.reader ?? new AddressReader(this.#netns);
   }
 
   /**
@@ -101,10 +103,10 @@ export class Announcer implements Disposable {
 
   /**
    * `sent`: somebody has sent the first round as it was prepared, which stands if it still is what is to be said.
-   * Sends the first rounds before it returns and the others `delayMs` apart, addresses and reports each at their own pace; what is left of an earlier call's rounds is dropped.
-   * Reads the addresses once, which blocks: about 20 µs with few devices and `devices` given, 150 µs without; with 500 devices 1 and
-   * 14 ms. Never throws: what goes wrong is counted in `stats`. After close() it does
-   * nothing. The timer does not keep the process alive.
+   * Sends the first rounds before it returns and the others `delayMs` apart, addresses and reports each at their own pace; what is left of an earlier
+   * call's rounds is dropped. Reads the addresses once, which blocks: about 20 µs with few devices and `devices` given, 150 µs without; with
+   * 500 devices 1 and 14 ms, which a shared `reader` pays once for all that switch together. Never throws: what goes wrong is counted in
+   * `stats`. After close() it does nothing. The timer does not keep the process alive.
    */
   announce(sent = false): void {
     this.#stop();
@@ -129,9 +131,7 @@ export class Announcer implements Disposable {
 
   #failed(error: unknown): void {
     this.#count(codeOf(error));
-    // a socket that failed once may be stuck: the next call gets a new one
-    this.#rtnl?.close();
-    this.#rtnl = undefined;
+    this.#reader.close();
   }
 
   /** Ends the rounds and closes the sockets. Again is harmless. */
@@ -140,8 +140,7 @@ export class Announcer implements Disposable {
     this.#stop();
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
-    this.#rtnl?.close();
-    this.#rtnl = undefined;
+    if (this.#options.reader === undefined) this.#reader.close();
   }
 
   [Symbol.dispose](): void {
@@ -158,16 +157,16 @@ export class Announcer implements Disposable {
 
   /** Without what is never to be sent. */
   #plan(): Announcement[] {
-    const rtnl = this.#rtnl ?? new Rtnl(this.#netns === undefined ? {} : { netns: this.#netns });
-    this.#rtnl = rtnl;
-    const devices = this.#options.devices;
+    const { devices, reader: shared } = this.#options;
+    const reader = this.#reader;
+    if (shared === undefined) reader.forget();
     const plan = planAnnouncements(
       this.#options.masterIfindex,
       this.#mac,
-      devices === undefined ? rtnl.links() : [...devices()],
-      rtnl.addresses(),
+      devices === undefined ? reader.devices() : [...devices()],
+      reader.addresses(),
       (device) => this.#options.router ?? this.#forwards(device),
-      this.#repeat.reports.count > 0 ? this.#groups() : undefined,
+      this.#repeat.reports.count > 0 ? reader.groups() : undefined,
     );
     if (this.#repeat.frames.count < 1) for (const a of plan) a.frames = [];
     for (const [ifindex, socket] of this.#sockets) {
@@ -214,12 +213,6 @@ export class Announcer implements Disposable {
     }
   }
 
-  #groups(): Map<number, Groups> {
-    const read = (): Map<number, Groups> =>
-      parseGroups(readProc('/proc/thread-self/net/igmp'), readProc('/proc/thread-self/net/igmp6'));
-    return this.#netns === undefined ? read() : withNetns(this.#netns, read);
-  }
-
   /** The kernel's own advertisements take the router flag from here (ndisc_send_na). /proc/sys/net shows the reader's namespace. */
   #forwards({ name }: Device): boolean {
     const read = (): boolean =>
@@ -235,16 +228,6 @@ export class Announcer implements Disposable {
 
   #count(code: string): void {
     this.stats.errors[code] = (this.stats.errors[code] ?? 0) + 1;
-  }
-}
-
-/** Empty where the kernel has no such protocol. */
-function readProc(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
   }
 }
 

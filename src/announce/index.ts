@@ -1,3 +1,4 @@
+export { AddressReader } from './address-reader.js';
 export * from './announcer.js';
 export {
   type ArpSpec,

@@ -79,6 +79,7 @@ export class Managed {
       delayMs: config.announce.delay_ms,
       rejoin: { count: config.announce.rejoin.count, delayMs: config.announce.rejoin.delay_ms },
       devices: () => ns.monitor.links.values(),
+      reader: ns.addresses,
     });
     const { slot } = this.datapath;
     this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(mac)));

@@ -7,6 +7,7 @@ import {
   netnsOpen,
   withNetns,
 } from 'bpf-loader-ts/sys';
+import { AddressReader, isCurrent } from '../announce/index.js';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
 import { Ethtool, LinkMonitor, Rtnl } from '../netlink/index.js';
@@ -19,6 +20,7 @@ export class Namespace {
   readonly control: ControlSocket;
   readonly ethtool: Ethtool;
   readonly monitor: LinkMonitor;
+  readonly addresses: AddressReader;
   readonly registry: FailoverRegistry;
   #timer: NodeJS.Timeout | undefined;
 
@@ -30,6 +32,7 @@ export class Namespace {
     this.control = new ControlSocket(this.fd);
     this.ethtool = new Ethtool({ netns: this.fd });
     this.monitor = new LinkMonitor({ netns: this.fd });
+    this.addresses = new AddressReader(isCurrent(this.fd) ? undefined : this.fd);
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
@@ -72,6 +75,7 @@ export class Namespace {
   close(): void {
     clearTimeout(this.#timer);
     this.monitor.close();
+    this.addresses.close();
     this.control.close();
     this.ethtool.close();
     this.rtnl.close();

@@ -711,7 +711,8 @@ describe('frames that leave again and again', () => {
     const first = await texts(6);
     expect(first.slice(0, 5)).toEqual(['a1', 'a2', 'a3', 'a3', 'a3']);
     expect(sender.append(0, Buffer.from('b1b2'))).toBeLessThanOrEqual(2);
-    const then = (await texts(6)).filter((t) => t !== 'a3');
+    const then: string[] = [];
+    while (then.length < 4) then.push(...(await texts(1)).filter((t) => t !== 'a3'));
     expect(then.slice(0, 4)).toEqual(['b1', 'b2', 'b2', 'b2']);
     expect([sender.append(0, Buffer.from('b')), sender.append(9, Buffer.from('b1'))]).toEqual([-22, -2]);
   });
