@@ -158,11 +158,13 @@ class Bench {
     this.#beds.delete(primary);
   }
 
-  /** Trials of one contender until there are `goal` of each fault. What fails is told, and the guest is given up. */
+  /** Trials of one contender until there are `goal` of each fault. What fails is told, and the guest is given up; two in a row that brought nothing are enough. */
   async #block(primary: PrimaryKind, contender: Contender, goal: number): Promise<void> {
     const faults = this.#o.faults.filter((f) => f.applies?.(contender) ?? true);
-    const missing = (): boolean => faults.some((f) => this.#have(primary, contender, f) < goal);
-    for (let tries = 0; missing() && tries < 2 && !this.#stopped; tries++)
+    const missing = (): number =>
+      faults.reduce((sum, f) => sum + Math.max(0, goal - this.#have(primary, contender, f)), 0);
+    for (let fruitless = 0; missing() > 0 && fruitless < 2 && !this.#stopped; ) {
+      const before = missing();
       try {
         const bed = await this.#turn.take(async () => {
           const guest = await this.#guest(primary, contender.standbyFeature);
@@ -170,12 +172,14 @@ class Bench {
           return guest;
         });
         await untilOnPrimary(bed);
-        while (missing() && !this.#stopped) await this.#cycle(bed, primary, contender, faults, goal);
+        while (missing() > 0 && !this.#stopped) await this.#cycle(bed, primary, contender, faults, goal);
         await this.#turn.take(() => contender.stop(bed));
       } catch (e) {
         this.#failed(`${primary}, ${contender.name}`, e);
         await this.#drop(primary);
       }
+      fruitless = missing() < before ? 0 : fruitless + 1;
+    }
   }
 
   /** Each fault once. The faults stand in the order in which they follow each other: a failback needs an unplug before it. */
