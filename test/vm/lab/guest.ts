@@ -29,7 +29,7 @@ export interface GuestOptions {
 /** A boot or restore that takes longer is given up, ms: one of a hundred boots hangs under emulation, and is tried once more. */
 const BOOT_MS = 45_000;
 const EXEC_MS = 30_000;
-const CONSOLE_LINES = 40;
+const CONSOLE_LINES = 80;
 
 /** What a guest is made of. */
 interface GuestFiles {
