@@ -39,6 +39,12 @@ export class AddressReader implements Disposable {
     return this.#open().links();
   }
 
+  /** What has been read stands no longer. */
+  forget(): void {
+    this.#addresses = undefined;
+    this.#groups = undefined;
+  }
+
   /** After an error: a socket that failed once may be stuck, and the next reading gets a new one. Further use opens it again. */
   close(): void {
     this.#rtnl?.close();
@@ -52,12 +58,6 @@ export class AddressReader implements Disposable {
   #open(): Rtnl {
     this.#rtnl ??= new Rtnl(this.#netns === undefined ? {} : { netns: this.#netns });
     return this.#rtnl;
-  }
-
-  /** What has been read stands no longer. */
-  forget(): void {
-    this.#addresses = undefined;
-    this.#groups = undefined;
   }
 
   #forgetting<T>(read: T): T {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { closeFd, netnsCreate, netnsCurrent, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
+import { AddressReader } from '../../src/announce/address-reader.js';
 import { Announcer, type AnnouncerOptions } from '../../src/announce/announcer.js';
 import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from '../../src/announce/frames.js';
 import { parseMac } from '../../src/netlink/codec.js';
@@ -98,6 +99,34 @@ const inFar = (...command: string[]): string =>
   execFileSync('nsenter', [`--net=/proc/${process.pid}/fd/${far}`, ...command], { encoding: 'utf8' });
 
 describe('what is sent', () => {
+  it('masters that share a reader have the kernel asked once a turn of the event loop, and hear of what came since', async () => {
+    using reader = new AddressReader(near);
+    const asked = vi.spyOn(Rtnl.prototype, 'addresses');
+    try {
+      rtnl.addAddress(ifindex, '10.0.0.1/24');
+      forget();
+      const a = make({ reader });
+      using b = new Announcer({
+        netns: near,
+        masterIfindex: ifindex,
+        mac: NEW,
+        count: 1,
+        delayMs: 10,
+        reader,
+      });
+      a.announce();
+      b.announce();
+      expect(asked).toHaveBeenCalledTimes(1);
+      expect(await received(2)).toEqual([garp('10.0.0.1'), garp('10.0.0.1')]);
+      rtnl.addAddress(ifindex, '10.0.0.2/24');
+      a.announce();
+      expect(asked).toHaveBeenCalledTimes(2);
+      expect((await received(2)).sort()).toEqual([garp('10.0.0.1'), garp('10.0.0.2')].sort());
+    } finally {
+      asked.mockRestore();
+    }
+  });
+
   it('every address, secondary ones too, in the first round and at once', async () => {
     rtnl.addAddress(ifindex, '10.0.0.1/24');
     rtnl.addAddress(ifindex, '10.0.0.2/24');
