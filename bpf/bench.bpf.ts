@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 5,
+  VF_LAYOUT: 6,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -374,8 +374,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '5bc94fd6a99cba3efdbd528ff6cc07bc3dbbb9551b3dbd5333f9314b8126c615',
-  layout: '1b3d4613e341f72baa9d62323b796c2b57a18d2c39dee19688daebc54383deee',
+  sha256: '41928b0c3c0d67caf7b82a764118979d66fca4d8616b0bdeaac52c69a172c7b0',
+  layout: '1102796d67d4c8fe6a5121031e8f5a127c0eac8f49f20146321fe555b722a479',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

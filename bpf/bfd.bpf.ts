@@ -160,7 +160,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 5,
+  VF_LAYOUT: 6,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -472,8 +472,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: 'c9f5e6438cdf3b768015ed833a79b473ee0dd0165aed770530d396eb89d3042f',
-  layout: '4cc814529dccba6903fa9d2f0302743eaf8ad7cce2ee77939f3db2fbe8dd038f',
+  sha256: '2f51bf8cc067d05f60dd990b4d3cea67dc9a5927739d2d3278ec54f8c70c4367',
+  layout: 'c1fc0218bacb39ed892eb12d75b360582d1eda6d1895895b045d0153e41a2f48',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

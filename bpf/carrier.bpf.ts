@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 5,
+  VF_LAYOUT: 6,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -336,8 +336,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'de7daca0c81e5e3c950db7321ef651dee4608eb7acc3f160e5768ac8c5372370',
-  layout: 'a5874cbcfb171b8d04ae479c02fb4938bc4390bcd039c47d102492b0a1d00bdc',
+  sha256: 'f1e8b6f61d72a7b5ad6e04162e1be178da7086a70427170d9cfd8d3d31ef5b38',
+  layout: '97ce93be87bbf23935505f9fbadb3963db2436e25e76f5d3a34f7d6ceb08375d',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

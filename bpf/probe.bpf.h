@@ -150,7 +150,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 	struct vf_probe_path *l;
 	bool known = false, taken = false, absorb = false;
 	struct vf_arp f;
-	__u32 i, sip, tip;
+	__u32 i, sip, tip, targets;
 
 	if (!p || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)))
 		return false;
@@ -159,8 +159,9 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 		return false;
 	__builtin_memcpy(&sip, f.sip, 4);
 	__builtin_memcpy(&tip, f.tip, 4);
+	targets = p->targets;
 	if (f.op == VF_HTONS(1) && vf_same(f.sha, p->mac, 6) && !vf_tagged(skb)) {
-		for (i = 0; i < VF_TARGETS; i++) {
+		for (i = 0; i < VF_TARGETS && i < targets; i++) {
 			struct vf_probe *t = &p->probe[i];
 
 			if ((t->kind == VF_PROBE_ARP && *(__u32 *)t->address == tip && t->source == sip) ||
@@ -171,7 +172,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 	}
 	if (f.op != VF_HTONS(2) || !vf_same(f.dst, p->mac, 6) || !vf_same(f.tha, p->mac, 6))
 		return false;
-	for (i = 0; i < VF_TARGETS; i++) {
+	for (i = 0; i < VF_TARGETS && i < targets; i++) {
 		struct vf_probe *mine = &p->probe[VF_BELOW((path & 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 		struct vf_probe *others = &p->probe[VF_BELOW(((path & 1) ^ 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 

@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 5,
+  VF_LAYOUT: 6,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -438,16 +438,17 @@ export class VfProbeView extends bpf.StructView {
   set rtt_us(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
 }
 
-/** struct vf_probing: 2240 bytes. */
-export const VfProbing = bpf.struct('struct vf_probing', 2240, {
+/** struct vf_probing: 4288 bytes. */
+export const VfProbing = bpf.struct('struct vf_probing', 4288, {
   cookie: bpf.field(0, bpf.u64),
   local: bpf.field(8, bpf.bytes(16)),
   mac: bpf.field(24, bpf.bytes(6)),
   icmp_id: bpf.field(30, bpf.u16),
   flags: bpf.field(32, bpf.u32),
-  unused: bpf.field(36, bpf.array(bpf.u32, 7)),
+  targets: bpf.field(36, bpf.u32),
+  unused: bpf.field(40, bpf.array(bpf.u32, 6)),
   path: bpf.field(64, bpf.array(VfProbePath, 2)),
-  probe: bpf.field(192, bpf.array(VfProbe, 32)),
+  probe: bpf.field(192, bpf.array(VfProbe, 64)),
 });
 export type VfProbing = bpf.Value<typeof VfProbing>;
 export type VfProbingInit = bpf.Input<typeof VfProbing>;
@@ -465,9 +466,11 @@ export class VfProbingView extends bpf.StructView {
   set icmp_id(value: number) { this.$view.setUint16(this.$at + 30, value, true); }
   get flags(): number { return this.$view.getUint32(this.$at + 32, true); }
   set flags(value: number) { this.$view.setUint32(this.$at + 32, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 7, this.$view, this.$at + 36); }
+  get targets(): number { return this.$view.getUint32(this.$at + 36, true); }
+  set targets(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 40); }
   get path(): bpf.StructArrayView<VfProbePathView> { return new bpf.StructArrayView(VfProbePathView, 64, 2, this.$view, this.$at + 64); }
-  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 32, this.$view, this.$at + 192); }
+  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 64, this.$view, this.$at + 192); }
 }
 
 /** struct vf_bfd: 232 bytes. */
@@ -751,8 +754,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'af8937b21c8d3fcb29dfd51451d7281a32bbf67d0d9d68b4efc8903927622c7b',
-  layout: 'c36b2e9993b4bc272a304caf9353062c781f1347ae9a357da26c7f184cb1ec90',
+  sha256: '689f1830a0ae4d87f3136bfe5e02383ab4db6d2d71426cf351f3d214e9601ed4',
+  layout: '7c710969528df9ca05c5fdf91a3bcdd083f13890f388a70edc5a2a638cf5b814',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 5,
+	VF_LAYOUT = 6,
 };
 
 /* The slaves of an instance. */
@@ -300,7 +300,7 @@ enum vf_probe_flag {
 };
 
 enum vf_probe_size {
-	VF_TARGETS = 16,
+	VF_TARGETS = 32, /* bonding has 16 by ARP and 16 by ND */
 };
 
 /* A target as one path asks it. Addresses are as on the wire. */
@@ -341,7 +341,8 @@ struct vf_probing {
 	__u8 mac[6]; /* of the master */
 	__u16 icmp_id; /* as on the wire */
 	enum vf_probe_flag flags;
-	__u32 unused[7];
+	__u32 targets; /* so many are used */
+	__u32 unused[6];
 	struct vf_probe_path path[2];
-	struct vf_probe probe[32]; /* [path][target] */
+	struct vf_probe probe[2 * VF_TARGETS]; /* [path][target] */
 };

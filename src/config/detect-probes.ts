@@ -5,7 +5,7 @@ import { boolean, choice, integer, mapping } from './fields.js';
 
 /** Probes and witness: `detect.probes` and `detect.witness` of an instance. */
 
-export const TARGETS_MAX = 16;
+export const TARGETS_MAX = 32;
 
 /** The first byte says whether an IPv4 address can be one neighbour's. */
 function unicast4(text: string): boolean {

@@ -42,7 +42,7 @@ export const PROBING_WORDS = VfProbing.size >>> 2;
 export const probingBase = (slot: number): number => slot * PROBING_WORDS;
 export const probePathBase = (slot: number, path: number): number =>
   slot * PROBING_WORDS + PROBING.path + path * (VfProbePath.size >>> 2);
-/** `index` is path * 16 + target. */
+/** `index` is path * VF_TARGETS + target. */
 export const probeBase = (slot: number, index: number): number =>
   slot * PROBING_WORDS + PROBING.probe + index * (VfProbe.size >>> 2);
 /** Of an instance's BFD session: `bfdBase(slot)` is its first word. */

@@ -14,7 +14,7 @@
  */
 import type { Watched } from './watched.js';
 
-export const TARGETS_MAX = 16 as const;
+export const TARGETS_MAX = 32 as const;
 /** A path that has just appeared is asked for so many rounds in any case, and by default not judged (bonding's grace). */
 const FRESH_ROUNDS = 2;
 /** So many of the other path's broadcasts must have been heard before their absence says anything. */
@@ -185,7 +185,7 @@ export class ProbeRounds {
     let last = 0;
     for (let t = 0; t < targets; t++)
       if (this.missed[path * TARGETS_MAX + t]! + 1 >= missedMax) last |= 1 << t;
-    return all || last === (1 << targets) - 1 ? last : 0;
+    return all || last === ((-1 >>> (TARGETS_MAX - targets)) | 0) ? last : 0;
   }
 
   /** Rounds in a row that the path has not answered, as the targets are combined. */

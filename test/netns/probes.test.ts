@@ -1,5 +1,6 @@
 import { PacketSocket, UdpSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { TARGETS_MAX } from '../../src/detect/probe.js';
 import { type HoleOptions, openHole } from '../../src/lab/hole.js';
 import { Stream } from '../../src/lab/stream.js';
 import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
@@ -84,6 +85,32 @@ describe.each(Object.entries(TARGETS))('%s', (_kind, target) => {
       expect(list.map((e) => e.cause)).toEqual(['join', 'probe', 'failback']);
     },
   );
+});
+
+test('as many targets as there may be, all of which have to answer', async () => {
+  const half = TARGETS_MAX / 2;
+  const hosts = Array.from({ length: half }, (_, i) => `10.98.0.${i + 1}`);
+  const hosts6 = Array.from({ length: half }, (_, i) => `fd00:98::${i + 1}`);
+  const l = await probed([...hosts.map((arp) => ({ arp })), ...hosts6.map((nd) => ({ nd }))], {
+    targets_of: 'all',
+    missed_max: 1,
+  });
+  const { hostRtnl, bridge } = l.world;
+  for (const a of hosts) hostRtnl.addAddress(bridge, `${a}/16`);
+  for (const a of hosts6) hostRtnl.addAddress(bridge, `${a}/64`, true);
+  const s = await until(
+    () => status(l),
+    (x) =>
+      (['primary', 'standby'] as const).every(
+        (r) =>
+          probeOf(x, r).state === 'ok' && probeOf(x, r).detail.match(/ \d+\.\d\d ms/g)?.length === 2 * half,
+      ),
+    10_000,
+  );
+  expect(s.active).toBe('primary');
+  hole(l.world);
+  const after = await untilActive(l, 'standby');
+  expect(probeOf(after, 'standby').detail).not.toContain('missed');
 });
 
 test('under load a path that only sends is left too, though the network answers into it', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { VfProbe, VfProbing } from '../../bpf/vfailover.bpf.js';
 import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe.js';
 
 const MS = 1e6;
@@ -291,6 +292,12 @@ describe('targets', () => {
     rig.paths[PRI].answers = [0.2, 0.2, none];
     expect(rig.play(2).dead).toEqual([1, 0]);
   });
+  it('as many as the layout has room for', () => {
+    expect(VfProbing.size - VfProbing.offsets.probe).toBe(2 * TARGETS_MAX * VfProbe.size);
+    const rig = steady({ targets: TARGETS_MAX, all: true });
+    rig.paths[PRI].answers[TARGETS_MAX - 1] = none;
+    expect(rig.play(2).dead).toEqual([1, 0]);
+  });
 });
 
 describe('directions', () => {
@@ -465,6 +472,9 @@ describe('what the programs may decide', () => {
       while (!rig.sentTo.includes(PRI)) rig.tick();
       expect(rig.decisive).toBe(all ? 0b101 : 0);
     }
+    const most = steady({ targets: TARGETS_MAX, missedMax: 1 });
+    most.play(1);
+    expect(most.decisive).toBe(-1);
   });
 
   it('nothing without another path, nor of a fresh one', () => {

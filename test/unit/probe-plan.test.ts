@@ -125,8 +125,8 @@ describe('configuration', () => {
     expect(e.fix).toBeTruthy();
   });
 
-  it('refuses 17 targets, none, the same twice, and times out of range', () => {
-    const many = Array.from({ length: 17 }, (_, i) => `{ arp: 10.0.0.${i + 1} }`).join(', ');
+  it('refuses 33 targets, none, the same twice, and times out of range', () => {
+    const many = Array.from({ length: 33 }, (_, i) => `{ arp: 10.0.0.${i + 1} }`).join(', ');
     const at = (e: VfError): string => String(e.field).replace('instances[0].detect.', '');
     expect(at(problem(`probes: { targets: [${many}] }`))).toBe('probes.targets');
     expect(at(problem('probes: { targets: [] }'))).toBe('probes.targets');

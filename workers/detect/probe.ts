@@ -42,7 +42,7 @@ import {
 import { watched } from '../../src/detect/watched.js';
 import { CAUSE_PROBE, isSpared, LINK_HEALTHY } from '../../src/failover/policy.js';
 import type { Detector, DetectorContext } from '../detectors.js';
-import type { ProbeAsk, ProbeSupply } from '../protocol.js';
+import type { DetectorSupply, ProbeAsk } from '../protocol.js';
 
 /** Rounds in which a path must answer until it is taken for alive again. */
 const HEALTHY = 2;
@@ -107,7 +107,7 @@ export class ProbeDetector implements Detector {
     Atomics.store(this.#words, probePathBase(this.#c.slot, path) + PROBE_PATH.wait, 0);
   }
 
-  supply({ mac, fds, asks }: ProbeSupply): void {
+  supply({ mac, fds, asks }: DetectorSupply): void {
     this.#fds.set(fds);
     if (JSON.stringify(asks) === JSON.stringify(this.#asks) && this.#sameMac(mac)) return;
     this.#disarm();
@@ -129,6 +129,7 @@ export class ProbeDetector implements Detector {
     this.#bytes.set(mac, head + 4 * PROBING.mac);
     this.#bytes.set([id >>> 8, id & 0xff], head + 4 * PROBING.mac + 6);
     this.#words[probingBase(slot) + PROBING.flags] = this.#rounds.options.all ? VfProbeFlag.VF_PROBE_ALL : 0;
+    this.#words[probingBase(slot) + PROBING.targets] = asks.length;
     this.#frames = [];
     this.#hops = [];
     for (let i = 0; i < 2 * TARGETS_MAX; i++) {
