@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -743,6 +743,28 @@ describe('frames that leave again and again', () => {
     for (let i = 0; i < 200 && seen.size < 99; i++) for (const t of await texts(1)) seen.add(t);
     expect(seen.size).toBe(99);
     expect(sender.taken(50)).toBe(0);
+  });
+
+  it('frames of many keys leave together, each within its span', async () => {
+    const { tx } = pair();
+    const sender = own(new PacedSender());
+    const keys = 64;
+    const span = { leastNs: 15 * MS, mostNs: 20 * MS };
+    for (let key = 0; key < keys; key++) sender.set(key, { fd: tx.fd, frames: Buffer.from('x'), ...span });
+    const task = readdirSync('/proc/self/task').find(
+      (t) => readFileSync(`/proc/self/task/${t}/comm`, 'utf8') === 'pace\n',
+    );
+    const wakeUps = (): number =>
+      Number(
+        /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/self/task/${task}/status`, 'utf8'))![1],
+      );
+    await setTimeout(50);
+    const [since, before, sent] = [monotonicNs(), wakeUps(), sender.taken(0)];
+    await setTimeout(1000);
+    const ns = monotonicNs() - since;
+    // The largest power of two in a 16th of 20 ms.
+    expect(wakeUps() - before).toBeLessThanOrEqual(ns / 2 ** 20 + 2);
+    expect(sender.taken(0) - sent).toBeLessThanOrEqual(ns / span.leastNs + 1);
   });
 
   it('what cannot be is refused, and a closed one says so', () => {
