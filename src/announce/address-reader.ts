@@ -8,15 +8,14 @@ import { type Groups, parseGroups } from './groups.js';
  * namespace share one reader: what it has read stands for the rest of the turn of the event loop, in which hundreds of them may switch.
  */
 export class AddressReader implements Disposable {
-  /** Undefined: the calling thread's own. */
-  readonly #netns: number | undefined;
+  readonly #netns: number;
   #rtnl: Rtnl | undefined;
   #addresses: readonly DeviceAddress[] | undefined;
   #groups: ReadonlyMap<number, Groups> | undefined;
   #forgets = false;
 
   /** Opens nothing yet. `netns` stays the caller's and must outlive the reader. */
-  constructor(netns?: number) {
+  constructor(netns: number) {
     this.#netns = netns;
   }
 
@@ -30,7 +29,7 @@ export class AddressReader implements Disposable {
     if (this.#groups !== undefined) return this.#groups;
     const read = (): ReadonlyMap<number, Groups> =>
       parseGroups(readProc('/proc/thread-self/net/igmp'), readProc('/proc/thread-self/net/igmp6'));
-    this.#groups = this.#forgetting(this.#netns === undefined ? read() : withNetns(this.#netns, read));
+    this.#groups = this.#forgetting(withNetns(this.#netns, read));
     return this.#groups;
   }
 
@@ -56,7 +55,7 @@ export class AddressReader implements Disposable {
   }
 
   #open(): Rtnl {
-    this.#rtnl ??= new Rtnl(this.#netns === undefined ? {} : { netns: this.#netns });
+    this.#rtnl ??= new Rtnl({ netns: this.#netns });
     return this.#rtnl;
   }
 

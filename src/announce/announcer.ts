@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { closeFd, errnoName, netnsCurrent, netnsInode, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
+import { errnoName, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import type { Device } from '../failover/device.js';
 import { parseMac } from '../netlink/codec.js';
@@ -60,8 +60,6 @@ export class Announcer implements Disposable {
   readonly stats: AnnouncerStats = { announcements: 0, rounds: 0, rejoins: 0, frames: 0, errors: {} };
   readonly #options: AnnouncerOptions;
   readonly #mac: Uint8Array;
-  /** Undefined: the calling thread's own, which needs no CAP_SYS_ADMIN to get to. */
-  readonly #netns: number | undefined;
   /** Kept open: closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
   readonly #sockets = new Map<number, PacketSocket>();
   readonly #reader: AddressReader;
@@ -71,13 +69,12 @@ export class Announcer implements Disposable {
   /** Fingerprint of what `prepare` gave last. */
   #prepared = '';
 
-  /** Opens nothing yet. Throws VfError for a MAC that is none, EBADF for a namespace that is none. */
+  /** Opens nothing yet. Throws VfError for a MAC that is none. */
   constructor(options: AnnouncerOptions) {
     this.#options = options;
     this.#repeat = { frames: options, reports: options.rejoin ?? { count: 0, delayMs: 0 } };
     this.#mac = parseMac(options.mac, 'mac');
-    this.#netns = isCurrent(options.netns) ? undefined : options.netns;
-    this.#reader = options.reader ?? new AddressReader(this.#netns);
+    this.#reader = options.reader ?? new AddressReader(options.netns);
   }
 
   /**
@@ -193,8 +190,7 @@ export class Announcer implements Disposable {
   #socket(ifindex: number): PacketSocket {
     let socket = this.#sockets.get(ifindex);
     if (socket === undefined) {
-      const netns = this.#netns === undefined ? {} : { netns: this.#netns };
-      socket = new PacketSocket({ ...netns, ifindex, protocol: 0 });
+      socket = new PacketSocket({ netns: this.#options.netns, ifindex, protocol: 0 });
       this.#sockets.set(ifindex, socket);
     }
     return socket;
@@ -218,7 +214,7 @@ export class Announcer implements Disposable {
     const read = (): boolean =>
       readFileSync(`/proc/sys/net/ipv6/conf/${name}/forwarding`, 'latin1').trim() !== '0';
     try {
-      return this.#netns === undefined ? read() : withNetns(this.#netns, read);
+      return withNetns(this.#options.netns, read);
     } catch (error) {
       // renamed or removed since it was listed
       this.#count(codeOf(error));
@@ -239,16 +235,6 @@ const fingerprint = (plan: readonly Announcement[]): string =>
       return `${ifindex}:${text.join()}`;
     })
     .join(';');
-
-/** Whether this is the calling thread's own namespace, which needs no CAP_SYS_ADMIN to get to. */
-export function isCurrent(netns: number): boolean {
-  const current = netnsCurrent();
-  try {
-    return netnsInode(netns) === netnsInode(current);
-  } finally {
-    closeFd(current);
-  }
-}
 
 /** ENODEV and the like; of a VfError the errno that the kernel answered, where there is one. */
 function codeOf(error: unknown): string {

@@ -7,7 +7,7 @@ import {
   netnsOpen,
   withNetns,
 } from 'bpf-loader-ts/sys';
-import { AddressReader, isCurrent } from '../announce/index.js';
+import { AddressReader } from '../announce/index.js';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
 import { Ethtool, LinkMonitor, Rtnl } from '../netlink/index.js';
@@ -32,7 +32,7 @@ export class Namespace {
     this.control = new ControlSocket(this.fd);
     this.ethtool = new Ethtool({ netns: this.fd });
     this.monitor = new LinkMonitor({ netns: this.fd });
-    this.addresses = new AddressReader(isCurrent(this.fd) ? undefined : this.fd);
+    this.addresses = new AddressReader(this.fd);
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
