@@ -42,8 +42,11 @@ function usageOf(pid: number): Usage {
   return usage;
 }
 
+/** V8 is through with what the start left behind by then: its garbage, and code worth compiling. */
+const SETTLE_MS = 25_000;
+
 /**
- * What a daemon costs that steers one instance and has nothing to do. Method: 3 s after it is ready, over 20 s, the CPU time of all its
+ * What a daemon costs that steers one instance and has nothing to do. Method: 25 s after it is ready, over 20 s, the CPU time of all its
  * threads (run time in /proc/PID/task/TID/schedstat, nanoseconds) as a share of one CPU, and their voluntary context switches per second.
  * No traffic; nothing asks it anything meanwhile; it is not pinned.
  */
@@ -51,7 +54,7 @@ export async function idle(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
   for (const wait of ['epoll', 'poll'] as const) {
     const [before, after] = await withInstance(ctx, { kind: 'veth', wait, cpu: null }, async ({ daemon }) => {
-      await ctx.sleep(ctx.scale(3000, 500));
+      await ctx.sleep(ctx.scale(SETTLE_MS, 500));
       const first = usageOf(daemon.pid!);
       await ctx.sleep(ctx.scale(20_000, 2000));
       return [first, usageOf(daemon.pid!)];
