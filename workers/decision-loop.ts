@@ -173,7 +173,7 @@ export class DecisionLoop {
   handle(m: ToWorker): void {
     if (m.type === 'attach') this.#attach(m);
     else if (m.type === 'announce') this.#prepare(m.slot, m.sends);
-    else if (m.type === 'probes') this.#detectors.supply(m.slot, m.supply);
+    else if (m.type === 'supply') this.#detectors.supply(m.slot, m.supply);
     else this.#detach(m.slot);
   }
 

@@ -20,7 +20,7 @@ import { BfdDetector } from './detect/bfd.js';
 import { ProbeDetector } from './detect/probe.js';
 import { UnansweredWatch } from './detect/unanswered.js';
 import { WitnessDetector } from './detect/witness.js';
-import type { ProbeSupply } from './protocol.js';
+import type { DetectorSupply } from './protocol.js';
 
 /** What a detector works with. Typed arrays: what changes from turn to turn is read there, so that a turn needs no allocation. */
 export interface DetectorContext {
@@ -72,7 +72,7 @@ export interface Detector {
   /** Why it has its verdict on `path`, or, at a flip by the programs, why they made it. Not part of the hot path. */
   evidence(path: number): Evidence | null;
   /** Takes in what probes need of the outside. Not part of the hot path. */
-  supply?(supply: ProbeSupply): void;
+  supply?(supply: DetectorSupply): void;
   close(): void;
 }
 
@@ -155,7 +155,7 @@ export class Detectors {
     this.#records.fill(0, slot * DETECT_SLOT_WORDS, (slot + 1) * DETECT_SLOT_WORDS);
   }
 
-  supply(slot: number, supply: ProbeSupply): void {
+  supply(slot: number, supply: DetectorSupply): void {
     for (const d of this.#held[slot]?.detectors ?? []) d.supply?.(supply);
   }
 

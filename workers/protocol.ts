@@ -81,10 +81,10 @@ export type ToWorker =
       sends: readonly AnnouncementFrame[];
     }
   | {
-      /** What its probes need of the outside; replaces an earlier supply. */
-      type: 'probes';
+      /** What its detectors need of the outside; replaces an earlier supply. */
+      type: 'supply';
       slot: number;
-      supply: ProbeSupply;
+      supply: DetectorSupply;
     }
   | { type: 'detach'; slot: number };
 
@@ -98,7 +98,7 @@ export interface ProbeAsk {
   nexthop: Uint8Array;
 }
 
-export interface ProbeSupply {
+export interface DetectorSupply {
   /** Of the master. */
   mac: Uint8Array;
   /**
@@ -107,6 +107,8 @@ export interface ProbeSupply {
    */
   fds: [number, number];
   asks: ProbeAsk[];
+  /** Of the BFD peer or the router to it, as the kernel has found it; null: unknown, or nobody asks. */
+  peerMac: Uint8Array | null;
 }
 
 /** A frame and the packet socket that it leaves by: the supervisor's; the worker takes a duplicate. */

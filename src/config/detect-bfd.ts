@@ -88,7 +88,7 @@ export const bfdSchema = z
       )
         .toLowerCase()
         .describe(
-          'MAC address of the peer; without it we speak when the peer has spoken. s-bfd, where it is needed: of the peer or of the router to it',
+          'MAC address of the peer, s-bfd: or of the router to it; absent: as the kernel finds it (ARP, neighbour discovery), and where the peer speaks from',
         )
         .exactOptional(),
       tx_interval_us: interval().default(50_000).describe('µs between packets that we want to send'),
@@ -128,10 +128,6 @@ export const bfdSchema = z
   .refine((v) => v.mode !== 's-bfd' || v.remote_discriminator !== undefined, {
     path: ['remote_discriminator'],
     error: discriminatorError,
-  })
-  .refine((v) => v.mode !== 's-bfd' || v.peer_mac !== undefined, {
-    path: ['peer_mac'],
-    error: 'a unicast MAC address such as 52:54:00:12:34:56, for a reflector does not speak first',
   })
   .refine((v) => v.mode === 's-bfd' || v.remote_discriminator === undefined, {
     path: ['remote_discriminator'],

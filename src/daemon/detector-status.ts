@@ -61,7 +61,7 @@ function unanswered({ config, datapath }: Managed, path: Path, records: Int32Arr
   };
 }
 
-function bfd({ config, datapath }: Managed, path: Path, records: Int32Array): ReturnType<Describe> {
+function bfd({ config, datapath, supplier }: Managed, path: Path, records: Int32Array): ReturnType<Describe> {
   const o = config.detect.bfd;
   if (o === undefined) return undefined;
   const base = detectBase(datapath.slot, path, BFD);
@@ -104,7 +104,7 @@ function bfd({ config, datapath }: Managed, path: Path, records: Int32Array): Re
             : `no packet from ${o.peer} for ${detect}`,
       }
     : {
-        detail: `${name} with ${o.peer}, last diagnostic: ${diag}${more}`,
+        detail: `${name} with ${o.peer}, last diagnostic: ${diag}${supplier.peer?.mac === null ? `; ${supplier.peer.detail}` : ''}${more}`,
         to_switch: 'the session must first come up',
       };
 }

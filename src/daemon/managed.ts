@@ -12,10 +12,10 @@ import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
+import { DetectorSupplier } from './detector-supply.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
-import { ProbeSupplier } from './probe-supply.js';
 import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
@@ -30,7 +30,7 @@ export class Managed {
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
   readonly #shards: Shards;
-  readonly probes: ProbeSupplier;
+  readonly supplier: DetectorSupplier;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
@@ -83,7 +83,7 @@ export class Managed {
     });
     const { slot } = this.datapath;
     this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(mac)));
-    this.probes = new ProbeSupplier(ns, slot, config.detect, shards);
+    this.supplier = new DetectorSupplier(ns, slot, config.detect, shards);
     shards.attach({
       slot,
       netnsFd: ns.fd,
@@ -143,7 +143,7 @@ export class Managed {
   /** Lets go of what this process holds for the instance. */
   close(): void {
     this.announcer.close();
-    this.probes.close();
+    this.supplier.close();
   }
 }
 

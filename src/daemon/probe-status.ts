@@ -32,7 +32,7 @@ export const describeProbes: Describe = (m, path, records) => {
   const { slot } = m.datapath;
   const words = m.datapath.probes;
   const base = detectBase(slot, path, PROBE_DETECTOR);
-  const { names, refused } = m.probes.plan;
+  const { names, refused } = m.supplier.plan;
   const targets = names.map((name, t) => {
     const at = probeBase(slot, path * TARGETS_MAX + t);
     const [missed, rtt] = [words[at + PROBE.missed]!, words[at + PROBE.rtt_us]!];

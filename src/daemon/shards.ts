@@ -9,8 +9,8 @@ import {
   CONTROL,
   CONTROL_WORDS,
   type DecisionTask,
+  type DetectorSupply,
   type FromWorker,
-  type ProbeSupply,
   type ToWorker,
 } from '../../workers/protocol.js';
 import type { WorkerConfig } from '../config/index.js';
@@ -34,7 +34,7 @@ interface Shard {
   /** What the worker was told, to tell it again after a restart. */
   readonly attached: Map<number, ToWorker & { type: 'attach' }>;
   readonly announcing: Map<number, ToWorker & { type: 'announce' }>;
-  readonly probing: Map<number, ToWorker & { type: 'probes' }>;
+  readonly supplied: Map<number, ToWorker & { type: 'supply' }>;
   task: Promise<void>;
 }
 
@@ -94,7 +94,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       state: 'running',
       attached: new Map(),
       announcing: new Map(),
-      probing: new Map(),
+      supplied: new Map(),
       task: Promise.resolve(),
     };
     this.#run(shard);
@@ -137,7 +137,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     );
     for (const m of shard.attached.values()) this.#post(shard, m);
     for (const m of shard.announcing.values()) this.#post(shard, m);
-    for (const m of shard.probing.values()) this.#post(shard, m);
+    for (const m of shard.supplied.values()) this.#post(shard, m);
   }
 
   /** Until the worker is back tier 0 alone covers its instances, as after a kill. */
@@ -182,17 +182,17 @@ export class Shards extends EventEmitter<ShardEvents> {
     this.#post(shard, message);
   }
 
-  /** Gives the worker what the slot's probes need. The sockets stay the caller's; `settled` says when earlier ones are not used any more. */
-  probes(slot: number, supply: ProbeSupply): void {
+  /** Gives the worker what the slot's detectors need. The sockets stay the caller's; `settled` says when earlier ones are not used any more. */
+  supply(slot: number, supply: DetectorSupply): void {
     const shard = this.#shards[this.shardOf(slot)]!;
-    const message = { type: 'probes', slot, supply } as const;
-    shard.probing.set(slot, message);
+    const message = { type: 'supply', slot, supply } as const;
+    shard.supplied.set(slot, message);
     this.#post(shard, message);
   }
 
   detach(slot: number): void {
     const shard = this.#shards[this.shardOf(slot)]!;
-    shard.probing.delete(slot);
+    shard.supplied.delete(slot);
     shard.announcing.delete(slot);
     if (shard.attached.delete(slot)) this.#post(shard, { type: 'detach', slot });
   }

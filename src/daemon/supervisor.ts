@@ -72,7 +72,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       for (const m of this.#managed.values()) {
         this.#prepareAnnouncement(m);
         m.readSpeeds();
-        this.#supplyProbes(m);
+        this.#supply(m);
       }
     }, ADDRESSES_MS).unref();
     this.#orders = new Orders({
@@ -158,7 +158,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#managed.set(config.name, m);
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
-    this.#supplyProbes(m);
+    this.#supply(m);
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -208,7 +208,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     if (instance === undefined) return;
     const m = this.#managed.get(instance);
-    if (m) this.#supplyProbes(m);
+    if (m) this.#supply(m);
     this.#publishStatus(instance);
   }
 
@@ -275,11 +275,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (sends) this.#shards.announce(datapath.slot, sends);
   }
 
-  #supplyProbes(m: Managed): void {
+  #supply(m: Managed): void {
     try {
-      m.probes.refresh(m.instance);
+      m.supplier.refresh(m.instance);
     } catch (error) {
-      this.#log.warn({ instance: m.config.name, error }, 'probes go on with what they have');
+      this.#log.warn({ instance: m.config.name, error }, 'detectors go on with what they have');
     }
   }
 

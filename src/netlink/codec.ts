@@ -356,6 +356,25 @@ export function parseRoute(data: Uint8Array): Route {
   };
 }
 
+/** What the kernel knows of a neighbour. */
+export interface Neighbour {
+  /** undefined: it does not answer, or has not yet. */
+  mac: Uint8Array | undefined;
+  /** Heard of not long ago, or configured; otherwise it is worth asking anew. */
+  fresh: boolean;
+}
+
+const NUD_FRESH = c.NUD_REACHABLE | c.NUD_NOARP | c.NUD_PERMANENT;
+const NUD_VALID = NUD_FRESH | c.NUD_STALE | c.NUD_DELAY | c.NUD_PROBE;
+
+/** The neighbour in RTM_NEWNEIGH data. */
+export function parseNeighbour(data: Uint8Array): Neighbour {
+  const state = need(data, 12).getUint16(8, LE);
+  const mac = attributesAfter(data, 12).get(c.NDA_LLADDR);
+  const valid = (state & NUD_VALID) !== 0 && mac?.length === 6;
+  return { mac: valid ? mac.slice() : undefined, fresh: valid && (state & NUD_FRESH) !== 0 };
+}
+
 /** One queueing discipline of a device. */
 export interface Qdisc {
   ifindex: number;
@@ -405,8 +424,9 @@ export function ifaddrmsg(family: number, prefix: number, ifindex: number): Uint
   return bytes;
 }
 
-export function ndmsg(family: number, ifindex: number, state: number): Uint8Array {
+export function ndmsg(family: number, ifindex: number, state: number, flags = 0): Uint8Array {
   const bytes = new Uint8Array(12);
+  bytes[10] = flags;
   bytes[0] = family;
   viewOf(bytes).setInt32(4, ifindex, LE);
   viewOf(bytes).setUint16(8, state, LE);

@@ -7,6 +7,7 @@ import {
   type BridgeEntry,
   ifaddrmsg,
   MessageBuilder,
+  type Neighbour,
   type NlMessage,
   ndmsg,
   parseAck,
@@ -14,6 +15,7 @@ import {
   parseBridgeEntry,
   parseLink,
   parseMac,
+  parseNeighbour,
   parseQdisc,
   parseRoute,
   type Qdisc,
@@ -318,6 +320,31 @@ export class Rtnl implements Disposable {
       .attr(c.NDA_DST, bytes)
       .attr(c.NDA_LLADDR, parseMac(mac, 'mac'));
     this.#request(request, `add neighbour ${ip} to device ${ifindex}`, 'ip');
+  }
+
+  /** What is known of a neighbour; undefined: nothing. Linux 5.0+. */
+  neighbour(ifindex: number, ip: string): Neighbour | undefined {
+    const { family, bytes } = parseIp(ip);
+    const request = new MessageBuilder(c.RTM_GETNEIGH, c.NLM_F_REQUEST)
+      .raw(ndmsg(family, ifindex, 0))
+      .attr(c.NDA_DST, bytes);
+    let found: Neighbour | undefined;
+    this.#exchange(request, `look up neighbour ${ip} of device ${ifindex}`, (m) => {
+      if (m.type !== c.RTM_NEWNEIGH) return false;
+      found = parseNeighbour(m.data);
+      return true;
+    });
+    return found;
+  }
+
+  /** Makes the kernel find out a neighbour's MAC as if there were a packet for it; `neighbour` will tell it. */
+  resolve(ifindex: number, ip: string): void {
+    const { family, bytes } = parseIp(ip);
+    const flags = c.NLM_F_REQUEST | c.NLM_F_ACK | c.NLM_F_CREATE;
+    const request = new MessageBuilder(c.RTM_NEWNEIGH, flags)
+      .raw(ndmsg(family, ifindex, 0, c.NTF_USE))
+      .attr(c.NDA_DST, bytes);
+    this.#request(request, `resolve neighbour ${ip} of device ${ifindex}`, 'ip');
   }
 
   /** A route of the main table: through a gateway, a device, or both. */

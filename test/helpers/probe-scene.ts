@@ -101,7 +101,7 @@ export class Scene {
       mode: 0,
       dup: (fd) => fd,
     };
-    new ProbeDetector(context, config).supply({ mac, fds: [-1, -1], asks: ASKS });
+    new ProbeDetector(context, config).supply({ mac, fds: [-1, -1], asks: ASKS, peerMac: null });
   }
 
   at(path: number, target: number): number {

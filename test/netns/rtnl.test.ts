@@ -2,9 +2,10 @@ import { ControlSocket, closeFd, netnsCreate, Tap, withNetns } from 'bpf-loader-
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
+import { MessageBuilder, parseMac } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import { type NetlinkTransport, Rtnl } from '../../src/netlink/index.js';
+import { until } from '../helpers/daemon.js';
 
 let ns: number;
 let other: number;
@@ -180,6 +181,34 @@ describe('addresses, neighbours, routes, qdiscs', () => {
     );
     expect(failure(() => rtnl.addRoute({})).field).toBe('dst');
     expect(failure(() => rtnl.addRoute({ dst: '10.0.0.0/8', via: 'fd00::2' })).field).toBe('dst');
+  });
+
+  it('neighbours are asked for their MAC by the kernel', async () => {
+    using far = new Rtnl({ netns: other });
+    const { ifindex } = rtnl.createVeth({ name: 'a', peer: { name: 'b', netnsFd: other } });
+    const peer = far.link('b')!;
+    for (const [r, i, host] of [
+      [rtnl, ifindex, 1],
+      [far, peer.ifindex, 2],
+    ] as const) {
+      r.setLink(i, { up: true });
+      r.addAddress(i, `10.0.0.${host}/24`);
+      r.addAddress(i, `fd00::${host}/64`, true);
+    }
+    for (const ip of ['10.0.0.2', 'fd00::2']) {
+      expect(rtnl.neighbour(ifindex, ip)).toBeUndefined();
+      rtnl.resolve(ifindex, ip);
+      const known = await until(
+        () => rtnl.neighbour(ifindex, ip),
+        (n) => n?.mac !== undefined,
+      );
+      expect(known).toEqual({ mac: parseMac(peer.address), fresh: true });
+    }
+    rtnl.resolve(ifindex, '10.0.0.3');
+    expect(rtnl.neighbour(ifindex, '10.0.0.3')).toEqual({ mac: undefined, fresh: false });
+    rtnl.addNeighbour(ifindex, '10.0.0.4', '02:00:00:00:00:04');
+    expect(rtnl.neighbour(ifindex, '10.0.0.4')).toMatchObject({ fresh: true });
+    expect(failure(() => rtnl.resolve(9999, '10.0.0.2')).value).toBe('ENODEV');
   });
 
   it('qdiscs of a device', () => {

@@ -15,7 +15,6 @@ const ASK = {
   mode: 's-bfd',
   peer: OTHER.address,
   local: GUEST_ADDRESS,
-  peer_mac: OTHER.mac,
   remote_discriminator: OTHER.address,
   tx_interval_us: 100_000,
   multiplier: 5,
@@ -141,9 +140,34 @@ test('another discriminator than the reflector’s: never up, refused there, and
   expect(await events(a)).toHaveLength(1);
 });
 
-test('two that ask and answer each other', async () => {
+test('a reflector whose MAC nobody tells: nothing is sent, and the status says why', async () => {
+  const nobody = '10.99.0.77';
+  const [a] = await pair({ peer: nobody });
+  const d = await until(
+    () => detector(a),
+    (x) => x.detail.includes('MAC'),
+  );
+  expect(d.detail).toContain(
+    `down with ${nobody}, last diagnostic: none; ${nobody} does not say its MAC address`,
+  );
+  expect(await events(a)).toHaveLength(1);
+});
+
+test('sessions of RFC 5881 between two of ours find each other’s MAC, too', async () => {
+  const SESSION = { tx_interval_us: 100_000, rx_interval_us: 100_000, multiplier: 10 };
   const [a, b] = await neighbours(
-    { detect: { bfd: ASK }, reflector: { discriminators: [7], addresses: [GUEST_ADDRESS] } },
+    { detect: { bfd: { ...SESSION, peer: OTHER.address, local: GUEST_ADDRESS } } },
+    { detect: { bfd: { ...SESSION, peer: GUEST_ADDRESS, local: OTHER.address } } },
+  );
+  await Promise.all([up(a), up(b)]);
+});
+
+test('two that ask and answer each other, whose MACs are configured', async () => {
+  const [a, b] = await neighbours(
+    {
+      detect: { bfd: { ...ASK, peer_mac: OTHER.mac } },
+      reflector: { discriminators: [7], addresses: [GUEST_ADDRESS] },
+    },
     {
       detect: {
         bfd: {

@@ -46,6 +46,7 @@ import type { Path } from '../../src/failover/device.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import type { Detector, DetectorContext } from '../detectors.js';
+import type { DetectorSupply } from '../protocol.js';
 import { BfdEcho } from './bfd-echo.js';
 
 const IFINDEX = [LINE.primary_ifindex, LINE.standby_ifindex] as const;
@@ -78,6 +79,8 @@ export class BfdDetector implements Detector {
   readonly #echo: BfdEcho | undefined;
   readonly #map: BfdMap;
   readonly #end: BfdEndpoint;
+  /** The peer's MAC is. */
+  readonly #configured: boolean;
   readonly #watch: Program | undefined;
   readonly #packet = new Uint32Array(PACKET_WORDS);
   readonly #bytes = new Uint8Array(BFD_MAX);
@@ -142,7 +145,8 @@ export class BfdDetector implements Detector {
       vlan: config.vlan,
       sourcePort: SOURCE_PORT + slot,
     };
-    if (config.peer_mac !== undefined) this.#build();
+    this.#configured = config.peer_mac !== undefined;
+    if (this.#configured) this.#build();
     this.#watch = context.deadlineFd < 0 ? undefined : Program.fromFd(context.dup(context.deadlineFd));
     this.#map = new BfdMap(context.bfd);
     if (config.echo_tx_interval_us !== undefined)
@@ -158,6 +162,13 @@ export class BfdDetector implements Detector {
       ...(this.#echo && { echoKey: this.#echo.key }),
     });
     this.#echo?.begin();
+  }
+
+  /** Without `peer_mac` the kernel is asked; a peer that speaks tells better itself where it is. */
+  supply({ peerMac }: DetectorSupply): void {
+    if (peerMac === null || this.#configured) return;
+    if (!this.#asks && this.#session.state === STATE_UP) return;
+    if (this.#frame === undefined || peerMac.some((b, i) => b !== this.#end.peerMac[i])) this.#aim(peerMac);
   }
 
   #build(): void {
@@ -192,11 +203,15 @@ export class BfdDetector implements Detector {
   /** The peer is where its packets come from; a reflector behind a router is not. */
   #learn(view: DataView, at: number): void {
     if (this.#asks) return;
-    const { peerMac } = this.#end;
     let same = this.#frame !== undefined;
-    for (let i = 0; i < 6; i++) same &&= peerMac[i] === view.getUint8(at + i);
+    for (let i = 0; i < 6; i++) same &&= this.#end.peerMac[i] === view.getUint8(at + i);
     if (same || (view.getUint8(at) & 1) !== 0) return;
-    for (let i = 0; i < 6; i++) peerMac[i] = view.getUint8(at + i);
+    this.#aim(new Uint8Array(view.buffer, view.byteOffset + at, 6));
+  }
+
+  #aim(mac: Uint8Array): void {
+    const { peerMac } = this.#end;
+    peerMac.set(mac);
     if (this.#frame === undefined) this.#build();
     else this.#frame.bytes.set(peerMac, 0);
     this.#echo?.learn();

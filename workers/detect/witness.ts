@@ -15,7 +15,7 @@ import { type Watched, watched } from '../../src/detect/watched.js';
 import { Witness } from '../../src/detect/witness.js';
 import { CAUSE_WITNESS, LINK_HEALTHY } from '../../src/failover/policy.js';
 import type { Detector, DetectorContext } from '../detectors.js';
-import type { ProbeSupply } from '../protocol.js';
+import type { DetectorSupply } from '../protocol.js';
 
 export class WitnessDetector implements Detector {
   readonly kind = WITNESS;
@@ -31,7 +31,7 @@ export class WitnessDetector implements Detector {
   }
 
   /** The programs have to know our own frames from others'. */
-  supply({ mac }: ProbeSupply): void {
+  supply({ mac }: DetectorSupply): void {
     const { probes, slot } = this.#c;
     new Uint8Array(probes.buffer, probes.byteOffset + 4 * (probingBase(slot) + PROBING.mac), 6).set(mac);
   }

@@ -1,19 +1,22 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
-import { isCurrent } from '../announce/index.js';
-import type { DetectConfig } from '../config/index.js';
+import type { BfdConfig, DetectConfig } from '../config/index.js';
 import { VfError } from '../errors.js';
 import { ROLES } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { parseMac } from '../netlink/codec.js';
+import { type BfdPeer, findPeer } from './bfd-peer.js';
 import type { Namespace } from './namespace.js';
 import { type ProbePlan, planProbes } from './probe-plan.js';
 import type { Shards } from './shards.js';
 
+/** Until a BFD peer's MAC is known it is looked for after so many ms, four times as many each time; then whenever everything is. */
+const SOON_MS = [20, 80, 320, 1280];
+
 /**
- * Keeps an instance's worker supplied with what its probes need of the outside: sockets on the slaves, the master's MAC and addresses, the
- * ways to the targets.
+ * Keeps an instance's worker supplied with what its detectors need of the outside: sockets on the slaves, the master's MAC and addresses, the
+ * ways to the probes' targets, the BFD peer's MAC.
  */
-export class ProbeSupplier {
+export class DetectorSupplier {
   readonly #ns: Namespace;
   readonly #slot: number;
   readonly #detect: DetectConfig;
@@ -22,7 +25,11 @@ export class ProbeSupplier {
   readonly #sockets: ({ ifindex: number; socket: PacketSocket } | undefined)[] = [undefined, undefined];
   #sent = '';
   #closed = false;
+  #looks = 0;
+  #soon: NodeJS.Timeout | undefined;
   plan: ProbePlan = { asks: [], names: [], refused: [] };
+  /** undefined: its MAC is configured, or there is none. */
+  peer: BfdPeer | undefined;
 
   constructor(ns: Namespace, slot: number, detect: DetectConfig, shards: Shards) {
     this.#ns = ns;
@@ -31,10 +38,11 @@ export class ProbeSupplier {
     this.#shards = shards;
   }
 
-  /** Looks at devices and addresses as they are now, and tells the worker if anything is new. Never throws: the next call tries again. */
+  /** Looks at devices and addresses as they are now, and tells the worker if anything is new. Throws what the kernel refuses: the next call tries again. */
   refresh(instance: FailoverInstance): void {
-    const { probes, witness } = this.#detect;
-    if (this.#closed || (probes === undefined && witness === undefined)) return;
+    const { probes, witness, bfd } = this.#detect;
+    const seeks = bfd !== undefined && bfd.peer_mac === undefined;
+    if (this.#closed || (probes === undefined && witness === undefined && !seeks)) return;
     const master = this.#ns.rtnl.link(instance.master.ifindex);
     if (!master?.address) return;
     const fds: [number, number] = [-1, -1];
@@ -50,13 +58,38 @@ export class ProbeSupplier {
         fds[path] = this.#socket(path, state === 'joined' ? device?.ifindex : undefined, replaced);
       });
     }
-    const supply = { mac: parseMac(master.address, 'master'), fds, asks: this.plan.asks };
+    if (seeks) this.#seek(bfd, instance);
+    const { mac: peerMac = null } = this.peer ?? {};
+    const supply = { mac: parseMac(master.address, 'master'), fds, asks: this.plan.asks, peerMac };
     const say = JSON.stringify(supply);
     if (say !== this.#sent) {
       this.#sent = say;
-      this.#shards.probes(this.#slot, supply);
+      this.#shards.supply(this.#slot, supply);
     }
     if (replaced.length > 0) this.#closeLater(replaced);
+  }
+
+  #seek(bfd: BfdConfig, instance: FailoverInstance): void {
+    const { rtnl, monitor } = this.#ns;
+    this.peer = findPeer(bfd, {
+      masterIfindex: instance.master.ifindex,
+      device: (ifindex) => monitor.links.get(ifindex),
+      route: (ip) => rtnl.route(ip),
+      neighbour: (ifindex, ip) => rtnl.neighbour(ifindex, ip),
+      resolve: (ifindex, ip) => rtnl.resolve(ifindex, ip),
+    });
+    clearTimeout(this.#soon);
+    const ms = this.peer.pending ? SOON_MS[this.#looks++] : undefined;
+    if (!this.peer.pending) this.#looks = 0;
+    if (ms !== undefined) this.#soon = setTimeout(() => this.#again(instance), ms).unref();
+  }
+
+  #again(instance: FailoverInstance): void {
+    try {
+      this.refresh(instance);
+    } catch {
+      // Whoever looks next, and that is in seconds, says so.
+    }
   }
 
   #socket(path: number, ifindex: number | undefined, replaced: PacketSocket[]): number {
@@ -65,9 +98,8 @@ export class ProbeSupplier {
     if (known !== undefined) replaced.push(known.socket);
     this.#sockets[path] = undefined;
     if (ifindex === undefined) return -1;
-    const netns = isCurrent(this.#ns.fd) ? {} : { netns: this.#ns.fd };
     try {
-      const socket = new PacketSocket({ ...netns, ifindex, protocol: 0, bypass: true });
+      const socket = new PacketSocket({ netns: this.#ns.fd, ifindex, protocol: 0, bypass: true });
       this.#sockets[path] = { ifindex, socket };
       return socket.fd;
     } catch (e) {
@@ -87,6 +119,7 @@ export class ProbeSupplier {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#soon);
     const rest = this.#sockets.flatMap((s) => (s === undefined ? [] : [s.socket]));
     this.#sockets.fill(undefined);
     if (rest.length > 0) this.#closeLater(rest);
