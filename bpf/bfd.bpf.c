@@ -47,8 +47,7 @@ static __noinline int vf_bfd_silent(__u64 now)
 	if (!s || !line)
 		return 0;
 	WRITE_ONCE(s->quiet, 0);
-	WRITE_ONCE(s->fired_ns, now);
-	__sync_fetch_and_add(&s->fired, 1); /* last: says that the time is of this one */
+	__sync_fetch_and_add(&s->fired, 1);
 	word = READ_ONCE(line->word);
 	path = word & VF_PATH_MASK;
 	mine = path == VF_PRIMARY ? VF_ARM_PRIMARY_BFD : VF_ARM_STANDBY_BFD;

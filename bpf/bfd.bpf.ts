@@ -344,8 +344,8 @@ export class VfWatchView extends bpf.StructView {
   get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
 }
 
-/** struct vf_bfd: 232 bytes. */
-export const VfBfd = bpf.struct('struct vf_bfd', 232, {
+/** struct vf_bfd: 224 bytes. */
+export const VfBfd = bpf.struct('struct vf_bfd', 224, {
   discr: bpf.field(0, bpf.u32),
   quiet: bpf.field(4, bpf.u32),
   expect: bpf.field(8, bpf.array(bpf.u32, 13)),
@@ -363,21 +363,20 @@ export const VfBfd = bpf.struct('struct vf_bfd', 232, {
   due_ns: bpf.field(128, bpf.u64),
   asks: bpf.field(136, bpf.u32),
   heard_ns: bpf.field(144, bpf.u64),
-  fired_ns: bpf.field(152, bpf.u64),
-  fired: bpf.field(160, bpf.u32),
-  repeats: bpf.field(164, bpf.u32),
-  handed: bpf.field(168, bpf.u32),
-  low_ttl: bpf.field(172, bpf.u32),
-  refused: bpf.field(176, bpf.u32),
-  unused: bpf.field(180, bpf.u32),
-  echo_loop: bpf.field(184, bpf.u32),
-  echo_key: bpf.field(192, bpf.u64),
-  echo_sent: bpf.field(200, bpf.u32),
-  echo_back: bpf.field(204, bpf.u32),
-  echo_ns: bpf.field(208, bpf.u64),
-  echo_looped: bpf.field(216, bpf.u32),
-  echo_refused: bpf.field(220, bpf.u32),
-  mac: bpf.field(224, bpf.bytes(8)),
+  fired: bpf.field(152, bpf.u32),
+  repeats: bpf.field(156, bpf.u32),
+  handed: bpf.field(160, bpf.u32),
+  low_ttl: bpf.field(164, bpf.u32),
+  refused: bpf.field(168, bpf.u32),
+  unused: bpf.field(172, bpf.u32),
+  echo_loop: bpf.field(176, bpf.u32),
+  echo_key: bpf.field(184, bpf.u64),
+  echo_sent: bpf.field(192, bpf.u32),
+  echo_back: bpf.field(196, bpf.u32),
+  echo_ns: bpf.field(200, bpf.u64),
+  echo_looped: bpf.field(208, bpf.u32),
+  echo_refused: bpf.field(212, bpf.u32),
+  mac: bpf.field(216, bpf.bytes(8)),
 });
 export type VfBfd = bpf.Value<typeof VfBfd>;
 export type VfBfdInit = bpf.Input<typeof VfBfd>;
@@ -422,42 +421,38 @@ export class VfBfdView extends bpf.StructView {
   set heard_ns(value: bigint) { this.$view.setBigUint64(this.$at + 144, value, true); }
   /** Exact up to 2^53. */
   get heard_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 144); }
-  get fired_ns(): bigint { return this.$view.getBigUint64(this.$at + 152, true); }
-  set fired_ns(value: bigint) { this.$view.setBigUint64(this.$at + 152, value, true); }
+  get fired(): number { return this.$view.getUint32(this.$at + 152, true); }
+  set fired(value: number) { this.$view.setUint32(this.$at + 152, value, true); }
+  get repeats(): number { return this.$view.getUint32(this.$at + 156, true); }
+  set repeats(value: number) { this.$view.setUint32(this.$at + 156, value, true); }
+  get handed(): number { return this.$view.getUint32(this.$at + 160, true); }
+  set handed(value: number) { this.$view.setUint32(this.$at + 160, value, true); }
+  get low_ttl(): number { return this.$view.getUint32(this.$at + 164, true); }
+  set low_ttl(value: number) { this.$view.setUint32(this.$at + 164, value, true); }
+  get refused(): number { return this.$view.getUint32(this.$at + 168, true); }
+  set refused(value: number) { this.$view.setUint32(this.$at + 168, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 172, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 172, value, true); }
+  get echo_loop(): number { return this.$view.getUint32(this.$at + 176, true); }
+  set echo_loop(value: number) { this.$view.setUint32(this.$at + 176, value, true); }
+  get echo_key(): bigint { return this.$view.getBigUint64(this.$at + 184, true); }
+  set echo_key(value: bigint) { this.$view.setBigUint64(this.$at + 184, value, true); }
   /** Exact up to 2^53. */
-  get fired_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 152); }
-  get fired(): number { return this.$view.getUint32(this.$at + 160, true); }
-  set fired(value: number) { this.$view.setUint32(this.$at + 160, value, true); }
-  get repeats(): number { return this.$view.getUint32(this.$at + 164, true); }
-  set repeats(value: number) { this.$view.setUint32(this.$at + 164, value, true); }
-  get handed(): number { return this.$view.getUint32(this.$at + 168, true); }
-  set handed(value: number) { this.$view.setUint32(this.$at + 168, value, true); }
-  get low_ttl(): number { return this.$view.getUint32(this.$at + 172, true); }
-  set low_ttl(value: number) { this.$view.setUint32(this.$at + 172, value, true); }
-  get refused(): number { return this.$view.getUint32(this.$at + 176, true); }
-  set refused(value: number) { this.$view.setUint32(this.$at + 176, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 180, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 180, value, true); }
-  get echo_loop(): number { return this.$view.getUint32(this.$at + 184, true); }
-  set echo_loop(value: number) { this.$view.setUint32(this.$at + 184, value, true); }
-  get echo_key(): bigint { return this.$view.getBigUint64(this.$at + 192, true); }
-  set echo_key(value: bigint) { this.$view.setBigUint64(this.$at + 192, value, true); }
+  get echo_keyNumber(): number { return bpf.readU64(this.$view, this.$at + 184); }
+  get echo_sent(): number { return this.$view.getUint32(this.$at + 192, true); }
+  set echo_sent(value: number) { this.$view.setUint32(this.$at + 192, value, true); }
+  get echo_back(): number { return this.$view.getUint32(this.$at + 196, true); }
+  set echo_back(value: number) { this.$view.setUint32(this.$at + 196, value, true); }
+  get echo_ns(): bigint { return this.$view.getBigUint64(this.$at + 200, true); }
+  set echo_ns(value: bigint) { this.$view.setBigUint64(this.$at + 200, value, true); }
   /** Exact up to 2^53. */
-  get echo_keyNumber(): number { return bpf.readU64(this.$view, this.$at + 192); }
-  get echo_sent(): number { return this.$view.getUint32(this.$at + 200, true); }
-  set echo_sent(value: number) { this.$view.setUint32(this.$at + 200, value, true); }
-  get echo_back(): number { return this.$view.getUint32(this.$at + 204, true); }
-  set echo_back(value: number) { this.$view.setUint32(this.$at + 204, value, true); }
-  get echo_ns(): bigint { return this.$view.getBigUint64(this.$at + 208, true); }
-  set echo_ns(value: bigint) { this.$view.setBigUint64(this.$at + 208, value, true); }
-  /** Exact up to 2^53. */
-  get echo_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 208); }
-  get echo_looped(): number { return this.$view.getUint32(this.$at + 216, true); }
-  set echo_looped(value: number) { this.$view.setUint32(this.$at + 216, value, true); }
-  get echo_refused(): number { return this.$view.getUint32(this.$at + 220, true); }
-  set echo_refused(value: number) { this.$view.setUint32(this.$at + 220, value, true); }
-  get mac(): bpf.Value<typeof VfBfd.fields.mac.codec> { return VfBfd.fields.mac.codec.read(this.$view, this.$at + 224); }
-  set mac(value: bpf.Input<typeof VfBfd.fields.mac.codec>) { VfBfd.fields.mac.codec.write(this.$view, this.$at + 224, value, 'mac'); }
+  get echo_nsNumber(): number { return bpf.readU64(this.$view, this.$at + 200); }
+  get echo_looped(): number { return this.$view.getUint32(this.$at + 208, true); }
+  set echo_looped(value: number) { this.$view.setUint32(this.$at + 208, value, true); }
+  get echo_refused(): number { return this.$view.getUint32(this.$at + 212, true); }
+  set echo_refused(value: number) { this.$view.setUint32(this.$at + 212, value, true); }
+  get mac(): bpf.Value<typeof VfBfd.fields.mac.codec> { return VfBfd.fields.mac.codec.read(this.$view, this.$at + 216); }
+  set mac(value: bpf.Input<typeof VfBfd.fields.mac.codec>) { VfBfd.fields.mac.codec.write(this.$view, this.$at + 216, value, 'mac'); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -472,8 +467,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '2f51bf8cc067d05f60dd990b4d3cea67dc9a5927739d2d3278ec54f8c70c4367',
-  layout: 'c1fc0218bacb39ed892eb12d75b360582d1eda6d1895895b045d0153e41a2f48',
+  sha256: 'fbc8f304ef3d80a4838256c097e655f2c4a4b9ed457435d459a84f44738126a8',
+  layout: 'd8481ff4662c8e32755f0435a58d114f0bf14371ec608daaec9ecf651d6d438a',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

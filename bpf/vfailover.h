@@ -159,8 +159,7 @@ struct vf_bfd {
 	__u32 asks; /* 1: S-BFD. The peer speaks when asked, and its packets are the answers */
 	/* Written by the programs. */
 	__u64 heard_ns; /* the latest packet that repeated `expect` on the path (CLOCK_MONOTONIC); at first the worker's */
-	__u64 fired_ns; /* when the deadline last passed */
-	__u32 fired; /* how many times */
+	__u32 fired; /* times that the deadline has passed */
 	__u32 repeats; /* packets taken in, wrapping */
 	__u32 handed; /* packets handed to the worker, wrapping */
 	__u32 low_ttl; /* refused: came from afar */

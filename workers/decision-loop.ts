@@ -454,7 +454,7 @@ export class DecisionLoop {
     detectedNs: number,
     flippedNs: number,
   ): void {
-    const evidence = this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause);
+    const evidence = this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause, detectedNs);
     if (tier === 0 && (cause === CAUSE_CARRIER || cause === CAUSE_ADMIN_DOWN))
       lostLink(this.#linkFailures, this.#held[i]!.slot, pathOf(from));
     // The programs were faster than this thread's own verdict.

@@ -45,8 +45,6 @@ export interface DetectorContext {
   readonly due: Float64Array;
   /** What was read of the links this turn: LINK_* bits of [primary, standby], of a spared one with carrier; negative: no device. */
   readonly links: Int32Array;
-  /** The instance's namespace; -1: the thread's own. */
-  readonly netnsFd: number;
   /** Of the master, 6 bytes. */
   readonly mac: Uint8Array;
   /** The program that starts the timer of the BFD session; -1: there is none. Another thread's. */
@@ -69,8 +67,11 @@ export interface Detector {
   turn(nowMs: number, active: number): void;
   /** Takes in a packet that the programs handed over (struct vf_bfd_packet at `at`). */
   packet?(view: DataView, at: number): void;
-  /** Why it has its verdict on `path`, or, at a flip by the programs, why they made it. Not part of the hot path. */
-  evidence(path: number): Evidence | null;
+  /**
+   * Why it has its verdict on `path`, or, at a flip by the programs, why they made it; `atNs` is when that fell, which may be a while ago
+   * when this thread gets to telling. Not part of the hot path.
+   */
+  evidence(path: number, atNs: number): Evidence | null;
   /** Takes in what probes need of the outside. Not part of the hot path. */
   supply?(supply: DetectorSupply): void;
   close(): void;
@@ -95,7 +96,7 @@ const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
 };
 
 /** What an instance's detectors get from the supervisor. */
-type InstanceMeans = Pick<DetectorContext, 'netnsFd' | 'mac' | 'deadlineFd' | 'bfdAuth'>;
+type InstanceMeans = Pick<DetectorContext, 'mac' | 'deadlineFd' | 'bfdAuth'>;
 
 /** What all instances of a shard have in common. */
 type Shared = Omit<DetectorContext, 'slot' | 'config' | 'due' | 'links' | 'mode' | keyof InstanceMeans>;
@@ -203,10 +204,10 @@ export class Detectors {
     return held.carrier === undefined ? bits : held.carrier.allowed(this.#records, slot, bits);
   }
 
-  /** Why `path` was left for `cause`; null if that was not a detector's doing. */
-  evidence(slot: number, path: number, cause: number): Evidence | null {
+  /** Why `path` was left for `cause` at `atNs`; null if that was not a detector's doing. */
+  evidence(slot: number, path: number, cause: number, atNs: number): Evidence | null {
     for (const d of this.#held[slot]?.detectors ?? []) {
-      const e = d.evidence(path);
+      const e = d.evidence(path, atNs);
       if (e !== null && CAUSE_OF[e.detector] === cause) return e;
     }
     return null;

@@ -41,8 +41,7 @@ export class DetectorSupplier {
   /** Looks at devices and addresses as they are now, and tells the worker if anything is new. Throws what the kernel refuses: the next call tries again. */
   refresh(instance: FailoverInstance): void {
     const { probes, witness, bfd } = this.#detect;
-    const seeks = bfd !== undefined && bfd.peer_mac === undefined;
-    if (this.#closed || (probes === undefined && witness === undefined && !seeks)) return;
+    if (this.#closed || (probes ?? witness ?? bfd) === undefined) return;
     const master = this.#ns.rtnl.link(instance.master.ifindex);
     if (!master?.address) return;
     const fds: [number, number] = [-1, -1];
@@ -53,12 +52,13 @@ export class DetectorSupplier {
         addresses: this.#ns.rtnl.addresses().map((a) => a.address),
         route: (ip) => this.#ns.rtnl.route(ip),
       });
+    }
+    if ((probes ?? bfd) !== undefined)
       ROLES.forEach((role, path) => {
         const { state, device } = instance.slave(role);
         fds[path] = this.#socket(path, state === 'joined' ? device?.ifindex : undefined, replaced);
       });
-    }
-    if (seeks) this.#seek(bfd, instance);
+    if (bfd !== undefined && bfd.peer_mac === undefined) this.#seek(bfd, instance);
     const { mac: peerMac = null } = this.peer ?? {};
     const supply = { mac: parseMac(master.address, 'master'), fds, asks: this.plan.asks, peerMac };
     const say = JSON.stringify(supply);

@@ -154,10 +154,6 @@ export class BfdMap {
     return readNs(this.#words, bfdBase(slot) + BFD.heard_ns);
   }
 
-  firedNs(slot: number): number {
-    return readNs(this.#words, bfdBase(slot) + BFD.fired_ns);
-  }
-
   /** A count of the programs, unsigned. */
   count(slot: number, what: BfdCount): number {
     return this.#words[bfdBase(slot) + BFD[what]]! >>> 0;

@@ -94,7 +94,6 @@ export class Scene {
       clock: Float64Array.of(monotonicNs()),
       due: new Float64Array(1),
       links: Int32Array.of(3, 3),
-      netnsFd: world.guest,
       mac: new Uint8Array(6),
       deadlineFd: -1,
       bfdAuth: undefined,

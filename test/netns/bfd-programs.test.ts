@@ -215,7 +215,6 @@ describe('the deadline', () => {
     await sleep(100);
     expect(r.events).toEqual([{ cause: CAUSE_BFD, flipped: true }]);
     expect([r.map.count(r.datapath.slot, 'fired'), r.map.isQuiet(r.datapath.slot)]).toEqual([1, false]);
-    expect(r.map.firedNs(r.datapath.slot)).toBeGreaterThanOrEqual(began + 30e6);
   });
 
   test('gives what waits a moment when it comes late: a pause of ours is not the peer’s silence', async () => {

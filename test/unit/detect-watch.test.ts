@@ -50,7 +50,6 @@ class Rig {
         clock: this.clock,
         due: this.due,
         links: this.links,
-        netnsFd: -1,
         bfd: new Int32Array(0),
         mac: new Uint8Array(6),
         deadlineFd: -1,

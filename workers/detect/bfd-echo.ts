@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { PacketSocket } from 'bpf-loader-ts/sys';
+import { sockSend } from 'bpf-loader-ts/sys';
 import { VfEcho } from '../../bpf/vfailover.bpf.js';
 import type { BfdMap } from '../../src/datapath/bfd-map.js';
 import { EchoTimer } from '../../src/detect/bfd/echo.js';
@@ -57,7 +57,7 @@ export class BfdEcho {
   }
 
   /** Sends what is due. True if it is the last straw: the timer in the programs is to be started. */
-  transmit(socket: PacketSocket, nowNs: number): boolean {
+  transmit(fd: number, nowNs: number): boolean {
     const { timer } = this;
     if (this.#frame === undefined) this.#build();
     const frame = this.#frame!;
@@ -69,7 +69,7 @@ export class BfdEcho {
     // Before it is sent: the answer may be here before we are.
     this.#map.setEchoSent(this.#slot, sequence | 0);
     if (straw) this.#map.setDue(this.#slot, timer.expiresNs);
-    socket.send(frame.bytes);
+    sockSend(fd, frame.bytes, frame.bytes.length);
     return straw;
   }
 

@@ -1,11 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { Program } from 'bpf-loader-ts';
-import { PacketSocket } from 'bpf-loader-ts/sys';
+import { sockSend } from 'bpf-loader-ts/sys';
 import { VfBfdPacket } from '../../bpf/vfailover.bpf.js';
 import { type BfdConfig, discriminatorOf } from '../../src/config/index.js';
 import { BfdMap } from '../../src/datapath/bfd-map.js';
-import { lineBase } from '../../src/datapath/line.js';
-import { LINE } from '../../src/datapath/offsets.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { SbfdInitiator } from '../../src/detect/bfd/initiator.js';
 import {
@@ -49,13 +47,10 @@ import type { Detector, DetectorContext } from '../detectors.js';
 import type { DetectorSupply } from '../protocol.js';
 import { BfdEcho } from './bfd-echo.js';
 
-const IFINDEX = [LINE.primary_ifindex, LINE.standby_ifindex] as const;
 const PACKET = VfBfdPacket.offsets;
 /** Ports of RFC 5881 §4, by slot: the store has fewer slots. */
 const SOURCE_PORT = 49152;
 const ANY_FRAME = { data: new Uint8Array(14) };
-/** How long a slave that gave no socket is left alone, ns. */
-const RETRY_NS = 1e9;
 /**
  * How much longer than the programs this half waits before it calls the session down, ns: while nothing changes the deadline is theirs, and
  * they tell when it is over. Long enough that sessions by the hundred ask for no turns of their own.
@@ -93,9 +88,8 @@ export class BfdDetector implements Detector {
   /** The session has been up on #path. */
   #wasUp = false;
   #fallen = false;
-  #socket: PacketSocket | undefined;
-  #ifindex = 0;
-  #retryAt = 0;
+  /** Packet sockets on both slaves: opened before they are needed, for closing one takes 10 ms and more, in which nothing would be sent. */
+  readonly #fds = new Int32Array([-1, -1]);
   #refused = 0;
   /** Why, the latest time: DISCARD_*. */
   #reason = ACCEPTED;
@@ -164,8 +158,17 @@ export class BfdDetector implements Detector {
     this.#echo?.begin();
   }
 
+  /** Of the path in use; -1: there is none. */
+  get #fd(): number {
+    return this.#path === -1 ? -1 : this.#fds[this.#path]!;
+  }
+
   /** Without `peer_mac` the kernel is asked; a peer that speaks tells better itself where it is. */
-  supply({ peerMac }: DetectorSupply): void {
+  supply({ fds, peerMac }: DetectorSupply): void {
+    // Nothing may be sent by the old one from now on: its number may become somebody else's.
+    const path = this.#path;
+    if (path !== -1 && fds[path] !== this.#fds[path]) this.#unpace();
+    this.#fds.set(fds);
     if (peerMac === null || this.#configured) return;
     if (!this.#asks && this.#session.state === STATE_UP) return;
     if (this.#frame === undefined || peerMac.some((b, i) => b !== this.#end.peerMac[i])) this.#aim(peerMac);
@@ -245,17 +248,19 @@ export class BfdDetector implements Detector {
     }
     if (this.#path !== active) this.#move(active as Path, now);
     if (session.state === STATE_UP) this.#wasUp = true;
-    if (this.#frame !== undefined && this.#open(now)) {
-      this.#transmit(this.#frame, now);
-      this.#pace(this.#frame);
+    const fd = this.#fd;
+    if (this.#frame === undefined || fd < 0) this.#unpace();
+    else {
+      this.#transmit(this.#frame, fd, now);
+      this.#pace(this.#frame, fd);
     }
     this.#settle();
-    this.#sendEcho(now);
+    this.#sendEcho(fd, now);
     const echo = this.#echo?.timer;
     const ends = Math.min(session.expiresNs, echo?.expiresNs ?? NEVER) + this.#grace();
     if (ends < due[0]!) due[0] = ends;
     // Without a socket there is nothing to be in time for; with the paced sender it is.
-    if (this.#socket !== undefined && this.#frame !== undefined) {
+    if (fd >= 0 && this.#frame !== undefined) {
       const next = Math.min(this.#paces ? NEVER : session.dueNs, echo?.dueNs ?? NEVER);
       if (next < due[0]!) due[0] = next;
     }
@@ -266,6 +271,7 @@ export class BfdDetector implements Detector {
 
   /** Traffic has another path. The peer's next packet may still come by the old one: it gets a whole detection time. */
   #move(path: Path, nowNs: number): void {
+    this.#unpace();
     this.#path = path;
     this.#wasUp = false;
     this.#session.heard(nowNs);
@@ -274,7 +280,7 @@ export class BfdDetector implements Detector {
   }
 
   /** What is due at once: a change, an answer, and where nobody paces it the next packet. One that is not sent is a lost one. */
-  #transmit(frame: BfdFrame, nowNs: number): void {
+  #transmit(frame: BfdFrame, fd: number, nowNs: number): void {
     const session = this.#session;
     while (session.dueNs === 0 || (!this.#paces && session.dueNs <= nowNs)) {
       session.transmit(frame.bytes, frame.view, frame.payload, nowNs);
@@ -282,7 +288,7 @@ export class BfdDetector implements Detector {
       // Before it is sent: the answer may be here before we are.
       const straw = this.#asks && session.expiresNs !== NEVER && this.#map.dueNs(this.#c.slot) === 0;
       if (straw) this.#map.setDue(this.#c.slot, session.expiresNs);
-      this.#socket!.send(frame.bytes);
+      sockSend(fd, frame.bytes, frame.bytes.length);
       if (straw) this.#watch?.testRun(ANY_FRAME);
       this.#sentNs = nowNs;
       this.#stale = true;
@@ -290,7 +296,7 @@ export class BfdDetector implements Detector {
   }
 
   /** Lets the paced sender repeat what we have to say, if that is another thing than it repeats already. */
-  #pace(frame: BfdFrame): void {
+  #pace(frame: BfdFrame, fd: number): void {
     const session = this.#session;
     const paced = this.#paced;
     if (!this.#paces || !(session instanceof BfdSession)) return;
@@ -306,7 +312,7 @@ export class BfdDetector implements Detector {
     session.compose(frame.bytes, frame.view, frame.payload);
     frame.seal();
     this.#c.pacer.set(this.#c.slot, {
-      fd: this.#socket!.fd,
+      fd,
       frames: frame.bytes,
       leastNs: leastSpanNs(interval),
       mostNs: mostSpanNs(interval, this.#multiplier),
@@ -324,42 +330,14 @@ export class BfdDetector implements Detector {
     this.#c.pacer.drop(this.#c.slot);
   }
 
-  #sendEcho(nowNs: number): void {
+  #sendEcho(fd: number, nowNs: number): void {
     if (this.#echo === undefined || this.#frame === undefined || this.#path < 0) return;
     const session = this.#session;
     const offered =
       session.state === STATE_UP && session.remoteState === STATE_UP ? session.remoteMinEchoRxUs : 0;
     this.#echo.timer.offer(offered, nowNs);
-    if (this.#echo.timer.dueNs > nowNs || !this.#open(nowNs)) return;
-    if (this.#echo.transmit(this.#socket!, nowNs)) this.#watch?.testRun(ANY_FRAME);
-  }
-
-  /** Whether there is a socket on the slave that the path has now. */
-  #open(nowNs: number): boolean {
-    const { lines, slot, netnsFd } = this.#c;
-    const ifindex = this.#path < 0 ? 0 : lines[lineBase(slot) + IFINDEX[this.#path as Path]]!;
-    if (ifindex === this.#ifindex && this.#socket !== undefined) return true;
-    this.#shut();
-    if (ifindex === 0 || nowNs < this.#retryAt) return false;
-    try {
-      this.#socket = new PacketSocket({
-        ifindex,
-        protocol: 0,
-        bypass: true,
-        ...(netnsFd >= 0 && { netns: netnsFd }),
-      });
-      this.#ifindex = ifindex;
-    } catch {
-      this.#retryAt = nowNs + RETRY_NS;
-    }
-    return this.#socket !== undefined;
-  }
-
-  /** The sender goes first: the number of a closed socket may become somebody else's. */
-  #shut(): void {
-    this.#unpace();
-    this.#socket?.close();
-    this.#socket = undefined;
+    if (this.#echo.timer.dueNs > nowNs || fd < 0) return;
+    if (this.#echo.transmit(fd, nowNs)) this.#watch?.testRun(ANY_FRAME);
   }
 
   /** Once both ends are up and have nothing to tell, the programs take over. */
@@ -409,21 +387,15 @@ export class BfdDetector implements Detector {
     records[base + B_ECHO_US] = echo === undefined ? 0 : echo.proven ? echo.intervalUs : -echo.intervalUs;
   }
 
-  evidence(path: number): Evidence | null {
+  evidence(path: number, atNs: number): Evidence | null {
     if (path !== this.#path) return null;
     const session = this.#session;
-    const { clock, slot } = this.#c;
-    // The programs may have been there before this turn.
-    const fired = this.#map.firedNs(slot);
-    const now = Math.max(clock[0]!, fired);
+    const { slot } = this.#c;
     const due = this.#map.dueNs(slot);
-    const echo = !this.#asks && (session.diag === DIAG_ECHO_FAILED || (due !== 0 && due <= now));
-    // What came after they fired, by the other path it may be, is not what they waited for.
-    const late = now - fired < session.detectNs && session.lastHeardNs > fired;
-    const last = late ? this.#map.heardNs(slot) : Math.max(session.lastHeardNs, this.#map.heardNs(slot));
-    const heard = echo ? this.#map.echoNs(slot) : last;
+    const echo = !this.#asks && (session.diag === DIAG_ECHO_FAILED || (due !== 0 && due <= atNs));
+    const heard = echo ? this.#map.echoNs(slot) : this.#heardBefore(atNs);
     if (heard === 0) return null;
-    const agoUs = Math.round((now - heard) / 1e3);
+    const agoUs = Math.round((atNs - heard) / 1e3);
     const detectUs = Math.round(session.detectNs / 1e3);
     const told = session.state !== STATE_UP && session.remoteState !== STATE_UP && session.diag === 3;
     const what = echo
@@ -440,6 +412,14 @@ export class BfdDetector implements Detector {
     };
   }
 
+  /** When the last packet came that was there by `atNs`. Where only later ones are known it is the detection time that was over. */
+  #heardBefore(atNs: number): number {
+    const [taken, repeated] = [this.#session.lastHeardNs, this.#map.heardNs(this.#c.slot)];
+    const latest = Math.max(taken, repeated);
+    if (latest <= atNs) return latest;
+    return repeated > 0 && repeated <= atNs ? repeated : atNs - this.#session.detectNs;
+  }
+
   /** Says goodbye: the peer need not take our end for a fault. */
   close(): void {
     const session = this.#session;
@@ -447,10 +427,10 @@ export class BfdDetector implements Detector {
     this.#map.busy(this.#c.slot);
     if (session.state !== STATE_ADMIN_DOWN && session.diag !== DIAG_ADMIN_DOWN) {
       session.setAdminDown(true, now);
-      this.#unpace();
-      if (this.#frame !== undefined && this.#socket !== undefined) this.#transmit(this.#frame, now);
+      const fd = this.#fd;
+      if (this.#frame !== undefined && fd >= 0) this.#transmit(this.#frame, fd, now);
     }
-    this.#shut();
+    this.#unpace();
     this.#watch?.close();
   }
 }

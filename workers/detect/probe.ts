@@ -326,7 +326,7 @@ export class ProbeDetector implements Detector {
     return last;
   }
 
-  evidence(path: number): Evidence | null {
+  evidence(path: number, atNs: number): Evidence | null {
     const rounds = this.#rounds;
     let waiting = 0;
     for (let t = 0; t < this.#asks.length; t++) if (rounds.waiting(path, t)) waiting = 1;
@@ -334,7 +334,7 @@ export class ProbeDetector implements Detector {
     const deaf = rounds.deaf[path]!;
     if (missed === 0 && deaf === 0) return null;
     const last = this.#lastAnswerNs(path);
-    const agoMs = last === 0 ? -1 : Math.round((this.#c.clock[0]! - last) / 1e5) / 10;
+    const agoMs = last === 0 ? -1 : Math.round((atNs - last) / 1e5) / 10;
     const base = detectBase(this.#c.slot, path, PROBE_DETECTOR);
     const rttUs = this.#c.records[base + PR_RTT_US]!;
     const before =

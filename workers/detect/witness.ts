@@ -60,12 +60,12 @@ export class WitnessDetector implements Detector {
     }
   }
 
-  evidence(path: number): Evidence | null {
+  evidence(path: number, atNs: number): Evidence | null {
     const missing = this.#witness.missing[path]!;
     if (missing === 0) return null;
-    const forMs = Math.round((this.#c.clock[0]! - this.#witness.sinceNs[path]!) / 1e6);
+    const forMs = Math.round((atNs - this.#witness.sinceNs[path]!) / 1e6);
     const seen = this.#witness.seenNs[path]!;
-    const agoMs = Math.round((this.#c.clock[0]! - seen) / 1e6);
+    const agoMs = Math.round((atNs - seen) / 1e6);
     return {
       detector: 'witness',
       text: `${missing} broadcasts of the last ${forMs} ms came in on the other slave only, the last one here ${agoMs} ms ago`,
