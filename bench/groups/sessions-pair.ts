@@ -13,6 +13,8 @@ const RETRY_MS = 100;
 const BFD = { multiplier: MULTIPLIER, retry_ms: RETRY_MS, retry_max_ms: RETRY_MS };
 const CALM_MS = 100;
 const PATIENCE_MS = 2000;
+/** A daemon hangs up on who says nothing for five minutes. */
+const PING_S = 60;
 const US = 1e3;
 
 /** Two instances of one daemon that are each other's peer. */
@@ -110,7 +112,10 @@ export async function calmPairs(ctx: BenchContext): Promise<Row[]> {
     const since = new Map<Fleet, number>();
     for (const fleet of ours.values()) since.set(fleet, await lastOf(fleet));
     const before = await theirs.falls();
-    await ctx.sleep(seconds * 1000);
+    for (let left = seconds; left > 0; left -= PING_S) {
+      await ctx.sleep(Math.min(left, PING_S) * 1000);
+      for (const fleet of ours.values()) await fleet.client!.request('ping', {});
+    }
     const rows: Row[] = [];
     for (const [us, fleet] of ours) {
       const falls = (await fleet.client!.request('events', { since: since.get(fleet)! })).filter(
