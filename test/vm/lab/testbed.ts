@@ -160,7 +160,8 @@ export class Testbed {
       `cd /sys/bus/pci/drivers/igb/0*; echo 0 >sriov_drivers_autoprobe; echo 1 >sriov_numvfs`,
     );
     await this.pf(`vf 0 mac ${GUEST_MAC} trust on`);
-    await this.guest.run(`modprobe igbvf; cd /sys/bus/pci/drivers/igb/0*
+    // Named outright: a VF that is not to be probed by itself may be refused to whom asks for it, too.
+    await this.guest.run(`modprobe igbvf; cd /sys/bus/pci/drivers/igb/0*; echo igbvf >virtfn0/driver_override
       basename $(readlink -f virtfn0) >/sys/bus/pci/drivers/igbvf/bind`);
   }
 
