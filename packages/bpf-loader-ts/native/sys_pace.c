@@ -23,11 +23,8 @@
 #define ROWS_MAX 65536
 #define FRAMES_MAX (1u << 20)
 #define NEVER INT64_MAX
-/*
- * Frames are due at multiples of a sixteenth of their longest span or less, a power of two of nanoseconds, so that those of many rows are
- * due together: a wake-up costs as much as a frame.
- */
-#define STEPS 16
+/* Of the longest span: what is due so soon leaves with what is due now, if it may. A wake-up costs more than a frame. */
+#define TOGETHER 16
 
 struct row {
 	int64_t next;	  /* NEVER: the row is not in use */
@@ -76,19 +73,6 @@ static int64_t span(struct pace *p, const struct row *r)
 	return r->least + (int64_t)((double)(r->most - r->least) * (chance(p) / 4294967296.0));
 }
 
-/* When the frame after the one that left at `sent` does. */
-static int64_t due(struct pace *p, const struct row *r)
-{
-	int64_t at = r->sent + span(p, r), step = r->most / STEPS, on;
-
-	if (step)
-		step = INT64_C(1) << (63 - __builtin_clzll((uint64_t)step));
-	on = step ? at & ~(step - 1) : at;
-	if (on < r->sent + r->least)
-		on += step;
-	return on <= r->sent + r->most ? on : at;
-}
-
 static void send_one(struct pace *p, struct row *r, int64_t now)
 {
 	uint32_t at = r->at < r->count ? r->at++ : r->count - 1;
@@ -97,18 +81,21 @@ static void send_one(struct pace *p, struct row *r, int64_t now)
 		r->taken++;
 	/* One that was not taken is a lost one. What was late is not made up for. */
 	r->sent = now;
-	r->next = due(p, r);
+	r->next = now + span(p, r);
 }
 
 /* Sends what is due; returns when the next is. */
 static int64_t send_due(struct pace *p, int64_t now)
 {
 	int64_t next = NEVER;
+	bool any = false;
 
+	for (uint32_t i = 0; i < p->n && !any; i++)
+		any = p->rows[i].next <= now;
 	for (uint32_t i = 0; i < p->n; i++) {
 		struct row *r = &p->rows[i];
 
-		if (r->next <= now)
+		if (any && r->next != NEVER && r->next - r->most / TOGETHER <= now && (r->next <= now || r->sent + r->least <= now))
 			send_one(p, r, now);
 		if (r->next < next)
 			next = r->next;
@@ -305,7 +292,7 @@ static napi_value pace_set(napi_env env, napi_callback_info info)
 	r->most = (int64_t)most;
 	if ((int64_t)sent > r->sent)
 		r->sent = (int64_t)sent;
-	r->next = due(p, r);
+	r->next = r->sent + span(p, r);
 	wake_for(p, r->next);
 	pthread_mutex_unlock(&p->lock);
 	rc = p->running ? 0 : start(p);

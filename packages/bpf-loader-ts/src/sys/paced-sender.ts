@@ -43,8 +43,8 @@ export interface PacedSend {
 /**
  * Sends frames periodically from a thread of its own, in C: with up to thousands of keys, without JavaScript, and whatever the thread that
  * prepared them is busy with. The thread asks for SCHED_FIFO (CAP_SYS_NICE), else it is scheduled as the one that made it; it begins with
- * the first `set`. Where the span leaves room, frames are due at multiples of a power of two of nanoseconds, a 16th of `mostNs` at most:
- * those of many keys leave together, in few wake-ups. What came late is not made up for. Keys are the caller's: 0 to 65,535, small ones.
+ * the first `set`. What is due within a sixteenth of its span leaves with what is due now, if `leastNs` allows. What came late is not
+ * made up for. Keys are the caller's: 0 to 65,535, small ones.
  */
 export class PacedSender implements Disposable {
   #handle: Handle | undefined = sys.paceCreate();
