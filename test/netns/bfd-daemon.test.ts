@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { withNetns } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
 import { openHole } from '../../src/lab/hole.js';
 import { GUEST_ADDRESS, HOST_ADDRESS } from '../../src/lab/world.js';
@@ -47,6 +49,15 @@ const up = async (l: Pair, role: 'primary' | 'standby') => {
   );
 };
 
+/** Packet sockets that past our programs send on a slave: bound to a device and to no protocol. */
+const packetSockets = (l: Lab): { ifindex: number; inode: string }[] =>
+  withNetns(l.world.guest, () => readFileSync('/proc/thread-self/net/packet', 'utf8'))
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((f) => f.length >= 9 && f[3] === '0000' && f[4] !== '0')
+    .map((f) => ({ ifindex: Number(f[4]), inode: f[8]! }));
+
 test('steady state costs no JavaScript per packet', async () => {
   const l = await pair(
     { tx_interval_us: 10_000, rx_interval_us: 10_000, multiplier: 100 },
@@ -88,7 +99,11 @@ test('the session is up on the active slave, and what it says stands in the stat
     'remote-transmit-interval': 100,
     'remote-detect-multiplier': 10,
   });
-  // A planned switch takes it along.
+  // A planned switch takes it along, by sockets that are there: opening and closing them would hold its packets up.
+  const sockets = packetSockets(l);
+  expect(new Set(sockets.map((s) => s.ifindex))).toEqual(
+    new Set([l.world.vf.guestIfindex, l.world.virtio.guestIfindex]),
+  );
   await l.client.request('switch', { name: 'net0', to: 'standby' });
   await untilActive(l, 'standby');
   await until(
@@ -99,6 +114,7 @@ test('the session is up on the active slave, and what it says stands in the stat
   expect(await detector(l, 'standby')).toMatchObject({ state: 'ok' });
   expect((await l.frr.of(GUEST_ADDRESS)).status).toBe('up');
   expect(await events(l)).toHaveLength(2);
+  expect(packetSockets(l)).toEqual(sockets);
 });
 
 test('a path that is up and dead: tier 0 leaves it at the deadline, the session comes up on the other', async () => {

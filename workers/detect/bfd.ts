@@ -22,7 +22,7 @@ import {
 } from '../../src/detect/bfd/packet.js';
 import { repeatOf } from '../../src/detect/bfd/repeat.js';
 import { BfdSession, NEVER } from '../../src/detect/bfd/session.js';
-import { leastSpanNs, mostSpanNs } from '../../src/detect/bfd/timing.js';
+import { heardBefore, leastSpanNs, mostSpanNs } from '../../src/detect/bfd/timing.js';
 import {
   B_DETECT_US,
   B_ECHO_US,
@@ -393,7 +393,9 @@ export class BfdDetector implements Detector {
     const { slot } = this.#c;
     const due = this.#map.dueNs(slot);
     const echo = !this.#asks && (session.diag === DIAG_ECHO_FAILED || (due !== 0 && due <= atNs));
-    const heard = echo ? this.#map.echoNs(slot) : this.#heardBefore(atNs);
+    const heard = echo
+      ? this.#map.echoNs(slot)
+      : heardBefore(atNs, session.lastHeardNs, this.#map.heardNs(slot), session.detectNs);
     if (heard === 0) return null;
     const agoUs = Math.round((atNs - heard) / 1e3);
     const detectUs = Math.round(session.detectNs / 1e3);
@@ -412,25 +414,18 @@ export class BfdDetector implements Detector {
     };
   }
 
-  /** When the last packet came that was there by `atNs`. Where only later ones are known it is the detection time that was over. */
-  #heardBefore(atNs: number): number {
-    const [taken, repeated] = [this.#session.lastHeardNs, this.#map.heardNs(this.#c.slot)];
-    const latest = Math.max(taken, repeated);
-    if (latest <= atNs) return latest;
-    return repeated > 0 && repeated <= atNs ? repeated : atNs - this.#session.detectNs;
-  }
-
   /** Says goodbye: the peer need not take our end for a fault. */
   close(): void {
     const session = this.#session;
     const now = this.#c.clock[0]!;
     this.#map.busy(this.#c.slot);
+    // First: what it repeats would take the goodbye back.
+    this.#unpace();
     if (session.state !== STATE_ADMIN_DOWN && session.diag !== DIAG_ADMIN_DOWN) {
       session.setAdminDown(true, now);
       const fd = this.#fd;
       if (this.#frame !== undefined && fd >= 0) this.#transmit(this.#frame, fd, now);
     }
-    this.#unpace();
     this.#watch?.close();
   }
 }

@@ -27,6 +27,16 @@ export function detectionNs(remoteMult: number, remoteDesiredTxUs: number, requi
   return remoteMult * Math.max(remoteDesiredTxUs, requiredRxUs) * 1000;
 }
 
+/**
+ * When the last packet came that was there by `atNs`, at which time the programs gave the session up, or we did: of the latest that the
+ * session took and the latest that the programs did. If only later ones are known it is what the detection time says. 0: none ever came.
+ */
+export function heardBefore(atNs: number, takenNs: number, repeatedNs: number, detectNs: number): number {
+  const latest = Math.max(takenNs, repeatedNs);
+  if (latest <= atNs) return latest;
+  return repeatedNs > 0 && repeatedNs <= atNs ? repeatedNs : atNs - detectNs;
+}
+
 /** Interval of periodic packets: the slower of what we offer and what the peer can take. 0: the peer wants none. */
 export function transmitUs(desiredTxUs: number, remoteRequiredRxUs: number): number {
   return remoteRequiredRxUs === 0 ? 0 : Math.max(desiredTxUs, remoteRequiredRxUs);
