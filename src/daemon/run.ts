@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import type { Config } from '../config/index.js';
 import { VfError } from '../errors.js';
 import { ApiServer } from './api/index.js';
+import { LogSink } from './log-sink.js';
 import { Supervisor } from './supervisor.js';
 
 /**
@@ -9,15 +10,23 @@ import { Supervisor } from './supervisor.js';
  * back, and the next start adopts them. Returns the exit status.
  */
 export async function runDaemon(config: Config): Promise<number> {
-  const log = pino(
-    { level: config.log_level, serializers: { error: serialize } },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  const sink = new LogSink(2);
+  const log = pino({ level: config.log_level, serializers: { error: serialize } }, sink);
+  sink.onRoom = (lines) => log.warn({ lines }, `${lines} log lines were lost: the log could not be written`);
+  // Node would print them itself, and wait for a pipe that nobody reads.
+  process.removeAllListeners('warning').on('warning', (error) => log.warn({ error }, error.message));
   const supervisor = new Supervisor(config, log);
   const server = new ApiServer(supervisor.handlers, {
     path: config.socket,
     group: config.socket_group,
     onDefect: (error) => log.error({ error }, 'defect: please report it'),
+    onRemade: (error) =>
+      error === undefined
+        ? log.warn({ socket: config.socket }, 'somebody removed the socket: made anew')
+        : log.error(
+            { socket: config.socket, error },
+            `the socket is gone and cannot be made anew: ${error.message}`,
+          ),
   });
   try {
     // The socket first: it is what tells a second daemon that there is one, before anything is touched.
