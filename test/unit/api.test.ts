@@ -506,6 +506,26 @@ describe('the socket', () => {
     await (await connect(path)).request('ping', {});
   });
 
+  it('is made anew when somebody removes it, or its folder; who was connected stays so', async () => {
+    const remade = vi.fn();
+    const { path } = await serve({ onRemade: remade });
+    const before = await connect(path);
+    rmSync(join(path, '..'), { recursive: true });
+    await vi.waitFor(() => expect(remade).toHaveBeenCalledTimes(1), 6000);
+    expect(remade).toHaveBeenCalledWith();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await (await connect(path)).request('ping', {});
+    await before.request('ping', {});
+    // In the way: told once, and mended when it is gone.
+    rmSync(path);
+    writeFileSync(path, 'precious');
+    await vi.waitFor(() => expect(remade).toHaveBeenCalledTimes(2), 6000);
+    expect(remade).toHaveBeenLastCalledWith(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    rmSync(path);
+    await vi.waitFor(() => expect(remade).toHaveBeenCalledTimes(3), 6000);
+    await (await connect(path)).request('ping', {});
+  }, 20_000);
+
   it('refuses a path too long for a socket', async () => {
     await expect(serve({ path: join(folder, 'x'.repeat(100)) })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',

@@ -3,9 +3,12 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { VfError } from '../../errors.js';
 import { Connection, type ConnectionHost } from './connection.js';
 import type { ApiHandlers, ApiRequest } from './protocol.js';
-import { publishSocket, temporaryName } from './socket-file.js';
+import { publishSocket, temporaryName, unusable } from './socket-file.js';
 import type { ApiEvent, ApiStats } from './types.js';
 import { VERSION } from './version.js';
+
+/** How often it is looked whether the socket still is there, ms: something that cleans up may remove it. */
+const LOOK_MS = 2_000;
 
 /** Clients at a time. More wait in the kernel's queue or are refused: a leak of theirs must not become one of ours. */
 const MAX_CONNECTIONS = 256;
@@ -17,6 +20,8 @@ export interface ServerOptions {
   group: string | number | null;
   /** Told of errors that are no VfError: defects of a handler. The caller got INTERNAL. */
   onDefect?: (error: unknown) => void;
+  /** Told when a socket that somebody removed was made anew; with `error`: that it could not be, and why. */
+  onRemade?: (error?: Error) => void;
 }
 
 /** The daemon's side of the API. Must live on the main thread: it sets the umask while it binds. */
@@ -28,6 +33,9 @@ export class ApiServer {
   readonly #counts = { requests: 0, bad_requests: 0, dropped_subscribers: 0 };
   #server: Server | undefined;
   #file: Stats | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  /** Why it could not be made anew, to tell it once. */
+  #failure: string | undefined;
 
   constructor(handlers: ApiHandlers, options: ServerOptions) {
     this.#handlers = handlers;
@@ -41,27 +49,77 @@ export class ApiServer {
   }
 
   /**
-   * Takes the socket. A stale one is replaced; its directory is made if absent (mode 0755).
+   * Takes the socket. A stale one is replaced; its directory is made if absent (mode 0755). When somebody removes it, it is made anew
+   * within `LOOK_MS`.
    *
    * @throws VfError INSTANCE_BUSY naming the pid when another daemon answers there; CONFIG_INVALID when the path cannot be used
    */
   async listen(): Promise<void> {
     if (this.#server !== undefined) throw new VfError('INTERNAL', 'the API server listens already');
+    this.#server = await this.#take();
+    this.#lookLater();
+  }
+
+  /** A server that listens on the socket. */
+  async #take(): Promise<Server> {
     const { path, group } = this.#options;
     const bound = temporaryName(path);
     const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
     server.maxConnections = MAX_CONNECTIONS;
-    this.#server = server;
     try {
-      await bind(server, bound);
+      await bind(server, bound).catch((cause: unknown) => {
+        throw unusable(path, cause);
+      });
       await publishSocket(bound, path, group);
       this.#file = statSync(path);
     } catch (error) {
-      this.#server = undefined;
       await new Promise<void>((resolve) => server.close(() => resolve()));
       throw error;
     }
     server.on('error', (error) => this.#options.onDefect?.(error));
+    return server;
+  }
+
+  #lookLater(): void {
+    this.#looking = setTimeout(() => {
+      void this.#look().finally(() => {
+        if (this.#server !== undefined) this.#lookLater();
+      });
+    }, LOOK_MS).unref();
+  }
+
+  /** Makes the socket anew if it is gone. Whoever is connected stays so. */
+  async #look(): Promise<void> {
+    const before = this.#server;
+    if (before === undefined || this.#present()) return;
+    try {
+      const server = await this.#take();
+      // Closed meanwhile: then the new one goes, too.
+      const old = this.#server === before ? before : server;
+      if (old === before) this.#server = server;
+      else this.#removeFile();
+      old.close();
+      this.#failure = undefined;
+      this.#options.onRemade?.();
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.#failure) this.#options.onRemade?.(error as Error);
+      this.#failure = message;
+    }
+  }
+
+  /** True if the socket that others find by its path is ours. */
+  #present(): boolean {
+    try {
+      const now = statSync(this.#options.path);
+      return now.ino === this.#file?.ino && now.dev === this.#file.dev;
+    } catch {
+      return false;
+    }
+  }
+
+  #removeFile(): void {
+    if (this.#present()) rmSync(this.#options.path, { force: true });
   }
 
   /** Sends an event to every subscriber that wants it. Returns at once; slow readers are cut off, never waited for. */
@@ -79,10 +137,8 @@ export class ApiServer {
     const server = this.#server;
     if (server === undefined) return;
     this.#server = undefined;
-    const { path } = this.#options;
-    const now = statSync(path, { throwIfNoEntry: false });
-    if (now !== undefined && now.ino === this.#file?.ino && now.dev === this.#file.dev)
-      rmSync(path, { force: true });
+    clearTimeout(this.#looking);
+    this.#removeFile();
     for (const connection of this.#connections) connection.close();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }

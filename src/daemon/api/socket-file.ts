@@ -28,6 +28,21 @@ function wrong(message: string, path: string, fix: string, cause?: unknown): VfE
   return new VfError('CONFIG_INVALID', message, { field: 'socket', value: path, fix, cause });
 }
 
+/** The error of a socket, or of its directory, that cannot be made. */
+export function unusable(path: string, cause: unknown, what = path): VfError {
+  if (cause instanceof VfError) return cause;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const folder = dirname(path);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return wrong(
+      `${what} cannot be created: ${code}, no space or no inode is left there`,
+      path,
+      `make room on the file system of ${folder} (see df -h ${folder} and df -i ${folder}), or choose another socket`,
+      cause,
+    );
+  return wrong(`${what} cannot be created: ${message}`, path, 'run as root, or choose another socket', cause);
+}
+
 /**
  * Numeric id of a group.
  *
@@ -75,13 +90,7 @@ export function temporaryName(path: string): string {
   try {
     if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw wrong(
-      `${folder} cannot be created: ${reason}`,
-      path,
-      'run as root, or choose another socket',
-      cause,
-    );
+    throw unusable(path, cause, folder);
   }
   return name;
 }
@@ -113,9 +122,7 @@ export async function publishSocket(
       await removeStale(path, `${bound}s`);
     }
   } catch (cause) {
-    if (cause instanceof VfError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw wrong(`${path} cannot be created: ${reason}`, path, 'run as root, or choose another socket', cause);
+    throw unusable(path, cause);
   } finally {
     rmSync(bound, { force: true });
   }
