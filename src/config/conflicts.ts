@@ -32,8 +32,8 @@ export function conflicts(input: unknown, locate: Locate): VfError[] {
       if (first === undefined) names.set(name, index);
       else problems.push(twice('name', name, index, first, 'give each instance a name of its own', locate));
     }
-    if (typeof master === 'string' || typeof master === 'number') {
-      const key = `${netnsKey(instance.netns)}\0${typeof master}\0${master}`;
+    if (typeof master === 'string' || typeof master === 'number' || record(master) !== undefined) {
+      const key = `${netnsKey(instance.netns)}\0${masterKey(master)}`;
       const first = masters.get(key);
       if (first === undefined) masters.set(key, index);
       else
@@ -60,9 +60,18 @@ export function conflicts(input: unknown, locate: Locate): VfError[] {
   return problems;
 }
 
+/** Equal for two masters that are written alike. */
+function masterKey(master: unknown): string {
+  const fields = record(master);
+  if (fields === undefined) return `${typeof master}\0${master}`;
+  const keys = Object.keys(fields).sort();
+  if (keys.length === 1 && keys[0] === 'name') return masterKey(fields.name);
+  return JSON.stringify(keys.map((key) => [key, fields[key]]));
+}
+
 function twice(
   key: string,
-  value: string | number,
+  value: unknown,
   index: number,
   first: number,
   fix: string,

@@ -106,10 +106,20 @@ export interface IssueContext {
 
 /** Turns zod's issues into our errors: the field, the value, what is allowed, and what to do. */
 export function problemsOf(error: z.ZodError, context: IssueContext): VfError[] {
-  return error.issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => unknownKey(issue.path, key, context))
-      : [invalidValue(issue.path, issue.message, context)],
+  return error.issues.flatMap((issue) => problemsOfIssue(issue, context));
+}
+
+function problemsOfIssue(issue: z.core.$ZodIssue, context: IssueContext): VfError[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => unknownKey(issue.path, key, context));
+  // Where one of the alternatives is a mapping and the input is one, what is wrong within it says more.
+  const within =
+    issue.code === 'invalid_union'
+      ? issue.errors.find((inner) => inner.every((i) => i.path.length > 0 || i.code !== 'invalid_type'))
+      : undefined;
+  if (within === undefined) return [invalidValue(issue.path, issue.message, context)];
+  return within.flatMap((inner) =>
+    problemsOfIssue({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, context),
   );
 }
 

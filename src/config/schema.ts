@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { announceSchema } from './announce.js';
 import { detectSchema } from './detect.js';
 import { reflectorSchema } from './detect-bfd.js';
-import { choice, integer, mapping, pattern } from './fields.js';
+import { boolean, choice, integer, mapping, pattern } from './fields.js';
 import { policySchema } from './policy.js';
 
 /**
@@ -33,20 +33,42 @@ const netns = pattern(
 const absolute = (max: number, what: string) =>
   pattern(new RegExp(`^/[^\\0]{1,${max - 1}}$`), `${what}: an absolute path of at most ${max} bytes`);
 
+const mac = (what: string) =>
+  pattern(
+    /^(?!(?:00:){5}00$)[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}$/,
+    'a unicast MAC address such as 52:54:00:12:34:56',
+  )
+    .toLowerCase()
+    .describe(what)
+    .exactOptional();
+const bus = (what: string) =>
+  pattern(/^\S{1,63}$/, 'a bus address such as 0000:01:10.0')
+    .describe(what)
+    .exactOptional();
+
+/** What the master is, where its name or ifindex may change. */
+export const masterSchema = z
+  .strictObject(
+    {
+      name: deviceName.describe('device name of the master').exactOptional(),
+      mac: mac(
+        'MAC address of the master; alone it never means a PCI function, since the VF has the same MAC',
+      ),
+      bus: bus('bus address of the master: of a virtio device that of its PCI function, or virtio0'),
+      driver: pattern(/^\S{1,32}$/, 'a driver such as virtio_net')
+        .describe('driver of the master, as ethtool -i has it')
+        .exactOptional(),
+    },
+    { error: mapping },
+  )
+  .refine((v) => Object.keys(v).length > 0, 'one of name, mac, bus and driver, or several');
+
 /** How to recognise the VF. Every given key must match; none given: the device with the master's MAC. */
 export const primarySchema = z.strictObject(
   {
     name: deviceName.describe('device name of the VF').exactOptional(),
-    mac: pattern(
-      /^(?!(?:00:){5}00$)[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}$/,
-      'a unicast MAC address such as 52:54:00:12:34:56',
-    )
-      .toLowerCase()
-      .describe('MAC address of the VF')
-      .exactOptional(),
-    bus: pattern(/^\S{1,63}$/, 'a bus address such as 0000:01:10.0')
-      .describe('bus address of the VF, as in /sys/class/net/NAME/device')
-      .exactOptional(),
+    mac: mac('MAC address of the VF'),
+    bus: bus('bus address of the VF, as in /sys/class/net/NAME/device'),
   },
   { error: mapping },
 );
@@ -74,11 +96,17 @@ export const instanceSchema = z
         .default(null)
         .describe('network namespace of the devices: null, a name under /run/netns or an absolute path'),
       master: z
-        .union([deviceName, ifindex], {
-          error: 'a device name (1 to 15 characters) or an ifindex (1 or more)',
+        .union([deviceName, ifindex, masterSchema], {
+          error:
+            'a device name (1 to 15 characters), an ifindex (1 or more), or a mapping of mac, bus, driver and name',
         })
         .describe(
-          'the master device, by name or ifindex; transparent: the virtio device; net-failover: the kernel’s failover device',
+          'the master device, by name, ifindex, or mac, bus and driver; transparent: the virtio device; net-failover: the kernel’s failover device',
+        ),
+      check_roles: boolean()
+        .default(true)
+        .describe(
+          'transparent: refuse a master that plainly is the VF; false: the roles are right as they are written',
         ),
       primary: primarySchema.prefault({}).describe('how to recognise the VF; {}: same MAC as the master'),
       policy: policySchema.prefault({}).describe('when to switch'),

@@ -11,6 +11,7 @@ import type { LinkChange, Rtnl } from '../netlink/index.js';
 import type { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';
+import { refuseSwappedPrimary } from './master.js';
 import type { Namespace } from './namespace.js';
 
 /** IFLA_INET6_ADDR_GEN_MODE none: the kernel makes no link-local address, so nothing is autoconfigured on a slave. */
@@ -40,14 +41,16 @@ export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
   readonly #datapath: Datapath;
   readonly #undo: UndoMap;
+  readonly #checkRoles: boolean;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
   /** Keeps the slave what its master is. */
   keeper: SlaveKeeper | undefined;
 
-  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap) {
+  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, checkRoles: boolean) {
     this.#ns = ns;
+    this.#checkRoles = checkRoles;
     this.#undo = undo;
     this.#datapath = datapath;
   }
@@ -57,6 +60,8 @@ export class InstanceOps implements FailoverOps {
     if (device.ifindex === instance.master.ifindex) return; // looked at before there was an instance
     if (instance.traits.masterOwnsSlaves && device.master !== instance.master.ifindex)
       throw notTaken(instance, device, role);
+    if (this.#checkRoles && instance.traits.standbyIsMaster)
+      refuseSwappedPrimary(this.#ns, instance.master, device);
     if (device.ifindex !== (role === 'primary' ? primaryIfindex : standbyIfindex))
       refuseForeign(this.#ns, device);
   }

@@ -17,6 +17,8 @@ import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
 import { type Impairment, Impairments } from './impairments.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
+import { keep, type Source } from './kept.js';
+import { refuseSwapped } from './master.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
 import { detectVariables } from './programs.js';
@@ -25,6 +27,8 @@ import type { Shards } from './shards.js';
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
 export class Managed {
   readonly config: InstanceConfig;
+  /** Who asked for it. */
+  source: Source;
   readonly ns: Namespace;
   readonly datapath: Datapath;
   readonly ops: InstanceOps;
@@ -42,17 +46,19 @@ export class Managed {
     ns: Namespace,
     store: PinStore,
     shards: Shards,
+    { master, source }: { master: Device; source: Source },
     impaired: (impairment: Impairment, over: boolean) => void = () => {},
   ) {
     this.config = config;
+    this.source = source;
     this.impairments = new Impairments(impaired);
     this.ns = ns;
     this.#shards = shards;
     const bfd = checkBfd(ns, config);
-    const master = findMaster(ns, config);
     const mac = identityMac(master) ?? master.address;
     const adopted = [...store.occupied()].some((s) => s.name === config.name);
     if (!adopted) {
+      refuseSwapped(ns, config, master);
       refuseForeign(ns, master);
       refuseOtherDaemon(ns, store, master);
     }
@@ -80,7 +86,7 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
-    this.ops = new InstanceOps(ns, this.datapath, store.undo);
+    this.ops = new InstanceOps(ns, this.datapath, store.undo, config.check_roles);
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
       context: () => this.#slaveContext(),
@@ -137,11 +143,29 @@ export class Managed {
         ns.registry.unregister(config.name);
         throw standby.error;
       }
+      this.#dropStray();
+      keep(store, slot, { source, config });
     } catch (e) {
       shards.detach(slot);
       if (adopted) this.datapath.release();
       else this.datapath.remove();
       throw e;
+    }
+  }
+
+  /** A slave of the earlier daemon that the configuration, or the device itself, does not let join any more is taken apart. */
+  #dropStray(): void {
+    const { instance, datapath, ops, ns } = this;
+    const held = { primary: datapath.identity.primaryIfindex, standby: datapath.identity.standbyIfindex };
+    for (const role of ROLES) {
+      const ifindex = held[role];
+      if (ifindex === 0 || ifindex === instance.master.ifindex) continue;
+      if (instance.joined.get(role)?.device.ifindex === ifindex) continue;
+      const device = ns.rtnl.link(ifindex);
+      const steps = device ? ops.joinSteps(instance, device, role) : [];
+      if (role === 'primary') datapath.abandonPrimary();
+      for (const step of [...steps].reverse()) step.undo(false);
+      if (datapath.identity[`${role}Ifindex`] === ifindex) datapath.detachSlave(role);
     }
   }
 
@@ -178,18 +202,6 @@ export class Managed {
     this.announcer.close();
     this.supplier.close();
   }
-}
-
-function findMaster(ns: Namespace, config: InstanceConfig): Device {
-  const { master } = config;
-  const device = ns.rtnl.link(master);
-  if (device) return device;
-  const names = ns.rtnl.links().map((d) => d.name);
-  throw new VfError('DEVICE_NOT_FOUND', `there is no device ${master}`, {
-    field: 'master',
-    value: master,
-    fix: `name one of: ${names.join(', ')}`,
-  });
 }
 
 /** Whether the kernel's own failover has a primary, and so sends there. */

@@ -1,9 +1,9 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
-import type { InstanceConfig } from '../config/index.js';
 import { watched } from '../detect/watched.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
 import { linkFailures } from '../failover/link-failures.js';
+import { masterLabel } from '../failover/master.js';
 import {
   CHOICE_PRIMARY,
   CHOICE_STANDBY,
@@ -26,6 +26,7 @@ import {
 import { detectorStatus } from './detector-status.js';
 import type { Managed } from './managed.js';
 import type { Shards } from './shards.js';
+import { isAbsence, type Waiting } from './waiting.js';
 
 const NO_COUNTERS: SlaveStatus['counters'] = {
   tx: { packets: 0, bytes: 0, drops: 0, rerouted: 0 },
@@ -142,6 +143,7 @@ export function instanceStatus(
     name: config.name,
     model: instance.model,
     netns: config.netns,
+    source: m.source,
     state: ready === 0 ? 'failed' : ready === 1 || m.impairments.degraded ? 'degraded' : 'ok',
     active: datapath.active,
     override: roleOfChoice(override) ?? 'auto',
@@ -165,29 +167,32 @@ export function instanceStatus(
   };
 }
 
-/** An instance whose master does not exist at present. */
-export function waitingStatus(config: InstanceConfig, last: Decision | null): InstanceStatus {
+/** An instance that is not attached: its master is not there yet, or something is in the way. */
+export function waitingStatus({ config, source, error }: Waiting, last: Decision | null): InstanceStatus {
+  const label = masterLabel(config.master);
+  const refused = !isAbsence(error);
   const absent: SlaveStatus = { ...ABSENT_DEVICE, state: 'absent', counters: NO_COUNTERS, ...UNKNOWN };
   return {
     name: config.name,
     model: config.model,
     netns: config.netns,
-    state: 'waiting',
+    source,
+    state: refused ? 'failed' : 'waiting',
     active: 'standby',
     override: 'auto',
     override_until: null,
     maintenance: null,
     epoch: 0,
-    master: { ...ABSENT_DEVICE, name: String(config.master) },
+    master: { ...ABSENT_DEVICE, name: label },
     primary: absent,
-    standby: { ...absent, reason: 'the master does not exist' },
+    standby: { ...absent, reason: error.message },
     tier0: { armed: [], carrier_signal_missing: null },
     reflector: null,
     attach: 'tcx',
     switches: 0,
     last_switch: last,
-    refusals: [],
-    would_switch: `a device ${config.master} must appear`,
+    refusals: refused ? [{ device: label, error: error.toJSON() }] : [],
+    would_switch: refused ? (error.fix ?? 'what is in the way must go') : `a device ${label} must appear`,
     notes: [],
     impairments: [],
   };

@@ -4,6 +4,7 @@ import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/
 import { pathOf } from '../datapath/line.js';
 import { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
+import type { Device } from '../failover/device.js';
 import type { FailoverEvent } from '../failover/events.js';
 import { policyBase } from '../failover/policy.js';
 import { suppressedMs } from '../failover/policy-damping.js';
@@ -12,10 +13,12 @@ import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
 import type { Impairment } from './impairments.js';
+import type { Source } from './kept.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
+import { Roster } from './roster.js';
 import { Shards } from './shards.js';
 import { instanceStatus, nowMs, waitingStatus } from './status.js';
 
@@ -40,15 +43,14 @@ interface SupervisorEvents {
  */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly handlers: ApiHandlers;
-  readonly #config: Config;
+  #config: Config;
   readonly #log: Log;
   readonly #store: PinStore;
   readonly #shards: Shards;
   readonly #history: History;
   readonly #namespaces = new Map<string, Namespace>();
   readonly #managed = new Map<string, Managed>();
-  /** Instances whose master went away: attached again when it is back. */
-  readonly #waiting = new Map<string, InstanceConfig>();
+  readonly #roster: Roster;
   readonly #startedAt = Date.now();
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
@@ -81,6 +83,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#keeping = setInterval(() => {
       for (const m of this.#managed.values()) m.keep();
     }, KEEP_MS).unref();
+    this.#roster = new Roster({
+      store: this.#store,
+      log,
+      managed: this.#managed,
+      namespace: (netns) => this.#namespace(netns),
+      open: (instance, source, master) => this.#add(instance, source, master),
+      remove: (name) => this.#remove(name),
+      release: (name) => this.#release(name),
+      changed: (name) => this.#publishStatus(name),
+    });
     this.#orders = new Orders({
       shards: this.#shards,
       onDecision: (listen) => {
@@ -107,26 +119,21 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     };
   }
 
-  /** Attaches or adopts what the configuration names. All or nothing: an error leaves what was there before. */
+  /** Attaches or adopts what the configuration names (Roster.start). */
   async start(): Promise<void> {
-    const known = new Set(this.#config.instances.map((i) => i.name));
-    for (const { name } of this.#store.occupied())
-      if (!known.has(name))
-        this.#log.warn(
-          { instance: name },
-          'a pinned instance is not in the configuration: it keeps steering by tier 0 alone; attach or detach it',
-        );
-    const made: string[] = [];
-    try {
-      for (const config of this.#config.instances) {
-        const adopted = [...this.#store.occupied()].some((s) => s.name === config.name);
-        this.#add(config);
-        if (!adopted) made.push(config.name);
-      }
-    } catch (e) {
-      for (const name of made) this.#remove(name);
-      throw e;
-    }
+    this.#roster.start(this.#config.instances);
+    await this.#shards.settled();
+    for (const m of this.#managed.values()) m.readSpeeds();
+  }
+
+  /** Takes over the instances of a changed file. What else has changed in it waits for a restart. */
+  async reload(config: Config): Promise<void> {
+    for (const key of ['socket', 'socket_group', 'pin_root', 'capacity', 'worker'] as const)
+      if (JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]))
+        this.#log.warn({ field: key }, `${key} is changed by a restart only`);
+    const { instances, log_level } = config;
+    this.#config = { ...this.#config, instances, log_level };
+    this.#roster.reload(instances);
     await this.#shards.settled();
     for (const m of this.#managed.values()) m.readSpeeds();
   }
@@ -139,7 +146,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#namespaces.set(key, ns);
       ns.start();
       ns.registry.subscribe((e) => this.#fromRegistry(e));
-      const retry = () => this.#attachWaiting();
+      const retry = () => this.#roster.retry();
       ns.monitor.on('added', retry);
       ns.monitor.on('renamed', retry);
       // What makes a device the kernel's failover master is that its standby belongs to it.
@@ -153,18 +160,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return ns;
   }
 
-  #add(config: InstanceConfig): Managed {
-    if (this.#managed.has(config.name) || this.#waiting.has(config.name))
-      throw new VfError('INSTANCE_EXISTS', `there is an instance ${config.name} already`, {
-        field: 'name',
-        value: config.name,
-        fix: 'choose another name, or detach that one first',
-      });
+  #add(config: InstanceConfig, source: Source, master: Device): Managed {
     const m = new Managed(
       config,
       this.#namespace(config.netns),
       this.#store,
       this.#shards,
+      { master, source },
       (impairment, over) => this.#impaired(config.name, impairment, over),
     );
     this.#managed.set(config.name, m);
@@ -188,6 +190,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       );
     this.emit('event', { type: 'impairment', instance, impairment, over });
     this.#publishStatus(instance);
+  }
+
+  /** Lets go of an instance as the end of the daemon does. */
+  #release(name: string): void {
+    const m = this.#managed.get(name);
+    if (!m) return;
+    clearTimeout(m.overrideTimer);
+    this.#shards.detach(m.datapath.slot);
+    m.ns.registry.forget(name);
+    m.datapath.release();
+    m.close();
+    this.#managed.delete(name);
   }
 
   #remove(name: string): void {
@@ -244,22 +258,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (!m) return;
     this.#log.warn({ instance: name }, 'the master is gone: waiting for it');
     this.#remove(name);
-    this.#waiting.set(name, m.config);
-    this.#publishStatus(name);
-  }
-
-  #attachWaiting(): void {
-    for (const [name, config] of [...this.#waiting]) {
-      this.#waiting.delete(name);
-      try {
-        this.#add(config);
-        this.#publishStatus(name);
-      } catch (error) {
-        this.#waiting.set(name, config);
-        if (!(error instanceof VfError && error.code === 'DEVICE_NOT_FOUND'))
-          this.#log.warn({ instance: name, error }, 'cannot attach again yet');
-      }
-    }
+    this.#roster.lost(m);
   }
 
   #bySlot(slot: number): Managed | undefined {
@@ -312,14 +311,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #publishStatus(name: string): void {
     if (this.listenerCount('event') === 0) return;
-    if (this.#managed.has(name) || this.#waiting.has(name))
+    if (this.#managed.has(name) || this.#roster.waiting.has(name))
       this.emit('event', { type: 'status', instance: name, status: this.#statusOf(name) });
   }
 
   #find(name: string): Managed {
     const m = this.#managed.get(name);
     if (m) return m;
-    const names = [...this.#managed.keys(), ...this.#waiting.keys()].join(', ') || 'none';
+    const names = [...this.#managed.keys(), ...this.#roster.waiting.keys()].join(', ') || 'none';
     throw new VfError('INSTANCE_NOT_FOUND', `there is no running instance ${name}`, {
       field: 'name',
       value: name,
@@ -328,13 +327,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #statusOf(name: string): InstanceStatus {
-    const waiting = this.#waiting.get(name);
+    const waiting = this.#roster.waiting.get(name);
     if (waiting) return waitingStatus(waiting, this.#history.last(name));
     return instanceStatus(this.#find(name), this.#shards, this.#history.last(name));
   }
 
   status(name?: string): DaemonStatus {
-    const names = name === undefined ? [...this.#managed.keys(), ...this.#waiting.keys()] : [name];
+    const names = name === undefined ? [...this.#managed.keys(), ...this.#roster.waiting.keys()] : [name];
     const netlink = { overruns: 0, resyncs: 0, messages: 0 };
     for (const { monitor } of this.#namespaces.values())
       for (const key of ['overruns', 'resyncs', 'messages'] as const) netlink[key] += monitor.counters[key];
@@ -351,16 +350,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async attach(config: InstanceConfig): Promise<InstanceStatus> {
-    const m = this.#add(config);
+    const m = this.#roster.attach(config);
     await this.#shards.settled();
     m.readSpeeds();
     return this.#statusOf(config.name);
   }
 
   async detach(name: string): Promise<{ detached: string }> {
-    if (this.#waiting.delete(name)) return { detached: name };
-    // One that is pinned but not configured can be detached as well: it is attached (adopted) first.
-    this.#find(name);
+    if (!this.#roster.detach(name)) this.#find(name);
     this.#remove(name);
     await this.#shards.settled();
     this.emit('event', { type: 'detached', instance: name });
@@ -372,6 +369,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async close(): Promise<void> {
     clearInterval(this.#addresses);
     clearInterval(this.#keeping);
+    this.#roster.close();
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

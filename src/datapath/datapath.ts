@@ -121,6 +121,7 @@ export class Datapath {
     store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     store.reflectors.close(this.slot);
     store.undo.clear(this.slot);
+    store.kept.clear(this.slot);
     for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
     store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
     store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
@@ -290,6 +291,7 @@ export class Datapath {
     this.#carrier?.remove();
     this.#hooks.removeFolder();
     this.#o.store.undo.clear(this.slot);
+    this.#o.store.kept.clear(this.slot);
     this.#o.store.identities.clear(this.slot);
     this.#object?.close();
   }

@@ -29,8 +29,8 @@ export interface Hook {
 }
 
 /** Our place in clsact: one filter per direction. The number spells "vf". */
-const HANDLE = 0x7666;
-const PRIORITY = 0x7666;
+export const HANDLE = 0x7666;
+export const PRIORITY = 0x7666;
 
 export type AttachKind = 'tcx' | 'clsact';
 

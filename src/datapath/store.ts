@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   BpfError,
@@ -18,6 +18,7 @@ import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
+import { KeptMap } from './kept-map.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { ReflectorMap } from './reflector-map.js';
 import { UndoMap } from './undo-map.js';
@@ -72,7 +73,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,undo,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,undo,kept,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -89,6 +90,8 @@ export class PinStore implements Disposable {
   readonly counters: CounterView;
   readonly identities: IdentityView;
   readonly undo: UndoMap;
+  /** What the daemon keeps of its instances: their configurations. */
+  readonly kept: KeptMap;
   readonly #spec = vfailover.parse(bpfObject('vfailover'));
   readonly #maps: Record<MapName, BpfMap>;
   readonly #events: BpfMap[] = [];
@@ -115,6 +118,7 @@ export class PinStore implements Disposable {
       this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
       this.undo = new UndoMap(this.#maps.undo);
+      this.kept = new KeptMap(join(this.root, 'maps', 'kept'), this.capacity);
     } catch (e) {
       this.close();
       throw asVfError(e, 'BPF_LOAD', 'pin_root');
@@ -272,6 +276,13 @@ export class PinStore implements Disposable {
     return join(this.root, 'instances', name);
   }
 
+  /** Gives an instance another name: its pins, then its slot. Its programs and counters stay as they are. */
+  rename(slot: number, from: string, to: string): void {
+    rmSync(this.instanceFolder(to), { recursive: true, force: true });
+    if (existsSync(this.instanceFolder(from))) renameSync(this.instanceFolder(from), this.instanceFolder(to));
+    this.identities.write(slot, { ...this.identities.read(slot)!, name: to });
+  }
+
   /** Removes the pins of a store that no instance uses. The maps go when the last descriptor does. */
   removeIfEmpty(): boolean {
     for (const _ of this.occupied()) return false;
@@ -285,6 +296,7 @@ export class PinStore implements Disposable {
     for (const m of this.#mappings) m.close();
     for (const m of Object.values(this.#maps ?? {})) m.close();
     for (const m of this.#events) m.close();
+    this.kept?.close();
     if (this.#lock !== undefined) closeFd(this.#lock);
     this.#lock = undefined;
   }

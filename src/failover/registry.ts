@@ -128,6 +128,20 @@ export class FailoverRegistry {
     });
   }
 
+  /**
+   * Takes an instance out as it stands: nothing is undone, and no op is called. It is for whoever registers the same again at once.
+   */
+  forget(name: string): void {
+    this.#exclusive('forget', () => {
+      const instance = this.#instances.get(name);
+      if (instance === undefined) return;
+      for (const { ref } of instance.joined.values()) ref.release();
+      this.#registered.get(instance)!.ref.release();
+      this.#registered.delete(instance);
+      this.#instances.delete(name);
+    });
+  }
+
   /** A device is there: new, or known with perhaps other facts. */
   offer(device: Device): void {
     this.#input(() => this.#update([device]));

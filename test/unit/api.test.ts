@@ -70,6 +70,7 @@ function status(name: string): InstanceStatus {
     name,
     model: 'transparent',
     netns: null,
+    source: 'file',
     state: 'waiting',
     active: 'standby',
     override: 'auto',

@@ -70,6 +70,7 @@ const instance: InstanceStatus = {
   name: 'net0',
   model: 'transparent',
   netns: null,
+  source: 'file',
   state: 'degraded',
   active: 'standby',
   override: 'standby',
@@ -391,9 +392,17 @@ describe('commands of other rooms', () => {
     expect(load).toHaveBeenCalledWith('src/daemon/run.js');
     expect(runDaemon).toHaveBeenLastCalledWith(
       expect.objectContaining({ capacity: 5, socket: '/from/file' }),
+      expect.any(Function),
     );
     await run(['run', '-c', file, '--socket', '/from/option'], { load });
-    expect(runDaemon).toHaveBeenLastCalledWith(expect.objectContaining({ socket: '/from/option' }));
+    expect(runDaemon).toHaveBeenLastCalledWith(
+      expect.objectContaining({ socket: '/from/option' }),
+      expect.any(Function),
+    );
+    // What a reload reads: the file as it is then.
+    writeFileSync(file, 'socket: /from/file\ncapacity: 6\n');
+    const reread = (runDaemon.mock.lastCall as unknown as [unknown, () => unknown])[1];
+    expect(reread()).toMatchObject({ capacity: 6, socket: '/from/option' });
   });
 
   it('demo, doctor and bench get their options', async () => {

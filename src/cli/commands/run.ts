@@ -5,8 +5,8 @@ import type { CliContext } from '../context.js';
 
 /** What `src/daemon/run.ts` exports. */
 interface DaemonModule {
-  /** Runs until SIGTERM or SIGINT; resolves to the exit status. */
-  runDaemon(config: Config): Promise<number>;
+  /** Runs until SIGTERM or SIGINT; resolves to the exit status. SIGHUP takes over what `reread` gives. */
+  runDaemon(config: Config, reread: () => Config): Promise<number>;
 }
 
 export function addRun(program: Command, ctx: CliContext): void {
@@ -16,11 +16,13 @@ export function addRun(program: Command, ctx: CliContext): void {
     .option('-c, --config <file>', 'configuration file', DEFAULT_CONFIG_PATH)
     .option('--foreground', 'stay in the foreground: what it always does, for service files that say so')
     .action(async (options: { config: string }) => {
-      const config = loadConfig(options.config);
       const socket = ctx.socketGiven;
+      const read = (): Config => {
+        const config = loadConfig(options.config);
+        return socket === undefined ? config : { ...config, socket: resolve(socket) };
+      };
+      const config = read();
       const { runDaemon } = await ctx.load<DaemonModule>('src/daemon/run.js');
-      ctx.exitStatus = await runDaemon(
-        socket === undefined ? config : { ...config, socket: resolve(socket) },
-      );
+      ctx.exitStatus = await runDaemon(config, read);
     });
 }

@@ -141,7 +141,9 @@ export interface InstanceStatus {
   model: string;
   /** As configured; null is the daemon's own. */
   netns: string | null;
-  /** degraded: one path only; waiting: the master or both slaves are missing; failed: see `refusals`. */
+  /** Who asked for it: the file, or `attach`. `unconfigured`: the file did and does no more; it goes on as it was until it is detached. */
+  source: 'file' | 'attach' | 'unconfigured';
+  /** degraded: one path only; waiting: the master or both slaves are missing; failed: see `refusals`; of an instance that could not be attached they say why. */
   state: 'ok' | 'degraded' | 'waiting' | 'failed';
   /** The slave that the steering word names. */
   active: Role;
