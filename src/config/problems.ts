@@ -109,14 +109,16 @@ export function problemsOf(error: z.ZodError, context: IssueContext): VfError[] 
   return error.issues.flatMap((issue) => problemsOfIssue(issue, context));
 }
 
+/** True of what is wrong within a mapping, not with its being one. */
+const ofMapping = ({ path, code }: z.core.$ZodIssue): boolean =>
+  path.length > 0 || code === 'unrecognized_keys' || code === 'custom';
+
 function problemsOfIssue(issue: z.core.$ZodIssue, context: IssueContext): VfError[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => unknownKey(issue.path, key, context));
   // Where one of the alternatives is a mapping and the input is one, what is wrong within it says more.
   const within =
-    issue.code === 'invalid_union'
-      ? issue.errors.find((inner) => inner.every((i) => i.path.length > 0 || i.code !== 'invalid_type'))
-      : undefined;
+    issue.code === 'invalid_union' ? issue.errors.find((inner) => inner.every(ofMapping)) : undefined;
   if (within === undefined) return [invalidValue(issue.path, issue.message, context)];
   return within.flatMap((inner) =>
     problemsOfIssue({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, context),

@@ -33,6 +33,14 @@ export function refuseForeign(ns: Namespace, device: Device): void {
   );
 }
 
+/** What a device is asked before it joins. */
+export interface JoinChecks {
+  /** Refuse a VF that plainly should be the master. */
+  readonly roles: boolean;
+  /** Throws if another vfailover steers the device. */
+  otherOwners(device: Device): void;
+}
+
 /**
  * What an instance asks of the outside. What joining a slave changes is written into the pinned identity first, so that a later daemon
  * can undo it.
@@ -41,16 +49,16 @@ export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
   readonly #datapath: Datapath;
   readonly #undo: UndoMap;
-  readonly #checkRoles: boolean;
+  readonly #checks: JoinChecks;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
   /** Keeps the slave what its master is. */
   keeper: SlaveKeeper | undefined;
 
-  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, checkRoles: boolean) {
+  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, checks: JoinChecks) {
     this.#ns = ns;
-    this.#checkRoles = checkRoles;
+    this.#checks = checks;
     this.#undo = undo;
     this.#datapath = datapath;
   }
@@ -60,10 +68,11 @@ export class InstanceOps implements FailoverOps {
     if (device.ifindex === instance.master.ifindex) return; // looked at before there was an instance
     if (instance.traits.masterOwnsSlaves && device.master !== instance.master.ifindex)
       throw notTaken(instance, device, role);
-    if (this.#checkRoles && instance.traits.standbyIsMaster)
+    if (this.#checks.roles && instance.traits.standbyIsMaster)
       refuseSwappedPrimary(this.#ns, instance.master, device);
-    if (device.ifindex !== (role === 'primary' ? primaryIfindex : standbyIfindex))
-      refuseForeign(this.#ns, device);
+    if (device.ifindex === (role === 'primary' ? primaryIfindex : standbyIfindex)) return;
+    this.#checks.otherOwners(device);
+    refuseForeign(this.#ns, device);
   }
 
   joinSteps(instance: FailoverInstance, device: Device, role: Role): readonly JoinStep[] {

@@ -2,9 +2,8 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import { Announcer } from '../announce/index.js';
 import type { InstanceConfig } from '../config/index.js';
 import { type Datapath, openDatapath } from '../datapath/datapath.js';
-import { attachKind, ourPrograms } from '../datapath/hooks.js';
+import { attachKind } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
-import { VfError } from '../errors.js';
 import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
@@ -20,6 +19,7 @@ import { InstanceOps, refuseForeign } from './instance-ops.js';
 import { keep, type Source } from './kept.js';
 import { refuseSwapped } from './master.js';
 import type { Namespace } from './namespace.js';
+import { clearOrphans } from './orphans.js';
 import { policyInput } from './policy-input.js';
 import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
@@ -38,6 +38,8 @@ export class Managed {
   readonly announcer: Announcer;
   readonly #shards: Shards;
   readonly supplier: DetectorSupplier;
+  /** Devices that programs of a lost store were taken off. */
+  readonly cleared: string[] = [];
   readonly impairments: Impairments;
 
   /** Attaches or adopts. On failure everything is as it was. */
@@ -60,7 +62,7 @@ export class Managed {
     if (!adopted) {
       refuseSwapped(ns, config, master);
       refuseForeign(ns, master);
-      refuseOtherDaemon(ns, store, master);
+      this.cleared.push(...clearOrphans(ns, store, master));
     }
     this.datapath = openDatapath({
       store,
@@ -86,7 +88,10 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
-    this.ops = new InstanceOps(ns, this.datapath, store.undo, config.check_roles);
+    this.ops = new InstanceOps(ns, this.datapath, store.undo, {
+      roles: config.check_roles,
+      otherOwners: (device) => void this.cleared.push(...clearOrphans(ns, store, device)),
+    });
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
       context: () => this.#slaveContext(),
@@ -208,21 +213,3 @@ export class Managed {
 const kernelUsesPrimary = (ns: Namespace, { model }: InstanceConfig, master: Device): boolean =>
   MODELS[model].masterOwnsSlaves &&
   [...ns.monitor.links.values()].some((d) => d.master === master.ifindex && !sameParent(d, master));
-
-/** Our own programs on a device whose slot is not in our store: another daemon, with another pin_root, owns it. */
-function refuseOtherDaemon(ns: Namespace, store: PinStore, master: Device): void {
-  const ours = [...store.occupied()].some(({ slot }) => {
-    const id = store.identities.read(slot)!;
-    return id.masterIfindex === master.ifindex && id.netns === ns.inode;
-  });
-  if (ours || ns.enter(() => ourPrograms(master.ifindex)).length === 0) return;
-  throw new VfError(
-    'INSTANCE_BUSY',
-    `another vfailover owns ${master.name}: its programs are attached there`,
-    {
-      field: 'master',
-      value: master.name,
-      fix: 'use that daemon (its socket and pin_root), or detach the instance there first',
-    },
-  );
-}

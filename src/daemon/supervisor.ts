@@ -170,6 +170,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       (impairment, over) => this.#impaired(config.name, impairment, over),
     );
     this.#managed.set(config.name, m);
+    if (m.cleared.length > 0)
+      this.#log.warn(
+        { instance: config.name, devices: m.cleared },
+        'programs of a vfailover whose pins are gone were taken off',
+      );
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
     this.#supply(m);

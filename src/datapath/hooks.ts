@@ -68,12 +68,6 @@ export const foreignPrograms = (ifindex: number): string[] =>
     .filter((p) => !isOurs(p))
     .map(({ id, name }) => `${name || 'unnamed'} (id ${id})`);
 
-/** Names of our programs on a device, whoever attached them. */
-export const ourPrograms = (ifindex: number): string[] =>
-  attachedPrograms(ifindex)
-    .filter(isOurs)
-    .map((p) => p.name);
-
 /**
  * Attachments of one instance's programs. With TCX each is a link, pinned below the instance's folder; with clsact a filter at a fixed
  * place, which lasts by itself. Everything here runs in the device's namespace (the caller sees to it).

@@ -141,7 +141,7 @@ export class PinStore implements Disposable {
       throw new VfError('PIN_INCOMPATIBLE', `the map ${absent} is not pinned: an earlier version had none`, {
         field: 'pin_root',
         value: this.root,
-        fix: `detach every instance with the version that made it, then remove ${this.root}`,
+        fix: `detach every instance with the version that made it, then remove ${this.root}; if that cannot be done, remove it now: the next start takes off what programs are left`,
       });
     const maps = Object.fromEntries(
       MAPS.map((n) => [n, BpfMap.fromPin(join(this.root, 'maps', n))]),
@@ -270,6 +270,11 @@ export class PinStore implements Disposable {
         );
       yield { slot, name: this.identities.read(slot)!.name };
     }
+  }
+
+  /** The kernel's number of the map of steering lines: which programs are this store's is known by it. */
+  get linesId(): number {
+    return this.#maps.lines.info.id;
   }
 
   instanceFolder(name: string): string {

@@ -54,6 +54,7 @@ describe('defaults', () => {
         model: 'transparent',
         netns: null,
         master: 3,
+        check_roles: true,
         primary: {},
         policy: {
           prefer: 'primary',
