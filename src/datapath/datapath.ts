@@ -6,6 +6,7 @@ import { MODELS } from '../failover/model.js';
 import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
+import type { HeldPrograms } from './held-programs.js';
 import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
@@ -65,7 +66,7 @@ export class Datapath {
   readonly adopted: boolean;
   readonly #o: DatapathOptions;
   readonly #hooks: HookSet;
-  readonly #object: Vfailover;
+  readonly #object: HeldPrograms<Vfailover['programs']>;
   readonly #base: number;
   readonly #carrier: CarrierSignal;
   /** Of its BFD session; undefined: it has none. */

@@ -17,6 +17,7 @@ import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
+import { type HeldPrograms, holdPrograms } from './held-programs.js';
 import { IdentityView } from './identity.js';
 import { KeptMap } from './kept-map.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
@@ -215,9 +216,14 @@ export class PinStore implements Disposable {
   }
 
   /** Loads the programs with this slot's number and model as constants, over the store's maps. */
-  load(slot: number, shard: number, model: SteeredModel, detect: DetectVariables): Vfailover {
+  load(
+    slot: number,
+    shard: number,
+    model: SteeredModel,
+    detect: DetectVariables,
+  ): HeldPrograms<Vfailover['programs']> {
     try {
-      return vfailover.load(this.#spec, {
+      const object = vfailover.load(this.#spec, {
         variables: {
           vf_slot: slot,
           vf_model: LAYOUTS[model].id,
@@ -227,6 +233,7 @@ export class PinStore implements Disposable {
         },
         reuse: { ...this.#maps, events: this.#events[shard]! },
       });
+      return holdPrograms(object);
     } catch (e) {
       throw asVfError(e, 'BPF_LOAD', 'bpf');
     }
