@@ -337,7 +337,8 @@ export class DecisionLoop {
       const line = lineBase(slot);
       const record = policyBase(slot);
       for (let p = 0; p < 2; p++)
-        sawLink(this.#linkFailures, slot, p, this.#ifindexes[2 * i + p]!, this.#links[2 * i + p]!);
+        if (sawLink(this.#linkFailures, slot, p, this.#ifindexes[2 * i + p]!, this.#links[2 * i + p]!))
+          this.#lost(i, p);
       const word = readWord(lines, line);
       if (word !== this.#known[i]) this.#flippedByOthers(i, line, word);
       this.#detect(i, slot, pathOf(word));
@@ -402,6 +403,11 @@ export class DecisionLoop {
     );
   }
 
+  /** The supervisor asks the kernel for the link: here that could wait for the RTNL lock. */
+  #lost(i: number, path: number): void {
+    this.#report({ type: 'lost', slot: this.#held[i]!.slot, ifindex: this.#ifindexes[2 * i + path]! });
+  }
+
   #tier0Event(view: DataView, at: number): void {
     const slot = view.getInt32(at + EVENT.slot, true);
     const i = this.#indexOf(slot);
@@ -456,7 +462,7 @@ export class DecisionLoop {
   ): void {
     const evidence = this.#detectors.evidence(this.#held[i]!.slot, pathOf(from), cause, detectedNs);
     if (tier === 0 && (cause === CAUSE_CARRIER || cause === CAUSE_ADMIN_DOWN))
-      lostLink(this.#linkFailures, this.#held[i]!.slot, pathOf(from));
+      if (lostLink(this.#linkFailures, this.#held[i]!.slot, pathOf(from))) this.#lost(i, pathOf(from));
     // The programs were faster than this thread's own verdict.
     if (evidence !== null)
       this.#links[2 * i + pathOf(from)] = withVerdict(this.#links[2 * i + pathOf(from)]!, cause);

@@ -137,4 +137,6 @@ export type FromWorker =
       /** The worker has sent what it was given to announce. */
       announced: boolean;
     }
-  | { type: 'first'; slot: number; to: number; outNs: number | null; inNs: number | null };
+  | { type: 'first'; slot: number; to: number; outNs: number | null; inNs: number | null }
+  /** A link is lost: seen before the kernel tells, which can take a second. */
+  | { type: 'lost'; slot: number; ifindex: number };

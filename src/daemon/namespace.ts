@@ -69,6 +69,19 @@ export class Namespace {
     );
   }
 
+  /**
+   * Has the kernel tell of a lost carrier now. It limits such events to one a second for all devices together (net/core/link_watch.c),
+   * and operstate, routes and network managers learn of the loss only then. RTM_GETLINK handles a waiting event first (Linux 6.7; no
+   * effect before).
+   */
+  hastenLink(ifindex: number): void {
+    try {
+      this.rtnl.link(ifindex);
+    } catch {
+      // A device, or a namespace, that goes at this moment needs no event.
+    }
+  }
+
   /** Runs `fn` with the calling thread in this namespace. */
   enter = <T>(fn: () => T): T => withNetns(this.fd, fn);
 

@@ -16,6 +16,7 @@ import type { Impairment } from './impairments.js';
 import type { Source } from './kept.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
+import { openFiles, refuseWithoutDescriptors } from './nofile.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
 import { Roster } from './roster.js';
@@ -52,6 +53,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #managed = new Map<string, Managed>();
   readonly #roster: Roster;
   readonly #startedAt = Date.now();
+  /** Descriptors open before the first instance. */
+  readonly #openFiles: number;
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
@@ -73,6 +76,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#store.close();
       throw e;
     }
+    this.#openFiles = openFiles();
     this.#addresses = setInterval(() => {
       for (const m of this.#managed.values()) {
         this.#prepareAnnouncement(m);
@@ -161,6 +165,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #add(config: InstanceConfig, source: Source, master: Device): Managed {
+    refuseWithoutDescriptors(
+      config,
+      [...this.#managed.values()].map((m) => m.config),
+      this.#openFiles,
+    );
     const m = new Managed(
       config,
       this.#namespace(config.netns),
@@ -275,6 +284,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const managed = this.#bySlot(m.slot);
     if (!managed) return;
     const { name } = managed.config;
+    if (m.type === 'lost') {
+      managed.ns.hastenLink(m.ifindex);
+      return;
+    }
     if (m.type === 'first') {
       const decision = this.#history.first(name, m);
       if (decision) this.emit('event', { type: 'decision', instance: name, decision });

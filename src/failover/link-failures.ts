@@ -17,31 +17,33 @@ const L_COUNT = 2;
 
 const baseOf = (slot: number, path: number): number => (slot << 3) | (path << 2);
 
-/** Takes in a look: `link` has LINK_* bits, or is negative where there is no device. */
+/** Takes in a look: `link` has LINK_* bits, or is negative where there is no device. True if it shows that the link is lost. */
 export function sawLink(
   records: Int32Array,
   slot: number,
   path: number,
   ifindex: number,
   link: number,
-): void {
+): boolean {
   const base = baseOf(slot, path);
   if (records[base + L_IFINDEX] !== ifindex) {
     records[base + L_IFINDEX] = ifindex;
     records[base + L_UP] = 0;
     records[base + L_COUNT] = 0;
   }
-  if (link < 0) return;
-  if ((link & LINK_HEALTHY) === LINK_HEALTHY) records[base + L_UP] = 1;
-  else lostLink(records, slot, path);
+  if (link < 0) return false;
+  if ((link & LINK_HEALTHY) !== LINK_HEALTHY) return lostLink(records, slot, path);
+  records[base + L_UP] = 1;
+  return false;
 }
 
-/** The link is lost, or was: the programs act on a loss that may be over before anybody looks. Told twice it counts once. */
-export function lostLink(records: Int32Array, slot: number, path: number): void {
+/** The link is lost, or was: the programs act on a loss that may be over before anybody looks. Told twice it counts once. True if it counts. */
+export function lostLink(records: Int32Array, slot: number, path: number): boolean {
   const base = baseOf(slot, path);
-  if (records[base + L_UP] !== 1) return;
+  if (records[base + L_UP] !== 1) return false;
   records[base + L_UP] = 0;
   records[base + L_COUNT] = (records[base + L_COUNT]! + 1) | 0;
+  return true;
 }
 
 export function linkFailures(records: Int32Array, slot: number, path: number): number {
