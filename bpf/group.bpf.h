@@ -44,7 +44,7 @@
 
 /*
  * The instance's own map, which user space pins beside its links. It is mapped so that buckets begin where cache lines do; the size of a
- * store for thousands of instances is another reason not to keep it there. Behind the buckets: the word and the time of `groups: active`.
+ * store for thousands of instances is another reason not to keep it there. One more line stands behind the buckets.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -79,14 +79,40 @@ static __always_inline bool vf_group_is(__u64 word, const struct vf_group_key *k
 	return word >> VF_GROUP_TAG_AT == k->tag && word && vf_group_age(word, k->tick) <= VF_GROUP_TICKS;
 }
 
-/* The bucket and the key of a frame; NULL if the frame cannot be read. The clock is the coarse one: a tick is longer than a jiffy. */
+/* The line behind the buckets: what a frame needs to know of the moment. */
+enum { VF_GROUP_MET = 0, VF_GROUP_SINCE = 1, VF_GROUP_NOW = 2 };
+
+static __always_inline struct vf_group_bucket *vf_group_moment(void)
+{
+	__u32 at = VF_GROUP_BUCKETS;
+
+	return bpf_map_lookup_elem(&groups, &at);
+}
+
+/* The tick. A look at the clock costs 14 ns, so it is taken once a jiffy and noted beside the jiffy, in one word. */
+static __always_inline __u64 vf_group_tick(void)
+{
+	struct vf_group_bucket *b = vf_group_moment();
+	__u64 jiffies = bpf_jiffies64(), noted, tick;
+
+	if (!b)
+		return 0;
+	noted = READ_ONCE(b->words[VF_GROUP_NOW]);
+	if (likely(noted >> VF_GROUP_TICK_AT == jiffies << VF_GROUP_TICK_AT >> VF_GROUP_TICK_AT))
+		return noted & VF_GROUP_TICK_MASK;
+	tick = (bpf_ktime_get_ns() >> VF_GROUP_TICK_SHIFT) & VF_GROUP_TICK_MASK;
+	WRITE_ONCE(b->words[VF_GROUP_NOW], jiffies << VF_GROUP_TICK_AT | tick);
+	return tick;
+}
+
+/* The bucket and the key of a frame; NULL if the frame cannot be read. */
 static __always_inline struct vf_group_bucket *vf_group_find(struct __sk_buff *skb, struct vf_group_key *k)
 {
 	__u64 hash = vf_group_hash(skb);
 	__u32 at = hash & (VF_GROUP_BUCKETS - 1);
 
 	k->tag = hash >> VF_GROUP_TAG_AT;
-	k->tick = (bpf_ktime_get_coarse_ns() >> VF_GROUP_TICK_SHIFT) & VF_GROUP_TICK_MASK;
+	k->tick = vf_group_tick();
 	return hash ? bpf_map_lookup_elem(&groups, &at) : NULL;
 }
 
@@ -192,18 +218,17 @@ static __noinline bool vf_group_first(struct vf_group_bucket *b, struct vf_group
 /* With `groups: active`, true if the frame came by the slave whose turn it is not. For VF_GRACE_NS after a flip both are accepted. */
 static __always_inline bool vf_group_inactive(__u32 path, __u32 word)
 {
-	__u32 at = VF_GROUP_BUCKETS;
-	struct vf_group_bucket *b = bpf_map_lookup_elem(&groups, &at);
-	__u64 now = bpf_ktime_get_coarse_ns();
+	struct vf_group_bucket *b = vf_group_moment();
+	__u64 now = bpf_ktime_get_ns();
 
 	if (!b)
 		return false;
 	/* A word that no group frame has met before opens the window. */
-	if (unlikely(b->words[0] != word)) {
-		b->words[0] = word;
-		b->words[1] = now;
+	if (unlikely(b->words[VF_GROUP_MET] != word)) {
+		b->words[VF_GROUP_MET] = word;
+		b->words[VF_GROUP_SINCE] = now;
 	}
-	return path != (word & VF_PATH_MASK) && now - b->words[1] >= VF_GRACE_NS;
+	return path != (word & VF_PATH_MASK) && now - b->words[VF_GROUP_SINCE] >= VF_GRACE_NS;
 }
 
 /* True if the group frame that the slave `path` received is to be dropped. */
