@@ -117,8 +117,23 @@ static __always_inline bool vf_hash_copied(struct vf_hash *h, struct __sk_buff *
 	return true;
 }
 
+/* Less than a small chunk. */
+static __always_inline bool vf_hash_short(struct vf_hash *h, struct __sk_buff *skb, __u32 at, __u64 *w, __u64 n)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < VF_HASH_SMALL / 8; i++)
+		w[i] = 0;
+	n = VF_BELOW(n - 1, VF_HASH_SMALL) + 1;
+	if (bpf_skb_load_bytes(skb, at, w, n))
+		return false;
+	vf_hash_words(h, w, VF_HASH_SMALL / 8);
+	return true;
+}
+
 /*
- * What follows the first 64 of a body's `n` bytes. The last chunk overlaps with the one before, so every chunk is whole. CHUNK(at, size) is
+ * What follows the first 64 of a body's `n` bytes, 128 or more. The last chunk overlaps with the one before, so every chunk is whole. CHUNK(at, size) is
  * one of the two above: a frame's hash is the same however its bytes lie in memory.
  */
 #define VF_HASH_REST(n, CHUNK) ({ \
@@ -142,6 +157,9 @@ static __always_inline bool vf_hash_rest(struct vf_hash *h, struct __sk_buff *sk
 
 #define VF_IN_PLACE(at, size) vf_hash_in_place(h, body, end, at, size)
 #define VF_COPIED(at, size) vf_hash_copied(h, skb, from + (at), w, size)
+	/* A chunk that overlapped with the first one would bring the UDP checksum back. */
+	if (n < 2 * VF_HASH_SMALL)
+		return vf_hash_short(h, skb, from + VF_HASH_SMALL, w, n - VF_HASH_SMALL);
 	if (n <= VF_HASH_REACH && body + n <= end)
 		return VF_HASH_REST(n, VF_IN_PLACE);
 	return VF_HASH_REST(n, VF_COPIED);

@@ -795,7 +795,7 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'bb0d27834025ae054c80f260dea83cb99d1b9b74be361d7aaadc8af8e7be25ed',
+  sha256: '28a32a5e18845a0bd4a033c00228d66f070c824b7a5884b658fd4916915361de',
   layout: '8bb6900bdbfe239c2c5259085f2133255c2b455a0543bb1aad27a78ef6fda2f7',
   license: 'GPL',
   programs: {
