@@ -19,19 +19,23 @@
  * second. A copy that is later than the window is a new frame.
  *
  * Both slaves receive on several CPUs at once. A bucket is a cache line of words, and every change is one compare-and-swap of one word:
- * no lock, so no virtual CPU spins while the one that holds the lock is not running. See vf_group_first for why that is exact.
+ * no lock, so no virtual CPU spins while the one that holds the lock is not running. See vf_group_try for why that is exact.
  */
 #pragma once
 #include "common.h"
 #include "group-hash.bpf.h"
 
-/* Frames that are outstanding at once: 8,192. At 200,000 frames/s each way and all of them outstanding, that is the last 20 ms of both. */
-#define VF_GROUP_BUCKETS 1024u
+/*
+ * Frames that are remembered at once: 16,384, in 128 KiB for each instance. Where more come within the window the oldest go. What both
+ * slaves bring takes room only until the second copy is there, what the master sends for the whole window: 200,000 frames/s out and as
+ * many in leave copies 40 ms or more.
+ */
+#define VF_GROUP_BUCKETS 2048u
 #define VF_GROUP_TICK_SHIFT 24 /* a tick is 2^24 ns, 16.8 ms */
 #define VF_GROUP_TICKS 8u
 
 /*
- * A word of a bucket; 0: free. A hash keeps 36 bits here, and 10 more choose the bucket. Two frames with the same 46 bits count as
+ * A word of a bucket; 0: free. A hash keeps 36 bits here, and 11 more choose the bucket. Two frames with the same 47 bits count as
  * identical, which does no harm while both slaves bring both.
  */
 #define VF_GROUP_SENT 2u /* in place of the slave: the master sent it */
@@ -174,45 +178,61 @@ static __always_inline void vf_group_look(struct vf_group_bucket *b, const struc
 	}
 }
 
+enum vf_group_verdict {
+	VF_GROUP_COPY,
+	VF_GROUP_FIRST,
+	VF_GROUP_RACE, /* another CPU changed what was looked at: look again */
+};
+
 /*
- * True if the frame is to be delivered, false if it is a copy. Two slaves may bring the two copies at the same moment, and both CPUs may
- * find nothing and make an entry. So each looks again after it made its entry, and the one that was made later is sure to be seen by the
- * maker of the other or by its own. Whoever sees the other's entry takes back its own and begins anew. If its own is gone by then,
- * the other has counted as a copy of it, and the frame is to be delivered. A frame is dropped only by taking away one entry of the other
- * slave, so one of the two is delivered and never both. Only a CPU that loses VF_GROUP_TRIES races in a row gives up, and delivers.
+ * Two slaves may bring the two copies at the same moment, and both CPUs may find nothing and make an entry. So each looks again after it
+ * made its entry, and at least the one that made the later entry sees the other one. Whoever sees it takes back its own entry and begins
+ * anew. If its own is gone by then, the other CPU has counted as a copy of it, and the frame is to be delivered. A frame is dropped only
+ * by taking away one entry of the other slave, so one of the two is delivered and never both.
  */
-#define VF_GROUP_TRIES 8
-static __noinline bool vf_group_first(struct vf_group_bucket *b, struct vf_group_key *k)
+static __noinline int vf_group_try(struct vf_group_bucket *b, struct vf_group_key *k)
 {
 	struct vf_group_seen s;
-	__u32 i;
 	int at;
 
 	if (!b || !k)
-		return true;
-	for (i = 0; i < VF_GROUP_TRIES; i++) {
-		vf_group_look(b, k, &s);
-		if (s.ahead) {
-			if ((s.ahead & VF_GROUP_WHO) == VF_GROUP_SENT ||
-			    vf_group_take(&b->words[VF_BELOW(s.ahead_at, VF_GROUP_WORDS)], s.ahead))
-				return false;
-			continue;
-		}
-		at = s.ours_at;
-		if (!s.ours)
-			at = vf_group_insert(b, k);
-		else if (__sync_val_compare_and_swap(&b->words[VF_BELOW(at, VF_GROUP_WORDS)], s.ours, s.ours + VF_GROUP_ONE) != s.ours)
-			at = -1;
-		if (at < 0)
-			continue;
-		vf_group_look(b, k, &s);
-		if (likely(!s.ahead))
-			return true;
-		/* Frames of one slave and tick are alike: any of them may be the one that is taken back. */
-		if (!s.ours || !vf_group_take(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours))
-			return true;
+		return VF_GROUP_FIRST;
+	vf_group_look(b, k, &s);
+	if (s.ahead) {
+		if ((s.ahead & VF_GROUP_WHO) == VF_GROUP_SENT || vf_group_take(&b->words[VF_BELOW(s.ahead_at, VF_GROUP_WORDS)], s.ahead))
+			return VF_GROUP_COPY;
+		return VF_GROUP_RACE;
 	}
-	return true;
+	at = s.ours_at;
+	if (!s.ours)
+		at = vf_group_insert(b, k);
+	else if (__sync_val_compare_and_swap(&b->words[VF_BELOW(at, VF_GROUP_WORDS)], s.ours, s.ours + VF_GROUP_ONE) != s.ours)
+		return VF_GROUP_RACE;
+	if (at < 0)
+		return VF_GROUP_RACE;
+	vf_group_look(b, k, &s);
+	if (likely(!s.ahead))
+		return VF_GROUP_FIRST;
+	/* Frames of one slave and tick are alike: any of them may be the one that is taken back. */
+	if (!s.ours || !vf_group_take(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours))
+		return VF_GROUP_FIRST;
+	return VF_GROUP_RACE;
+}
+
+/*
+ * True if the frame is to be delivered, false if it is a copy. A CPU that loses so many races in a row delivers. Written out and not
+ * a loop: the verifier of 6.1 refuses one whose head is reached by falling into it.
+ */
+static __always_inline bool vf_group_first(struct vf_group_bucket *b, struct vf_group_key *k)
+{
+	int verdict = vf_group_try(b, k);
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < 7; i++)
+		if (unlikely(verdict == VF_GROUP_RACE))
+			verdict = vf_group_try(b, k);
+	return verdict != VF_GROUP_COPY;
 }
 
 /* With `groups: active`, true if the frame came by the slave whose turn it is not. For VF_GRACE_NS after a flip both are accepted. */

@@ -795,7 +795,7 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '28a32a5e18845a0bd4a033c00228d66f070c824b7a5884b658fd4916915361de',
+  sha256: 'e4e1cfd43b06450be7fa6cb02d5afa83c7ca0b3efd556112984982b425006d65',
   layout: '8bb6900bdbfe239c2c5259085f2133255c2b455a0543bb1aad27a78ef6fda2f7',
   license: 'GPL',
   programs: {
@@ -815,7 +815,7 @@ export const vfailover = bpf.objectType({
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
     /** ringbuf, 65536 entries. */
     events: bpf.untyped,
-    /** array, 1025 entries. */
+    /** array, 2049 entries. */
     groups: bpf.mapped(bpf.u32, VfGroupBucket, VfGroupBucketView),
     /** array, 1 entries. */
     probes: bpf.mapped(bpf.u32, VfProbing, VfProbingView),
