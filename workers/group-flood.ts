@@ -1,4 +1,4 @@
-import { clockMonotonic, setAffinity, setNice, sockSend } from 'bpf-loader-ts/sys';
+import { clockMonotonic, setAffinity, sockSend } from 'bpf-loader-ts/sys';
 
 /** A number of frames, sent at a pace by one thread bound to a CPU. */
 export interface FloodTask {
@@ -29,14 +29,12 @@ export interface FloodResult {
   waitedNs: number;
 }
 
-const AHEAD = 200;
+const AHEAD = 8;
 
 /** Sends the frames. A thread that was held up catches up. */
 export default function run(task: FloodTask): FloodResult {
   const { socket, numberAt, frames, intervalNs, cpu, thread, beside } = task;
   setAffinity(cpu);
-  // Others that want the CPU would be a lag of the network, of any length.
-  setNice(-20);
   const sent = new Int32Array(task.sent);
   const bytes = Uint8Array.from(task.frame);
   const number = new DataView(bytes.buffer);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
 import type { FloodResult, FloodTask } from '../../workers/group-flood.js';
@@ -26,8 +27,6 @@ export interface GroupFloodOptions {
   master: number;
   /** Bytes of a frame, 60 or more. */
   length?: number;
-  /** The guest sends, too. */
-  out?: boolean;
 }
 
 export interface GroupFloodResult {
@@ -47,56 +46,73 @@ export interface GroupFloodResult {
  * Both slaves bring every group frame, each from a thread on a CPU of its own, so that both copies of a frame are in the programs at the same
  * moment. The guest sends others, of which the bridge returns a copy by the slave that did not send it.
  */
-export async function groupFlood(world: World, options: GroupFloodOptions): Promise<GroupFloodResult> {
-  const { frames, pps, master, length = 60, out = true } = options;
-  const atGuest = new Recorder({ netns: world.guest, ifindex: master, capacity: frames });
-  const atHost = new Recorder({ netns: world.host, ifindex: world.bridge, capacity: frames });
-  const sockets = [
-    new PacketSocket({ netns: world.host, ifindex: world.vf.hostIfindex, protocol: 0 }),
-    new PacketSocket({ netns: world.host, ifindex: world.virtio.hostIfindex, protocol: 0 }),
-    ...(out ? [new PacketSocket({ netns: world.guest, ifindex: master, protocol: 0 })] : []),
-  ];
-  const pool = new Piscina({
-    filename: workerFile('group-flood'),
-    minThreads: sockets.length,
-    maxThreads: sockets.length,
-    atomics: 'disabled',
-  });
-  try {
+export class GroupFlood {
+  readonly #o: GroupFloodOptions;
+  readonly #recorders: readonly [Recorder, Recorder];
+  readonly #sockets: PacketSocket[];
+  readonly #pool: Piscina;
+
+  constructor(world: World, options: GroupFloodOptions) {
+    const { frames: capacity, master } = options;
+    this.#o = options;
+    this.#recorders = [
+      new Recorder({ netns: world.guest, ifindex: master, capacity }),
+      new Recorder({ netns: world.host, ifindex: world.bridge, capacity }),
+    ];
+    this.#sockets = [
+      new PacketSocket({ netns: world.host, ifindex: world.vf.hostIfindex, protocol: 0 }),
+      new PacketSocket({ netns: world.host, ifindex: world.virtio.hostIfindex, protocol: 0 }),
+      new PacketSocket({ netns: world.guest, ifindex: master, protocol: 0 }),
+    ];
+    const threads = this.#sockets.length;
+    this.#pool = new Piscina({
+      filename: workerFile('group-flood'),
+      minThreads: threads,
+      maxThreads: threads,
+      atomics: 'disabled',
+    });
+  }
+
+  /** Sends all frames once and waits until they have arrived. */
+  async round(): Promise<GroupFloodResult> {
+    const { frames, pps, length = 60 } = this.#o;
+    const [atGuest, atHost] = this.#recorders;
     atGuest.begin(IN);
     atHost.begin(OUT);
-    const sent = new Int32Array(new SharedArrayBuffer(4 * sockets.length)).fill(-1);
+    const sent = new Int32Array(new SharedArrayBuffer(4 * this.#sockets.length)).fill(-1);
     const before = backlogDrops();
     const results = await Promise.all(
-      sockets.map(
-        (socket, i) =>
-          pool.run({
+      this.#sockets.map(
+        (socket, thread) =>
+          this.#pool.run({
             socket: socket.fd,
-            frame: streamFrame(i < 2 ? IN : OUT, i < 2 ? STATION_MAC : GUEST_MAC, length),
+            frame: streamFrame(thread < 2 ? IN : OUT, thread < 2 ? STATION_MAC : GUEST_MAC, length),
             numberAt: NUMBER_AT,
             frames,
             intervalNs: Math.round(1e9 / pps),
-            cpu: i % cpus().length,
+            cpu: thread % cpus().length,
             sent: sent.buffer as SharedArrayBuffer,
-            thread: i,
-            beside: i < 2 ? 1 - i : i,
+            thread,
+            beside: thread < 2 ? 1 - thread : thread,
           } satisfies FloodTask) as Promise<FloodResult>,
       ),
     );
-    await new Promise((done) => setTimeout(done, 100));
-    const [inn, host] = [atGuest.read(frames), atHost.read(out ? frames : 0)];
+    await sleep(100);
+    const [inn, out] = [atGuest.read(frames), atHost.read(frames)];
     return {
       in: { lost: frames - inn.received, duplicated: inn.duplicated },
-      out: { lost: (out ? frames : 0) - host.received, duplicated: host.duplicated },
+      out: { lost: frames - out.received, duplicated: out.duplicated },
       returned: inn.foreign,
       dropped: results.reduce((sum, r) => sum + r.refused, 0) + backlogDrops() - before,
       apartNs: Math.max(...results.map((r) => r.waitedNs)),
       pps: Math.min(...results.map((r) => (frames / r.ns) * 1e9)),
     };
-  } finally {
-    await pool.destroy();
-    for (const s of sockets) s.close();
-    for (const r of [atGuest, atHost]) r.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+    for (const s of this.#sockets) s.close();
+    for (const r of this.#recorders) r.close();
   }
 }
 
