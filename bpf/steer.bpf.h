@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "group.bpf.h"
 #include "probe.bpf.h"
 #include "watch.bpf.h"
 
@@ -47,6 +48,7 @@ int vf_steer(struct __sk_buff *skb)
 
 	if (!line || !count)
 		return TC_NEXT;
+	vf_group_sent(skb);
 	if (vf_model == VF_NET_FAILOVER)
 		return vf_steer_kernels(skb, line, count);
 	word = vf_probed(line, READ_ONCE(line->word));

@@ -21,7 +21,7 @@ import { refuseSwapped } from './master.js';
 import type { Namespace } from './namespace.js';
 import { clearOrphans } from './orphans.js';
 import { policyInput } from './policy-input.js';
-import { detectVariables } from './programs.js';
+import { programVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
@@ -73,7 +73,7 @@ export class Managed {
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),
-      detect: detectVariables(config),
+      variables: programVariables(config),
       active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
       slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);

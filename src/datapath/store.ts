@@ -18,14 +18,17 @@ import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
 import { type HeldPrograms, holdPrograms } from './held-programs.js';
+import { openGroupTable } from './group-table.js';
 import { IdentityView } from './identity.js';
 import { KeptMap } from './kept-map.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { ReflectorMap } from './reflector-map.js';
 import { UndoMap } from './undo-map.js';
 
-/** Constants of the programs that say which detectors they contain, and how these are set; absent ones are 0. */
-export interface DetectVariables {
+/** Constants of the programs that come from the configuration; absent ones are 0. */
+export interface ProgramVariables {
+  /** VfGroups. */
+  readonly vf_groups?: number;
   /** VfDetector bits. */
   readonly vf_detect?: number;
   /** VfUdpAsks. */
@@ -34,17 +37,7 @@ export interface DetectVariables {
   readonly vf_udp_ports?: readonly number[];
 }
 
-const MAPS = [
-  'lines',
-  'counters',
-  'identities',
-  'undo',
-  'recent',
-  'watches',
-  'probes',
-  'bfd',
-  'reflectors',
-] as const;
+const MAPS = ['lines', 'counters', 'identities', 'undo', 'watches', 'probes', 'bfd', 'reflectors'] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -74,7 +67,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,undo,kept,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,undo,kept,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -126,7 +119,7 @@ export class PinStore implements Disposable {
     }
   }
 
-  #specOf(name: MapName | 'events'): MapSpec {
+  #specOf(name: MapName | 'events' | 'groups'): MapSpec {
     return this.#spec.maps.find((m) => m.name === name)!;
   }
 
@@ -215,13 +208,15 @@ export class PinStore implements Disposable {
     };
   }
 
-  /** Loads the programs with this slot's number and model as constants, over the store's maps. */
+  /** Loads the programs with this slot's number and model as constants, over the store's maps and the instance's own. */
   load(
+    name: string,
     slot: number,
     shard: number,
     model: SteeredModel,
-    detect: DetectVariables,
+    variables: ProgramVariables,
   ): HeldPrograms<Vfailover['programs']> {
+    const groups = openGroupTable(this.instanceFolder(name), this.#specOf('groups'));
     try {
       const object = vfailover.load(this.#spec, {
         variables: {
@@ -229,13 +224,15 @@ export class PinStore implements Disposable {
           vf_model: LAYOUTS[model].id,
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
-          ...detect,
+          ...variables,
         },
-        reuse: { ...this.#maps, events: this.#events[shard]! },
+        reuse: { ...this.#maps, groups, events: this.#events[shard]! },
       });
       return holdPrograms(object);
     } catch (e) {
       throw asVfError(e, 'BPF_LOAD', 'bpf');
+    } finally {
+      groups.close();
     }
   }
 

@@ -9,6 +9,8 @@ export interface Arrivals {
   duplicated: number;
   /** Frames that came after one with a higher number. */
   reordered: number;
+  /** Frames of other streams, or out of range. */
+  foreign: number;
   /** CLOCK_MONOTONIC ns by sequence number; 0: never came. */
   times: Float64Array;
 }
@@ -59,6 +61,7 @@ export class Recorder {
       received: this.#state.receivedNumber,
       duplicated: this.#state.duplicatedNumber,
       reordered: this.#state.reorderedNumber,
+      foreign: this.#state.foreignNumber,
       times,
     };
   }
