@@ -5,7 +5,7 @@ import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
+import { type Device, identityMac, PRIMARY, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
@@ -83,7 +83,7 @@ export class Managed {
     this.ops = new InstanceOps(ns, this.datapath, store.undo);
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
-      context: () => this.#slaveContext(),
+      context: (role) => this.#slaveContext(role),
       report: (takeover, shortfalls) => this.impairments.replace(takeover, shortfalls),
     });
     this.ops.onLink = () => this.readSpeeds();
@@ -145,16 +145,12 @@ export class Managed {
     }
   }
 
-  /** What the slave that is not the master itself must follow; undefined: there is none. */
-  #slaveContext(): SlaveContext | undefined {
+  /** What the slave in a role must follow; undefined: there is none, or it is the master itself. */
+  #slaveContext(role: Role): SlaveContext | undefined {
     const { instance } = this;
-    if (instance === undefined) return undefined;
-    for (const role of ROLES) {
-      const device = instance.joined.get(role)?.device;
-      if (device && device.ifindex !== instance.master.ifindex)
-        return this.ops.contextOf(instance, device, role);
-    }
-    return undefined;
+    const device = instance?.joined.get(role)?.device;
+    if (!device || device.ifindex === instance.master.ifindex) return undefined;
+    return this.ops.contextOf(instance, device, role);
   }
 
   /** Brings the slave in line with its master. */
