@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ASKER_PORT } from './asker.js';
 import { Guest } from './guest.js';
 import type { KernelName } from './kernel.js';
 import type { Nic } from './qemu.js';
@@ -21,6 +22,8 @@ export interface TestbedOptions {
   wire?: 'sockets' | 'taps';
   /** The wire has ports for a second QEMU, to which `migrate` moves the guest: `standby-2` and `primary-2`. */
   migratable?: boolean;
+  /** The wire has a port for an Asker. */
+  asker?: boolean;
 }
 
 /** Names of the guest's devices at the moment. */
@@ -93,7 +96,8 @@ export class Testbed {
   }
 
   static async boot(options: TestbedOptions = {}): Promise<Testbed> {
-    const names = PORTS.slice(0, options.migratable ? 2 : 1).flat();
+    const names: string[] = PORTS.slice(0, options.migratable ? 2 : 1).flat();
+    if (options.asker) names.push(ASKER_PORT);
     const wire = options.wire === 'taps' ? new TapWire(...names) : new SocketWire(...names);
     try {
       const guest = await Guest.boot({
