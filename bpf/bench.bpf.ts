@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -374,8 +374,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '41928b0c3c0d67caf7b82a764118979d66fca4d8616b0bdeaac52c69a172c7b0',
-  layout: '1102796d67d4c8fe6a5121031e8f5a127c0eac8f49f20146321fe555b722a479',
+  sha256: 'd4e62ca79b939cd17d99d0c733b6f3c0e21f99336e81909710860e950753ab96',
+  layout: '7dce0ddae68e693777c0460cb5289585db05aa7f9db6efa16e45a66d42367dba',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

@@ -160,7 +160,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -467,8 +467,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: 'fbc8f304ef3d80a4838256c097e655f2c4a4b9ed457435d459a84f44738126a8',
-  layout: 'd8481ff4662c8e32755f0435a58d114f0bf14371ec608daaec9ecf651d6d438a',
+  sha256: '4d3357fe3a4594981566abaf622ae269826652f74efff9896043710fbb53fb0f',
+  layout: '6bd72a4284fe230acc2763a84df706d6e24354e1fbb843069c38004fc94d2e1f',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

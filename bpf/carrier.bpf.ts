@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -336,8 +336,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'f1e8b6f61d72a7b5ad6e04162e1be178da7086a70427170d9cfd8d3d31ef5b38',
-  layout: '97ce93be87bbf23935505f9fbadb3963db2436e25e76f5d3a34f7d6ceb08375d',
+  sha256: '100de2b940526163f07214cd8aac9fe15e990c02f9942b53513b473b4a84b679',
+  layout: 'feffcdfe595d759ce4170b37722840994464a6418dcb576cad1e729dcc8a636b',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

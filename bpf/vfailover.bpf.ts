@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -642,6 +642,54 @@ export class VfRecentView extends bpf.StructView {
   set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
 }
 
+/** enum vf_undo_kind: 4 bytes. */
+export const VfUndoKind = {
+  VF_UNDO_GROUP: 1,
+  VF_UNDO_UNICAST: 2,
+  VF_UNDO_VLAN: 3,
+  VF_UNDO_FLAG: 4,
+  VF_UNDO_MAC: 5,
+  VF_UNDO_FEATURE: 6,
+  VF_UNDO_ADDRESS: 7,
+  VF_UNDO_ROUTE: 8,
+  VF_UNDO_SYSCTL: 9,
+  VF_UNDO_NETNS: 10,
+} as const;
+export type VfUndoKind = (typeof VfUndoKind)[keyof typeof VfUndoKind];
+
+/** struct vf_undo_key: 32 bytes. */
+export const VfUndoKey = bpf.struct('struct vf_undo_key', 32, {
+  slot: bpf.field(0, bpf.u32),
+  kind: bpf.field(4, bpf.u32),
+  id: bpf.field(8, bpf.bytes(24)),
+});
+export type VfUndoKey = bpf.Value<typeof VfUndoKey>;
+export type VfUndoKeyInit = bpf.Input<typeof VfUndoKey>;
+/** struct vf_undo_key where it lies. */
+export class VfUndoKeyView extends bpf.StructView {
+  get slot(): number { return this.$view.getUint32(this.$at, true); }
+  set slot(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get kind(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set kind(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get id(): bpf.Value<typeof VfUndoKey.fields.id.codec> { return VfUndoKey.fields.id.codec.read(this.$view, this.$at + 8); }
+  set id(value: bpf.Input<typeof VfUndoKey.fields.id.codec>) { VfUndoKey.fields.id.codec.write(this.$view, this.$at + 8, value, 'id'); }
+}
+
+/** struct vf_undo_value: 128 bytes. */
+export const VfUndoValue = bpf.struct('struct vf_undo_value', 128, {
+  length: bpf.field(0, bpf.u32),
+  before: bpf.field(4, bpf.bytes(124)),
+});
+export type VfUndoValue = bpf.Value<typeof VfUndoValue>;
+export type VfUndoValueInit = bpf.Input<typeof VfUndoValue>;
+/** struct vf_undo_value where it lies. */
+export class VfUndoValueView extends bpf.StructView {
+  get length(): number { return this.$view.getUint32(this.$at, true); }
+  set length(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get before(): bpf.Value<typeof VfUndoValue.fields.before.codec> { return VfUndoValue.fields.before.codec.read(this.$view, this.$at + 4); }
+  set before(value: bpf.Input<typeof VfUndoValue.fields.before.codec>) { VfUndoValue.fields.before.codec.write(this.$view, this.$at + 4, value, 'before'); }
+}
+
 /** enum vf_detector: 4 bytes. */
 export const VfDetector = {
   VF_DETECT_UNANSWERED: 1,
@@ -749,8 +797,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'd4642845832cb60a4ba9657475cc7c144454fb5e51ce34a55cc0ff738fd129ec',
-  layout: '907129cf20cdf692158b08659643054a6f0f793ed18268562ed62a45eef97368',
+  sha256: '16bd9f45e1b47df019045b9f2a34a5b795e7f13979a0870bcf553c4fa6b21e89',
+  layout: '74d54d567f1cf5cbbb214673f0117bf187e6d53552eee6e2848d423fa452ade4',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -777,6 +825,8 @@ export const vfailover = bpf.objectType({
     reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
     /** array, 64 entries. */
     recent: bpf.keyed(bpf.u32, VfRecent),
+    /** hash, 1024 entries. */
+    undo: bpf.keyed(VfUndoKey, VfUndoValue),
   },
   variables: {
     /** .rodata + 0. */

@@ -7,9 +7,11 @@ import { VfError } from '../errors.js';
 import type { FailoverEvent } from '../failover/events.js';
 import { policyBase } from '../failover/policy.js';
 import { suppressedMs } from '../failover/policy-damping.js';
+import { KEEP_MS } from '../slave/keeper.js';
 import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
+import type { Impairment } from './impairments.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
 import { Orders } from './orders.js';
@@ -50,6 +52,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #startedAt = Date.now();
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
+  readonly #keeping: NodeJS.Timeout;
 
   constructor(config: Config, log: Log) {
     super();
@@ -75,6 +78,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#supply(m);
       }
     }, ADDRESSES_MS).unref();
+    this.#keeping = setInterval(() => {
+      for (const m of this.#managed.values()) m.keep();
+    }, KEEP_MS).unref();
     this.#orders = new Orders({
       shards: this.#shards,
       onDecision: (listen) => {
@@ -154,7 +160,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         value: config.name,
         fix: 'choose another name, or detach that one first',
       });
-    const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
+    const m = new Managed(
+      config,
+      this.#namespace(config.netns),
+      this.#store,
+      this.#shards,
+      (impairment, over) => this.#impaired(config.name, impairment, over),
+    );
     this.#managed.set(config.name, m);
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
@@ -164,6 +176,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       m.datapath.adopted ? 'adopted' : 'attached',
     );
     return m;
+  }
+
+  #impaired(instance: string, impairment: Impairment, over: boolean): void {
+    const { severity, message, fix } = impairment;
+    if (over) this.#log.info({ instance, impairment: impairment.key }, `over: ${message}`);
+    else
+      this.#log[severity === 'degraded' ? 'warn' : 'info'](
+        { instance, impairment: impairment.key, fix },
+        message,
+      );
+    this.emit('event', { type: 'impairment', instance, impairment, over });
+    this.#publishStatus(instance);
   }
 
   #remove(name: string): void {
@@ -208,7 +232,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     if (instance === undefined) return;
     const m = this.#managed.get(instance);
-    if (m) this.#supply(m);
+    if (m) {
+      this.#supply(m);
+      m.keep();
+    }
     this.#publishStatus(instance);
   }
 
@@ -344,6 +371,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Ends the daemon's part. Instances stay pinned and steering unless they are detached first. */
   async close(): Promise<void> {
     clearInterval(this.#addresses);
+    clearInterval(this.#keeping);
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);
