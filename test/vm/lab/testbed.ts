@@ -10,7 +10,8 @@ import { SocketWire } from './wire-sockets.js';
 import { TapWire } from './wire-taps.js';
 
 /** Emulated cards that play the VF: vmxnet3 has link at once, e1000e takes two to three seconds. */
-export type PrimaryKind = 'vmxnet3' | 'e1000e' | 'igbvf';
+export const PRIMARIES = ['vmxnet3', 'e1000e', 'igbvf'] as const;
+export type PrimaryKind = (typeof PRIMARIES)[number];
 
 export interface TestbedOptions {
   kernel?: KernelName;

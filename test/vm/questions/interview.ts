@@ -3,6 +3,7 @@ import type { InstanceStatus } from '../../../src/daemon/api/index.js';
 import { Asker } from '../lab/asker.js';
 import { GuestDaemon } from '../lab/daemon.js';
 import { Testbed, type TestbedOptions } from '../lab/testbed.js';
+import type { Port } from '../lab/wire.js';
 import {
   announceScene,
   ask,
@@ -15,9 +16,13 @@ import {
   TIMES,
 } from './questions.js';
 
-/** `without`: no daemon was ever there. Else the slave that carries the traffic. */
-export const STATES = ['without', 'primary', 'standby'] as const;
+/**
+ * `without`: no daemon was ever there. Else the slave that carries the traffic. `alone`: the network brings nothing by the other slave, so
+ * that the active one has to let everything in by itself.
+ */
+export const STATES = ['without', 'primary', 'primary-alone', 'standby', 'standby-alone'] as const;
 export type State = (typeof STATES)[number];
+type Role = 'primary' | 'standby';
 export const MODELS = ['transparent', 'net-failover'] as const;
 export type Model = (typeof MODELS)[number];
 
@@ -28,12 +33,9 @@ export interface InterviewOptions extends Pick<TestbedOptions, 'kernel' | 'prima
   questions?: readonly string[];
   /** True: a scene is there before the daemon joins. False: it is made afterwards, and has to be followed. */
   before?: boolean;
-  /** True: the network brings nothing by the slave that is not active, so that the active one has to hear all by itself. */
-  alone?: boolean;
   times?: number;
   /** More of the instance's configuration. */
   instance?: object;
-  onRow?: (row: Row) => void;
 }
 
 /** Answers to one question in one state. */
@@ -91,55 +93,75 @@ export class Interview {
 
   /** All questions in all states, a scene after the other. */
   async all(): Promise<Row[]> {
-    const rows: Row[] = [];
-    const { states = STATES, questions } = this.options;
-    const wanted = QUESTIONS.filter(({ name }) => questions === undefined || questions.includes(name));
-    const scenes = SCENE_NAMES.filter((scene) => wanted.some((q) => q.scene === scene));
-    const of = (scene: SceneName): Question[] => wanted.filter((q) => q.scene === scene);
-    if (states.includes('without'))
-      for (const scene of scenes) {
-        await this.#made(scene, async () => rows.push(...(await this.#asked(of(scene), 'without'))));
-      }
+    const { states = STATES, before } = this.options;
+    const scenes = SCENE_NAMES.filter((scene) => this.#of([scene]).length > 0);
     const attached = states.filter((state) => state !== 'without');
-    for (const scene of attached.length > 0 ? scenes : []) {
-      if (this.options.before) await this.stop();
-      else await this.start();
-      await this.#made(scene, async () => {
-        await this.start();
-        for (const state of attached) {
-          await this.switch(state);
-          rows.push(...(await this.#asked(of(scene), state)));
-        }
-      });
-    }
+    const rows: Row[] = [];
+    if (states.includes('without'))
+      for (const scene of scenes) rows.push(...(await this.followed([scene], ['without'])));
+    if (attached.length > 0)
+      for (const scene of scenes)
+        rows.push(...(await (before ? this.found([scene], attached) : this.followed([scene], attached))));
     return rows;
   }
 
-  async #made(scene: SceneName, act: () => Promise<unknown>): Promise<void> {
-    await makeScene(this.bed, scene);
-    await sleep(FOLLOW_MS);
-    await act();
-    await removeScene(this.bed, scene);
+  /** Makes scenes while the daemon runs, and asks their questions. */
+  async followed(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
+    if (states.some((state) => state !== 'without')) await this.start();
+    return this.#made(scenes, () => this.#inStates(scenes, states));
+  }
+
+  /** Makes scenes before the daemon starts, and asks their questions. */
+  async found(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
+    await this.stop();
+    return this.#made(scenes, async () => {
+      await this.start();
+      return this.#inStates(scenes, states);
+    });
+  }
+
+  async #made(scenes: readonly SceneName[], act: () => Promise<Row[]>): Promise<Row[]> {
+    try {
+      for (const scene of scenes) await makeScene(this.bed, scene);
+      await sleep(FOLLOW_MS);
+      return await act();
+    } finally {
+      for (const scene of scenes) await removeScene(this.bed, scene);
+    }
+  }
+
+  #of(scenes: readonly SceneName[]): Question[] {
+    const { questions } = this.options;
+    const wanted = questions ? QUESTIONS.filter(({ name }) => questions.includes(name)) : QUESTIONS;
+    return wanted.filter(({ scene }) => scenes.includes(scene));
+  }
+
+  async #inStates(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (const state of states) {
+      const [active, alone] = state.split('-') as ['without' | Role, string | undefined];
+      if (active !== 'without') await this.switch(active);
+      for (const scene of scenes) await announceScene(this.bed, scene);
+      const deaf = active !== 'without' && alone ? this.#other(active) : undefined;
+      deaf?.blackHole('to-guest');
+      rows.push(...(await this.#asked(this.#of(scenes), state)));
+      deaf?.blackHole('none');
+    }
+    return rows;
   }
 
   async #asked(questions: Question[], state: State): Promise<Row[]> {
     const rows: Row[] = [];
-    const { times = TIMES, onRow } = this.options;
-    const deaf = this.options.alone && state !== 'without' ? this.#other(state) : undefined;
-    deaf?.blackHole('to-guest');
+    const { times = TIMES } = this.options;
     for (const question of questions) {
-      await announceScene(this.bed, question.scene);
       const answered = await ask(this.asker, question, times);
-      const row = { question: question.name, state, answered, times };
-      onRow?.(row);
-      rows.push(row);
+      rows.push({ question: question.name, state, answered, times });
     }
-    deaf?.blackHole('none');
     return rows;
   }
 
-  #other(state: 'primary' | 'standby') {
-    return this.bed.wire.port(state === 'primary' ? 'standby' : 'primary');
+  #other(active: Role): Port {
+    return this.bed.wire.port(active === 'primary' ? 'standby' : 'primary');
   }
 
   /** Starts the daemon, if it does not run. */
@@ -159,7 +181,7 @@ export class Interview {
   }
 
   /** Takes the traffic to a slave, and lets the network learn it. */
-  async switch(to: 'primary' | 'standby'): Promise<InstanceStatus> {
+  async switch(to: Role): Promise<InstanceStatus> {
     let last: InstanceStatus | undefined;
     await this.bed.until(
       `the ${to} is active`,
@@ -196,7 +218,7 @@ export function tableOf(rows: readonly Row[]): string {
   return [['question', ...states], ...lines]
     .map((line) =>
       line
-        .map((text) => text.padEnd(10))
+        .map((text) => text.padEnd(15))
         .join('')
         .trimEnd(),
     )

@@ -1,17 +1,18 @@
 import { parseArgs } from 'node:util';
 import { VfError } from '../../../src/errors.js';
 import { KERNELS } from '../lab/kernel.js';
+import { PRIMARIES } from '../lab/testbed.js';
 import { Interview, type InterviewOptions, MODELS, STATES, tableOf } from './interview.js';
 import { QUESTIONS, TIMES } from './questions.js';
 
 /** Asks a guest's NIC what it lets in: questions.ts. Ends with 1 if a question stayed without an answer while we were there. */
 
 const USAGE = `node dist/test/vm/questions/main.js [--nic LIST] [--kernel LIST] [--model LIST] [--question LIST] [--state LIST]
-  --nic       vmxnet3,e1000e,igbvf     --kernel ${Object.keys(KERNELS).join(',')}     --model ${MODELS.join(',')}
+  --nic       ${PRIMARIES.join(',')}     --kernel ${Object.keys(KERNELS).join(',')}     --model ${MODELS.join(',')}
   --question  ${QUESTIONS.map((q) => q.name).join(',')}
   --state     ${STATES.join(',')}
+              alone: the network brings nothing by the slave that is not active
   --before    a scene is there before the daemon joins; without it a scene is made afterwards and has to be followed
-  --alone     the network brings nothing by the slave that is not active
   --wire      sockets (default), or taps, as root
   --times N   questions of a kind (default ${TIMES})
   --instance  more of the instance's configuration, as JSON
@@ -27,7 +28,6 @@ const { values } = parseArgs({
     question: { type: 'string', default: QUESTIONS.map((q) => q.name).join(',') },
     state: { type: 'string', default: STATES.join(',') },
     before: { type: 'boolean', default: false },
-    alone: { type: 'boolean', default: false },
     wire: { type: 'string', default: 'sockets' },
     times: { type: 'string', default: String(TIMES) },
     instance: { type: 'string', default: '{}' },
@@ -58,13 +58,12 @@ async function main(): Promise<void> {
     ),
     states: list('state', values.state, STATES),
     before: values.before,
-    alone: values.alone,
     wire: list('wire', values.wire, ['sockets', 'taps'] as const)[0]!,
     times: Number(values.times),
     instance: JSON.parse(values.instance) as object,
   } satisfies InterviewOptions;
   for (const kernel of list('kernel', values.kernel, Object.keys(KERNELS) as (keyof typeof KERNELS)[]))
-    for (const primary of list('nic', values.nic, ['vmxnet3', 'e1000e', 'igbvf'] as const))
+    for (const primary of list('nic', values.nic, PRIMARIES))
       for (const model of list('model', values.model, MODELS)) {
         console.log(`\nLinux ${kernel}, ${primary}, ${model}`);
         await using interview = await Interview.boot({ ...common, kernel, primary, model });

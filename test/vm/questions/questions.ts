@@ -170,9 +170,10 @@ export async function makeScene(bed: Testbed, name: SceneName): Promise<void> {
   await bed.guest.run(`set -e; ${SCENES[name].make(master)}`);
 }
 
+/** Removes what there is of a scene. */
 export async function removeScene(bed: Testbed, name: SceneName): Promise<void> {
   const { master } = await bed.devices();
-  await bed.guest.run(`set -e; ${SCENES[name].remove(master)}`);
+  await bed.guest.exec(SCENES[name].remove(master));
 }
 
 /** Lets the stations of a scene speak, so that the switch knows the port where their MAC is now. */
