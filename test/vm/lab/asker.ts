@@ -8,6 +8,8 @@ export const ASKER_MAC = '52:54:00:76:66:aa';
 /** How often an asker looks for answers, ms. */
 const LOOK_MS = 2;
 const FRAME_MAX = 2048;
+/** Shortest frame without its checksum (IEEE 802.3), bytes. */
+const FRAME_MIN = 60;
 
 /** A station of a wire with whole frames in its hand: it asks what no stack would ask by itself, and sees tags. */
 export class Asker {
@@ -23,7 +25,7 @@ export class Asker {
   async ask(frame: Uint8Array, answers: (heard: Heard) => boolean, ms: number): Promise<boolean> {
     this.#forget();
     const until = performance.now() + ms;
-    this.#side.send(frame);
+    this.tell(frame);
     for (;;) {
       for (let heard = this.#next(); heard; heard = this.#next()) if (answers(heard)) return true;
       if (performance.now() > until) return false;
@@ -33,7 +35,9 @@ export class Asker {
 
   /** Sends a frame that wants no answer. */
   tell(frame: Uint8Array): void {
-    this.#side.send(frame);
+    const padded = new Uint8Array(Math.max(frame.length, FRAME_MIN));
+    padded.set(frame);
+    this.#side.send(padded);
   }
 
   /** What came before a question is no answer to it. */

@@ -1,72 +1,30 @@
+import {
+  checksum,
+  type Ends,
+  ethernet,
+  groupMac,
+  ipBytes,
+  ipv4,
+  ipv6,
+  macBytes,
+  macText,
+  PROTOCOL_ICMP,
+  PROTOCOL_ICMPV6,
+  transportChecksum,
+} from '../../../src/lab/frames.js';
+
 /** Ethernet frames that a station of a wire asks with, and what it understands of the answers. Addresses are given as text. */
 
-export const ETH_ARP = 0x0806;
-export const ETH_IPV4 = 0x0800;
-export const ETH_IPV6 = 0x86dd;
+const ETH_ARP = 0x0806;
+const ETH_IPV4 = 0x0800;
+const ETH_IPV6 = 0x86dd;
 const ETH_VLAN = 0x8100;
-const PROTOCOL_ICMP = 1;
-const PROTOCOL_ICMPV6 = 58;
-/** Shortest frame without its checksum (IEEE 802.3), bytes. */
-const FRAME_MIN = 60;
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
-
-/** Who sends and who is meant. */
-export interface Ends {
-  mac: string;
-  ip: string;
-  toMac: string;
-  toIp: string;
-  /** Id of an 802.1Q tag. */
-  vlan?: number;
-}
-
-/** Six bytes of a MAC address. */
-export const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex');
-const macText = (b: Buffer): string => b.toString('hex').match(/../g)!.join(':');
-
-/** Bytes of an IPv4 or IPv6 address. */
-export function ipBytes(ip: string): Buffer {
-  if (!ip.includes(':')) return Buffer.from(ip.split('.').map(Number));
-  const [head, tail] = ip.split('::').map((part) => part.split(':').filter((word) => word !== ''));
-  const words = tail ? [...head!, ...Array(8 - head!.length - tail.length).fill('0'), ...tail] : head!;
-  const bytes = Buffer.alloc(16);
-  words.forEach((word, i) => void bytes.writeUInt16BE(Number.parseInt(word, 16), 2 * i));
-  return bytes;
-}
-
-/** MAC of an IPv4 or IPv6 group (RFC 1112, 6.4; RFC 2464, 7). */
-export function groupMac(ip: string): string {
-  const bytes = ipBytes(ip);
-  if (bytes.length === 16) return macText(Buffer.concat([Buffer.from([0x33, 0x33]), bytes.subarray(12)]));
-  return macText(Buffer.from([0x01, 0x00, 0x5e, bytes[1]! & 0x7f, bytes[2]!, bytes[3]!]));
-}
 
 /** The group in which the neighbours ask for an IPv6 address (RFC 4291, 2.7.1). */
 export function solicitedNode(ip: string): string {
   const [a, b, c] = ipBytes(ip).subarray(13) as unknown as [number, number, number];
   return `ff02::1:ff${a.toString(16).padStart(2, '0')}:${((b << 8) | c).toString(16)}`;
-}
-
-function ethernet({ mac, toMac, vlan }: Ends, type: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(vlan === undefined ? 14 : 18);
-  macBytes(toMac).copy(head, 0);
-  macBytes(mac).copy(head, 6);
-  if (vlan !== undefined) {
-    head.writeUInt16BE(ETH_VLAN, 12);
-    head.writeUInt16BE(vlan, 14);
-  }
-  head.writeUInt16BE(type, head.length - 2);
-  const frame = Buffer.concat([head, payload]);
-  return Buffer.concat([frame, Buffer.alloc(Math.max(0, FRAME_MIN - frame.length))]);
-}
-
-/** Sum of RFC 1071 over all parts, each of even length but the last. */
-function checksum(...parts: Buffer[]): number {
-  let sum = 0;
-  for (const part of parts)
-    for (let i = 0; i < part.length; i += 2) sum += (part[i]! << 8) | (part[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
 
 /** A request for `toIp`: to everybody, or to `toMac` as somebody asks who knows the address already. */
@@ -82,31 +40,9 @@ export function arpRequest(ends: Omit<Ends, 'toMac'> & { toMac?: string }): Buff
   );
 }
 
-function ipv4(ends: Ends, protocol: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(20);
-  head[0] = 0x45;
-  head.writeUInt16BE(20 + payload.length, 2);
-  head[8] = 64;
-  head[9] = protocol;
-  ipBytes(ends.ip).copy(head, 12);
-  ipBytes(ends.toIp).copy(head, 16);
-  head.writeUInt16BE(checksum(head), 10);
-  return ethernet(ends, ETH_IPV4, Buffer.concat([head, payload]));
-}
-
-function icmpv6(ends: Ends, hops: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(40);
-  head[0] = 0x60;
-  head.writeUInt16BE(payload.length, 4);
-  head[6] = PROTOCOL_ICMPV6;
-  head[7] = hops;
-  const addresses = Buffer.concat([ipBytes(ends.ip), ipBytes(ends.toIp)]);
-  addresses.copy(head, 8);
-  const rest = Buffer.alloc(8);
-  rest.writeUInt32BE(payload.length, 0);
-  rest[7] = PROTOCOL_ICMPV6;
-  payload.writeUInt16BE(checksum(addresses, rest, payload), 2);
-  return ethernet(ends, ETH_IPV6, Buffer.concat([head, payload]));
+function icmpv6(ends: Ends, payload: Buffer, hops?: number): Buffer {
+  payload.writeUInt16BE(transportChecksum(ends, PROTOCOL_ICMPV6, payload), 2);
+  return ipv6(ends, PROTOCOL_ICMPV6, payload, hops);
 }
 
 /** An echo request with that number, to a station or to a group. */
@@ -116,7 +52,7 @@ export function echoRequest(ends: Ends, number: number): Buffer {
   payload[0] = v6 ? 128 : 8;
   payload.writeUInt16BE(0x7666, 4);
   payload.writeUInt16BE(number, 6);
-  if (v6) return icmpv6(ends, 64, payload);
+  if (v6) return icmpv6(ends, payload);
   payload.writeUInt16BE(checksum(payload), 2);
   return ipv4(ends, PROTOCOL_ICMP, payload);
 }
@@ -131,7 +67,7 @@ export function solicitation(
   // The option is the source link-layer address, in units of 8 bytes.
   const head = Buffer.from([135, 0, 0, 0, 0, 0, 0, 0]);
   const payload = Buffer.concat([head, ipBytes(target), Buffer.from([1, 1]), macBytes(ends.mac)]);
-  return icmpv6({ ...ends, toMac, toIp }, 255, payload);
+  return icmpv6({ ...ends, toMac, toIp }, payload, 255);
 }
 
 /** What a frame is, as far as an asker has to know. */

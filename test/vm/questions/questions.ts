@@ -1,5 +1,7 @@
+import { groupMac, ipBytes } from '../../../src/lab/frames.js';
+import { GROUP, FOREIGN as MACVLAN, PLAIN, VLAN } from '../../../src/lab/stream-kinds.js';
 import { ASKER_MAC, type Asker } from '../lab/asker.js';
-import { arpRequest, echoRequest, groupMac, type Heard, ipBytes, solicitation } from '../lab/frames.js';
+import { arpRequest, echoRequest, type Heard, solicitation } from '../lab/frames.js';
 import type { Testbed } from '../lab/testbed.js';
 import { GUEST_ADDRESS, GUEST_MAC } from '../lab/wire.js';
 
@@ -15,23 +17,18 @@ const ANSWER_MS = 1_000;
 /** Source addresses begin here: each is used once, so that the guest's neighbour cache never knows it. */
 const FRESH_FROM = 16;
 
-const GUEST_ADDRESS6 = 'fd00:99::2';
-const GROUP = '239.99.7.7';
-const GROUP6 = 'ff05::99:7';
 const ECHOER = { ip: '10.99.0.9', ip6: 'fd00:99::9' };
-const VLAN = { id: 77, ip: '10.99.77.2', ip6: 'fd00:77::2' };
-const MACVLAN = { mac: '52:54:00:76:66:03', ip: '10.99.0.3', ip6: 'fd00:99::3' };
 const CONTAINER = { mac: '52:54:00:76:66:04', ip: '10.99.0.4', ip6: 'fd00:99::4' };
 
 /** Makes the master's addresses of both families, and the groups that it answers echo requests to. */
 const plain = {
   make: (m: string) => `echo 0 >/proc/sys/net/ipv4/icmp_echo_ignore_broadcasts
-    ip addr add ${GUEST_ADDRESS6}/64 dev ${m} nodad
-    ip addr add ${GROUP}/32 dev ${m} autojoin; ip addr add ${GROUP6}/128 dev ${m} autojoin
+    ip addr add ${PLAIN.ip6}/64 dev ${m} nodad
+    ip addr add ${GROUP.ip}/32 dev ${m} autojoin; ip addr add ${GROUP.ip6}/128 dev ${m} autojoin
     ip neigh replace ${ECHOER.ip} lladdr ${ASKER_MAC} dev ${m}
     ip neigh replace ${ECHOER.ip6} lladdr ${ASKER_MAC} dev ${m}`,
-  remove: (m: string) => `ip addr del ${GROUP}/32 dev ${m}; ip addr del ${GROUP6}/128 dev ${m}
-    ip addr del ${GUEST_ADDRESS6}/64 dev ${m}
+  remove: (m: string) => `ip addr del ${GROUP.ip}/32 dev ${m}; ip addr del ${GROUP.ip6}/128 dev ${m}
+    ip addr del ${PLAIN.ip6}/64 dev ${m}
     ip neigh del ${ECHOER.ip} dev ${m}; ip neigh del ${ECHOER.ip6} dev ${m}`,
   announce: undefined,
 };
@@ -143,8 +140,8 @@ const echo =
     answers: (h) => h.kind === 'echo-reply' && isFrom(h, GUEST) && h.number === number,
   });
 
-const GUEST: Target = { mac: GUEST_MAC, ip: GUEST_ADDRESS, ip6: GUEST_ADDRESS6 };
-const ON_VLAN: Target = { mac: GUEST_MAC, vlan: VLAN.id, ...VLAN };
+const GUEST: Target = { mac: GUEST_MAC, ip: GUEST_ADDRESS, ip6: PLAIN.ip6 };
+const ON_VLAN: Target = { mac: GUEST_MAC, ip: VLAN.ip, ip6: VLAN.ip6, vlan: VLAN.id };
 const [NET, NET6] = ['10.99.0.', 'fd00:99::'];
 const [VLAN_NET, VLAN_NET6] = ['10.99.77.', 'fd00:77::'];
 
@@ -152,10 +149,10 @@ const [VLAN_NET, VLAN_NET6] = ['10.99.77.', 'fd00:77::'];
 export const QUESTIONS: readonly Question[] = [
   { name: 'arp', scene: 'plain', ask: arp(GUEST, NET) },
   { name: 'ping', scene: 'plain', ask: echo(GUEST_MAC, GUEST_ADDRESS) },
-  { name: 'ping6', scene: 'plain', ask: echo(GUEST_MAC, GUEST_ADDRESS6) },
+  { name: 'ping6', scene: 'plain', ask: echo(GUEST_MAC, PLAIN.ip6) },
   { name: 'nd', scene: 'plain', ask: nd(GUEST, NET6) },
-  { name: 'group', scene: 'plain', ask: echo(groupMac(GROUP), GROUP) },
-  { name: 'group6', scene: 'plain', ask: echo(groupMac(GROUP6), GROUP6) },
+  { name: 'group', scene: 'plain', ask: echo(groupMac(GROUP.ip), GROUP.ip) },
+  { name: 'group6', scene: 'plain', ask: echo(groupMac(GROUP.ip6), GROUP.ip6) },
   { name: 'vlan', scene: 'vlan', ask: arp(ON_VLAN, VLAN_NET) },
   { name: 'vlan6', scene: 'vlan', ask: nd(ON_VLAN, VLAN_NET6) },
   { name: 'macvlan', scene: 'macvlan', ask: arp(MACVLAN, NET, true) },
