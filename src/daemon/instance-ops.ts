@@ -113,6 +113,7 @@ export class InstanceOps implements FailoverOps {
       master: instance.master,
       slave,
       links: monitor.links,
+      linksVersion: monitor.version,
       rtnl,
       ethtool,
       filters,

@@ -24,6 +24,8 @@ export interface SlaveContext {
   readonly slave: Device;
   /** All devices of the namespace, by ifindex. */
   readonly links: ReadonlyMap<number, Device>;
+  /** Another number whenever one of them has changed. */
+  readonly linksVersion: number;
   readonly rtnl: Rtnl;
   readonly ethtool: Ethtool;
   /** What all devices of the namespace let in. */

@@ -7,7 +7,7 @@ import { some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
-import { idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
+import { bridgeWithVlans, idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
 
 /** So many ids are let in, each by a device. A trunk with all 4,094 would take as many devices. */
 const VLANS_MAX = 64;
@@ -16,6 +16,9 @@ const STAG = 0x88a8;
 interface State {
   ours: Owned;
   damper: Damper;
+  /** The devices at the last look; the master's bridge, if it filters VLANs, is asked at each look all the same. */
+  links: number;
+  bridged: boolean;
   /** What was wanted and what was there at the last look, as text. */
   seen: string;
   told: Shortfall[];
@@ -25,6 +28,8 @@ interface State {
 const memory = new Memory<State>((context) => ({
   ours: new Owned(context, VfUndoKind.VF_UNDO_VLAN, idBytes, idText),
   damper: new Damper(),
+  links: -1,
+  bridged: false,
   seen: '',
   told: [],
   retryAt: Number.POSITIVE_INFINITY,
@@ -47,10 +52,14 @@ export const VLANS: Takeover = {
   models: ['transparent'],
   follow(context) {
     const state = memory.of(context);
+    const due = performance.now() >= state.retryAt;
+    if (state.links === context.linksVersion && !state.bridged && !due) return state.told;
+    state.links = context.linksVersion;
+    state.bridged = bridgeWithVlans(context) !== undefined;
     const wanted = wantedVlans(context);
     const have = vlansOn(context);
     const seen = `${[...wanted.keys()].join()} ${[...have].map(([id, d]) => `${id}${d.up ? '+' : ''}`).join()}`;
-    if (seen === state.seen && performance.now() < state.retryAt) return state.told;
+    if (seen === state.seen && !due) return state.told;
     state.retryAt = Number.POSITIVE_INFINITY;
     state.told = bring(context, state, wanted, have);
     // What was just made is not known yet: the kernel's message brings the next look.

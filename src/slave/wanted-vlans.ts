@@ -38,13 +38,17 @@ export function wantedVlans(context: SlaveContext): Map<string, VlanKey> {
   for (const d of links.values()) {
     if (d.vlan && d.link !== undefined && d.linkNetnsId === undefined && tagged.has(d.link)) add(d.vlan);
   }
-  const bridge = master.master === undefined ? undefined : links.get(master.master);
-  if (bridge?.vlanFiltering !== undefined) {
-    const protocol = bridge.vlanFiltering;
+  const protocol = bridgeWithVlans(context);
+  if (protocol !== undefined) {
     for (const { first, last } of bridgeVlans(context.rtnl, master.ifindex))
       for (let id = first; id <= last; id++) add({ id, protocol });
   }
   return out;
+}
+
+/** The EtherType of the tags of the bridge that has the master as a port and filters VLANs; undefined: there is none. */
+export function bridgeWithVlans({ master, links }: SlaveContext): number | undefined {
+  return master.master === undefined ? undefined : links.get(master.master)?.vlanFiltering;
 }
 
 const PASSES_ON = new Set(['macvlan', 'macvtap']);

@@ -38,6 +38,7 @@ export function slaveRig(
     await reaper.reap();
   });
   const undo = new UndoLog(store.undo, 0);
+  let version = 0;
   const device = (name: string): Device => world.guestRtnl.link(name)!;
   const context = (): SlaveContext => ({
     instance: 'net0',
@@ -45,6 +46,7 @@ export function slaveRig(
     master: device('virtio0'),
     slave: device('vf0'),
     links: new Map(world.guestRtnl.links().map((d) => [d.ifindex, d])),
+    linksVersion: ++version,
     rtnl: world.guestRtnl,
     ethtool,
     filters,
