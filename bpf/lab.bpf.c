@@ -2,12 +2,14 @@
  *
  * The far end of a numbered stream: stamps each frame's arrival and takes it out of the way, so that counting costs the receiver
  * nothing and loses nothing. A stream frame is a UDP datagram to VF_STREAM_PORT whose payload begins with
- * {u32 magic, u32 stream, u32 sequence}. Where the stream is one of requests each frame is sent back as it is: the answer.
+ * {u32 magic, u32 stream, u32 sequence}, over IPv4 or IPv6. Where the stream is one of requests each frame is sent back as it is: the answer.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -15,6 +17,7 @@
 
 #define VF_STREAM_PORT 7412
 #define VF_STREAM_MAGIC 0x56464c52u
+#define VF_TO_GUEST 0x40000000u /* in the stream's number of frames to the guest */
 #define VF_STREAM_FRAMES (1 << 17) /* whose paths are noted */
 
 struct vf_stream_frame {
@@ -27,11 +30,11 @@ struct vf_stream_state {
 	__u64 received;
 	__u64 duplicated;
 	__u64 reordered;
-	__u64 foreign; /* another stream's, or out of range */
+	__u64 foreign; /* another stream's, with another tag, or out of range */
 	__u32 stream; /* the one recorded */
 	__u32 highest; /* highest sequence so far + 1 */
 	__u32 answer; /* 1: send back every frame that is recorded */
-	__u32 unused;
+	__u32 vlan; /* id of the tag that its frames have; 0: none */
 };
 
 struct {
@@ -65,12 +68,26 @@ static __always_inline void swap(void *a, void *b, __u32 n)
 }
 
 /* Back to the sender by the device that it came by; checksums hold, since they do not know the order of the two ends. */
-static __always_inline int answer(struct __sk_buff *skb, struct ethhdr *eth, struct iphdr *ip, struct udphdr *udp)
+static __always_inline int answer(struct __sk_buff *skb, struct ethhdr *eth, struct udphdr *udp)
 {
 	swap(eth->h_dest, eth->h_source, ETH_ALEN);
-	swap(&ip->saddr, &ip->daddr, 4);
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = (void *)(eth + 1);
+
+		swap(&ip->saddr, &ip->daddr, 4);
+	} else {
+		struct ipv6hdr *ip6 = (void *)(eth + 1);
+
+		swap(&ip6->saddr, &ip6->daddr, 16);
+	}
 	swap(&udp->source, &udp->dest, 2);
 	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* Ingress has the tag beside the frame. */
+static __always_inline __u32 tag_of(struct __sk_buff *skb)
+{
+	return skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
 }
 
 SEC("tc")
@@ -79,13 +96,27 @@ int vf_record(struct __sk_buff *skb)
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct ethhdr *eth = data;
 	struct iphdr *ip = (void *)(eth + 1);
-	struct udphdr *udp = (void *)(ip + 1);
-	struct vf_stream_frame *f = (void *)(udp + 1);
+	struct ipv6hdr *ip6 = (void *)(eth + 1);
+	struct udphdr *udp;
+	struct vf_stream_frame *f;
 	struct vf_stream_state *s;
 	__u32 zero = 0, sequence;
 	__u64 *at;
+	__u8 protocol;
 
-	if ((void *)(f + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != 17 ||
+	if ((void *)(ip + 1) > end)
+		return -1;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		protocol = ip->protocol;
+		udp = (void *)(ip + 1);
+	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6) && (void *)(ip6 + 1) <= end) {
+		protocol = ip6->nexthdr;
+		udp = (void *)(ip6 + 1);
+	} else {
+		return -1;
+	}
+	f = (void *)(udp + 1);
+	if (protocol != IPPROTO_UDP || (void *)(f + 1) > end ||
 	    (udp->dest != bpf_htons(VF_STREAM_PORT) && udp->source != bpf_htons(VF_STREAM_PORT)) || f->magic != VF_STREAM_MAGIC)
 		return -1;
 	s = bpf_map_lookup_elem(&stream, &zero);
@@ -93,7 +124,7 @@ int vf_record(struct __sk_buff *skb)
 	at = bpf_map_lookup_elem(&arrival, &sequence);
 	if (!s)
 		return 2;
-	if (!at || s->stream != f->stream) {
+	if (!at || s->stream != f->stream || s->vlan != tag_of(skb)) {
 		__sync_fetch_and_add(&s->foreign, 1);
 		return 2;
 	}
@@ -106,7 +137,7 @@ int vf_record(struct __sk_buff *skb)
 		__sync_fetch_and_add(&s->reordered, 1);
 	else
 		s->highest = sequence + 1;
-	return s->answer ? answer(skb, eth, ip, udp) : 2;
+	return s->answer ? answer(skb, eth, udp) : 2;
 }
 
 /* A cable that loses frames without anybody being told: carrier stays. Of 2^32 frames so many; all by default. */
@@ -185,24 +216,35 @@ static __always_inline bool swallows(struct vf_port *p, __u32 hole, __u32 loss)
 	return true;
 }
 
-/* The paths, if the frame is one of the running stream; `number` is its. */
+/* The paths, if the frame is one of the running stream; `number` is its. A tag may stand in the frame: its sender wrote it there. */
 static __always_inline struct vf_paths *paths_of(struct __sk_buff *skb, __u32 *number)
 {
 	struct {
-		struct ethhdr eth;
-		struct iphdr ip;
 		struct udphdr udp;
 		struct vf_stream_frame f;
 	} __attribute__((packed)) h;
+	__u32 at = ETH_HLEN, zero = 0;
 	struct vf_paths *p;
-	__u32 zero = 0;
+	__be16 type;
 
-	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) < 0 ||
-	    h.ip.protocol != 17 || h.udp.dest != bpf_htons(VF_STREAM_PORT) || h.f.magic != VF_STREAM_MAGIC)
+	if (bpf_skb_load_bytes(skb, at - 2, &type, 2) < 0)
+		return NULL;
+	if (type == bpf_htons(ETH_P_8021Q)) {
+		at += 4;
+		if (bpf_skb_load_bytes(skb, at - 2, &type, 2) < 0)
+			return NULL;
+	}
+	if (type == bpf_htons(ETH_P_IP))
+		at += sizeof(struct iphdr);
+	else if (type == bpf_htons(ETH_P_IPV6))
+		at += sizeof(struct ipv6hdr);
+	else
+		return NULL;
+	if (bpf_skb_load_bytes(skb, at, &h, sizeof(h)) < 0 || h.udp.dest != bpf_htons(VF_STREAM_PORT) || h.f.magic != VF_STREAM_MAGIC)
 		return NULL;
 	p = bpf_map_lookup_elem(&paths, &zero);
 	*number = h.f.sequence;
-	return p && p->stream == h.f.stream && *number < VF_STREAM_FRAMES ? p : NULL;
+	return p && p->stream == (h.f.stream & ~VF_TO_GUEST) && *number < VF_STREAM_FRAMES ? p : NULL;
 }
 
 SEC("tc")

@@ -10,7 +10,7 @@ export const VfStreamState = bpf.struct('struct vf_stream_state', 48, {
   stream: bpf.field(32, bpf.u32),
   highest: bpf.field(36, bpf.u32),
   answer: bpf.field(40, bpf.u32),
-  unused: bpf.field(44, bpf.u32),
+  vlan: bpf.field(44, bpf.u32),
 });
 export type VfStreamState = bpf.Value<typeof VfStreamState>;
 export type VfStreamStateInit = bpf.Input<typeof VfStreamState>;
@@ -38,8 +38,8 @@ export class VfStreamStateView extends bpf.StructView {
   set highest(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
   get answer(): number { return this.$view.getUint32(this.$at + 40, true); }
   set answer(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 44, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
 }
 
 /** struct vf_port: 32 bytes. */
@@ -95,8 +95,8 @@ export class VfPathsView extends bpf.StructView {
 
 export const lab = bpf.objectType({
   name: 'lab',
-  sha256: '9dd84f50d3afc10b5ebf5585d1075d71759f59543a12dc2b6072ccd215f58478',
-  layout: 'a7575c67e17e53fc44203f9021931a15d6148d214c0fca2368f23bbceccca94e',
+  sha256: '9715621cf0efcff1835c5f7cead56293d5e0322784ef7632cfe8e347062b0753',
+  layout: '924f51d0462ec7865eef8d42e6891f7a7a051bfd07c40c8ed1a3011a30e036a8',
   license: 'GPL',
   programs: {
     vf_record: 'tc',

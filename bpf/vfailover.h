@@ -232,10 +232,10 @@ enum vf_undo {
 
 /* What an entry of the map `undo` is about. */
 enum vf_undo_kind {
-	VF_UNDO_GROUP = 1, /* id: a group MAC that we added to the slave's filter */
+	VF_UNDO_GROUP = 1, /* id: a group MAC that we added to the slave's filter; value: the ifindex of that slave, as with the next three */
 	VF_UNDO_UNICAST = 2, /* id: a unicast MAC that we added to it */
 	VF_UNDO_VLAN = 3, /* id: protocol and VLAN id that we let in, both in network order */
-	VF_UNDO_FLAG = 4, /* id: an IFF_* bit that we set, in host order */
+	VF_UNDO_FLAG = 4, /* id: an IFF_* bit that we set, little-endian, and the path */
 	VF_UNDO_MAC = 5, /* value: the slave's MAC before it followed the master's */
 	VF_UNDO_FEATURE = 6, /* id: name of an offload (ethtool), value: 1 if it was on */
 	VF_UNDO_ADDRESS = 7, /* id: family, prefix length, address; value: what else the kernel said of it */

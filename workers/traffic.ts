@@ -30,6 +30,11 @@ export const TRAFFIC = {
   directions: 8,
   /** Turns of the loop, wrapping: after two more of them the thread has seen every word written before. */
   turns: 9,
+  /** Packet sockets that whole frames are sent by, guest's and host's, and the length of their heads in bytes. 0: datagrams by UDP. */
+  guest_packets: 10,
+  host_packets: 11,
+  guest_head: 12,
+  host_head: 13,
   /** Descriptors of the taps of each wire: guest's, host's, guest's, host's …; -1: none. */
   taps: 16,
 } as const;
@@ -37,7 +42,13 @@ export const TRAFFIC_WORDS = 32;
 export const WIRES = 2;
 
 export const STREAM_PORT = 7412;
-const MAGIC = 0x56464c52;
+export const MAGIC = 0x56464c52;
+/** A datagram begins with {u32 magic, u32 stream, u32 number, u32 ~number} and has this length. */
+export const STREAM_BYTES = 64;
+/** Added to a stream's identifier in frames to the guest, so that a frame of the guest's own that comes back is told from them. */
+export const TO_GUEST = 0x40000000;
+/** The most that stands before a datagram: Ethernet, a tag, IPv6 and UDP. */
+export const HEAD_MAX = 128;
 
 export interface TrafficTask {
   control: SharedArrayBuffer;
@@ -46,8 +57,40 @@ export interface TrafficTask {
   /** Connected UDP sockets. */
   guestSocket: number;
   hostSocket: number;
+  /** What stands before the datagrams of streams of whole frames: HEAD_MAX bytes of the guest's, then the host's. */
+  heads: SharedArrayBuffer;
   wakeFd: number;
   cpu: number | null;
+}
+
+/** One direction's frame: its payload stands at a multiple of four. */
+class Sender {
+  readonly #frame = new Uint8Array(HEAD_MAX + STREAM_BYTES);
+  readonly #words = new Int32Array(this.#frame.buffer, HEAD_MAX);
+  readonly #udp: number;
+  #socket: number;
+  #bytes: Uint8Array;
+
+  constructor(udp: number) {
+    this.#udp = udp;
+    this.#socket = udp;
+    this.#bytes = this.#frame.subarray(HEAD_MAX);
+    this.#words[0] = MAGIC;
+  }
+
+  begin(stream: number, packets: number, head: Uint8Array): void {
+    this.#words[1] = stream;
+    this.#frame.set(head, HEAD_MAX - head.length);
+    this.#socket = head.length > 0 ? packets : this.#udp;
+    this.#bytes = this.#frame.subarray(HEAD_MAX - head.length);
+  }
+
+  /** False if the kernel refused it. */
+  send(number: number): boolean {
+    this.#words[2] = number;
+    this.#words[3] = ~number;
+    return sockSend(this.#socket, this.#bytes, this.#bytes.length) >= 0;
+  }
 }
 
 /** Frames moved per wire and direction before the sender gets its turn. */
@@ -65,9 +108,9 @@ export default function run(task: TrafficTask): void {
   if (task.cpu !== null) setAffinity(task.cpu);
   const clock = new Float64Array(1);
   const scratch = new Uint8Array(65536 + 256);
-  const payload = new Uint8Array(64);
-  const words = new Int32Array(payload.buffer);
-  words[0] = MAGIC;
+  const heads = new Uint8Array(task.heads);
+  const guest = new Sender(guestSocket);
+  const host = new Sender(hostSocket);
   const ready = new Int32Array(8);
   const epoll = new Epoll();
   epoll.add(wakeFd, -1);
@@ -79,7 +122,13 @@ export default function run(task: TrafficTask): void {
       if (stream !== 0) {
         control[TRAFFIC.sent] = 0;
         control[TRAFFIC.refused] = 0;
-        words[1] = stream;
+        const { guest_packets, guest_head, host_packets, host_head } = TRAFFIC;
+        guest.begin(stream, control[guest_packets]!, heads.subarray(0, control[guest_head]!));
+        host.begin(
+          stream + TO_GUEST,
+          control[host_packets]!,
+          heads.subarray(HEAD_MAX, HEAD_MAX + control[host_head]!),
+        );
         next = 0;
       }
       Atomics.store(control, TRAFFIC.running, stream);
@@ -90,24 +139,24 @@ export default function run(task: TrafficTask): void {
       if (now >= next && control[TRAFFIC.sent]! < control[TRAFFIC.limit]!) {
         const interval = control[TRAFFIC.interval_ns]!;
         next = next === 0 || now - next > 20 * interval ? now + interval : next + interval;
-        words[2] = control[TRAFFIC.sent]!;
+        const number = control[TRAFFIC.sent]!;
         const directions = control[TRAFFIC.directions]!;
-        sentAt[control[TRAFFIC.sent]!] = now;
-        if (directions & 1 && sockSend(guestSocket, payload, 64) < 0) control[TRAFFIC.refused]!++;
-        if (directions & 2 && sockSend(hostSocket, payload, 64) < 0) control[TRAFFIC.refused]!++;
+        sentAt[number] = now;
+        if (directions & 1 && !guest.send(number)) control[TRAFFIC.refused]!++;
+        if (directions & 2 && !host.send(number)) control[TRAFFIC.refused]!++;
         control[TRAFFIC.sent]!++;
       }
     }
     const cut = Atomics.load(control, TRAFFIC.cut);
     for (let i = 0; i < WIRES; i++) {
-      const guest = Atomics.load(control, TRAFFIC.taps + 2 * i);
-      const host = Atomics.load(control, TRAFFIC.taps + 2 * i + 1);
+      const guestTap = Atomics.load(control, TRAFFIC.taps + 2 * i);
+      const hostTap = Atomics.load(control, TRAFFIC.taps + 2 * i + 1);
       if (cut & (1 << i)) {
-        if (guest >= 0) tapDiscard(guest, BURST);
-        if (host >= 0) tapDiscard(host, BURST);
-      } else if (guest >= 0 && host >= 0) {
-        tapForward(guest, host, scratch, BURST);
-        tapForward(host, guest, scratch, BURST);
+        if (guestTap >= 0) tapDiscard(guestTap, BURST);
+        if (hostTap >= 0) tapDiscard(hostTap, BURST);
+      } else if (guestTap >= 0 && hostTap >= 0) {
+        tapForward(guestTap, hostTap, scratch, BURST);
+        tapForward(hostTap, guestTap, scratch, BURST);
       }
     }
     if (stream === 0) {

@@ -41,6 +41,15 @@ export interface JoinChecks {
   otherOwners(device: Device): void;
 }
 
+/** Name of a device's driver; undefined: it has none, or is just going. */
+function driverOf({ control }: Namespace, device: Device): string | undefined {
+  try {
+    return control.driver(device.name)?.driver;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * What an instance asks of the outside. What joining a slave changes is written into the pinned identity first, so that a later daemon
  * can undo it.
@@ -48,7 +57,7 @@ export interface JoinChecks {
 export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
   readonly #datapath: Datapath;
-  readonly #undo: UndoMap;
+  readonly #undo: UndoLog;
   readonly #checks: JoinChecks;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
@@ -59,7 +68,7 @@ export class InstanceOps implements FailoverOps {
   constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, checks: JoinChecks) {
     this.#ns = ns;
     this.#checks = checks;
-    this.#undo = undo;
+    this.#undo = new UndoLog(undo, datapath.slot);
     this.#datapath = datapath;
   }
 
@@ -111,17 +120,21 @@ export class InstanceOps implements FailoverOps {
 
   /** What a takeover works with. */
   contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
-    const { rtnl, monitor, fd, enter } = this.#ns;
+    const { rtnl, ethtool, filters, monitor, fd, enter } = this.#ns;
     return {
       instance: instance.name,
       role,
       master: instance.master,
       slave,
       links: monitor.links,
+      linksVersion: monitor.version,
       rtnl,
+      ethtool,
+      filters,
+      driver: () => driverOf(this.#ns, slave),
       netns: fd,
       enter,
-      undo: new UndoLog(this.#undo, this.#datapath.slot),
+      undo: this.#undo,
     };
   }
 

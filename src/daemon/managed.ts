@@ -94,7 +94,7 @@ export class Managed {
     });
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
-      context: () => this.#slaveContext(),
+      context: (role) => this.#slaveContext(role),
       report: (takeover, shortfalls) => this.impairments.replace(takeover, shortfalls),
     });
     this.ops.onLink = () => this.readSpeeds();
@@ -174,16 +174,12 @@ export class Managed {
     }
   }
 
-  /** What the slave that is not the master itself must follow; undefined: there is none. */
-  #slaveContext(): SlaveContext | undefined {
+  /** What the slave in a role must follow; undefined: there is none, or it is the master itself. */
+  #slaveContext(role: Role): SlaveContext | undefined {
     const { instance } = this;
-    if (instance === undefined) return undefined;
-    for (const role of ROLES) {
-      const device = instance.joined.get(role)?.device;
-      if (device && device.ifindex !== instance.master.ifindex)
-        return this.ops.contextOf(instance, device, role);
-    }
-    return undefined;
+    const device = instance?.joined.get(role)?.device;
+    if (!device || device.ifindex === instance.master.ifindex) return undefined;
+    return this.ops.contextOf(instance, device, role);
   }
 
   /** Brings the slave in line with its master. */

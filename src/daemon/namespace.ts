@@ -10,7 +10,7 @@ import {
 import { AddressReader } from '../announce/index.js';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
-import { Ethtool, LinkMonitor, Rtnl } from '../netlink/index.js';
+import { Ethtool, FilterLists, LinkMonitor, Rtnl } from '../netlink/index.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {
@@ -19,6 +19,7 @@ export class Namespace {
   readonly rtnl: Rtnl;
   readonly control: ControlSocket;
   readonly ethtool: Ethtool;
+  readonly filters: FilterLists;
   readonly monitor: LinkMonitor;
   readonly addresses: AddressReader;
   readonly registry: FailoverRegistry;
@@ -31,6 +32,7 @@ export class Namespace {
     this.rtnl = new Rtnl({ netns: this.fd });
     this.control = new ControlSocket(this.fd);
     this.ethtool = new Ethtool({ netns: this.fd });
+    this.filters = new FilterLists({ netns: this.fd });
     this.monitor = new LinkMonitor({ netns: this.fd });
     this.addresses = new AddressReader(this.fd);
     this.registry = new FailoverRegistry({
@@ -91,6 +93,7 @@ export class Namespace {
     this.addresses.close();
     this.control.close();
     this.ethtool.close();
+    this.filters.close();
     this.rtnl.close();
     closeFd(this.fd);
   }

@@ -6,8 +6,8 @@ import { MODELS } from '../failover/model.js';
 import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
-import type { HeldPrograms } from './held-programs.js';
 import { removeGroupTable } from './group-table.js';
+import type { HeldPrograms } from './held-programs.js';
 import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
@@ -24,7 +24,7 @@ import {
   watchBase,
 } from './offsets.js';
 import type { ReflectorCounts, ReflectorKey } from './reflector-map.js';
-import type { ProgramVariables, PinStore } from './store.js';
+import type { PinStore, ProgramVariables } from './store.js';
 
 export interface DatapathOptions {
   store: PinStore;

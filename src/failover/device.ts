@@ -38,6 +38,16 @@ export interface Device {
   physPortName?: string;
   /** IFLA_XDP: attachment mode and program id. */
   xdp?: { mode: 'driver' | 'generic' | 'offload' | 'multi'; progId: number };
+  /** IFLA_PROMISCUITY: how many ask the device for all frames; absent: nobody. */
+  promiscuity?: number;
+  /** IFLA_ALLMULTI (Linux 6.0): how many ask it for all groups; absent: nobody, or the kernel does not say. */
+  allmulti?: number;
+  /** IFF_PROMISC and IFF_ALLMULTI as set by hand (`ip link set DEV promisc on`); absent: neither. */
+  userFlags?: number;
+  /** Of a VLAN device: its id, and the EtherType of its tag (0x8100, 0x88a8). */
+  vlan?: { id: number; protocol: number };
+  /** Of a bridge that filters VLANs: the EtherType of its tags. */
+  vlanFiltering?: number;
   /** IFLA_AF_SPEC/AF_INET6/IFLA_INET6_ADDR_GEN_MODE: 0 eui64, 1 none, 2 stable-privacy, 3 random. */
   addrGenMode?: number;
 }

@@ -9,7 +9,7 @@ export interface Arrivals {
   duplicated: number;
   /** Frames that came after one with a higher number. */
   reordered: number;
-  /** Frames of other streams, or out of range. */
+  /** Frames of other streams, or with another tag: the place's own that came back are among them. */
   foreign: number;
   /** CLOCK_MONOTONIC ns by sequence number; 0: never came. */
   times: Float64Array;
@@ -40,11 +40,12 @@ export class Recorder {
     this.#detach = attachLast(program, options.netns, options.ifindex);
   }
 
-  /** Forgets everything and records this stream; `answer` sends each frame back. */
-  begin(stream: number, answer = false): void {
+  /** Forgets everything and records this stream, whose frames have the tag of `vlan` (0: none); `answer` sends each frame back. */
+  begin(stream: number, { answer = false, vlan = 0 } = {}): void {
     this.#states.mapping.uint32().fill(0);
     this.#words.fill(0);
     this.#state.answer = answer ? 1 : 0;
+    this.#state.vlan = vlan;
     this.#state.stream = stream;
   }
 

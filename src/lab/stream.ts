@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TRAFFIC } from '../../workers/traffic.js';
+import { TO_GUEST, TRAFFIC } from '../../workers/traffic.js';
 import { type Arrivals, Recorder } from './recorder.js';
+import { isGroup, type StreamKind, tagOf } from './stream-kinds.js';
 import { STREAM_MAX, type World } from './world.js';
 
 /** What became of a numbered stream in one direction. */
@@ -8,6 +9,8 @@ export interface DirectionResult {
   lost: number;
   duplicated: number;
   reordered: number;
+  /** Frames that belong elsewhere: with another tag, or the receiver's own that came back. */
+  foreign: number;
   /** From the fault to the first frame delivered on the path that works after it, ns; null: none came. */
   outageNs: number | null;
 }
@@ -56,26 +59,28 @@ export class Stream {
   }
 
   /** Starts sending `pps` frames each way; resolves when the first have arrived at both ends. */
-  async start(pps: number, directions: 1 | 2 | 3 = 3): Promise<void> {
+  async start(pps: number, directions: 1 | 2 | 3 = 3, kind: StreamKind = 'ipv4'): Promise<void> {
     // A few from the guest first: until the bridge knows where the guest is it floods, and the guest gets two copies of a frame.
-    await this.#begin(1000, 1, true);
-    await this.#begin(pps, directions);
+    await this.#begin(1000, 1, !isGroup(kind), kind);
+    await this.#begin(pps, directions, false, kind);
   }
 
   /** Starts sending `pps` requests from the guest, which the host's BPF program answers; what comes back counts as the other direction. */
   async startRequests(pps: number): Promise<void> {
-    await this.#begin(1000, 1, true);
-    await this.#begin(pps, 3, true);
+    await this.#begin(1000, 1, true, 'ipv4');
+    await this.#begin(pps, 3, true, 'ipv4');
   }
 
-  async #begin(pps: number, directions: 1 | 2 | 3, requests = false): Promise<void> {
+  async #begin(pps: number, directions: 1 | 2 | 3, requests: boolean, kind: StreamKind): Promise<void> {
     const { control } = this.#world;
     const id = ++streams;
     // Silence while both ends turn to the new stream: the last one's requests would find nobody who answers them.
     await this.#silence();
     this.#requests = requests;
-    this.#atHost.begin(id, requests);
-    this.#atGuest.begin(id);
+    const vlan = tagOf(kind);
+    this.#atHost.begin(id, { answer: requests, vlan });
+    this.#atGuest.begin(requests ? id : id + TO_GUEST, { vlan });
+    this.#world.sendAs(kind, id);
     control[TRAFFIC.interval_ns] = Math.round(1e9 / pps);
     control[TRAFFIC.limit] = this.#atHost.capacity;
     control[TRAFFIC.directions] = requests ? 1 : directions;
@@ -160,11 +165,17 @@ export function faultTime(fault: Fault, sentAt: Float64Array, arrivals: Float64A
 }
 
 function judge(
-  { received, duplicated, reordered, times }: Arrivals,
+  { received, duplicated, reordered, foreign, times }: Arrivals,
   faultNs: number | undefined,
 ): DirectionResult {
   const lost = times.length - received;
-  return { lost, duplicated, reordered, outageNs: faultNs === undefined ? null : outage(times, faultNs) };
+  return {
+    lost,
+    duplicated,
+    reordered,
+    foreign,
+    outageNs: faultNs === undefined ? null : outage(times, faultNs),
+  };
 }
 
 /**

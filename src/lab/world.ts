@@ -1,8 +1,17 @@
-import { closeFd, EventFd, netnsCreate, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
+import { closeFd, EventFd, netnsCreate, PacketSocket, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
-import { STREAM_PORT, TRAFFIC, TRAFFIC_WORDS, type TrafficTask, WIRES } from '../../workers/traffic.js';
+import {
+  HEAD_MAX,
+  STREAM_PORT,
+  TO_GUEST,
+  TRAFFIC,
+  TRAFFIC_WORDS,
+  type TrafficTask,
+  WIRES,
+} from '../../workers/traffic.js';
 import { Rtnl } from '../netlink/index.js';
 import { workerFile } from '../paths.js';
+import { type StreamKind, streamEnds, streamHead } from './stream-kinds.js';
 import { Wire, type WireKind } from './wire.js';
 
 export const GUEST_ADDRESS = '10.99.0.2';
@@ -10,6 +19,7 @@ export const HOST_ADDRESS = '10.99.0.1';
 /** Frames of the longest stream, each way. */
 export const STREAM_MAX = 1 << 20;
 export const GUEST_MAC = '02:76:66:00:00:01';
+const HOST_MAC = '02:76:66:00:00:fe';
 
 /**
  * A VM and its host in two namespaces: in the guest `virtio0` (with the address) and `vf0`, both with one MAC; in the host a learning
@@ -27,7 +37,9 @@ export class World {
   readonly control = new Int32Array(new SharedArrayBuffer(4 * TRAFFIC_WORDS));
   /** Send times of the running stream, by sequence number. */
   readonly sentAt = new Float64Array(new SharedArrayBuffer(8 * STREAM_MAX));
-  readonly #sockets: UdpSocket[] = [];
+  /** Heads of streams of whole frames: the guest's, then the host's. */
+  readonly #heads = new Uint8Array(new SharedArrayBuffer(2 * HEAD_MAX));
+  readonly #sockets: (UdpSocket | PacketSocket)[] = [];
   #wake: EventFd | undefined;
   #pool: Piscina | undefined;
   #traffic: Promise<void> | undefined;
@@ -43,7 +55,7 @@ export class World {
       });
     this.bridge = this.hostRtnl.createBridge({ name: 'br0' });
     // Set by hand it stays: by default a bridge takes the lowest of its ports' addresses, and another when a port goes.
-    this.hostRtnl.setLink(this.bridge, { address: '02:76:66:00:00:fe' });
+    this.hostRtnl.setLink(this.bridge, { address: HOST_MAC });
     this.virtio = wire('virtio0', 'port-virtio');
     this.vf = wire('vf0', 'port-vf');
     for (const w of [this.virtio, this.vf]) this.hostRtnl.setLink(w.hostIfindex, { master: this.bridge });
@@ -76,7 +88,13 @@ export class World {
       this.host,
       () => new UdpSocket({ connectAddr: GUEST_ADDRESS, connectPort: STREAM_PORT }),
     );
-    this.#sockets.push(guestSocket, hostSocket);
+    // They send alone.
+    const packets = (netns: number, ifindex: number) => new PacketSocket({ netns, ifindex, protocol: 0 });
+    const guestPackets = packets(this.guest, this.virtio.guestIfindex);
+    const hostPackets = packets(this.host, this.bridge);
+    this.#sockets.push(guestSocket, hostSocket, guestPackets, hostPackets);
+    this.control[TRAFFIC.guest_packets] = guestPackets.fd;
+    this.control[TRAFFIC.host_packets] = hostPackets.fd;
     this.#wake = new EventFd();
     this.#pool ??= new Piscina({
       filename: workerFile('traffic'),
@@ -91,11 +109,24 @@ export class World {
       sentAt: this.sentAt.buffer as SharedArrayBuffer,
       guestSocket: guestSocket.fd,
       hostSocket: hostSocket.fd,
+      heads: this.#heads.buffer as SharedArrayBuffer,
       wakeFd: this.#wake.fd,
       cpu,
     };
     this.#traffic = this.#pool.run(task);
     this.#traffic.catch(() => {});
+  }
+
+  /** The next stream's frames are of this kind: datagrams of sockets (`ipv4`), or whole frames, which need no address and no VLAN device. */
+  sendAs(kind: StreamKind, stream: number): void {
+    const ends = streamEnds(kind, GUEST_MAC, HOST_MAC);
+    const none = Buffer.alloc(0);
+    const [out, inn] =
+      kind === 'ipv4' ? [none, none] : [streamHead(ends.out, stream), streamHead(ends.in, stream + TO_GUEST)];
+    this.#heads.set(out, 0);
+    this.#heads.set(inn, HEAD_MAX);
+    this.control[TRAFFIC.guest_head] = out.length;
+    this.control[TRAFFIC.host_head] = inn.length;
   }
 
   wakeTraffic(): void {

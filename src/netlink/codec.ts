@@ -11,6 +11,7 @@ const NLA_HDRLEN = 4;
 const NLA_TYPE_MASK = 0x3fff;
 const NLA_F_NESTED = 0x8000;
 const MAX_ERRNO = 4095;
+const ETH_P_8021Q = 0x8100;
 
 export interface NlMessage {
   type: number;
@@ -154,17 +155,22 @@ export function* splitMessages(bytes: Uint8Array): Generator<NlMessage, void, un
 }
 
 export function parseAttributes(bytes: Uint8Array): Attributes {
+  return new Map(listAttributes(bytes));
+}
+
+/** All attributes in their order, the repeated ones too. */
+export function* listAttributes(
+  bytes: Uint8Array,
+): Generator<[type: number, value: Uint8Array], void, undefined> {
   const view = viewOf(bytes);
-  const out = new Map<number, Uint8Array>();
   for (let at = 0; at < bytes.length; ) {
     const left = bytes.length - at;
     if (left < NLA_HDRLEN) throw malformed(`${left} bytes where an attribute should be`);
     const len = view.getUint16(at, LE);
     if (len < NLA_HDRLEN || len > left) throw malformed(`attribute length ${len} with ${left} bytes left`);
-    out.set(view.getUint16(at + 2, LE) & NLA_TYPE_MASK, bytes.subarray(at + NLA_HDRLEN, at + len));
+    yield [view.getUint16(at + 2, LE) & NLA_TYPE_MASK, bytes.subarray(at + NLA_HDRLEN, at + len)];
     at += align4(len);
   }
-  return out;
 }
 
 /** The attributes after a fixed header of `size` bytes. */
@@ -178,6 +184,9 @@ function need(bytes: Uint8Array, size: number): DataView {
   return viewOf(bytes);
 }
 
+const readU16 = (bytes: Uint8Array): number => need(bytes, 2).getUint16(0, LE);
+/** In network order. */
+const readBe16 = (bytes: Uint8Array): number => need(bytes, 2).getUint16(0);
 export const readU8 = (bytes: Uint8Array): number => need(bytes, 1).getUint8(0);
 export const readU32 = (bytes: Uint8Array): number => need(bytes, 4).getUint32(0, LE);
 export const readI32 = (bytes: Uint8Array): number => need(bytes, 4).getInt32(0, LE);
@@ -226,6 +235,25 @@ function parseAddrGenMode(afSpec: Uint8Array): number | undefined {
   return mode && readU8(mode);
 }
 
+/** What a link says about VLANs, from its IFLA_LINKINFO. */
+function parseVlan(info: Uint8Array): Pick<Device, 'vlan' | 'vlanFiltering'> {
+  const attrs = parseAttributes(info);
+  const [kind, data] = [attrs.get(c.IFLA_INFO_KIND), attrs.get(c.IFLA_INFO_DATA)];
+  if (kind === undefined || data === undefined) return {};
+  const name = readString(kind);
+  if (name === 'vlan') {
+    const of = parseAttributes(data);
+    const [id, protocol] = [of.get(c.IFLA_VLAN_ID), of.get(c.IFLA_VLAN_PROTOCOL)];
+    return id && protocol ? { vlan: { id: readU16(id), protocol: readBe16(protocol) } } : {};
+  }
+  if (name !== 'bridge') return {};
+  const of = parseAttributes(data);
+  const [filters, protocol] = [of.get(c.IFLA_BR_VLAN_FILTERING), of.get(c.IFLA_BR_VLAN_PROTOCOL)];
+  return filters && readU8(filters) !== 0
+    ? { vlanFiltering: protocol ? readBe16(protocol) : ETH_P_8021Q }
+    : {};
+}
+
 /**
  * The device in the data of an RTM_NEWLINK or RTM_DELLINK message of family AF_UNSPEC. Throws on a message without a name: such
  * (wireless events) tell one attribute only.
@@ -267,6 +295,10 @@ export function parseLink(data: Uint8Array): Device {
     physPortName: get(c.IFLA_PHYS_PORT_NAME, readString),
     xdp: get(c.IFLA_XDP, parseXdp),
     addrGenMode: get(c.IFLA_AF_SPEC, parseAddrGenMode),
+    promiscuity: get(c.IFLA_PROMISCUITY, readU32) || undefined,
+    allmulti: get(c.IFLA_ALLMULTI, readU32) || undefined,
+    userFlags: header.flags & (c.IFF_PROMISC | c.IFF_ALLMULTI) || undefined,
+    ...get(c.IFLA_LINKINFO, parseVlan),
   };
   // absent, not undefined: devices are compared and printed as JSON
   for (const [key, value] of Object.entries(optional))
@@ -414,6 +446,44 @@ export function parseBridgeEntry(data: Uint8Array, bridge: number): BridgeEntry 
   // Permanent: a port's own address.
   if ((view.getUint16(8, LE) & c.NUD_PERMANENT) !== 0) return undefined;
   return { address: formatMac(address), ifindex: view.getInt32(4, LE) };
+}
+
+/** One MAC that a device lets in beside its own: an entry of its unicast or multicast list. */
+export interface FilterEntry {
+  ifindex: number;
+  mac: Uint8Array;
+}
+
+/** The entry in RTM_NEWNEIGH data of family AF_BRIDGE; undefined for what a bridge has learnt. `mac` is a view. */
+export function parseFilterEntry(data: Uint8Array): FilterEntry | undefined {
+  const view = need(data, 12);
+  if ((view.getUint8(10) & c.NTF_SELF) === 0) return undefined;
+  const attrs = attributesAfter(data, 12);
+  const mac = attrs.get(c.NDA_LLADDR);
+  if (mac?.length !== 6 || attrs.has(c.NDA_MASTER)) return undefined;
+  return { ifindex: view.getInt32(4, LE), mac };
+}
+
+/** VLAN ids of one port of a bridge. */
+export interface VlanRange {
+  first: number;
+  last: number;
+}
+
+/** The ranges in RTM_NEWVLAN data. */
+export function parseBridgeVlans(data: Uint8Array): VlanRange[] {
+  const out: VlanRange[] = [];
+  // struct br_vlan_msg has 8 bytes. Entries repeat, so they cannot be read into a map.
+  for (const [type, entry] of listAttributes(data.subarray(8))) {
+    if (type !== c.BRIDGE_VLANDB_ENTRY) continue;
+    const attrs = parseAttributes(entry);
+    const info = attrs.get(c.BRIDGE_VLANDB_ENTRY_INFO);
+    if (info === undefined) continue;
+    const first = need(info, 4).getUint16(2, LE);
+    const last = attrs.get(c.BRIDGE_VLANDB_ENTRY_RANGE);
+    out.push({ first, last: last ? readU16(last) : first });
+  }
+  return out;
 }
 
 /** Fixed headers of requests, as bytes for MessageBuilder.raw(). */

@@ -1,5 +1,15 @@
 import { NetlinkSocket } from 'bpf-loader-ts/sys';
-import { attributesAfter, MessageBuilder, type NlMessage, readU8, readU32, splitMessages } from './codec.js';
+import {
+  attributesAfter,
+  listAttributes,
+  MessageBuilder,
+  type NlMessage,
+  parseAttributes,
+  readString,
+  readU8,
+  readU32,
+  splitMessages,
+} from './codec.js';
 import { NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';
 
@@ -16,6 +26,11 @@ const ETHTOOL_A_HEADER_DEV_INDEX = 1;
 const ETHTOOL_A_LINKMODES_SPEED = 5;
 const ETHTOOL_A_LINKMODES_DUPLEX = 6;
 const DUPLEX_FULL = 1;
+const ETHTOOL_MSG_FEATURES_GET = 11;
+const ETHTOOL_A_FEATURES_HEADER = 1;
+const ETHTOOL_A_FEATURES_ACTIVE = 4;
+const ETHTOOL_A_BITSET_BITS = 3;
+const ETHTOOL_A_BITSET_BIT_NAME = 2;
 const TIMEOUT_MS = 5000;
 
 /** What a driver says of its link. */
@@ -60,6 +75,24 @@ export class Ethtool implements Disposable {
     if (mbps <= 0) return undefined;
     const duplex = said?.get(ETHTOOL_A_LINKMODES_DUPLEX);
     return { mbps, fullDuplex: duplex !== undefined && readU8(duplex) === DUPLEX_FULL };
+  }
+
+  /** Offloads and filters that are on, by the kernel's names (`rx-vlan-filter`); undefined: the kernel does not say. Linux 5.7. */
+  features(ifindex: number): ReadonlySet<string> | undefined {
+    this.#family ??= this.#findFamily();
+    if (this.#family === 0) return undefined;
+    const reply = this.#ask(this.#family, ETHTOOL_MSG_FEATURES_GET, ETHTOOL_GENL_VERSION, (m) =>
+      m.nest(ETHTOOL_A_FEATURES_HEADER, (h) => h.u32(ETHTOOL_A_HEADER_DEV_INDEX, ifindex)),
+    );
+    const active = reply && attributesAfter(reply.data, GENL_HDRLEN).get(ETHTOOL_A_FEATURES_ACTIVE);
+    const bits = active && parseAttributes(active).get(ETHTOOL_A_BITSET_BITS);
+    if (!bits) return undefined;
+    const names = new Set<string>();
+    for (const [, bit] of listAttributes(bits)) {
+      const name = parseAttributes(bit).get(ETHTOOL_A_BITSET_BIT_NAME);
+      if (name) names.add(readString(name));
+    }
+    return names;
   }
 
   #findFamily(): number {

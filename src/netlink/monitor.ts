@@ -60,6 +60,7 @@ type Emission = { [K in keyof LinkEvents]: [K, ...LinkEvents[K]] }[keyof LinkEve
 export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable {
   readonly counters: LinkCounters = { messages: 0, overruns: 0, resyncs: 0, malformed: 0 };
   readonly #links = new Map<number, Device>();
+  #version = 0;
   readonly #socket: NetlinkTransport;
   readonly #rtnl: Rtnl;
   readonly #buffer = new Uint8Array(RECEIVE_BYTES);
@@ -95,6 +96,11 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
   /** By ifindex. Already current when an event is told. */
   get links(): ReadonlyMap<number, Device> {
     return this.#links;
+  }
+
+  /** Another number whenever a device was added, changed or removed. */
+  get version(): number {
+    return this.#version;
   }
 
   /**
@@ -215,6 +221,8 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
 
   #put(device: Device): void {
     const previous = this.#links.get(device.ifindex);
+    if (isDeepStrictEqual(previous, device)) return;
+    this.#version++;
     this.#links.set(device.ifindex, device);
     if (previous === undefined) {
       this.#queue.push(['added', device]);
@@ -229,6 +237,7 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
   #remove(ifindex: number): void {
     const device = this.#links.get(ifindex);
     if (device === undefined) return;
+    this.#version++;
     this.#links.delete(ifindex);
     this.#queue.push(['removed', device]);
   }

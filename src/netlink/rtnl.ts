@@ -149,7 +149,7 @@ export class Rtnl implements Disposable {
       new MessageBuilder(c.RTM_GETLINK, c.NLM_F_REQUEST | c.NLM_F_DUMP)
         .ifinfo(0)
         .u32(c.IFLA_EXT_MASK, c.RTEXT_FILTER_SKIP_STATS);
-    return this.#dump(request, 'list devices', (m) =>
+    return this.dump(request, 'list devices', (m) =>
       m.type === c.RTM_NEWLINK ? parseLink(m.data) : undefined,
     );
   }
@@ -205,12 +205,12 @@ export class Rtnl implements Disposable {
         m.nest(c.AF_INET6, (n) => n.u8(c.IFLA_INET6_ADDR_GEN_MODE, addrGenMode)),
       );
     }
-    this.#request(request, `change device ${ifindex} (${Object.keys(change).join(', ')})`, fieldOf(change));
+    this.request(request, `change device ${ifindex} (${Object.keys(change).join(', ')})`, fieldOf(change));
   }
 
   deleteLink(ifindex: number): void {
     const request = new MessageBuilder(c.RTM_DELLINK, c.NLM_F_REQUEST | c.NLM_F_ACK).ifinfo(ifindex);
-    this.#request(request, `delete device ${ifindex}`);
+    this.request(request, `delete device ${ifindex}`);
   }
 
   /** Two devices joined by a cable. Returns both ifindexes, each as its own namespace counts. */
@@ -230,7 +230,7 @@ export class Rtnl implements Disposable {
         }),
       ),
     );
-    this.#request(request, `create veth ${spec.name} with peer ${peer.name}`, 'name');
+    this.request(request, `create veth ${spec.name} with peer ${peer.name}`, 'name');
     const device = this.#created(spec.name);
     return { ifindex: device.ifindex, peerIfindex: device.link ?? 0 };
   }
@@ -250,7 +250,7 @@ export class Rtnl implements Disposable {
           if (spec.ageing !== undefined) data.u32(c.IFLA_BR_AGEING_TIME, Math.round(spec.ageing * 100));
         }),
       );
-    this.#request(request, `create bridge ${spec.name}`, 'name');
+    this.request(request, `create bridge ${spec.name}`, 'name');
     return this.#created(spec.name).ifindex;
   }
 
@@ -260,7 +260,7 @@ export class Rtnl implements Disposable {
       new MessageBuilder(c.RTM_GETNEIGH, c.NLM_F_REQUEST | c.NLM_F_DUMP)
         .raw(ndmsg(c.AF_BRIDGE, 0, 0))
         .u32(c.NDA_MASTER, ifindex);
-    return this.#dump(request, `list what bridge ${ifindex} has learnt`, (m) =>
+    return this.dump(request, `list what bridge ${ifindex} has learnt`, (m) =>
       m.type === c.RTM_NEWNEIGH ? parseBridgeEntry(m.data, ifindex) : undefined,
     );
   }
@@ -274,7 +274,7 @@ export class Rtnl implements Disposable {
           .string(c.IFLA_INFO_KIND, 'bridge')
           .nest(c.IFLA_INFO_DATA, (data) => data.attr(c.IFLA_BR_FDB_FLUSH, new Uint8Array(0))),
       );
-    this.#request(request, `flush bridge ${ifindex}`);
+    this.request(request, `flush bridge ${ifindex}`);
   }
 
   #create(): MessageBuilder {
@@ -298,14 +298,14 @@ export class Rtnl implements Disposable {
     const request = new MessageBuilder(c.RTM_NEWADDR, flags).raw(ifaddrmsg(family, prefix, ifindex));
     request.attr(c.IFA_LOCAL, bytes).attr(c.IFA_ADDRESS, bytes);
     if (nodad && family === c.AF_INET6) request.u32(c.IFA_FLAGS, c.IFA_F_NODAD);
-    this.#request(request, `add ${cidr} to device ${ifindex}`, 'address');
+    this.request(request, `add ${cidr} to device ${ifindex}`, 'address');
   }
 
   /** The IPv4 and IPv6 addresses of one device, or of all. */
   addresses(ifindex?: number): DeviceAddress[] {
     const request = (): MessageBuilder =>
       new MessageBuilder(c.RTM_GETADDR, c.NLM_F_REQUEST | c.NLM_F_DUMP).raw(ifaddrmsg(c.AF_UNSPEC, 0, 0));
-    const all = this.#dump(request, 'list addresses', (m) => {
+    const all = this.dump(request, 'list addresses', (m) => {
       const parsed = m.type === c.RTM_NEWADDR ? parseAddress(m.data) : undefined;
       if (parsed === undefined) return undefined;
       const { bytes, ...rest } = parsed;
@@ -322,7 +322,7 @@ export class Rtnl implements Disposable {
       .raw(ndmsg(family, ifindex, c.NUD_PERMANENT))
       .attr(c.NDA_DST, bytes)
       .attr(c.NDA_LLADDR, parseMac(mac, 'mac'));
-    this.#request(request, `add neighbour ${ip} to device ${ifindex}`, 'ip');
+    this.request(request, `add neighbour ${ip} to device ${ifindex}`, 'ip');
   }
 
   /** What is known of a neighbour; undefined: nothing. Linux 5.0+. */
@@ -347,7 +347,7 @@ export class Rtnl implements Disposable {
     const request = new MessageBuilder(c.RTM_NEWNEIGH, flags)
       .raw(ndmsg(family, ifindex, 0, c.NTF_USE))
       .attr(c.NDA_DST, bytes);
-    this.#request(request, `resolve neighbour ${ip} of device ${ifindex}`, 'ip');
+    this.request(request, `resolve neighbour ${ip} of device ${ifindex}`, 'ip');
   }
 
   /** A route of the main table: through a gateway, a device, or both. */
@@ -371,7 +371,7 @@ export class Rtnl implements Disposable {
     if (dst !== undefined) request.attr(c.RTA_DST, dst.bytes);
     if (gateway !== undefined) request.attr(c.RTA_GATEWAY, gateway.bytes);
     if (dev !== undefined) request.u32(c.RTA_OIF, dev);
-    this.#request(request, `add route ${spec.dst ?? 'default'}`, 'dst');
+    this.request(request, `add route ${spec.dst ?? 'default'}`, 'dst');
   }
 
   /** The way that the kernel would take to an address; undefined: none. */
@@ -395,7 +395,7 @@ export class Rtnl implements Disposable {
   qdiscs(ifindex?: number): Qdisc[] {
     const request = (): MessageBuilder =>
       new MessageBuilder(c.RTM_GETQDISC, c.NLM_F_REQUEST | c.NLM_F_DUMP).raw(tcmsg(0));
-    const all = this.#dump(request, 'list qdiscs', (m) =>
+    const all = this.dump(request, 'list qdiscs', (m) =>
       m.type === c.RTM_NEWQDISC ? parseQdisc(m.data) : undefined,
     );
     return ifindex === undefined ? all : all.filter((q) => q.ifindex === ifindex);
@@ -403,16 +403,17 @@ export class Rtnl implements Disposable {
 
   // ---- request and answer ----
 
-  #request(request: MessageBuilder, what: string, field?: string): void {
+  /** For other files of this folder: sends one request and waits for its acknowledgement. Throws the kernel's refusal. */
+  request(request: MessageBuilder, what: string, field?: string): void {
     const ack = this.#exchange(request, what, () => false);
     if (ack.errno !== 0) throw netlinkError(ack, what, field);
   }
 
   /**
-   * A list is one consistent picture or none: a dump that the kernel marks as interrupted by a change, or whose datagrams were lost,
+   * For other files of this folder. A list is one consistent picture or none: a dump that the kernel marks as interrupted by a change, or whose datagrams were lost,
    * is asked for again.
    */
-  #dump<T>(request: () => MessageBuilder, what: string, parse: (m: NlMessage) => T | undefined): T[] {
+  dump<T>(request: () => MessageBuilder, what: string, parse: (m: NlMessage) => T | undefined): T[] {
     for (let attempt = 1; ; attempt++) {
       const out: T[] = [];
       let broken = false;

@@ -1,6 +1,6 @@
 import type { SteeredModel } from '../datapath/layouts.js';
 import type { Device, Role } from '../failover/device.js';
-import type { Rtnl } from '../netlink/index.js';
+import type { Ethtool, FilterLists, Rtnl } from '../netlink/index.js';
 import type { UndoLog } from './undo-log.js';
 
 /** How much an impairment costs: `degraded` loses frames that the master should receive or send, `note` does not. */
@@ -24,7 +24,14 @@ export interface SlaveContext {
   readonly slave: Device;
   /** All devices of the namespace, by ifindex. */
   readonly links: ReadonlyMap<number, Device>;
+  /** Another number whenever one of them has changed. */
+  readonly linksVersion: number;
   readonly rtnl: Rtnl;
+  readonly ethtool: Ethtool;
+  /** What all devices of the namespace let in. */
+  readonly filters: FilterLists;
+  /** Name of the slave's driver, as ethtool has it; undefined: it has none. */
+  readonly driver: () => string | undefined;
   /** fd of the namespace. */
   readonly netns: number;
   /** Runs a function with the calling thread in the namespace. */

@@ -1,6 +1,7 @@
 import { test } from 'vitest';
 import { KERNELS, type KernelName } from './lab/kernel.js';
-import type { PrimaryKind } from './lab/testbed.js';
+import { PRIMARIES, type PrimaryKind } from './lab/testbed.js';
+import { MODELS, type Model } from './questions/interview.js';
 
 /** `make vm-test` sets VM_TEST=full; `make test` has time for one kernel and the essential cases: three minutes. */
 const FULL = process.env.VM_TEST === 'full';
@@ -19,6 +20,15 @@ const ALL: readonly [KernelName, PrimaryKind][] = [
 export const WIRE = process.env.VM_WIRE === 'taps' ? 'taps' : 'sockets';
 
 export const TESTBEDS = FULL ? ALL : ALL.slice(0, 1);
+
+/** NICs that are asked what they let in: every one with every kernel, in each model. */
+export const FILTERS: readonly [KernelName, PrimaryKind, Model][] = FULL
+  ? (Object.keys(KERNELS) as KernelName[]).flatMap((kernel) =>
+      PRIMARIES.flatMap((primary) =>
+        MODELS.map((model): [KernelName, PrimaryKind, Model] => [kernel, primary, model]),
+      ),
+    )
+  : [['6.12', 'vmxnet3', 'transparent']];
 
 /** Kernels that doctor is asked on. */
 export const DOCTORS: readonly KernelName[] = FULL ? (Object.keys(KERNELS) as KernelName[]) : ['6.12'];

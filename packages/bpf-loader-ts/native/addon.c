@@ -27,6 +27,7 @@ NAPI_MODULE_INIT()
 	sys_netns_init(env, exports);
 	sys_netlink_init(env, exports);
 	sys_ethtool_init(env, exports);
+	sys_groups_init(env, exports);
 	sys_packet_init(env, exports);
 	sys_pace_init(env, exports);
 	sys_tap_init(env, exports);

@@ -26,6 +26,7 @@
         "sys_netns.c",
         "sys_netlink.c",
         "sys_ethtool.c",
+        "sys_groups.c",
         "sys_packet.c",
         "sys_pace.c",
         "sys_tap.c"

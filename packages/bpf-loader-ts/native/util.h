@@ -74,6 +74,7 @@ void sys_watch_init(napi_env env, napi_value exports);
 void sys_netns_init(napi_env env, napi_value exports);
 void sys_netlink_init(napi_env env, napi_value exports);
 void sys_ethtool_init(napi_env env, napi_value exports);
+void sys_groups_init(napi_env env, napi_value exports);
 void sys_packet_init(napi_env env, napi_value exports);
 void sys_pace_init(napi_env env, napi_value exports);
 void sys_tap_init(napi_env env, napi_value exports);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ASKER_PORT } from './asker.js';
 import { Guest } from './guest.js';
 import type { KernelName } from './kernel.js';
 import type { Nic } from './qemu.js';
@@ -9,7 +10,8 @@ import { SocketWire } from './wire-sockets.js';
 import { TapWire } from './wire-taps.js';
 
 /** Emulated cards that play the VF: vmxnet3 has link at once, e1000e takes two to three seconds. */
-export type PrimaryKind = 'vmxnet3' | 'e1000e' | 'igbvf';
+export const PRIMARIES = ['vmxnet3', 'e1000e', 'igbvf'] as const;
+export type PrimaryKind = (typeof PRIMARIES)[number];
 
 export interface TestbedOptions {
   kernel?: KernelName;
@@ -21,6 +23,8 @@ export interface TestbedOptions {
   wire?: 'sockets' | 'taps';
   /** The wire has ports for a second QEMU, to which `migrate` moves the guest: `standby-2` and `primary-2`. */
   migratable?: boolean;
+  /** The wire has a port for an Asker. */
+  asker?: boolean;
 }
 
 /** Names of the guest's devices at the moment. */
@@ -93,7 +97,8 @@ export class Testbed {
   }
 
   static async boot(options: TestbedOptions = {}): Promise<Testbed> {
-    const names = PORTS.slice(0, options.migratable ? 2 : 1).flat();
+    const names: string[] = PORTS.slice(0, options.migratable ? 2 : 1).flat();
+    if (options.asker) names.push(ASKER_PORT);
     const wire = options.wire === 'taps' ? new TapWire(...names) : new SocketWire(...names);
     try {
       const guest = await Guest.boot({

@@ -2,6 +2,7 @@ import { UdpSocket } from 'bpf-loader-ts/sys';
 import { FRAMES_MAX, PORT_WORDS, WIRE } from './far-end.js';
 import {
   type Announcement,
+  type FarSide,
   GUEST_ADDRESS,
   GUEST_MAC,
   Port,
@@ -14,6 +15,9 @@ import { ENTRIES, HEARD_MAX, HEARD_RARP, PORT, type WireTask } from './wire-sock
 
 const macNumber = (mac: string): number => Number.parseInt(mac.replaceAll(':', ''), 16);
 const ipNumber = (ip: string): number => ip.split('.').reduce((n, part) => n * 256 + Number(part), 0);
+
+/** UDP port numbers of the switch's sockets and of those at the other ends, one for each port of the wire. */
+const [OURS, THEIRS] = [17_000, 18_000];
 
 /** A port's words in the block that the thread shares. */
 function wordsOf(control: Int32Array, index: number): PortWords {
@@ -39,6 +43,8 @@ export class SocketWire extends Wire {
   readonly #heardAt = new Float64Array(new SharedArrayBuffer(8 * HEARD_MAX));
   readonly #heardBy = new Uint8Array(new SharedArrayBuffer(HEARD_MAX));
   readonly #sockets: UdpSocket[];
+  /** Loopback address of all sockets. */
+  readonly #host: string;
 
   /** A wire with these ports. */
   constructor(...names: string[]) {
@@ -46,14 +52,14 @@ export class SocketWire extends Wire {
     // A loopback address of its own: port numbers need no agreement with anybody.
     const octet = (): number => 1 + Math.floor(Math.random() * 253);
     const host = `127.${octet()}.${octet()}.${octet()}`;
-    const [ours, theirs] = [17_000, 18_000];
+    this.#host = host;
     this.#sockets = names.map(
       (_, i) =>
-        new UdpSocket({ bindAddr: host, bindPort: ours + i, connectAddr: host, connectPort: theirs + i }),
+        new UdpSocket({ bindAddr: host, bindPort: OURS + i, connectAddr: host, connectPort: THEIRS + i }),
     );
     const end = (which: 'local' | 'remote', port: number): string =>
       `${which}.type=inet,${which}.host=${host},${which}.port=${port}`;
-    const netdev = (i: number): string => `dgram,${end('local', theirs + i)},${end('remote', ours + i)}`;
+    const netdev = (i: number): string => `dgram,${end('local', THEIRS + i)},${end('remote', OURS + i)}`;
     this.ports = Object.fromEntries(
       names.map((name, i) => [name, new Port(name, i, netdev(i), wordsOf(this.control, i))]),
     );
@@ -92,6 +98,21 @@ export class SocketWire extends Wire {
         kind: by & HEARD_RARP ? 'RARP' : 'ARP',
       };
     });
+  }
+
+  farSide(name: string): FarSide {
+    const { index } = this.port(name);
+    const socket = new UdpSocket({
+      bindAddr: this.#host,
+      bindPort: THEIRS + index,
+      connectAddr: this.#host,
+      connectPort: OURS + index,
+    });
+    return {
+      send: (frame) => socket.send(frame),
+      receive: (bytes) => socket.recv(bytes),
+      close: () => socket.close(),
+    };
   }
 
   forget(): void {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import type { MappedArray } from 'bpf-loader-ts';
-import { closeFd, netnsCreate, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
+import { closeFd, netnsCreate, Tap, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
 import { type Lab, lab, VfPaths, type VfPathsView } from '../../../bpf/lab.bpf.js';
 import { VfError } from '../../../src/errors.js';
 import { attachLast } from '../../../src/lab/attach-last.js';
@@ -8,7 +8,7 @@ import { Rtnl } from '../../../src/netlink/index.js';
 import { bpfObject } from '../../../src/paths.js';
 import { FRAMES_MAX, STREAM_PORT } from './far-end.js';
 import type { StationTask } from './station-thread.js';
-import { GUEST_ADDRESS, GUEST_MAC, Port, STATION_ADDRESS, STATION_MAC, Wire } from './wire.js';
+import { type FarSide, GUEST_ADDRESS, GUEST_MAC, Port, STATION_ADDRESS, STATION_MAC, Wire } from './wire.js';
 
 function namespace(): number {
   if (process.getuid?.() !== 0)
@@ -126,6 +126,15 @@ export class TapWire extends Wire {
   get entries(): Map<string, string> {
     const learnt = this.#rtnl.bridgeEntries(this.#bridge);
     return new Map(learnt.map(({ address, ifindex }) => [address, this.#names.get(ifindex)!]));
+  }
+
+  farSide(name: string): FarSide {
+    const tap = new Tap({ netns: this.netns, name: this.port(name).name });
+    return {
+      send: (frame) => tap.write(frame),
+      receive: (bytes) => tap.read(bytes),
+      close: () => tap.close(),
+    };
   }
 
   forget(): void {

@@ -51,6 +51,15 @@ export interface PortWords {
   readonly announced: number;
 }
 
+/** The far side of a port in place of a guest's device: whole Ethernet frames. */
+export interface FarSide {
+  /** Sends a frame into the network. Returns its length or -errno. */
+  send(frame: Uint8Array): number;
+  /** The next frame that the network sent here. Returns its length or -errno (-EAGAIN: none waits). */
+  receive(bytes: Uint8Array): number;
+  close(): void;
+}
+
 /** A port of the switch, where one network device of a guest is plugged in. */
 export class Port {
   readonly name: string;
@@ -141,6 +150,9 @@ export abstract class Wire {
     if (!port) throw new Error(`the wire has no port ${name}: it has ${Object.keys(this.ports).join(', ')}`);
     return port;
   }
+
+  /** Takes the place of a guest's device at a port. To be closed before the wire. */
+  abstract farSide(name: string): FarSide;
 
   /** Names of the ports whose bits are set. */
   portsOf(bits: number): string[] {

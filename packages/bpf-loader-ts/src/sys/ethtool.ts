@@ -6,6 +6,7 @@ const sys = native as {
   linkStates(sockFds: Int32Array, ifindexes: Int32Array, out: Int32Array, n: number): number;
   controlSocket(netns: number): number;
   deviceDriver(sockFd: number, ifname: string): DeviceDriver | null;
+  changeGroups(sockFd: number, ifindex: number, add: boolean, macs: Uint8Array, out: Int32Array): number;
 };
 
 /** Bit of linkState(): the device can send. */
@@ -36,6 +37,17 @@ export class ControlSocket extends OwnedFd {
   /** ETHTOOL_GDRVINFO; null for a device without a driver's answer. Throws ENODEV. */
   driver(ifname: string): DeviceDriver | null {
     return sys.deviceDriver(this.fd, ifname);
+  }
+
+  /**
+   * Adds groups to a device's filter, or deletes them (SIOCADDMULTI, SIOCDELMULTI). They stay when this socket and this process are
+   * gone. A group that somebody added the same way is not added again, and is deleted with ours. `macs`: 6 bytes each.
+   * @returns 0 or -errno for each; all are -ENODEV if there is no such device, or it was renamed meanwhile.
+   */
+  changeGroups(ifindex: number, add: boolean, macs: Uint8Array): Int32Array {
+    const out = new Int32Array(Math.floor(macs.length / 6));
+    const failed = sys.changeGroups(this.fd, ifindex, add, macs, out);
+    return failed < 0 ? out.fill(failed) : out;
   }
 }
 

@@ -1,0 +1,208 @@
+import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { VfError } from '../errors.js';
+import { type Device, pathOf } from '../failover/device.js';
+import { IFF_ALLMULTI, IFF_PROMISC } from '../netlink/constants.js';
+import { Damper } from './damper.js';
+import { type DriverLimits, limitsOf } from './drivers.js';
+import { groupsOverflow } from './groups.js';
+import { deviceBytes, madeOn } from './lists.js';
+import { Memory } from './memory.js';
+import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import { unicastOverflow } from './unicast.js';
+
+/** Time between two readings of a master's allmulti, for one instance, ms: the kernel sends no message when it changes. */
+const READ_MS = 80;
+/** Readings of one device in a look of all instances: with more instances each is read less often. */
+const READINGS = 4;
+
+interface State {
+  limits: DriverLimits;
+  damper: Damper;
+  readAt: number;
+  /** The master's allmulti as last read. */
+  allmulti: boolean;
+  seen: readonly [master: Device, slave: Device] | undefined;
+  overflow: number;
+  retryAt: number;
+  told: Shortfall[];
+}
+
+const memory = new Memory<State>((context) => ({
+  limits: limitsOf(context.driver()),
+  damper: new Damper(),
+  readAt: Number.NEGATIVE_INFINITY,
+  allmulti: false,
+  seen: undefined,
+  overflow: 0,
+  retryAt: Number.POSITIVE_INFINITY,
+  told: [],
+}));
+
+/** Readings in the last READ_MS, of all instances. */
+const budget = { since: 0, left: READINGS };
+
+const FLAGS_OF = [
+  { bit: IFF_PROMISC, name: 'promisc' },
+  { bit: IFF_ALLMULTI, name: 'allmulti' },
+] as const;
+
+/**
+ * Promisc and allmulti: of the master, whoever asked for them (a bridge, a macvlan in passthru mode, tcpdump, a multicast router), and
+ * those that stand in for lists that do not fit. net_failover does not pass them on, so both slaves follow there.
+ */
+export const FLAGS: Takeover = {
+  name: 'flags',
+  models: ['transparent', 'net-failover'],
+  follow(context) {
+    const state = memory.of(context);
+    const { master, slave } = context;
+    const read = readAllmulti(context, state);
+    const overflow = Number(unicastOverflow(context)) | (Number(groupsOverflow(context)) << 1);
+    const same =
+      state.seen?.[0] === master && state.seen[1] === slave && state.overflow === overflow && !read;
+    if (same && performance.now() < state.retryAt) return state.told;
+    Object.assign(state, { seen: [master, slave], overflow, retryAt: Number.POSITIVE_INFINITY });
+    const wanted =
+      ((master.promiscuity ?? 0) > 0 || overflow & 1 ? IFF_PROMISC : 0) |
+      (state.allmulti || overflow & 2 ? IFF_ALLMULTI : 0);
+    state.told = bring(context, state, wanted);
+    return state.told;
+  },
+  restore(context, gone) {
+    const now = gone ? undefined : context.rtnl.link(context.slave.ifindex);
+    for (const { bit, name } of FLAGS_OF) {
+      if (!isOurs(context, bit)) continue;
+      if (((now?.userFlags ?? 0) & bit) !== 0) context.rtnl.setLink(context.slave.ifindex, { [name]: false });
+      context.undo.delete(VfUndoKind.VF_UNDO_FLAG, flagId(context, bit));
+    }
+    memory.forget(context);
+  },
+};
+
+/** True if the master's allmulti is another than it was. */
+function readAllmulti({ rtnl, master }: SlaveContext, state: State): boolean {
+  const now = performance.now();
+  if (now - budget.since >= READ_MS) Object.assign(budget, { since: now, left: READINGS });
+  // A look of the supervisor's timer may come a little early.
+  if (now - state.readAt < READ_MS / 2 || budget.left === 0) return false;
+  budget.left--;
+  state.readAt = now;
+  const device = rtnl.link(master.ifindex);
+  const allmulti = (device?.allmulti ?? 0) > 0 || ((device?.userFlags ?? 0) & IFF_ALLMULTI) !== 0;
+  if (allmulti === state.allmulti) return false;
+  state.allmulti = allmulti;
+  return true;
+}
+
+/** Sets what is wanted and not there, and takes back what we set and nobody wants. */
+function bring(context: SlaveContext, state: State, wanted: number): Shortfall[] {
+  const { slave, rtnl } = context;
+  const told: Shortfall[] = [];
+  const differs = (flags: number): boolean =>
+    FLAGS_OF.some(({ bit }) => ((wanted & bit) !== 0 ? (flags & bit) === 0 : isOurs(context, bit)));
+  if (!differs(slave.userFlags ?? 0)) return limited(context, state, wanted);
+  // What is known of the slave may be older than our last change.
+  const now = rtnl.link(slave.ifindex);
+  if (now === undefined) return state.told;
+  for (const { bit, name } of FLAGS_OF) {
+    const set = ((now.userFlags ?? 0) & bit) !== 0;
+    const ours = isOurs(context, bit);
+    if ((wanted & bit) !== 0 && !set) told.push(...turnOn(context, state, bit, name, ours));
+    if ((wanted & bit) === 0 && ours) {
+      if (set) rtnl.setLink(slave.ifindex, { [name]: false });
+      context.undo.delete(VfUndoKind.VF_UNDO_FLAG, flagId(context, bit));
+    }
+  }
+  return [...told, ...limited(context, state, wanted)];
+}
+
+/** `again`: it was set by us before, and somebody has cleared it. */
+function turnOn(
+  context: SlaveContext,
+  state: State,
+  bit: number,
+  name: 'promisc' | 'allmulti',
+  again: boolean,
+): Shortfall[] {
+  const { damper } = state;
+  const { slave } = context;
+  const waitMs = again ? damper.waitMs : 0;
+  if (waitMs > 0) {
+    state.retryAt = performance.now() + waitMs;
+    return [
+      {
+        key: `cleared ${name}`,
+        severity: 'degraded',
+        message: `somebody clears ${name} of ${slave.name} again and again (set ${damper.repairs} times): for now it lets in less than its master`,
+        fix: `find what manages ${slave.name}, and make it leave the device alone`,
+      },
+    ];
+  }
+  if (again) damper.repaired();
+  try {
+    context.undo.put(VfUndoKind.VF_UNDO_FLAG, flagId(context, bit), deviceBytes(slave.ifindex));
+    context.rtnl.setLink(slave.ifindex, { [name]: true });
+    return [];
+  } catch (e) {
+    if (!(e instanceof VfError)) throw e;
+    context.undo.delete(VfUndoKind.VF_UNDO_FLAG, flagId(context, bit));
+    const { message, fix } = e;
+    return [
+      {
+        key: name,
+        severity: 'degraded',
+        message: `${slave.name} refuses ${name}: ${message}`,
+        ...(fix && { fix }),
+      },
+    ];
+  }
+}
+
+/** What a driver that is known to ignore a flag does not let in. */
+function limited(
+  { slave, master, links, driver }: SlaveContext,
+  { limits }: State,
+  wanted: number,
+): Shortfall[] {
+  if ((wanted & IFF_PROMISC) === 0) return [];
+  const who = `${slave.name} (${driver()})`;
+  const bridge = master.master === undefined ? undefined : links.get(master.master);
+  if (limits.promisc === false)
+    return [
+      {
+        key: 'promisc',
+        severity: bridge ? 'degraded' : 'note',
+        message: `${who} ignores promisc: frames to MACs ${bridge ? `behind bridge ${bridge.name}` : 'that are not the master’s'} do not come by it`,
+        ...(bridge && {
+          fix: `take ${master.name} out of ${bridge.name}, or use a VF whose driver has promisc`,
+        }),
+      },
+    ];
+  if (limits.trust)
+    return [
+      {
+        key: 'trust',
+        severity: 'note',
+        message: `${who} is promiscuous only if the host trusts it, and does not say whether it does`,
+        fix: 'on the host: ip link set PF vf N trust on',
+      },
+    ];
+  return [];
+}
+
+function flagId({ role }: SlaveContext, bit: number): Uint8Array {
+  const id = new Uint8Array(5);
+  new DataView(id.buffer).setUint32(0, bit, true);
+  id[4] = pathOf(role);
+  return id;
+}
+
+/** True if we have set the flag on this very device. Where a user had set it before, it is not. */
+function isOurs(context: SlaveContext, bit: number): boolean {
+  const id = flagId(context, bit);
+  const entry = context.undo.get(VfUndoKind.VF_UNDO_FLAG, id);
+  if (entry === undefined) return false;
+  if (madeOn(entry.before, context.slave.ifindex)) return true;
+  context.undo.delete(VfUndoKind.VF_UNDO_FLAG, id);
+  return false;
+}

@@ -1,0 +1,206 @@
+import { errnoName } from 'bpf-loader-ts/sys';
+import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { VfError } from '../errors.js';
+import type { FilterList } from '../netlink/index.js';
+import { Damper } from './damper.js';
+import { type DriverLimits, limitsOf } from './drivers.js';
+import { listsOf, macBytes, macText, some } from './lists.js';
+import { Memory } from './memory.js';
+import { Owned } from './owned.js';
+import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+
+/**
+ * So many groups are added one by one. A driver programs its whole list anew for each of them, so above this allmulti alone is
+ * set, which lets all of them in at once.
+ */
+export const GROUPS_MAX = 128;
+
+/** How long after a quarrel it is asked whether it is over, ms. */
+const QUARREL_MS = 15_000;
+
+interface State {
+  ours: Owned;
+  limits: DriverLimits;
+  damper: Damper;
+  /** The lists of the last look: the same objects mean that there is nothing to do. */
+  master: FilterList | undefined;
+  slave: FilterList | undefined;
+  /** When a repair that waits may be made, ms of performance.now(). */
+  retryAt: number;
+  told: Shortfall[];
+  /** The slave cannot have all groups one by one. */
+  overflow: boolean;
+}
+
+const memory = new Memory<State>((context) => ({
+  ours: new Owned(context, VfUndoKind.VF_UNDO_GROUP, macBytes, macText),
+  limits: limitsOf(context.driver()),
+  damper: new Damper(),
+  master: undefined,
+  slave: undefined,
+  retryAt: Number.POSITIVE_INFINITY,
+  told: [],
+  overflow: false,
+}));
+
+/** True if a slave needs allmulti, since its driver cannot have all groups of its master one by one. */
+export const groupsOverflow = (context: SlaveContext): boolean => memory.peek(context)?.overflow ?? false;
+
+/** The groups of the master, whoever joined them: its own stack, VLANs, bridges and macvlans above it, `ip maddr`, sockets. */
+export const GROUPS: Takeover = {
+  name: 'groups',
+  // net_failover copies the lists to both slaves itself (dev_mc_sync_multiple).
+  models: ['transparent'],
+  follow(context) {
+    const lists = listsOf(context);
+    const state = memory.of(context);
+    const same = state.master === lists.master && state.slave === lists.slave;
+    if (same && performance.now() < state.retryAt) return state.told;
+    state.master = lists.master;
+    state.slave = lists.slave;
+    state.retryAt = Number.POSITIVE_INFINITY;
+    state.told = bring(context, state, lists.master.groups, lists.slave.groups);
+    return state.told;
+  },
+  restore(context, gone) {
+    const { ours } = memory.of(context);
+    const all = [...ours];
+    if (!gone) change(context, false, all);
+    for (const mac of all) ours.delete(context, mac);
+    memory.forget(context);
+  },
+};
+
+/** Makes the slave's list the master's, as far as the driver has room. Returns what does not come in. */
+function bring(
+  context: SlaveContext,
+  state: State,
+  wanted: ReadonlySet<string>,
+  have: ReadonlySet<string>,
+): Shortfall[] {
+  const { ours, limits } = state;
+  const foreign = [...have].filter((mac) => !ours.has(mac));
+  const { fit, left } = choose([...wanted], new Set(foreign), limits);
+  state.overflow = left.length > 0 || (limits.groups === undefined && wanted.size > UNKNOWN_GROUPS);
+  const surplus = [...ours].filter((mac) => !fit.has(mac));
+  change(
+    context,
+    false,
+    surplus.filter((mac) => have.has(mac)),
+  );
+  for (const mac of surplus) ours.delete(context, mac);
+  const told = add(
+    context,
+    state,
+    [...fit].filter((mac) => !have.has(mac)),
+  );
+  if (left.length > 0 && limits.allmulti === false) told.push(byStandby(context, limits, left));
+  return told;
+}
+
+/**
+ * Drivers of VFs put groups into one message to the host's driver (30 in igbvf's and ixgbevf's sources) and drop what has no room
+ * there without a word. A driver that was not measured is given allmulti beside the groups when there are more.
+ */
+const UNKNOWN_GROUPS = 30;
+
+/** Which groups are added one by one, and which not. */
+function choose(
+  wanted: readonly string[],
+  foreign: ReadonlySet<string>,
+  limits: DriverLimits,
+): { fit: ReadonlySet<string>; left: string[] } {
+  // Allmulti lets them all in, where the driver has it.
+  if (limits.allmulti !== false && wanted.length > GROUPS_MAX) return { fit: new Set(), left: [...wanted] };
+  let room = (limits.groups ?? Number.POSITIVE_INFINITY) - foreign.size;
+  const fit = new Set<string>();
+  const left: string[] = [];
+  for (const mac of [...wanted].sort((a, b) => rank(a) - rank(b))) {
+    if (foreign.has(mac)) continue;
+    if (room-- > 0) fit.add(mac);
+    else left.push(mac);
+  }
+  return { fit, left };
+}
+
+/** What is needed most comes first: without the groups of neighbour discovery IPv6 does not work at all. */
+const rank = (mac: string): number =>
+  mac.startsWith('33:33:ff:') || mac === '33:33:00:00:00:01' || mac === '01:00:5e:00:00:01' ? 0 : 1;
+
+/** Adds what is missing. Those that are ours already were taken away by somebody: they are put back, but not for ever at once. */
+function add(context: SlaveContext, state: State, missing: readonly string[]): Shortfall[] {
+  const { ours, damper } = state;
+  const repairs = missing.filter((mac) => ours.has(mac));
+  const told: Shortfall[] = [];
+  const waitMs = repairs.length > 0 ? damper.waitMs : 0;
+  if (repairs.length > 0 && waitMs === 0) damper.repaired();
+  if (damper.quarrel) state.retryAt = performance.now() + (waitMs || QUARREL_MS);
+  if (damper.quarrel) told.push(quarrel(context, damper, repairs, waitMs));
+  const now = waitMs > 0 ? missing.filter((mac) => !ours.has(mac)) : missing;
+  try {
+    for (const mac of now) ours.add(context, mac);
+  } catch (e) {
+    if (!(e instanceof VfError)) throw e;
+    told.push({
+      key: 'undo',
+      severity: 'note',
+      message: `${e.message}: all groups are let in instead`,
+      ...(e.fix && { fix: e.fix }),
+    });
+    state.overflow = true;
+  }
+  const kept = now.filter((mac) => ours.has(mac));
+  return [...told, ...refused(context, state, kept, change(context, true, kept))];
+}
+
+/** What the device refused is not ours. */
+function refused(
+  context: SlaveContext,
+  state: State,
+  macs: readonly string[],
+  errnos: Int32Array,
+): Shortfall[] {
+  const no = macs.filter((_, i) => errnos[i] !== 0);
+  for (const mac of no) state.ours.delete(context, mac);
+  const errno = errnos.find((n) => n !== 0);
+  // ENODEV: it is just going, and its leave tells.
+  if (errno === undefined || errnoName(-errno) === 'ENODEV') return [];
+  state.overflow = true;
+  const { slave } = context;
+  const message = `${slave.name} refuses ${no.length} groups of its master (${some(no)}: ${errnoName(-errno)}): allmulti is set instead`;
+  return [{ key: 'refused', severity: 'note', message }];
+}
+
+function change({ filters, slave }: SlaveContext, on: boolean, macs: readonly string[]): Int32Array {
+  return macs.length === 0 ? new Int32Array(0) : filters.changeGroups(slave.ifindex, on, macs);
+}
+
+function quarrel(
+  { slave }: SlaveContext,
+  damper: Damper,
+  gone: readonly string[],
+  waitMs: number,
+): Shortfall {
+  return {
+    key: 'removed',
+    severity: waitMs > 0 ? 'degraded' : 'note',
+    message:
+      `somebody removes groups from ${slave.name} again and again (put back ${damper.repairs} times)` +
+      (waitMs > 0 ? `: frames to ${some(gone)} do not come by it for now` : ''),
+    fix: `find what manages ${slave.name}, and make it leave the device alone`,
+  };
+}
+
+function byStandby(
+  { slave, master, driver }: SlaveContext,
+  limits: DriverLimits,
+  left: readonly string[],
+): Shortfall {
+  return {
+    key: 'table',
+    severity: 'note',
+    message:
+      `${slave.name} (${driver()}) has room for ${limits.groups} groups and no allmulti: frames to ${some([...left])}, ` +
+      `which ${master.name} has joined, come by the standby alone`,
+  };
+}

@@ -1,0 +1,219 @@
+import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { VfError } from '../errors.js';
+import type { Device } from '../failover/device.js';
+import { createVlan } from '../netlink/index.js';
+import { Damper } from './damper.js';
+import { some } from './lists.js';
+import { Memory } from './memory.js';
+import { Owned } from './owned.js';
+import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import { bridgeWithVlans, idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
+
+/** So many ids are let in, each by a device. A trunk with all 4,094 would take as many devices. */
+const VLANS_MAX = 64;
+const STAG = 0x88a8;
+
+interface State {
+  ours: Owned;
+  damper: Damper;
+  /** The devices at the last look; the master's bridge, if it filters VLANs, is asked at each look all the same. */
+  links: number;
+  bridged: boolean;
+  /** What was wanted and what was there at the last look, as text. */
+  seen: string;
+  told: Shortfall[];
+  retryAt: number;
+}
+
+const memory = new Memory<State>((context) => ({
+  ours: new Owned(context, VfUndoKind.VF_UNDO_VLAN, idBytes, idText),
+  damper: new Damper(),
+  links: -1,
+  bridged: false,
+  seen: '',
+  told: [],
+  retryAt: Number.POSITIVE_INFINITY,
+}));
+
+/**
+ * VLAN ids. A NIC that filters VLANs lets an id in once the kernel calls vlan_vid_add on it, and the only way to that from user space
+ * is a VLAN device on the NIC. Ours stay down and are of no other use. Why so, and not otherwise:
+ * - Turning the filter off (`ethtool -K DEV rx-vlan-filter off`) needs no device, but drivers whose filter cannot be turned off are the rule
+ *   where it matters: vmxnet3 and igbvf say "on [fixed]", and hosts refuse it to a VF that they do not trust.
+ * - The device is in the slave's own namespace: another one would have to be kept alive by somebody (a process, or a mount, which dies with a
+ *   systemd unit's private mounts). When the slave goes, the kernel removes its VLAN devices as well.
+ * - It is made with loose binding, or the kernel would set it up whenever the slave goes up. Being down it has no address and takes no frame:
+ *   tagged frames that arrive on the slave meet our program before the kernel looks for a VLAN device.
+ * - Its name begins with `vf`, so no manager's pattern for physical NICs (`en*`, `eth*`) takes it, and its alias says what it is.
+ */
+export const VLANS: Takeover = {
+  name: 'vlans',
+  // net_failover passes ids on itself (vlan_vids_add_by_dev).
+  models: ['transparent'],
+  follow(context) {
+    const state = memory.of(context);
+    const due = performance.now() >= state.retryAt;
+    if (state.links === context.linksVersion && !state.bridged && !due) return state.told;
+    state.links = context.linksVersion;
+    state.bridged = bridgeWithVlans(context) !== undefined;
+    const wanted = wantedVlans(context);
+    const have = vlansOn(context);
+    const seen = `${[...wanted.keys()].join()} ${[...have].map(([id, d]) => `${id}${d.up ? '+' : ''}`).join()}`;
+    if (seen === state.seen && !due) return state.told;
+    state.retryAt = Number.POSITIVE_INFINITY;
+    state.told = bring(context, state, wanted, have);
+    // What was just made is not known yet: the kernel's message brings the next look.
+    state.seen = seen;
+    return state.told;
+  },
+  restore(context, gone) {
+    const { ours } = memory.of(context);
+    const have = gone ? new Map<string, Device>() : vlansNow(context);
+    for (const id of [...ours]) {
+      const device = have.get(id);
+      if (device) remove(context, device);
+      ours.delete(context, id);
+    }
+    memory.forget(context);
+  },
+};
+
+/** VLAN devices on the slave, as known. */
+const vlansOn = ({ links, slave }: SlaveContext): Map<string, Device> => onSlave(links.values(), slave);
+
+/** The same, asked of the kernel. */
+const vlansNow = ({ rtnl, slave }: SlaveContext): Map<string, Device> => onSlave(rtnl.links(), slave);
+
+function onSlave(devices: Iterable<Device>, slave: Device): Map<string, Device> {
+  const out = new Map<string, Device>();
+  for (const d of devices)
+    if (d.vlan && d.link === slave.ifindex && d.linkNetnsId === undefined) out.set(textOfVlan(d.vlan), d);
+  return out;
+}
+
+/** Lets in the ids that are wanted. Returns those that will not come. */
+function bring(
+  context: SlaveContext,
+  state: State,
+  wanted: ReadonlyMap<string, VlanKey>,
+  have: ReadonlyMap<string, Device>,
+): Shortfall[] {
+  const { ours } = state;
+  const keep = new Set([...wanted.keys()].slice(0, VLANS_MAX));
+  for (const id of [...ours]) {
+    if (keep.has(id)) continue;
+    const device = have.get(id);
+    if (device) remove(context, device);
+    ours.delete(context, id);
+  }
+  const missing = [...keep].filter((id) => !have.has(id));
+  const filters = wanted.size > 0 ? filterOf(context) : { ctag: false, stag: false };
+  const needed = missing.filter((id) => (wanted.get(id)!.protocol === STAG ? filters.stag : filters.ctag));
+  const told = [...setDown(context, state, have), ...make(context, state, needed, wanted)];
+  const left = [...wanted.keys()].slice(VLANS_MAX);
+  if (left.length > 0 && (filters.ctag || filters.stag)) told.push(tooMany(context, left));
+  return told;
+}
+
+/** Which tags the slave filters. A driver that says nothing (before Linux 5.7) is taken to filter both. */
+function filterOf({ ethtool, slave }: SlaveContext): { ctag: boolean; stag: boolean } {
+  const features = ethtool.features(slave.ifindex);
+  if (features === undefined) return { ctag: true, stag: true };
+  return { ctag: features.has('rx-vlan-filter'), stag: features.has('rx-vlan-stag-filter') };
+}
+
+function make(
+  context: SlaveContext,
+  state: State,
+  needed: readonly string[],
+  wanted: ReadonlyMap<string, VlanKey>,
+): Shortfall[] {
+  const { ours, damper } = state;
+  const again = needed.filter((id) => ours.has(id));
+  const waitMs = again.length > 0 ? damper.waitMs : 0;
+  if (waitMs > 0) {
+    state.retryAt = performance.now() + waitMs;
+    return [quarrel(context, damper, again)];
+  }
+  if (again.length > 0) damper.repaired();
+  const told: Shortfall[] = [];
+  for (const id of needed) {
+    const refusal = makeOne(context, ours, id, wanted.get(id)!);
+    if (refusal !== undefined) told.push(refusal);
+  }
+  return told;
+}
+
+function makeOne(context: SlaveContext, ours: Owned, id: string, vlan: VlanKey): Shortfall | undefined {
+  const { slave, rtnl, instance, master } = context;
+  try {
+    ours.add(context, id);
+    createVlan(rtnl, {
+      ...vlan,
+      name: `vf${slave.ifindex}${vlan.protocol === STAG ? 's' : 'v'}${vlan.id}`,
+      link: slave.ifindex,
+      alias: `vfailover: lets VLAN ${vlan.id} of ${instance} into ${slave.name}, stays down`,
+    });
+    return undefined;
+  } catch (e) {
+    if (!(e instanceof VfError)) throw e;
+    // Somebody's own VLAN device, made at this moment, lets the id in as well; or the slave is just going, and its leave tells.
+    const known = vlansNow(context).has(id);
+    if (!known) ours.delete(context, id);
+    if (known || e.code === 'DEVICE_NOT_FOUND') return undefined;
+    return {
+      key: id,
+      severity: 'degraded',
+      message: `${slave.name} filters VLANs and VLAN ${id} cannot be let in: ${e.message}. Its frames to ${master.name} do not come by ${slave.name}`,
+      fix: 'load the module 8021q, or turn the filter off: ethtool -K ' + `${slave.name} rx-vlan-filter off`,
+    };
+  }
+}
+
+/** A manager that sets our devices up would give them addresses. */
+function setDown(context: SlaveContext, state: State, have: ReadonlyMap<string, Device>): Shortfall[] {
+  const { ours, damper } = state;
+  const up = [...ours].map((id) => have.get(id)).filter((d) => d?.up) as Device[];
+  if (up.length === 0) return [];
+  const waitMs = damper.waitMs;
+  if (waitMs > 0) {
+    state.retryAt = performance.now() + waitMs;
+    return [
+      {
+        key: 'up',
+        severity: 'note',
+        message: `somebody sets ${some(up.map((d) => d.name))} up again and again: it only lets a VLAN into ${context.slave.name} and is to stay down`,
+        fix: 'make your network manager leave devices named vf*v* alone',
+      },
+    ];
+  }
+  damper.repaired();
+  for (const d of up) context.rtnl.setLink(d.ifindex, { up: false });
+  return [];
+}
+
+function remove({ rtnl }: SlaveContext, device: Device): void {
+  try {
+    rtnl.deleteLink(device.ifindex);
+  } catch (e) {
+    if (!(e instanceof VfError && e.code === 'DEVICE_NOT_FOUND')) throw e;
+  }
+}
+
+function quarrel({ slave }: SlaveContext, damper: Damper, gone: readonly string[]): Shortfall {
+  return {
+    key: 'removed',
+    severity: 'degraded',
+    message: `somebody removes the devices that let VLANs into ${slave.name} again and again (made ${damper.repairs} times anew): VLAN ${some(gone)} does not come by it for now`,
+    fix: 'make your network manager leave devices named vf*v* alone',
+  };
+}
+
+function tooMany({ slave, master }: SlaveContext, left: readonly string[]): Shortfall {
+  return {
+    key: 'many',
+    severity: 'degraded',
+    message: `${master.name} has more than ${VLANS_MAX} VLANs and ${slave.name} filters them: VLAN ${some(left)} does not come by it`,
+    fix: `turn the filter off where the driver can: ethtool -K ${slave.name} rx-vlan-filter off`,
+  };
+}

@@ -1,0 +1,78 @@
+import { withNetns } from 'bpf-loader-ts/sys';
+import { onTestFinished } from 'vitest';
+import { PinStore } from '../../src/datapath/store.js';
+import type { Device } from '../../src/failover/device.js';
+import { World } from '../../src/lab/world.js';
+import { Ethtool, FilterLists } from '../../src/netlink/index.js';
+import { SlaveKeeper } from '../../src/slave/keeper.js';
+import type { Shortfall, SlaveContext, Takeover } from '../../src/slave/takeover.js';
+import { UndoLog } from '../../src/slave/undo-log.js';
+import { pinRoot } from './in-process.js';
+
+/** A slave that takes over from its master in this process, without a daemon: real devices, real lists, a real undo map. */
+export interface SlaveRig {
+  world: World;
+  keeper: SlaveKeeper;
+  context: () => SlaveContext;
+  /** What the takeovers last said. */
+  told: Map<string, readonly Shortfall[]>;
+  /** Joins; returns what undoes it. */
+  join(): () => void;
+}
+
+/** `driver`: what the slave's driver is taken for. */
+export function slaveRig(
+  takeovers: readonly Takeover[],
+  driver = 'veth',
+  world = new World('veth'),
+): SlaveRig {
+  const { path, reaper } = pinRoot();
+  const store = new PinStore({ root: path, capacity: 4, shards: 1 });
+  const filters = new FilterLists({ netns: world.guest });
+  const ethtool = new Ethtool({ netns: world.guest });
+  onTestFinished(async () => {
+    store.close();
+    filters.close();
+    ethtool.close();
+    await world.close();
+    await reaper.reap();
+  });
+  const undo = new UndoLog(store.undo, 0);
+  let version = 0;
+  const device = (name: string): Device => world.guestRtnl.link(name)!;
+  const context = (): SlaveContext => ({
+    instance: 'net0',
+    role: 'primary',
+    master: device('virtio0'),
+    slave: device('vf0'),
+    links: new Map(world.guestRtnl.links().map((d) => [d.ifindex, d])),
+    linksVersion: ++version,
+    rtnl: world.guestRtnl,
+    ethtool,
+    filters,
+    driver: () => driver,
+    netns: world.guest,
+    enter: (fn) => withNetns(world.guest, fn),
+    undo,
+  });
+  const told = new Map<string, readonly Shortfall[]>();
+  const keeper = new SlaveKeeper({
+    model: 'transparent',
+    context,
+    report: (takeover, shortfalls) => told.set(takeover, shortfalls),
+    takeovers,
+  });
+  return {
+    world,
+    keeper,
+    context,
+    told,
+    join: () => {
+      const steps = keeper.steps(context());
+      for (const step of steps) step.do();
+      return () => {
+        for (const step of steps.reverse()) step.undo(false);
+      };
+    },
+  };
+}

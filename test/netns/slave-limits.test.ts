@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
+import { FLAGS } from '../../src/slave/flags.js';
+import { GROUPS } from '../../src/slave/groups.js';
+import { UNICAST } from '../../src/slave/unicast.js';
+import { Filters, groupsOf } from '../helpers/filters.js';
+import { slaveRig } from '../helpers/slave-rig.js';
+
+/** What does not fit a NIC's tables, on veth's real lists: its driver is said to be another. The NICs themselves are in test/vm. */
+
+const ALL = [GROUPS, UNICAST, FLAGS];
+const unicastOf = (n: number): string[] =>
+  Array.from({ length: n }, (_, i) => `02:00:00:00:01:${(i + 16).toString(16)}`);
+
+describe('a driver with 30 groups, 3 MACs and neither allmulti nor promisc', () => {
+  test('gets the groups of neighbour discovery first and no more than it has room for; the rest is told', () => {
+    const rig = slaveRig(ALL, 'igbvf');
+    const f = new Filters(rig.world);
+    // Later in the list than what fits.
+    f.join('virtio0', [...groupsOf(40), '33:33:ff:00:00:77']);
+    const leave = rig.join();
+    expect(f.groups('vf0').size).toBe(30);
+    expect(f.groups('vf0')).toContain('33:33:ff:00:00:77');
+    expect(f.groups('vf0')).toContain('33:33:00:00:00:01');
+    expect(rig.told.get('groups')).toEqual([
+      expect.objectContaining({
+        key: 'table',
+        severity: 'note',
+        message: expect.stringContaining('30 groups'),
+      }),
+    ]);
+    // Room that is made is used.
+    f.leave('virtio0', groupsOf(40));
+    rig.keeper.look();
+    expect(rig.told.get('groups')).toEqual([]);
+    leave();
+    expect(groupsOf(40).some((mac) => f.groups('vf0').has(mac))).toBe(false);
+    expect(f.groups('vf0')).not.toContain('33:33:ff:00:00:77');
+  });
+
+  test('gets three MACs; that the others are missing is a loss, that the host may refuse them is said', () => {
+    const rig = slaveRig(ALL, 'igbvf');
+    const f = new Filters(rig.world);
+    const [a, b, c, d] = unicastOf(4);
+    for (const mac of [a!, b!, c!]) f.fdb('add', 'virtio0', mac);
+    const leave = rig.join();
+    expect([...f.unicast('vf0')]).toEqual([a, b, c]);
+    expect(rig.told.get('unicast')).toMatchObject([{ key: 'trust', severity: 'note' }]);
+    f.fdb('add', 'virtio0', d!);
+    rig.keeper.look();
+    expect(f.unicast('vf0').size).toBe(3);
+    expect(rig.told.get('unicast')).toMatchObject([
+      { key: 'table', severity: 'degraded', message: expect.stringContaining(d!) },
+    ]);
+    leave();
+    expect(f.unicast('vf0').size).toBe(0);
+    expect(f.flags('vf0')).toEqual({ promisc: false, allmulti: false });
+  });
+});
+
+test('a driver that has no room is made promiscuous instead, and no longer when there is less', () => {
+  const rig = slaveRig(ALL);
+  const f = new Filters(rig.world);
+  const many = Array.from({ length: 130 }, (_, i) => `02:00:00:00:02:${i.toString(16).padStart(2, '0')}`);
+  for (const mac of many) f.fdb('add', 'virtio0', mac);
+  const leave = rig.join();
+  expect(f.unicast('vf0').size).toBe(0);
+  expect(f.flags('vf0').promisc).toBe(true);
+  for (const mac of many.slice(4)) f.fdb('del', 'virtio0', mac);
+  rig.keeper.look();
+  expect(f.unicast('vf0').size).toBe(4);
+  // The kernel makes a veth with any such MAC promiscuous itself, the master as well.
+  for (const mac of many.slice(0, 4)) f.fdb('del', 'virtio0', mac);
+  rig.keeper.look();
+  expect(f.flags('vf0').promisc).toBe(false);
+  leave();
+});
+
+test('1,000 groups make the join at most 200 ms longer', () => {
+  const rig = slaveRig(ALL);
+  const f = new Filters(rig.world);
+  const took: Record<'none' | 'most' | 'many', number[]> = { none: [], most: [], many: [] };
+  for (let i = 0; i < 5; i++)
+    for (const [kind, groups] of [
+      ['none', []],
+      // So many are added one by one.
+      ['most', groupsOf(120)],
+      ['many', groupsOf(1_000)],
+    ] as const) {
+      f.join('virtio0', groups);
+      const start = performance.now();
+      const leave = rig.join();
+      took[kind].push(performance.now() - start);
+      leave();
+      f.leave('virtio0', groups);
+    }
+  const [none, most, many] = [took.none, took.most, took.many].map((ms) => Math.min(...ms)) as [
+    number,
+    number,
+    number,
+  ];
+  console.log(
+    `join with 0 / 120 / 1,000 groups: ${none.toFixed(2)} / ${most.toFixed(2)} / ${many.toFixed(2)} ms`,
+  );
+  expect(most - none).toBeLessThan(200 * SLOWDOWN);
+  expect(many - none).toBeLessThan(200 * SLOWDOWN);
+});

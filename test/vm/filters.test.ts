@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Interview, type Row, type State } from './questions/interview.js';
+import { SCENE_NAMES } from './questions/questions.js';
+import { FILTERS, thorough, WIRE } from './selection.js';
+
+/**
+ * NICs that filter by group, VLAN and MAC: a guest answers what it is asked from outside, whichever slave carries its traffic. Without
+ * filters that follow to the VF nothing but broadcast and its own MAC comes in.
+ */
+
+/** Answers in the wording of a report, so that a failure shows the whole table at once. */
+const told = (rows: readonly Row[]): string[] =>
+  rows.map(({ question, state, answered, times }) => `${question}, ${state}: ${answered} of ${times}`);
+const allOf = (rows: readonly Row[]): string[] => told(rows.map((row) => ({ ...row, answered: row.times })));
+
+const FOLLOWED: readonly State[] = ['primary', 'primary-alone', 'standby'];
+
+describe.each(FILTERS)('Linux %s, %s as primary, %s', (kernel, primary, model) => {
+  let interview: Interview;
+  beforeAll(async () => {
+    interview = await Interview.boot({ kernel, primary, model, wire: WIRE });
+    await interview.start();
+  });
+  afterAll(() => interview?.close());
+
+  test.each(SCENE_NAMES)(
+    'what is made on the master while it is joined gets every question: %s',
+    async (scene) => {
+      const rows = await interview.followed([scene], FOLLOWED);
+      expect(rows.length).toBeGreaterThan(0);
+      expect(told(rows)).toEqual(allOf(rows));
+    },
+  );
+
+  thorough('what was on the master before it joined gets every question', async () => {
+    const rows = await interview.found(['plain', 'vlan', 'macvlan'], ['primary-alone', 'standby-alone']);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(told(rows)).toEqual(allOf(rows));
+  });
+});
