@@ -141,8 +141,11 @@ export interface InstanceStatus {
   model: string;
   /** As configured; null is the daemon's own. */
   netns: string | null;
-  /** degraded: one path only; waiting: the master or both slaves are missing; failed: see `refusals`. */
-  state: 'ok' | 'degraded' | 'waiting' | 'failed';
+  /**
+   * ok: both slaves are healthy. degraded: one is. failed: neither is, or the master is down. starting: the decision worker has not looked at
+   * the slaves yet. waiting: the master does not exist.
+   */
+  state: 'ok' | 'degraded' | 'waiting' | 'starting' | 'failed';
   /** The slave that the steering word names. */
   active: Role;
   /** By hand, or `auto`: the policy decides. */
