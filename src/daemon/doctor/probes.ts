@@ -34,6 +34,7 @@ import * as c from '../../netlink/constants.js';
 import { Rtnl } from '../../netlink/index.js';
 import { bpfObject } from '../../paths.js';
 import { findCandidates } from './candidates.js';
+import { isPromiscuous, routesBy, vlans } from './device-facts.js';
 import type { Candidate, Manager, ProbeFindings, VirtioDevice } from './findings.js';
 import { managersOf } from './host.js';
 
@@ -201,11 +202,27 @@ function listDevices(managers: readonly Manager[]): Pick<ProbeFindings, 'candida
     const virtio: VirtioDevice[] = links
       .filter(({ name }) => driver(name) === 'virtio_net')
       .map(({ name, txQueues }) => ({ name, queues: txQueues ?? 1 }));
-    const candidates: Candidate[] = findCandidates(links, ({ name, ifindex }) => ({
-      driver: driver(name),
-      managedBy: managersOf(ifindex, managers),
-      foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
-    }));
+    const tagged = vlans();
+    const candidates: Candidate[] = findCandidates(
+      links,
+      ({ name, ifindex, permAddress }) => ({
+        driver: driver(name),
+        managedBy: managersOf(ifindex, managers),
+        foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
+        permanentMac: permAddress !== undefined,
+        addresses: rtnl.addresses(ifindex).map(({ address, prefix, flags }) => ({
+          address: `${address}/${prefix}`,
+          duplicate: (flags & c.IFA_F_DADFAILED) !== 0,
+        })),
+        routes: routesBy(name),
+        promiscuous: isPromiscuous(name),
+        letsIn: {
+          macs: [],
+          vlans: tagged.filter((v) => v.below === name).map((v) => v.id),
+        },
+      }),
+      (name) => tagged.find((v) => v.name === name)?.id ?? null,
+    );
     return { candidates, virtio };
   } catch (error) {
     return { candidates: messageOf(error), virtio: messageOf(error) };
