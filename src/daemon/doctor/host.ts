@@ -33,9 +33,7 @@ export function gatherHost(): HostFindings {
     missing: missingFiles(),
     managers,
     configurators: configurators(managers),
-    networkConfigured: NETWORK_CONFIGURATIONS.some(([folder, name]) =>
-      files(folder).some((f) => name.test(f)),
-    ),
+    networkConfigured: networkConfigured(),
   };
 }
 
@@ -119,6 +117,10 @@ const NETWORK_CONFIGURATIONS: readonly (readonly [folder: string, name: RegExp])
   ['/etc/NetworkManager/system-connections', /\.nmconnection$/],
   ['/etc/network/interfaces.d', /^[\w-]+$/],
 ];
+
+const networkConfigured = (): boolean =>
+  NETWORK_CONFIGURATIONS.some(([folder, name]) => files(folder).some((file) => name.test(file))) ||
+  /^\s*iface\s+(?!lo\b)/m.test(read('/etc/network/interfaces') ?? '');
 
 function files(folder: string): string[] {
   try {
