@@ -17,6 +17,8 @@ const device = (
   driver,
   managedBy: [],
   foreign: [],
+  xdp: [],
+  qdisc: null,
   permanentMac: true,
   addresses: [],
   routes: [],

@@ -33,6 +33,8 @@ const member = (
   driver,
   managedBy: [],
   foreign: [],
+  xdp: [],
+  qdisc: null,
   permanentMac: true,
   addresses: [],
   routes: [],
@@ -321,6 +323,26 @@ describe('devices and managers', () => {
     });
     for (const name of ['master-addresses', 'slave-addresses'])
       expect(check(machine(), name).status).toBe('ok');
+  });
+
+  it('XDP of others, and a qdisc that frames of the VF do not pass, are told', () => {
+    const of = (visible: Partial<CandidateDevice>, slave: Partial<CandidateDevice>, driver = 'virtio_net') =>
+      machine(
+        {},
+        {
+          candidates: [
+            { ...pair, visible: member('ens4', driver, visible), hidden: [member('ens5', 'iavf', slave)] },
+          ],
+        },
+      );
+    expect(check(of({ xdp: ['lb (id 3)'] }, {}), 'xdp')).toMatchObject({
+      status: 'warn',
+      cost: expect.stringMatching(/lb \(id 3\) on ens4 sees only what arrives by the standby/),
+    });
+    expect(check(of({}, { xdp: ['lb (id 3)'] }), 'xdp').cost).toMatch(/before ours/);
+    expect(check(of({ qdisc: 'tbf' }, {}), 'qdisc')).toMatchObject({ status: 'warn', found: 'tbf on ens4' });
+    expect(check(of({ qdisc: 'tbf' }, {}, 'net_failover'), 'qdisc').status).toBe('ok');
+    for (const qdisc of ['mq', 'fq_codel', null]) expect(check(of({ qdisc }, {}), 'qdisc').status).toBe('ok');
   });
 
   it('a device on top of the master is held against what the slave lets in', () => {

@@ -92,6 +92,10 @@ export interface CandidateDevice {
   managedBy: readonly Manager[];
   /** Programs of others on its tc hooks, in words. */
   foreign: readonly string[];
+  /** XDP programs on it, in words. */
+  xdp: readonly string[];
+  /** Its root qdisc: `fq_codel`, `tbf` …; null: it has none, or it is not known. */
+  qdisc: string | null;
   /** The MAC that it is known by is its permanent one. */
   permanentMac: boolean;
   /** IPv4 and IPv6, with prefix length. `duplicate`: the kernel found another owner (`dadfailed`) and does not use it. */

@@ -14,6 +14,7 @@ import {
   haveNativeXdp,
   haveRingBuffer,
   haveTcx,
+  inspect,
   libbpfVersion,
   type Probe,
 } from 'bpf-loader-ts';
@@ -42,6 +43,8 @@ const ANSWER_TIMEOUT_MS = 1000;
 /** What the kernel calls when a device loses its carrier. */
 const CARRIER_OFF = 'netif_carrier_off';
 const LOOPBACK = 1;
+/** linux/pkt_sched.h: the parent of a root qdisc. */
+const TC_H_ROOT = 0xffffffff;
 
 /** Takes tens of milliseconds. Never throws. `managers`: those that run. */
 export function gatherProbes(managers: readonly Manager[]): ProbeFindings {
@@ -209,6 +212,8 @@ function listDevices(managers: readonly Manager[]): Pick<ProbeFindings, 'candida
         driver: driver(name),
         managedBy: managersOf(ifindex, managers),
         foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
+        xdp: quietly(() => xdpOn(ifindex)) ?? [],
+        qdisc: rtnl.qdiscs(ifindex).find((q) => q.parent === TC_H_ROOT)?.kind ?? null,
         permanentMac: permAddress !== undefined,
         addresses: rtnl.addresses(ifindex).map(({ address, prefix, flags }) => ({
           address: `${address}/${prefix}`,
@@ -228,6 +233,11 @@ function listDevices(managers: readonly Manager[]): Pick<ProbeFindings, 'candida
     return { candidates: messageOf(error), virtio: messageOf(error) };
   }
 }
+
+const xdpOn = (ifindex: number): string[] =>
+  inspect(ifindex)
+    .filter(({ hook }) => hook === 'xdp')
+    .map(({ progId, name }) => `${name || 'unnamed'} (id ${progId})`);
 
 /** A detail that may be missing: the device has just gone, or asking needs a privilege that another check reports. */
 function quietly<T>(ask: () => T): T | undefined {

@@ -7,13 +7,21 @@ const FILTERS_FOLLOW: ReadonlySet<string> = new Set(['net_failover', 'hv_netvsc'
 
 export function slaveChecks({ candidates }: ProbeFindings): Check[] {
   if (typeof candidates !== 'string')
-    return [masterAddresses(candidates), slaveAddresses(candidates), stacked(candidates)];
+    return [
+      masterAddresses(candidates),
+      slaveAddresses(candidates),
+      stacked(candidates),
+      xdp(candidates),
+      qdisc(candidates),
+    ];
   const unknown = (name: string, needed: string): Check =>
     problem('unknown', name, needed, candidates, 'cannot tell', AS_ROOT);
   return [
     unknown('master-addresses', 'none found twice'),
     unknown('slave-addresses', 'none'),
-    unknown('stacked', 'what the VF lets in'),
+    unknown('stacked', 'VLANs, macvlans and bridges that slaves let in'),
+    unknown('xdp', 'none on the devices of a pair'),
+    unknown('qdisc', 'none that shapes or paces on the master'),
   ];
 }
 
@@ -99,4 +107,55 @@ function wanting(device: StackedDevice, slave: CandidateDevice, mac: string): st
     default:
       return undefined;
   }
+}
+
+/** Programs of others that see frames before ours, or not at all. */
+function xdp(candidates: readonly Candidate[]): Check {
+  const [name, needed] = ['xdp', 'none on the devices of a pair'];
+  const on = (devices: readonly (CandidateDevice | null)[]): string[] =>
+    devices.flatMap((d) => (d === null ? [] : d.xdp.map((program) => `${program} on ${d.name}`)));
+  const master = on(candidates.map((c) => c.visible));
+  const slaves = on(candidates.flatMap((c) => c.hidden));
+  if (master.length + slaves.length === 0) return ok(name, needed, 'none');
+  const costs = [
+    ...(master.length > 0
+      ? [
+          `${list(master)} sees only what arrives by the standby: frames of the VF come to the master behind that hook`,
+        ]
+      : []),
+    ...(slaves.length > 0 ? [`${list(slaves)} takes frames before ours see them`] : []),
+  ];
+  const fix =
+    'let its owner attach it to every slave, or by tc on the master, where it sees the frames of both';
+  return problem('warn', name, needed, [...master, ...slaves].join(', '), costs.join('; '), fix);
+}
+
+/** Kinds that do no more than queue. */
+const PLAIN: ReadonlySet<string> = new Set([
+  'noqueue',
+  'pfifo_fast',
+  'pfifo',
+  'bfifo',
+  'fq_codel',
+  'mq',
+  'codel',
+]);
+
+function qdisc(candidates: readonly Candidate[]): Check {
+  const [name, needed] = ['qdisc', 'none that shapes or paces on the master'];
+  // The kernel's own master sends to its slaves from behind its qdisc.
+  const found = candidates.flatMap(({ visible }) =>
+    visible === null || FILTERS_FOLLOW.has(visible.driver ?? '') || PLAIN.has(visible.qdisc ?? 'noqueue')
+      ? []
+      : [`${visible.qdisc} on ${visible.name}`],
+  );
+  if (found.length === 0) return ok(name, needed, 'none');
+  return problem(
+    'warn',
+    name,
+    needed,
+    found.join(', '),
+    'what leaves by the VF does not pass the master’s qdisc: its limits, marks and pacing apply on the standby alone',
+    'put the same qdisc on the VF, or shape on a device on top of the master',
+  );
 }

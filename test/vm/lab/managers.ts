@@ -110,6 +110,8 @@ const device = (name: string, driver: string): CandidateDevice => ({
   driver,
   managedBy: [],
   foreign: [],
+  xdp: [],
+  qdisc: null,
   permanentMac: true,
   addresses: [],
   routes: [],
