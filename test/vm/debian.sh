@@ -45,6 +45,10 @@ rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/etc/network/i
 # A machine's own number is made at its first boot; root needs no password, since nobody reaches this machine but by its console.
 : >"$root/etc/machine-id"
 chroot "$root" passwd -q -d root
+# What a first boot makes of what the packages brought: half a minute of an emulated one.
+chroot "$root" ldconfig
+chroot "$root" journalctl --update-catalog
+chroot "$root" /usr/lib/systemd/systemd-update-done
 size=$(du -sm --apparent-size "$root" | cut -f1)
 LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu:$tools/lib/x86_64-linux-gnu \
   "$(ls "$tools"/sbin/mkfs.ext4 "$tools"/usr/sbin/mkfs.ext4 2>/dev/null | sed 1q)" -q -F -L debian -O '^metadata_csum' -E nodiscard \

@@ -3,7 +3,7 @@ import type { DoctorReport } from '../../src/daemon/doctor/findings.js';
 import { DebianBed, MASTER, VF } from './lab/debian-guest.js';
 import { hidingFiles, MANAGERS } from './lab/managers.js';
 import { GUEST_ADDRESS } from './lab/wire.js';
-import { DEBIAN, thorough } from './selection.js';
+import { DEBIAN, FULL, thorough } from './selection.js';
 
 /**
  * The daemon as a unit of a whole Debian, beside the manager that configures its network, on a card that filters. The network outside gives
@@ -26,7 +26,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
     await bed.untilJoined();
     await bed.until('the master has its addresses', async () => (await settled()) !== undefined);
     address6 = (await settled())!;
-  }, 600_000);
+  }, 900_000);
   afterAll(() => bed?.close());
 
   /** The global IPv6 address of the master, if all its addresses are in use and the lease is one of them. */
@@ -76,11 +76,11 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
   test('unplugged and plugged in again, the VF costs neither an address nor a lease', async () => {
     await held(async () => {
       await bed.guest.unplug('primary');
-      await bed.daemon.untilActive('standby');
+      await bed.daemon.untilActive('standby', 180_000);
     });
     await held(async () => {
       await bed.guest.plug('primary');
-      await bed.daemon.untilActive('primary');
+      await bed.daemon.untilActive('primary', 180_000);
     });
     await asItShouldBe();
     expect(await bed.lostAddresses(MASTER)).toEqual([]);
@@ -117,7 +117,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
   });
 });
 
-describe.each(DEBIAN)('Debian with %s, as installed', (manager) => {
+describe.runIf(FULL).each(DEBIAN)('Debian with %s, as installed', (manager) => {
   let bed: DebianBed;
   afterAll(() => bed?.close());
 

@@ -4,7 +4,7 @@ import type { ManagerName } from './lab/managers.js';
 import type { PrimaryKind } from './lab/testbed.js';
 
 /** `make vm-test` sets VM_TEST=full; `make test` has time for one kernel and the essential cases: three minutes. */
-const FULL = process.env.VM_TEST === 'full';
+export const FULL = process.env.VM_TEST === 'full';
 
 /** A test for the full form only. */
 export const thorough: typeof test | (() => void) = FULL ? test : () => {};

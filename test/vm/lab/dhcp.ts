@@ -117,18 +117,15 @@ export class Router {
     return { sent: questions, answered };
   }
 
-  /** Pings from the station; each waits one second for its answer. */
+  /** Pings from the station; each waits three seconds for its answer. */
   async ping(address: string, o: { count: number }): Promise<Pings> {
-    const text = await this.inside(this.#busybox, 'ping', '-c', String(o.count), '-W', '1', '-A', address);
+    const text = await this.inside(this.#busybox, 'ping', '-c', String(o.count), '-W', '3', '-A', address);
     return pingsOf(text);
   }
 
   /** Pings ten times a second while something is done, and for a second after that. */
   async pingWhile(address: string, act: () => Promise<unknown>): Promise<Pings> {
-    const [program, ...args] = [
-      ...this.#wire.spawnPrefix,
-      ...[this.#busybox, 'ping', '-i', '0.1', '-W', '1', address],
-    ];
+    const [program, ...args] = [...this.#wire.spawnPrefix, ...[this.#busybox, 'ping', '-i', '0.1', address]];
     const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (part: string) => {

@@ -32,7 +32,7 @@ export interface GuestOptions {
 /** A boot or restore that takes longer is given up, ms: one of a hundred boots hangs under emulation, and is tried once more. */
 const BOOT_MS = 45_000;
 /** A whole Debian loads its kernel's drivers and starts systemd before its agent. */
-const DEBIAN_BOOT_MS = 150_000;
+const DEBIAN_BOOT_MS = 300_000;
 const EXEC_MS = 30_000;
 const CONSOLE_LINES = 80;
 
