@@ -100,6 +100,46 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
     await answersAnew();
   });
 
+  describe('on top of the master', () => {
+    const made = async (commands: string, undo: string, ask: () => Promise<void>): Promise<void> => {
+      await bed.guest.run(commands);
+      try {
+        expect((await bed.daemon.status()).active).toBe('primary');
+        await ask();
+      } finally {
+        await bed.guest.run(undo);
+      }
+      await asItShouldBe();
+    };
+
+    thorough('a VLAN is reached', () =>
+      made(
+        `ip link add link ${MASTER} name v5 type vlan id 5; ip addr add 10.99.5.2/24 dev v5; ip link set v5 up`,
+        'ip link del v5',
+        async () => expect(await bed.router.askInVlan(5, '10.99.5.2')).toEqual(ALL),
+      ),
+    );
+
+    thorough('a macvlan is reached', () =>
+      made(
+        `ip netns add c; ip link add link ${MASTER} name mv netns c type macvlan mode bridge
+         ip -n c addr add 10.99.0.3/24 dev mv; ip -n c link set mv up`,
+        'ip netns del c',
+        async () => expect(await bed.router.askAnew('10.99.0.3')).toEqual(ALL),
+      ),
+    );
+
+    thorough('a container behind a bridge is reached', () =>
+      made(
+        `ip netns add c; ip link add br0 type bridge; ip link add vb type veth peer name ve netns c
+         ip -n c addr add 10.99.0.4/24 dev ve; ip -n c link set ve up
+         ip link set vb master br0; ip link set vb up; ip link set br0 up; ip link set ${MASTER} master br0`,
+        `ip link set ${MASTER} nomaster; ip link del br0; ip netns del c`,
+        async () => expect(await bed.router.askAnew('10.99.0.4')).toEqual(ALL),
+      ),
+    );
+  });
+
   for (const [name, command] of Object.entries(MANAGERS[manager].operations))
     thorough(`${name} of the manager leaves the pair as it is`, async () => {
       await bed.guest.run(command, 60_000);

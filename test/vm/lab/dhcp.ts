@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { PacketSocket } from 'bpf-loader-ts/sys';
+import { arpRequest } from '../../../src/detect/probe-frames.js';
 import { Reaper } from '../../../src/lab/reaper.js';
+import { parseMac } from '../../../src/netlink/codec.js';
+import { parseIp } from '../../../src/netlink/ip.js';
 import { debianTools } from './debian.js';
 import { librariesOf, tool } from './tools.js';
-import { GUEST_ADDRESS, GUEST_MAC } from './wire.js';
+import { GUEST_ADDRESS, GUEST_MAC, STATION_MAC } from './wire.js';
 import type { TapWire } from './wire-taps.js';
 
 const run = promisify(execFile);
@@ -117,6 +121,28 @@ export class Router {
     return { sent: questions, answered };
   }
 
+  /** Asks by ARP in a VLAN, with frames of its own: this machine's kernel may have no VLAN devices. */
+  async askInVlan(id: number, address: string, questions = 5): Promise<Pings> {
+    const target = parseIp(address).bytes;
+    const source = Uint8Array.from([...target.subarray(0, 3), 1]);
+    const plain = arpRequest({ mac: parseMac(STATION_MAC), source, target });
+    const tagged = Uint8Array.from([
+      ...plain.subarray(0, 12),
+      0x81,
+      0,
+      id >> 8,
+      id & 0xff,
+      ...plain.subarray(12),
+    ]);
+    using socket = new PacketSocket({ netns: this.#wire.netns, ifindex: this.#wire.station });
+    let answered = 0;
+    for (let i = 0; i < questions; i++) {
+      socket.send(tagged);
+      if (await answers(socket, target)) answered++;
+    }
+    return { sent: questions, answered };
+  }
+
   /** Pings from the station; each waits three seconds for its answer. */
   async ping(address: string, o: { count: number }): Promise<Pings> {
     const text = await this.inside(this.#busybox, 'ping', '-c', String(o.count), '-W', '3', '-A', address);
@@ -150,6 +176,23 @@ export class Router {
     }
     await this.#reaper.reap();
   }
+}
+
+const ANSWER_MS = 3_000;
+
+/** True if an ARP reply of that sender comes in time, whether the kernel left its tag in the frame or not. */
+async function answers(socket: PacketSocket, sender: Uint8Array): Promise<boolean> {
+  const bytes = new Uint8Array(2048);
+  const until = performance.now() + ANSWER_MS;
+  do {
+    for (let length = socket.recv(bytes); length > 0; length = socket.recv(bytes)) {
+      const at = bytes[12] === 0x81 ? 16 : 12;
+      const isReply = bytes[at] === 0x08 && bytes[at + 1] === 0x06 && bytes[at + 9] === 2;
+      if (isReply && Buffer.compare(bytes.subarray(at + 16, at + 20), sender) === 0) return true;
+    }
+    await sleep(5);
+  } while (performance.now() < until);
+  return false;
 }
 
 /** From busybox's last lines. */
