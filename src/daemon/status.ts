@@ -176,8 +176,11 @@ export function instanceStatus(
       error: r.error.toJSON(),
     })),
     would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
-    // Before the worker's first look the policy knows of no path, and says so.
-    notes: state === 'starting' ? [] : [...what.notes],
+    notes: [
+      ...(instance.master.up ? [] : [`the master ${instance.master.name} is down: nothing is sent or received`]),
+      // Before the worker's first look the policy knows of no path, and says so.
+      ...(state === 'starting' ? [] : what.notes),
+    ],
     impairments: m.impairments.list(),
   };
 }

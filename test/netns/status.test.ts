@@ -46,7 +46,11 @@ test('an instance whose master is down has failed, whatever its slaves could car
   await untilActive(l, 'primary');
   const { guestRtnl, virtio } = l.world;
   guestRtnl.setLink(virtio.guestIfindex, { up: false });
-  expect(await status(l)).toMatchObject({ state: 'failed', master: { up: false } });
+  expect(await status(l)).toMatchObject({
+    state: 'failed',
+    master: { up: false },
+    notes: expect.arrayContaining(['the master virtio0 is down: nothing is sent or received']),
+  });
   guestRtnl.setLink(virtio.guestIfindex, { up: true });
   await untilActive(l, 'primary');
   expect((await status(l)).state).toBe('ok');
