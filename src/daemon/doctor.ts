@@ -1,31 +1,38 @@
+import { settleDropIns } from './doctor/drop-in-files.js';
+import { dropInsFor } from './doctor/drop-ins.js';
 import type { DoctorReport, Findings, Manager, ProbeFindings } from './doctor/findings.js';
 import { gatherHost } from './doctor/host.js';
 import { renderReport } from './doctor/render.js';
 import { makeReport } from './doctor/report.js';
 
-export type { Candidate, Check, DoctorReport, Status } from './doctor/findings.js';
+export type { Candidate, Check, DoctorReport, DropInState, Status } from './doctor/findings.js';
 
 /**
  * Finds out whether vfailover can run here, in this namespace and with these privileges, and prints it on stdout: a table, or one JSON
- * object. Changes nothing: devices are only made in namespaces without a name, and a folder in bpffs is removed again; the kernel may
+ * object. Changes nothing without `fix`, which writes files that tell managers to leave slaves alone: devices are only made in namespaces without a name, and a folder in bpffs is removed again; the kernel may
  * load modules for what is tried, the same that `run` would. Takes tens of milliseconds.
  *
- * @returns the exit status: 0 when no check failed, else 1. Does not throw for anything that the machine lacks
+ * @returns the exit status: 0 when no check failed and `fix` wrote all that it had to, else 1. Does not throw for anything that the machine
+ *   lacks
  */
-export async function runDoctor({ json }: { json: boolean }): Promise<number> {
-  const report = await examine();
+export async function runDoctor({ json, fix = false }: { json: boolean; fix?: boolean }): Promise<number> {
+  const report = await examine({ fix });
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
-  return report.can_run ? 0 : 1;
+  const left = fix && report.drop_ins.some(({ state }) => state === 'failed' || state === 'kept');
+  return report.can_run && !left ? 0 : 1;
 }
 
-/** The report as data. */
-export async function examine(): Promise<DoctorReport> {
-  return makeReport(await gather());
+/** The report as data. `root`: the tree in which files for managers are looked for, and written with `fix`. */
+export async function examine({ fix = false, root = '/' } = {}): Promise<DoctorReport> {
+  return makeReport(await gather(fix, root));
 }
 
-async function gather(): Promise<Findings> {
+async function gather(write: boolean, root: string): Promise<Findings> {
   const host = gatherHost();
-  return { host, probes: await probes(host.managers) };
+  const found = await probes(host.managers);
+  const candidates =
+    typeof found === 'string' || typeof found.candidates === 'string' ? [] : found.candidates;
+  return { host, probes: found, dropIns: settleDropIns(dropInsFor(host, candidates), { write, root }) };
 }
 
 /** Imported only now: an addon that is not built, or not for this machine, is a finding like any other. */

@@ -19,7 +19,14 @@ import type { PinStore } from '../datapath/store.js';
 import { DETECT_SLOT_WORDS } from '../detect/record.js';
 import { VfError } from '../errors.js';
 import { LINK_FAILURE_WORDS } from '../failover/link-failures.js';
-import { P_MAINTENANCE, P_OVERRIDE, P_SPEED_PRIMARY, POLICY_WORDS, policyBase } from '../failover/policy.js';
+import {
+  initPolicy,
+  P_MAINTENANCE,
+  P_OVERRIDE,
+  P_SPEED_PRIMARY,
+  POLICY_WORDS,
+  policyBase,
+} from '../failover/policy.js';
 import { workerFile } from '../paths.js';
 
 /** A worker that ended is started again after this long, ms. */
@@ -169,6 +176,8 @@ export class Shards extends EventEmitter<ShardEvents> {
   attach(m: Omit<ToWorker & { type: 'attach' }, 'type'>): void {
     const shard = this.#shards[this.shardOf(m.slot)]!;
     const message = { type: 'attach', ...m } as const;
+    // Until the worker looks, the record says that nothing is known, and nothing of an earlier instance in the same slot.
+    initPolicy(this.policy, policyBase(m.slot), m.policy);
     this.#post(shard, message);
     // A worker that is started again finds paths that have joined already.
     shard.attached.set(m.slot, { ...message, policy: { ...m.policy, known: true } });

@@ -98,6 +98,25 @@ export const nowMs = (): number => policyMs(monotonicNs() / 1e6);
 const roleOfChoice = (choice: number): Role | undefined =>
   choice === CHOICE_PRIMARY ? 'primary' : choice === CHOICE_STANDBY ? 'standby' : undefined;
 
+/** A master that is down carries nothing, whatever its slaves could do. A slave that joined and has no link word was not looked at yet. */
+function stateOf(
+  m: Managed,
+  slaves: Readonly<Record<Role, SlaveStatus>>,
+  policy: Int32Array,
+  record: number,
+): InstanceStatus['state'] {
+  if (!m.instance.master.up) return 'failed';
+  const joined = ([PRIMARY, STANDBY] as const).filter((p) => slaves[roleOf(p)].state === 'joined');
+  const link = (p: Path): number => policy[record + P_LINK_PRIMARY + p]!;
+  const ready = joined.filter((p) => {
+    const s = slaves[roleOf(p)];
+    return s.up && s.carrier && link(p) >= 0 && verdictOf(link(p)) === 0;
+  }).length;
+  if (ready === 2) return m.impairments.degraded ? 'degraded' : 'ok';
+  if (ready === 1) return 'degraded';
+  return joined.some((p) => link(p) < 0) ? 'starting' : 'failed';
+}
+
 /** What `status` says of an instance: facts of the devices, the programs' counters, and the policy's own account. */
 export function instanceStatus(
   m: Managed,
@@ -116,10 +135,7 @@ export function instanceStatus(
     primary: slave('primary', P_LINK_PRIMARY, PRIMARY),
     standby: slave('standby', P_LINK_STANDBY, STANDBY),
   };
-  const ready = ([PRIMARY, STANDBY] as const).filter((p) => {
-    const s = slaves[roleOf(p)];
-    return s.state === 'joined' && s.up && s.carrier && verdictOf(policy[record + P_LINK_PRIMARY + p]!) === 0;
-  }).length;
+  const state = stateOf(m, slaves, policy, record);
   const watchdog = watched(config.detect.unanswered);
   const armed = [
     ...(datapath.armed & VfArm.VF_ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
@@ -144,7 +160,7 @@ export function instanceStatus(
     model: instance.model,
     netns: config.netns,
     source: m.source,
-    state: ready === 0 ? 'failed' : ready === 1 || m.impairments.degraded ? 'degraded' : 'ok',
+    state,
     active: datapath.active,
     override: roleOfChoice(override) ?? 'auto',
     override_until: m.overrideUntil,
@@ -162,7 +178,13 @@ export function instanceStatus(
       error: r.error.toJSON(),
     })),
     would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
-    notes: [...what.notes],
+    notes: [
+      ...(instance.master.up
+        ? []
+        : [`the master ${instance.master.name} is down: nothing is sent or received`]),
+      // Before the worker's first look the policy knows of no path, and says so.
+      ...(state === 'starting' ? [] : what.notes),
+    ],
     impairments: m.impairments.list(),
   };
 }

@@ -96,6 +96,7 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_FLAGS = 8;
 export const IFA_F_NODAD = 0x02;
+export const IFA_F_DADFAILED = 0x08;
 
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;

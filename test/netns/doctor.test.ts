@@ -7,7 +7,9 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { DoctorReport, Status } from '../../src/daemon/doctor/findings.js';
 import { examine, runDoctor } from '../../src/daemon/doctor.js';
+import { IFA_F_DADFAILED } from '../../src/netlink/constants.js';
 import { Rtnl } from '../../src/netlink/index.js';
+import { sleep } from '../helpers/sleep.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -103,6 +105,61 @@ it('finds devices of one MAC in its own namespace', () => {
     expect(checks.find((c) => c.name === 'devices')).toMatchObject({
       status: 'warn',
       found: expect.stringContaining('m0'),
+    });
+  } finally {
+    closeFd(netns);
+  }
+});
+
+it('tells of addresses and routes of the devices of a pair', () => {
+  const netns = netnsCreate();
+  try {
+    using rtnl = new Rtnl({ netns });
+    const mac = '02:00:00:00:00:01';
+    rtnl.createVeth({ name: 'm0', mac, peer: { name: 'mx' } });
+    const v0 = rtnl.createVeth({ name: 'v0', mac, peer: { name: 'vx' } });
+    for (const ifindex of [v0.ifindex, v0.peerIfindex]) rtnl.setLink(ifindex, { up: true });
+    rtnl.addAddress(v0.ifindex, '10.9.9.2/24');
+    rtnl.addAddress(v0.ifindex, 'fd09::2/64', true);
+    withNetns(netns, () => execFileSync('tc', 'qdisc add dev v0 root pfifo limit 100'.split(' ')));
+    withNetns(netns, () => execFileSync('ip', ['route', 'add', 'default', 'via', '10.9.9.1']));
+    const child = withNetns(netns, () => cli(process.execPath, []));
+    const { candidates } = JSON.parse(child.stdout) as DoctorReport;
+    const [m, v] = candidates[0]!.others;
+    expect(m).toMatchObject({ name: 'm0', addresses: [], routes: [] });
+    expect(v).toMatchObject({
+      name: 'v0',
+      qdisc: 'pfifo',
+      addresses: expect.arrayContaining([
+        { address: '10.9.9.2/24', duplicate: false },
+        { address: 'fd09::2/64', duplicate: false },
+      ]),
+      routes: ['default', '10.9.9.0/24', 'fd09::/64'],
+    });
+  } finally {
+    closeFd(netns);
+  }
+});
+
+it('finds an address that the kernel gave up as a duplicate', async () => {
+  const netns = netnsCreate();
+  try {
+    using rtnl = new Rtnl({ netns });
+    const mac = '02:00:00:00:00:01';
+    const m0 = rtnl.createVeth({ name: 'm0', mac, peer: { name: 'v0', mac } });
+    // Two ends of one wire with one MAC: each asks for the link-local address that the other has.
+    rtnl.setLink(m0.peerIfindex, { up: true });
+    rtnl.setLink(m0.ifindex, { up: true });
+    rtnl.addAddress(m0.peerIfindex, 'fe80::77/64', true);
+    rtnl.addAddress(m0.ifindex, 'fe80::77/64');
+    const failed = (): boolean =>
+      rtnl.addresses(m0.ifindex).some((a) => a.address === 'fe80::77' && (a.flags & IFA_F_DADFAILED) !== 0);
+    for (let i = 0; i < 100 && !failed(); i++) await sleep(50);
+    const child = withNetns(netns, () => cli(process.execPath, []));
+    const { candidates } = JSON.parse(child.stdout) as DoctorReport;
+    expect(candidates[0]!.others.find((d) => d.name === 'm0')!.addresses).toContainEqual({
+      address: 'fe80::77/64',
+      duplicate: true,
     });
   } finally {
     closeFd(netns);

@@ -559,6 +559,20 @@ describe('rendering', () => {
     expect(text).not.toContain('* ');
   });
 
+  it('says nothing of traffic before the slaves were looked at, nor of a master that is down', () => {
+    const none = palette(new Sink(), {});
+    const one = (change: Partial<InstanceStatus>): string =>
+      renderStatus({ ...status, instances: [{ ...instance, ...change }] }, none, 0);
+    const starting = one({ state: 'starting' });
+    expect(starting).toContain('net0: starting, its slaves were not looked at yet');
+    const down = one({ state: 'failed', master: { ...instance.master, up: false } });
+    expect(down).toContain('net0: failed, its master eth0 is down: nothing is sent or received');
+    for (const text of [starting, down]) {
+      expect(text).not.toContain('carries traffic');
+      expect(text).not.toContain('* ');
+    }
+  });
+
   it('writes units', () => {
     expect(microseconds(41_300)).toBe('41.3 µs');
     expect(microseconds(1_250_000)).toBe('1250 µs');

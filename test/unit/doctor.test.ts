@@ -6,9 +6,11 @@ import {
   type Candidate,
   type CandidateDevice,
   type Check,
+  type DropInState,
   FEATURES,
   type Findings,
   type HostFindings,
+  type Manager,
   type ProbeFindings,
 } from '../../src/daemon/doctor/findings.js';
 import { gatherHost, parseCapabilities } from '../../src/daemon/doctor/host.js';
@@ -31,6 +33,13 @@ const member = (
   driver,
   managedBy: [],
   foreign: [],
+  xdp: [],
+  qdisc: null,
+  permanentMac: true,
+  addresses: [],
+  routes: [],
+  promiscuous: false,
+  letsIn: { macs: [], vlans: [] },
   ...more,
 });
 const pair: Candidate = {
@@ -38,6 +47,9 @@ const pair: Candidate = {
   master: member('ens4', 'virtio_net'),
   others: [member('ens5', 'iavf')],
   owner: null,
+  visible: member('ens4', 'virtio_net'),
+  hidden: [member('ens5', 'iavf')],
+  stacked: [],
 };
 
 /** A machine where all is well, but for what a test says. */
@@ -54,8 +66,11 @@ function machine(host: Partial<HostFindings> = {}, probes: Partial<ProbeFindings
       sysctls: { netdevMaxBacklog: 1000, rmemMax: 212_992 },
       missing: [],
       managers: [],
+      configurators: [],
+      networkConfigured: true,
       ...host,
     },
+    dropIns: [],
     probes: {
       libbpf: '1.1.2',
       features: Object.fromEntries(FEATURES.map((f) => [f, yes])) as ProbeFindings['features'],
@@ -255,22 +270,104 @@ describe('devices and managers', () => {
     });
   });
 
-  it('a manager that manages the VF is a warning, never told to go by MAC', () => {
-    const vf = (managedBy: CandidateDevice['managedBy'], driver: string | null = 'iavf') => [
-      { ...pair, others: [member('ens5', driver, { managedBy })] },
+  it('a manager that manages a slave is a warning', () => {
+    const vf = (...managedBy: CandidateDevice['managedBy']) => [
+      { ...pair, hidden: [member('ens5', 'iavf', { managedBy })] },
     ];
-    const nm = check(
-      machine({ managers: ['NetworkManager'] }, { candidates: vf(['NetworkManager']) }),
-      'managers',
-    );
-    expect(nm).toMatchObject({ status: 'warn', found: 'NetworkManager manages ens5' });
-    expect(nm.fix).toContain('DRIVERS=="iavf", ENV{NM_UNMANAGED}="1"');
-    const networkd = check(
-      machine({ managers: ['systemd-networkd'] }, { candidates: vf(['systemd-networkd'], null) }),
-      'managers',
-    );
-    expect(networkd.fix).toContain('[Match] Name=ens5 [Link] Unmanaged=yes');
-    for (const { fix } of [nm, networkd]) expect(fix).not.toMatch(/MACAddress|52:54/);
+    const running: Manager[] = ['NetworkManager', 'dhcpcd'];
+    expect(
+      check(machine({ managers: running }, { candidates: vf('NetworkManager') }), 'managers'),
+    ).toMatchObject({ status: 'warn', found: 'NetworkManager manages ens5', fix: 'vfailover doctor --fix' });
+    expect(check(machine({ managers: running }, { candidates: vf('dhcpcd') }), 'managers')).toMatchObject({
+      status: 'warn',
+      fix: expect.stringContaining('denyinterfaces ens5'),
+    });
+  });
+
+  it('files that are missing, or are not ours, cost what their manager would do', () => {
+    const files = (state: DropInState['state']): DropInState[] => [
+      { for: 'systemd-networkd', path: '/x.network', content: '', effect: 'boot', state, reason: null },
+    ];
+    const of = (state: DropInState['state']): Check =>
+      check({ ...machine(), dropIns: files(state) }, 'drop-ins');
+    expect(of('absent')).toMatchObject({
+      status: 'warn',
+      found: '/x.network is absent',
+      fix: 'vfailover doctor --fix',
+    });
+    expect(of('absent').cost).toMatch(/lease/);
+    expect(of('kept')).toMatchObject({ status: 'warn', fix: expect.stringContaining('compare /x.network') });
+    expect(of('current')).toMatchObject({ status: 'ok', found: '/x.network' });
+    expect(of('written').status).toBe('ok');
+    expect(check(machine(), 'drop-ins')).toMatchObject({ status: 'ok', found: 'none is needed' });
+  });
+
+  it('addresses on a slave, and those of the master that the kernel gave up, are warnings', () => {
+    const fe80 = { address: 'fe80::1/64', duplicate: false };
+    const candidates: Candidate[] = [
+      {
+        ...pair,
+        visible: member('ens4', 'virtio_net', { addresses: [{ ...fe80, duplicate: true }] }),
+        hidden: [member('ens5', 'iavf', { addresses: [fe80], routes: ['default'] })],
+      },
+    ];
+    expect(check(machine({}, { candidates }), 'master-addresses')).toMatchObject({
+      status: 'warn',
+      found: 'fe80::1/64 of ens4',
+      fix: expect.stringContaining('ip addr add fe80::1/64 dev ens4'),
+    });
+    expect(check(machine({}, { candidates }), 'slave-addresses')).toMatchObject({
+      status: 'warn',
+      found: 'ens5: fe80::1/64 and a route to default',
+      fix: expect.stringContaining('ip addr flush dev ens5'),
+    });
+    for (const name of ['master-addresses', 'slave-addresses'])
+      expect(check(machine(), name).status).toBe('ok');
+  });
+
+  it('XDP of others, and a qdisc that frames of the VF do not pass, are told', () => {
+    const of = (visible: Partial<CandidateDevice>, slave: Partial<CandidateDevice>, driver = 'virtio_net') =>
+      machine(
+        {},
+        {
+          candidates: [
+            { ...pair, visible: member('ens4', driver, visible), hidden: [member('ens5', 'iavf', slave)] },
+          ],
+        },
+      );
+    expect(check(of({ xdp: ['lb (id 3)'] }, {}), 'xdp')).toMatchObject({
+      status: 'warn',
+      cost: expect.stringMatching(/lb \(id 3\) on ens4 sees only what arrives by the standby/),
+    });
+    expect(check(of({}, { xdp: ['lb (id 3)'] }), 'xdp').cost).toMatch(/before ours/);
+    expect(check(of({ qdisc: 'tbf' }, {}), 'qdisc')).toMatchObject({ status: 'warn', found: 'tbf on ens4' });
+    expect(check(of({ qdisc: 'tbf' }, {}, 'net_failover'), 'qdisc').status).toBe('ok');
+    for (const qdisc of ['mq', 'fq_codel', null]) expect(check(of({ qdisc }, {}), 'qdisc').status).toBe('ok');
+  });
+
+  it('a device on top of the master is held against what the slave lets in', () => {
+    const on = (kind: string, mac: string, vlan: number | null = null) => ({ name: 'x', kind, mac, vlan });
+    const OTHER = '52:54:00:00:00:09';
+    const of = (
+      stacked: Candidate['stacked'],
+      slave: Partial<CandidateDevice> = {},
+      driver = 'virtio_net',
+    ): Check => {
+      const visible = member('ens4', driver);
+      const candidates = [{ ...pair, visible, stacked, hidden: [member('ens5', 'iavf', slave)] }];
+      return check(machine({}, { candidates }), 'stacked');
+    };
+    expect(of([]).status).toBe('ok');
+    for (const wanting of [on('vlan', pair.mac, 7), on('macvlan', OTHER), on('bridge', OTHER)]) {
+      expect(of([wanting]).status, wanting.kind).toBe('warn');
+      expect(of([wanting], { promiscuous: true }).status, wanting.kind).toBe('ok');
+      // The kernel's own master hands its filters down.
+      expect(of([wanting], {}, 'net_failover').status, wanting.kind).toBe('ok');
+    }
+    expect(of([on('vlan', pair.mac, 7)], { letsIn: { macs: [], vlans: [7] } }).status).toBe('ok');
+    expect(of([on('macvlan', OTHER)], { letsIn: { macs: [OTHER], vlans: [] } }).status).toBe('ok');
+    expect(of([on('macvlan', pair.mac)]).status).toBe('ok');
+    expect(of([on('ipvlan', pair.mac)]).status).toBe('ok');
   });
 
   it('a manager that leaves the VF alone gets a hint', () => {
@@ -294,7 +391,10 @@ describe('candidates', () => {
     ...more,
   });
   const find = (devices: Device[], drivers: Record<string, string> = {}): Candidate[] =>
-    findCandidates(devices, ({ name }) => ({ driver: drivers[name] ?? null, managedBy: [], foreign: [] }));
+    findCandidates(devices, ({ name }) => {
+      const { name: _, ifindex: __, ...facts } = member(name, drivers[name] ?? null);
+      return facts;
+    });
   const DRIVERS = { ens4: 'virtio_net', ens5: 'iavf', eth0: 'net_failover' };
 
   it('share a MAC; the virtio device is the master', () => {
@@ -326,15 +426,47 @@ describe('candidates', () => {
 
   it('that the kernel pairs already have an owner', () => {
     const three = [device(1, 'eth0'), device(2, 'ens4', { master: 1 }), device(3, 'ens5', { master: 1 })];
-    expect(find(three, DRIVERS)).toMatchObject([{ owner: 'net_failover eth0' }]);
+    // The kernel's master is what managers configure: never to be hidden.
+    expect(find(three, DRIVERS)).toMatchObject([
+      { owner: 'net_failover eth0', visible: { name: 'eth0' }, hidden: [{ name: 'ens4' }, { name: 'ens5' }] },
+    ]);
     const bonded = [
       device(1, 'ens4', { master: 9 }),
       device(2, 'ens5', { master: 9 }),
       device(9, 'bond0', { kind: 'bond' }),
     ];
-    expect(find(bonded, DRIVERS)).toMatchObject([{ owner: 'bond bond0', master: { name: 'ens4' } }]);
+    expect(find(bonded, DRIVERS)).toMatchObject([
+      { owner: 'bond bond0', master: { name: 'ens4' }, visible: null, hidden: [] },
+    ]);
     expect(find([device(1, 'ens4', { master: 77 }), device(2, 'ens5')])).toMatchObject([
       { owner: 'device number 77' },
+    ]);
+  });
+
+  it('know what lies on the visible device, and no other', () => {
+    const found = findCandidates(
+      [
+        device(1, 'ens5'),
+        device(2, 'ens4', { master: 5 }),
+        device(3, 'v7', { kind: 'vlan', link: 2 }),
+        device(4, 'v8', { kind: 'vlan', link: 1 }),
+        device(5, 'br0', { kind: 'bridge', address: '52:54:00:00:00:09' }),
+        device(6, 'far', { kind: 'macvlan', link: 2, linkNetnsId: 1 }),
+      ],
+      ({ name }) => {
+        const {
+          name: _,
+          ifindex: __,
+          ...facts
+        } = member(name, DRIVERS[name as keyof typeof DRIVERS] ?? null);
+        return facts;
+      },
+      (name) => (name === 'v7' ? 7 : null),
+    );
+    expect(found[0]?.owner).toBeNull();
+    expect(found[0]?.stacked).toEqual([
+      { name: 'v7', kind: 'vlan', mac: MAC, vlan: 7 },
+      { name: 'br0', kind: 'bridge', mac: '52:54:00:00:00:09', vlan: null },
     ]);
   });
 

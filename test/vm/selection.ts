@@ -1,10 +1,11 @@
 import { test } from 'vitest';
 import { KERNELS, type KernelName } from './lab/kernel.js';
+import type { ManagerName } from './lab/managers.js';
 import { PRIMARIES, type PrimaryKind } from './lab/testbed.js';
 import { MODELS, type Model } from './questions/interview.js';
 
 /** `make vm-test` sets VM_TEST=full; `make test` has time for one kernel and the essential cases: three minutes. */
-const FULL = process.env.VM_TEST === 'full';
+export const FULL = process.env.VM_TEST === 'full';
 
 /** A test for the full form only. */
 export const thorough: typeof test | (() => void) = FULL ? test : () => {};
@@ -37,3 +38,11 @@ export const MIGRATIONS: readonly [KernelName, PrimaryKind, 'transparent' | 'net
   ['6.12', 'vmxnet3', 'net-failover'],
   ['6.12', 'e1000e', 'transparent'],
 ];
+
+/** Managers of the network in whole Debian guests; `VM_MANAGER=ifupdown` takes one. */
+const MANAGER_NAMES: readonly ManagerName[] = ['networkd', 'NetworkManager', 'ifupdown', 'cloud-init'];
+export const DEBIAN: readonly ManagerName[] = process.env.VM_MANAGER
+  ? MANAGER_NAMES.filter((m) => m === process.env.VM_MANAGER)
+  : FULL
+    ? MANAGER_NAMES
+    : MANAGER_NAMES.slice(0, 1);

@@ -4,7 +4,7 @@ import type { CliContext } from '../context.js';
 /** What `src/daemon/doctor.ts` exports. */
 interface DoctorModule {
   /** Prints its findings on stdout; resolves to the exit status: 0 when vfailover can run here. */
-  runDoctor(options: { json: boolean }): Promise<number>;
+  runDoctor(options: { json: boolean; fix: boolean }): Promise<number>;
 }
 
 export function addDoctor(program: Command, ctx: CliContext): void {
@@ -13,9 +13,10 @@ export function addDoctor(program: Command, ctx: CliContext): void {
     .description(
       'check kernel, capabilities and devices: what works here, what does not, and what to do about it',
     )
+    .option('--fix', 'write files that tell network managers to leave the slaves alone')
     .option('--json', 'print JSON')
-    .action(async () => {
+    .action(async (options: { fix?: boolean }) => {
       const { runDoctor } = await ctx.load<DoctorModule>('src/daemon/doctor.js');
-      ctx.exitStatus = await runDoctor({ json: ctx.json });
+      ctx.exitStatus = await runDoctor({ json: ctx.json, fix: options.fix === true });
     });
 }

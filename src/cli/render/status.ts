@@ -11,7 +11,13 @@ import { decisionLine } from './events.js';
 import { table } from './table.js';
 import { bytes, count, duration, speed } from './units.js';
 
-const STATE_COLOUR = { ok: 'green', degraded: 'yellow', waiting: 'yellow', failed: 'red' } as const;
+const STATE_COLOUR = {
+  ok: 'green',
+  degraded: 'yellow',
+  waiting: 'yellow',
+  starting: 'yellow',
+  failed: 'red',
+} as const;
 
 /** The whole daemon: a line about itself, then each instance. `now` is wall-clock ms, for what is relative. */
 export function renderStatus(status: DaemonStatus, colour: Palette, now: number): string {
@@ -37,8 +43,12 @@ function summary(instance: InstanceStatus): string {
   switch (instance.state) {
     case 'waiting':
       return instance.master.ifindex === null ? 'its master is absent' : 'it has no slave';
+    case 'starting':
+      return 'its slaves were not looked at yet';
     case 'failed':
-      return 'no path carries traffic';
+      return instance.master.up
+        ? 'no path carries traffic'
+        : `its master ${plain(instance.master.name ?? '')} is down: nothing is sent or received`;
     default:
       return `${instance.active} carries traffic`;
   }
@@ -118,7 +128,7 @@ function reflected({ answered, refused }: ReflectorStatus): string {
 }
 
 function mark(instance: InstanceStatus, role: 'primary' | 'standby', colour: Palette): string {
-  const active = instance.active === role && instance.state !== 'waiting' && instance.state !== 'failed';
+  const active = instance.active === role && (instance.state === 'ok' || instance.state === 'degraded');
   return active ? colour.green(`* ${role}`) : `  ${role}`;
 }
 

@@ -143,8 +143,11 @@ export interface InstanceStatus {
   netns: string | null;
   /** Who asked for it: the file, or `attach`. `unconfigured`: the file did and does no more; it goes on as it was until it is detached. */
   source: 'file' | 'attach' | 'unconfigured';
-  /** degraded: one path only; waiting: the master or both slaves are missing; failed: see `refusals`; of an instance that could not be attached they say why. */
-  state: 'ok' | 'degraded' | 'waiting' | 'failed';
+  /**
+   * ok: both slaves are healthy. degraded: one is. failed: neither is, the master is down, or the instance could not be attached: `refusals` say why. starting: the decision worker has not looked at
+   * the slaves yet. waiting: the master does not exist.
+   */
+  state: 'ok' | 'degraded' | 'waiting' | 'starting' | 'failed';
   /** The slave that the steering word names. */
   active: Role;
   /** By hand, or `auto`: the policy decides. */

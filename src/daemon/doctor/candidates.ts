@@ -1,7 +1,7 @@
 /** Which devices look like the two slaves of a failover instance. Pure. */
 import { ARPHRD_ETHER, type Device, identityMac } from '../../failover/device.js';
 import { stackedOn } from '../../failover/match.js';
-import type { Candidate, CandidateDevice } from './findings.js';
+import type { Candidate, CandidateDevice, StackedDevice } from './findings.js';
 
 /** Drivers of paravirtual devices, which migrate with a guest: the master in the transparent model. */
 const MOVABLE: ReadonlySet<string> = new Set(['virtio_net', 'hv_netvsc', 'vif']);
@@ -16,7 +16,11 @@ export type Describe = (device: Device) => Omit<CandidateDevice, 'name' | 'ifind
  * Groups of Ethernet devices with one MAC (the permanent one, where there is one), in the kernel's order. Devices that lie on top of
  * another (VLAN, bridge, bond …) have that one's MAC by nature and are left out.
  */
-export function findCandidates(devices: readonly Device[], describe: Describe): Candidate[] {
+export function findCandidates(
+  devices: readonly Device[],
+  describe: Describe,
+  vlanOf: (name: string) => number | null = () => null,
+): Candidate[] {
   const byMac = new Map<string, Device[]>();
   for (const device of devices) {
     const mac = identityMac(device);
@@ -25,7 +29,11 @@ export function findCandidates(devices: readonly Device[], describe: Describe): 
   }
   return [...byMac]
     .filter(([, group]) => group.length > 1)
-    .map(([mac, group]) => pair(mac, group, devices, describe));
+    .map(([mac, group]) => {
+      const found = pair(mac, group, devices, describe);
+      const below = devices.find((d) => d.ifindex === found.visible?.ifindex);
+      return { ...found, stacked: below === undefined ? [] : stackedDevices(below, devices, vlanOf) };
+    });
 }
 
 function pair(
@@ -33,7 +41,7 @@ function pair(
   group: readonly Device[],
   devices: readonly Device[],
   describe: Describe,
-): Candidate {
+): Omit<Candidate, 'stacked'> {
   const members = group.map((device) => ({
     name: device.name,
     ifindex: device.ifindex,
@@ -41,23 +49,46 @@ function pair(
   }));
   const movable = members.filter(({ driver }) => driver !== null && MOVABLE.has(driver));
   const master = movable.length === 1 ? movable[0]! : null;
+  const owner = ownerOf(group, members, devices, master);
+  // The kernel's own master is what the machine uses: to hide that one would cut the machine off.
+  const pairing = members.find((m) => group.some((d) => d.master === m.ifindex));
+  const visible = pairing ?? (owner === null ? master : null);
   return {
     mac,
     master,
     others: members.filter((m) => m !== master),
-    owner: ownerOf(group, members, devices),
+    owner,
+    visible,
+    hidden: visible === null ? [] : members.filter((m) => m !== visible),
   };
 }
 
-/** In words, whom one of the devices belongs to. */
+/** What lies on a device, or is the bridge that it is a port of. */
+function stackedDevices(
+  below: Device,
+  devices: readonly Device[],
+  vlanOf: (name: string) => number | null,
+): StackedDevice[] {
+  return devices
+    .filter(
+      (d) =>
+        (d.link === below.ifindex && d.linkNetnsId === undefined && stackedOn(d) !== undefined) ||
+        (d.ifindex === below.master && d.kind === 'bridge'),
+    )
+    .map((d) => ({ name: d.name, kind: d.kind ?? 'device', mac: d.address, vlan: vlanOf(d.name) }));
+}
+
+/** In words, whom one of the devices belongs to. A master may be the port of a bridge: that lies on top of it as a VLAN does. */
 function ownerOf(
   group: readonly Device[],
   members: readonly CandidateDevice[],
   devices: readonly Device[],
+  own: CandidateDevice | null,
 ): string | null {
-  for (const { master } of group) {
+  for (const { ifindex, master } of group) {
     if (!master) continue; // 0 and absent both mean: none
     const owner = devices.find((d) => d.ifindex === master);
+    if (ifindex === own?.ifindex && owner?.kind === 'bridge') continue;
     const member = members.find((m) => m.ifindex === master);
     const kind = owner?.kind ?? (PAIRING.has(member?.driver ?? '') ? member?.driver : undefined);
     return [kind ?? 'device', owner?.name ?? `number ${master}`].join(' ');

@@ -56,6 +56,10 @@ export interface HostFindings {
   missing: readonly string[];
   /** Programs that run and configure devices on their own. */
   managers: readonly Manager[];
+  /** Those that are installed, whether they run or not. */
+  configurators: readonly Configurator[];
+  /** Something other than cloud-init's next run configures the network at a boot. */
+  networkConfigured: boolean;
 }
 
 /** Everything that the report is made of. Facts only. */
@@ -63,9 +67,14 @@ export interface Findings {
   host: HostFindings;
   /** A string: why the native addon cannot be loaded. */
   probes: ProbeFindings | string;
+  /** Files for managers as they are, or as `--fix` left them. */
+  dropIns: readonly DropInState[];
 }
 
 export type Manager = 'NetworkManager' | 'systemd-networkd' | 'dhcpcd' | 'connman' | 'wicked';
+
+/** Programs that take drop-ins of ours. */
+export type Configurator = 'NetworkManager' | 'systemd-networkd' | 'netplan' | 'cloud-init';
 
 export interface VirtioDevice {
   name: string;
@@ -83,6 +92,30 @@ export interface CandidateDevice {
   managedBy: readonly Manager[];
   /** Programs of others on its tc hooks, in words. */
   foreign: readonly string[];
+  /** XDP programs on it, in words. */
+  xdp: readonly string[];
+  /** Its root qdisc: `fq_codel`, `tbf` …; null: it has none, or it is not known. */
+  qdisc: string | null;
+  /** The MAC that it is known by is its permanent one. */
+  permanentMac: boolean;
+  /** IPv4 and IPv6, with prefix length. `duplicate`: the kernel found another owner (`dadfailed`) and does not use it. */
+  addresses: readonly { address: string; duplicate: boolean }[];
+  /** Destinations of routes that leave by it, without those that come with every IPv6 link. */
+  routes: readonly string[];
+  /** IFF_PROMISC: it lets everything in. */
+  promiscuous: boolean;
+  /** MACs and VLAN ids that it was asked to let in besides its own. */
+  letsIn: { macs: readonly string[]; vlans: readonly number[] };
+}
+
+/** A device on top of a master, which receives what is not for the master itself. */
+export interface StackedDevice {
+  name: string;
+  /** `vlan`, `macvlan`, `bridge` … */
+  kind: string;
+  mac: string;
+  /** VLAN id; null: it is no VLAN device, or it does not tell. */
+  vlan: number | null;
 }
 
 /** Devices that share a MAC: what a failover instance can be made of. */
@@ -94,6 +127,12 @@ export interface Candidate {
   others: readonly CandidateDevice[];
   /** Who pairs or owns some of them already: `net_failover eth0`, `bond bond0`. */
   owner: string | null;
+  /** The device that managers configure: the kernel's failover master where there is one, else the master. null: not plain. */
+  visible: CandidateDevice | null;
+  /** The slaves behind it, which managers have to leave alone. */
+  hidden: readonly CandidateDevice[];
+  /** On top of the visible one. */
+  stacked: readonly StackedDevice[];
 }
 
 /** `fail`: vfailover cannot run. `warn`: it runs, and this is what it costs. `unknown`: the probe could not tell. */
@@ -123,4 +162,25 @@ export interface DoctorReport {
   cpus: number;
   checks: Check[];
   candidates: readonly Candidate[];
+  /** Files that tell managers to leave the slaves alone, and what became of each. Empty where none is needed. */
+  drop_ins: readonly DropInState[];
+}
+
+/** A file that tells a program to leave the slaves alone. */
+export interface DropIn {
+  for: Configurator;
+  path: string;
+  content: string;
+  /** What makes the program read it, in words. */
+  effect: string;
+}
+
+/**
+ * `absent`, `outdated` (ours, and what it says has changed) and `current`: what was found. `written`, `updated`, `failed`: what `--fix` did.
+ * `kept`: the file is not ours, or was edited, so it was let alone.
+ */
+export interface DropInState extends DropIn {
+  state: 'absent' | 'outdated' | 'current' | 'kept' | 'written' | 'updated' | 'failed';
+  /** Why it failed; null otherwise. */
+  reason: string | null;
 }

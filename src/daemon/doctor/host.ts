@@ -4,7 +4,7 @@ import { arch, availableParallelism, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Probe } from 'bpf-loader-ts';
 import { VERSION } from '../api/version.js';
-import type { HostFindings, Manager } from './findings.js';
+import type { Configurator, HostFindings, Manager } from './findings.js';
 
 export const BPFFS = '/sys/fs/bpf';
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -20,6 +20,7 @@ const MANAGERS: ReadonlyMap<string, Manager> = new Map([
 
 /** Never throws: what cannot be read is null, empty or inconclusive. */
 export function gatherHost(): HostFindings {
+  const managers = runningManagers();
   return {
     version: VERSION,
     release: release(),
@@ -30,7 +31,9 @@ export function gatherHost(): HostFindings {
     bpffs: probeBpffs(),
     sysctls: { netdevMaxBacklog: sysctl('netdev_max_backlog'), rmemMax: sysctl('rmem_max') },
     missing: missingFiles(),
-    managers: runningManagers(),
+    managers,
+    configurators: configurators(managers),
+    networkConfigured: networkConfigured(),
   };
 }
 
@@ -105,6 +108,43 @@ function runningManagers(): Manager[] {
     if (manager !== undefined) found.add(manager);
   }
   return [...found].sort();
+}
+
+/** Where a boot finds the configuration of the network, by folder and name of the file. */
+const NETWORK_CONFIGURATIONS: readonly (readonly [folder: string, name: RegExp])[] = [
+  ['/etc/netplan', /\.yaml$/],
+  ['/etc/systemd/network', /^(?!05-vfailover).*\.network$/],
+  ['/etc/NetworkManager/system-connections', /\.nmconnection$/],
+  ['/etc/network/interfaces.d', /^[\w-]+$/],
+];
+
+const networkConfigured = (): boolean =>
+  NETWORK_CONFIGURATIONS.some(([folder, name]) => files(folder).some((file) => name.test(file))) ||
+  /^\s*iface\s+(?!lo\b)/m.test(read('/etc/network/interfaces') ?? '');
+
+function files(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** networkd comes with every systemd: it counts where it runs, is enabled, or is what netplan writes for. */
+function configurators(running: readonly Manager[]): Configurator[] {
+  const netplan = existsSync('/usr/sbin/netplan');
+  const networkd =
+    running.includes('systemd-networkd') ||
+    netplan ||
+    existsSync('/etc/systemd/system/multi-user.target.wants/systemd-networkd.service');
+  return [
+    ...(running.includes('NetworkManager') || existsSync('/usr/sbin/NetworkManager')
+      ? (['NetworkManager'] as const)
+      : []),
+    ...(networkd ? (['systemd-networkd'] as const) : []),
+    ...(netplan ? (['netplan'] as const) : []),
+    ...(existsSync('/usr/bin/cloud-init') ? (['cloud-init'] as const) : []),
+  ];
 }
 
 /** Managers among those that run which keep a device's state in /run and say that they manage it. */

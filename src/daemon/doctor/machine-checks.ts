@@ -1,14 +1,8 @@
 /** Checks of the machine and of this installation. Pure. */
 import { list, ok, problem, releaseAtLeast } from './check.js';
-import type {
-  Candidate,
-  CandidateDevice,
-  Check,
-  Findings,
-  HostFindings,
-  Manager,
-  ProbeFindings,
-} from './findings.js';
+import type { Candidate, CandidateDevice, Check, Findings, HostFindings, ProbeFindings } from './findings.js';
+import { managerChecks } from './manager-checks.js';
+import { slaveChecks } from './slave-checks.js';
 
 const NODE_MAJOR = 20;
 const BACKLOG_DEFAULT = 1000;
@@ -16,7 +10,7 @@ const BACKLOG_DEFAULT = 1000;
 const NETLINK_RCVBUF = 1_048_576;
 const CAP_NET_ADMIN = 12n;
 
-export function machineChecks({ host, probes }: Findings): Check[] {
+export function machineChecks({ host, probes, dropIns }: Findings): Check[] {
   const usable = typeof probes === 'string' ? undefined : probes;
   return [
     node(host),
@@ -27,7 +21,9 @@ export function machineChecks({ host, probes }: Findings): Check[] {
     backlog(host),
     rmemMax(host),
     cpus(host),
-    ...(usable === undefined ? [] : [devices(usable), managers(host, usable)]),
+    ...(usable === undefined
+      ? []
+      : [devices(usable), ...managerChecks(host, usable, dropIns), ...slaveChecks(usable)]),
   ];
 }
 
@@ -228,43 +224,4 @@ function faultOf({ master, others, owner }: Candidate): { cost: string; fix: str
     };
   }
   return undefined;
-}
-
-/** How each manager is told to leave a device alone. Never by MAC: the master has the same one, and must stay managed. */
-const UNMANAGE: Record<Manager, (driver: string | null, name: string) => string> = {
-  NetworkManager: (driver, name) =>
-    `/etc/udev/rules.d/90-vfailover.rules: SUBSYSTEM=="net", ACTION=="add|change", ` +
-    `${driver === null ? `KERNEL=="${name}"` : `DRIVERS=="${driver}"`}, ENV{NM_UNMANAGED}="1"`,
-  'systemd-networkd': (driver, name) =>
-    `/etc/systemd/network/05-vfailover.network: [Match] ${driver === null ? `Name=${name}` : `Driver=${driver}`} [Link] Unmanaged=yes`,
-  dhcpcd: (_, name) => `/etc/dhcpcd.conf: denyinterfaces ${name}`,
-  connman: (_, name) => `/etc/connman/main.conf: NetworkInterfaceBlacklist=${name}`,
-  wicked: (_, name) => `/etc/sysconfig/network/ifcfg-${name}: STARTMODE=off`,
-};
-
-function managers({ managers: running }: HostFindings, { candidates }: ProbeFindings): Check {
-  const [name, needed] = ['managers', 'leave the VF alone'];
-  if (running.length === 0) return ok(name, needed, 'none runs');
-  const pairs = typeof candidates === 'string' ? [] : candidates;
-  const slaves = pairs.flatMap(({ master, others }) => (master === null ? [] : others));
-  const managed = slaves.flatMap((device) => device.managedBy.map((by) => ({ device, by })));
-  const hint = (by: Manager, device?: CandidateDevice): string =>
-    UNMANAGE[by](device?.driver ?? null, device?.name ?? 'VF');
-  if (managed.length === 0) {
-    const hints = running.map((by) => hint(by, slaves[0])).join('; ');
-    return ok(
-      name,
-      needed,
-      `${list(running)} ${running.length > 1 ? 'run' : 'runs'}`,
-      `to keep it so: ${hints}`,
-    );
-  }
-  return problem(
-    'warn',
-    name,
-    needed,
-    managed.map(({ device, by }) => `${by} manages ${device.name}`).join(', '),
-    'the VF asks for an address of its own and gets routes, so that traffic leaves past the master and is lost with the VF',
-    managed.map(({ device, by }) => hint(by, device)).join('; '),
-  );
 }

@@ -14,6 +14,7 @@ import {
   haveNativeXdp,
   haveRingBuffer,
   haveTcx,
+  inspect,
   libbpfVersion,
   type Probe,
 } from 'bpf-loader-ts';
@@ -34,6 +35,7 @@ import * as c from '../../netlink/constants.js';
 import { Rtnl } from '../../netlink/index.js';
 import { bpfObject } from '../../paths.js';
 import { findCandidates } from './candidates.js';
+import { isPromiscuous, routesBy, vlans } from './device-facts.js';
 import type { Candidate, Manager, ProbeFindings, VirtioDevice } from './findings.js';
 import { managersOf } from './host.js';
 
@@ -41,6 +43,8 @@ const ANSWER_TIMEOUT_MS = 1000;
 /** What the kernel calls when a device loses its carrier. */
 const CARRIER_OFF = 'netif_carrier_off';
 const LOOPBACK = 1;
+/** linux/pkt_sched.h: the parent of a root qdisc. */
+const TC_H_ROOT = 0xffffffff;
 
 /** Takes tens of milliseconds. Never throws. `managers`: those that run. */
 export function gatherProbes(managers: readonly Manager[]): ProbeFindings {
@@ -201,16 +205,39 @@ function listDevices(managers: readonly Manager[]): Pick<ProbeFindings, 'candida
     const virtio: VirtioDevice[] = links
       .filter(({ name }) => driver(name) === 'virtio_net')
       .map(({ name, txQueues }) => ({ name, queues: txQueues ?? 1 }));
-    const candidates: Candidate[] = findCandidates(links, ({ name, ifindex }) => ({
-      driver: driver(name),
-      managedBy: managersOf(ifindex, managers),
-      foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
-    }));
+    const tagged = vlans();
+    const candidates: Candidate[] = findCandidates(
+      links,
+      ({ name, ifindex, permAddress }) => ({
+        driver: driver(name),
+        managedBy: managersOf(ifindex, managers),
+        foreign: quietly(() => foreignPrograms(ifindex)) ?? [],
+        xdp: quietly(() => xdpOn(ifindex)) ?? [],
+        qdisc: rtnl.qdiscs(ifindex).find((q) => q.parent === TC_H_ROOT)?.kind ?? null,
+        permanentMac: permAddress !== undefined,
+        addresses: rtnl.addresses(ifindex).map(({ address, prefix, flags }) => ({
+          address: `${address}/${prefix}`,
+          duplicate: (flags & c.IFA_F_DADFAILED) !== 0,
+        })),
+        routes: routesBy(name),
+        promiscuous: isPromiscuous(name),
+        letsIn: {
+          macs: [],
+          vlans: tagged.filter((v) => v.below === name).map((v) => v.id),
+        },
+      }),
+      (name) => tagged.find((v) => v.name === name)?.id ?? null,
+    );
     return { candidates, virtio };
   } catch (error) {
     return { candidates: messageOf(error), virtio: messageOf(error) };
   }
 }
+
+const xdpOn = (ifindex: number): string[] =>
+  inspect(ifindex)
+    .filter(({ hook }) => hook === 'xdp')
+    .map(({ progId, name }) => `${name || 'unnamed'} (id ${progId})`);
 
 /** A detail that may be missing: the device has just gone, or asking needs a privilege that another check reports. */
 function quietly<T>(ask: () => T): T | undefined {

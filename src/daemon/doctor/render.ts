@@ -29,6 +29,11 @@ export function renderReport(report: DoctorReport): string {
     if (cost !== null) lines.push(...wrap('cost: ', cost));
     if (fix !== null) lines.push(...wrap(status === 'ok' ? 'hint: ' : 'fix:  ', fix));
   }
+  for (const { path, effect, state, reason } of report.drop_ins) {
+    if (state === 'written' || state === 'updated')
+      lines.push('', `${state} ${path}; takes effect with: ${effect}`);
+    if (state === 'failed') lines.push('', `could not write ${path}: ${reason}`);
+  }
   lines.push('', verdict(report));
   return `${lines.map(printable).join('\n')}\n`;
 }

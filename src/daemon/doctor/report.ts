@@ -4,7 +4,7 @@ import { machineChecks } from './machine-checks.js';
 
 /** What the findings mean for somebody who wants to run vfailover here. Pure: the same findings give the same report. */
 export function makeReport(findings: Findings): DoctorReport {
-  const { host, probes } = findings;
+  const { host, probes, dropIns } = findings;
   const checks = [...kernelChecks(findings), ...machineChecks(findings)];
   const candidates =
     typeof probes === 'string' || typeof probes.candidates === 'string' ? [] : probes.candidates;
@@ -18,5 +18,6 @@ export function makeReport(findings: Findings): DoctorReport {
     cpus: host.cpus,
     checks,
     candidates,
+    drop_ins: dropIns,
   };
 }

@@ -12,10 +12,10 @@ const ACTIVE_MS = 60_000;
 
 /** `vfailover run` in a guest. */
 export class GuestDaemon {
-  readonly #bed: Testbed;
+  readonly #bed: Pick<Testbed, 'guest' | 'until'>;
   #running: Running | undefined;
 
-  constructor(bed: Testbed) {
+  constructor(bed: Pick<Testbed, 'guest' | 'until'>) {
     this.#bed = bed;
   }
 

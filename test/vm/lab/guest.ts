@@ -7,6 +7,7 @@ import { VfError } from '../../../src/errors.js';
 import { Qmp } from '../../../src/hypervisor/index.js';
 import { Reaper } from '../../../src/lab/reaper.js';
 import { AgentLine, textOf } from './agent.js';
+import { archive, type DiskFiles, debianDisk } from './debian.js';
 import { initramfs, projectImage, systemImage, testsImage } from './images.js';
 import { type Kernel, type KernelName, kernel } from './kernel.js';
 import { type Nic, nicDevice, qemuCommand } from './qemu.js';
@@ -20,6 +21,8 @@ export interface GuestOptions {
   cpus?: number;
   /** Gives the guest the built project at /project (the default), or one with its tests ready to run. */
   project?: boolean | 'tests';
+  /** A whole Debian with systemd, with these files on its disk, instead of the lab's own small system. */
+  debian?: DiskFiles;
   /** More for the kernel's command line. */
   append?: string;
   /** What QEMU is started with: a Wire's `spawnPrefix`. */
@@ -28,6 +31,8 @@ export interface GuestOptions {
 
 /** A boot or restore that takes longer is given up, ms: one of a hundred boots hangs under emulation, and is tried once more. */
 const BOOT_MS = 45_000;
+/** A whole Debian loads its kernel's drivers and starts systemd before its agent. */
+const DEBIAN_BOOT_MS = 300_000;
 const EXEC_MS = 30_000;
 const CONSOLE_LINES = 80;
 
@@ -36,10 +41,19 @@ interface GuestFiles {
   kernel: Kernel;
   initrd: string;
   images: string[];
+  /** Written to, in a copy. */
+  disk?: string;
 }
 
 async function filesOf(options: GuestOptions): Promise<GuestFiles> {
   const k = await kernel(options.kernel ?? '6.12');
+  if (options.debian)
+    return {
+      kernel: k,
+      initrd: await initramfs(k, 'init-debian'),
+      images: [await projectImage()],
+      disk: await debianDisk(),
+    };
   const images = [await systemImage()];
   if (options.project !== false)
     images.push(await (options.project === 'tests' ? testsImage() : projectImage()));
@@ -114,12 +128,18 @@ export class Guest implements Shell {
     const files = made ?? (await filesOf(options));
     // Last: whoever is interrupted while images are made leaves no folder.
     const folder = mkdtempSync(join(tmpdir(), 'vfailover-vm-'));
+    const images = [...files.images];
+    if (options.debian) {
+      images.push(join(folder, 'files.tar'));
+      await archive(options.debian, images.at(-1)!);
+    }
     const { command, args, env } = await qemuCommand({
       vmlinux: files.kernel.vmlinux,
       initrd: files.initrd,
-      images: files.images,
+      images,
+      ...(files.disk !== undefined && { disk: files.disk }),
       nics: options.nics ?? [],
-      memoryMb: options.memoryMb ?? 256,
+      memoryMb: options.memoryMb ?? (options.debian ? 768 : 256),
       cpus: options.cpus ?? 2,
       append: options.append ?? '',
       folder,
@@ -146,7 +166,7 @@ export class Guest implements Shell {
   }
 
   async #connect(incoming: string | undefined): Promise<void> {
-    const until = performance.now() + BOOT_MS;
+    const until = performance.now() + (this.options.debian ? DEBIAN_BOOT_MS : BOOT_MS);
     this.#qmp = await this.#alive(Qmp.connect(join(this.folder, 'qmp'), 10_000));
     this.#line = await this.#alive(AgentLine.connect(join(this.folder, 'agent'), 5_000));
     if (incoming === 'defer') return;
@@ -169,6 +189,14 @@ export class Guest implements Shell {
     const spoke = this.#line!.hello(ask).then(() => true);
     if (!(await this.#alive(Promise.race([spoke, sleep(timeoutMs, false, { ref: false })]))))
       throw this.failure(`the guest did not come up within ${Math.round(timeoutMs / 1000)} s`);
+  }
+
+  /** Boots a Debian guest again, from its disk as it is now, and waits for its agent. */
+  async reboot(): Promise<void> {
+    const spoke = this.untilAnswers(DEBIAN_BOOT_MS, false);
+    // Its answer would come from a machine that shuts down.
+    this.#line!.exec('systemctl reboot');
+    await spoke;
   }
 
   /** What was asked for, or that QEMU has ended meanwhile. */

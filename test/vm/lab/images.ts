@@ -79,46 +79,50 @@ async function makeFile(
   return file;
 }
 
-/** The first programs of a guest and its modules: unpacked by the kernel into memory. */
-export async function initramfs(kernel: Kernel): Promise<string> {
-  const sources = ['init', ...NATIVE.map((p) => `${p}.c`)].map((f) => join(GUEST, f));
+/** The first programs of a guest and its modules: unpacked by the kernel into memory. `init`: a file of test/vm/guest. */
+export async function initramfs(kernel: Kernel, init: 'init' | 'init-debian' = 'init'): Promise<string> {
+  const sources = [init, ...NATIVE.map((p) => `${p}.c`)].map((f) => join(GUEST, f));
   const key = [
-    kernel.release,
+    kernel.modules,
     ...(await Promise.all(sources.map((f) => readFile(f, 'utf8')))),
     await build(),
   ];
-  return cachedFile(`initramfs-${kernel.name}`, key.join('\0'), async (root, to) => {
-    for (const d of ['bin', 'dev', 'proc', 'sys', 'usr', 'tmp', 'run', 'etc', 'lib/modules'])
-      await mkdir(join(root, d), { recursive: true });
-    await copyFile(await tool('busybox'), join(root, 'bin/busybox'));
-    await copyFile(join(GUEST, 'init'), join(root, 'init'));
-    await chmod(join(root, 'init'), 0o755);
-    for (const p of NATIVE)
-      await run('gcc', [
-        '-static',
-        '-O2',
-        '-Wall',
-        '-Werror',
-        '-pthread',
-        '-o',
-        join(root, 'bin', p),
-        join(GUEST, `${p}.c`),
+  return cachedFile(
+    `${init === 'init' ? 'initramfs' : 'initramfs-debian'}-${kernel.name}`,
+    key.join('\0'),
+    async (root, to) => {
+      for (const d of ['bin', 'dev', 'proc', 'sys', 'usr', 'tmp', 'run', 'etc', 'lib/modules'])
+        await mkdir(join(root, d), { recursive: true });
+      await copyFile(await tool('busybox'), join(root, 'bin/busybox'));
+      await copyFile(join(GUEST, init), join(root, 'init'));
+      await chmod(join(root, 'init'), 0o755);
+      for (const p of NATIVE)
+        await run('gcc', [
+          '-static',
+          '-O2',
+          '-Wall',
+          '-Werror',
+          '-pthread',
+          '-o',
+          join(root, 'bin', p),
+          join(GUEST, `${p}.c`),
+        ]);
+      await cp(kernel.modules, join(root, 'lib/modules', kernel.release), { recursive: true });
+      // Everything else comes with the system image, below /usr.
+      await symlink('/usr/lib/x86_64-linux-gnu', join(root, 'lib/x86_64-linux-gnu'));
+      await symlink('/usr/lib64', join(root, 'lib64'));
+      // The kernel asks /sbin/modprobe for what it lacks.
+      await symlink('bin', join(root, 'sbin'));
+      await run('sh', [
+        '-c',
+        'cd "$1" && find . | "$2" --quiet -o -H newc -R 0:0 >"$3"',
+        'sh',
+        root,
+        await tool('cpio'),
+        to,
       ]);
-    await cp(kernel.modules, join(root, 'lib/modules', kernel.release), { recursive: true });
-    // Everything else comes with the system image, below /usr.
-    await symlink('/usr/lib/x86_64-linux-gnu', join(root, 'lib/x86_64-linux-gnu'));
-    await symlink('/usr/lib64', join(root, 'lib64'));
-    // The kernel asks /sbin/modprobe for what it lacks.
-    await symlink('bin', join(root, 'sbin'));
-    await run('sh', [
-      '-c',
-      'cd "$1" && find . | "$2" --quiet -o -H newc -R 0:0 >"$3"',
-      'sh',
-      root,
-      await tool('cpio'),
-      to,
-    ]);
-  });
+    },
+  );
 }
 
 /** Programs of the system image: those of this machine, with the libraries they need. */

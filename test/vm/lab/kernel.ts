@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,18 +35,22 @@ const MODULES = [
   ...['failover', 'net_failover', 'e1000e', 'igb', 'igbvf', 'vmxnet3'],
   ...['bonding', 'team', 'team_mode_activebackup'],
   ...['sch_ingress', 'cls_bpf', 'act_bpf', 'veth', 'dummy', '8021q', 'bridge', 'tun', 'macvlan', 'ifb'],
+  // A whole Debian boots from a disk, and systemd mounts on demand.
+  ...['crc32c_generic', 'ext4', 'autofs4', 'binfmt_misc'],
 ];
+/** Another list of modules is another folder. */
+const LIST = createHash('sha256').update(MODULES.join()).digest('hex').slice(0, 8);
 
 /** The kernel of that name, fetched and distilled once. */
 export async function kernel(name: KernelName): Promise<Kernel> {
-  const folder = join(CACHE, `kernel-${name}`);
+  const folder = join(CACHE, `kernel-${name}-${LIST}`);
   if (!existsSync(folder)) await distill(name, folder);
   const release = (await readFile(join(folder, 'release'), 'utf8')).trim();
   return { name, release, vmlinux: join(folder, 'vmlinux'), modules: join(folder, 'lib/modules', release) };
 }
 
 async function distill(name: KernelName, folder: string): Promise<void> {
-  const from = await fetched(`linux-${name}`, KERNELS[name], 'linux-image-amd64');
+  const from = await fetched(`linux-${name}-${LIST}`, KERNELS[name], 'linux-image-amd64');
   const modulesIn = ['lib/modules', 'usr/lib/modules'].map((d) => join(from, d)).find((d) => existsSync(d));
   const release = modulesIn && (await readdir(modulesIn))[0];
   if (!modulesIn || !release) throw new VfError('VM_UNAVAILABLE', `the packages of ${name} hold no modules`);

@@ -18,7 +18,9 @@ export interface Nic {
 export interface QemuOptions {
   vmlinux: string;
   initrd: string;
-  /** Read-only block devices: vda, vdb … */
+  /** The first block device: written to in a copy that ends with QEMU. With it the guest may reboot. */
+  disk?: string;
+  /** Read-only block devices, the next ones: vda, vdb … */
   images: string[];
   nics: Nic[];
   memoryMb: number;
@@ -71,7 +73,7 @@ export async function qemuCommand(
       '-no-user-config',
       '-display',
       'none',
-      '-no-reboot',
+      ...(o.disk === undefined ? ['-no-reboot'] : []),
     ],
     ...[
       '-L',
@@ -87,7 +89,7 @@ export async function qemuCommand(
       '-initrd',
       o.initrd,
       '-append',
-      `console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=on ${o.append}`,
+      `console=ttyS0 panic=${o.disk === undefined ? -1 : 0} loglevel=4 random.trust_cpu=on ${o.append}`,
     ],
     ...['-serial', `file:${join(o.folder, 'console.log')}`],
     ...['-qmp', `unix:${join(o.folder, 'qmp')},server=on,wait=off`],
@@ -99,6 +101,11 @@ export async function qemuCommand(
     ],
     ...['-device', 'virtserialport,chardev=agent,name=agent'],
   ];
+  if (o.disk !== undefined)
+    args.push(
+      ...['-drive', `file=${o.disk},format=raw,if=none,id=disk,snapshot=on,cache=unsafe`],
+      ...['-device', 'virtio-blk-pci,drive=disk'],
+    );
   o.images.forEach((file, i) => {
     args.push(
       '-blockdev',
@@ -120,6 +127,7 @@ export async function qemuCommand(
   return {
     command: join(folder, 'usr/bin/qemu-system-x86_64'),
     args,
-    env: { ...process.env, LD_LIBRARY_PATH: librariesOf(folder) },
+    // The copy of the disk goes to the guest's folder.
+    env: { ...process.env, LD_LIBRARY_PATH: librariesOf(folder), TMPDIR: o.folder },
   };
 }

@@ -123,6 +123,11 @@ export class TapWire extends Wire {
     });
   }
 
+  /** ifindex of the station's device in the wire's namespace. */
+  get station(): number {
+    return this.#bridge;
+  }
+
   get entries(): Map<string, string> {
     const learnt = this.#rtnl.bridgeEntries(this.#bridge);
     return new Map(learnt.map(({ address, ifindex }) => [address, this.#names.get(ifindex)!]));
