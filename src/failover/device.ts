@@ -24,6 +24,8 @@ export interface Device {
   operstate: string;
   /** IFLA_INFO_KIND: veth, vlan, bridge, tun …; absent for hardware. */
   kind?: string;
+  /** IFLA_VLAN_ID of a VLAN device: 0 to 4094. */
+  vlanId?: number;
   /** IFLA_MASTER: ifindex of the bridge, bond or other upper device that owns it. */
   master?: number;
   /** IFLA_LINK: ifindex of the device below or of the peer. */
