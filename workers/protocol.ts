@@ -115,6 +115,8 @@ export interface DetectorSupply {
 export interface AnnouncementFrame {
   fd: number;
   frame: Uint8Array;
+  /** The part that gets random bytes at each switch: the destination that no switch has met yet. */
+  fresh?: { at: number; bytes: number };
 }
 
 /** Worker to supervisor. Times are CLOCK_MONOTONIC, nanoseconds. */
