@@ -313,8 +313,11 @@ export class DecisionLoop {
     }
   }
 
-  /** One turn over all instances. */
-  tick(): void {
+  /**
+   * One turn over all instances. `mail` is how many messages had come before it. False: more have come, and nothing was decided. What the
+   * supervisor posts before it ends a join (another announcement) is thus taken in before the switch that follows from it.
+   */
+  tick(mail: number): boolean {
     const lines = this.#lines;
     const policy = this.#policy;
     const n = this.#n;
@@ -331,6 +334,7 @@ export class DecisionLoop {
     else linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
     // Reading takes long enough for tier 0 to have flipped meanwhile.
     this.#announcer.run();
+    if (Atomics.load(this.#control, CONTROL.mail) !== mail) return false;
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
     this.#nowMs = (this.#clock[0]! / 1e6) | 0;
@@ -357,6 +361,7 @@ export class DecisionLoop {
       }
       if (this.#awaiting[i] !== 0) this.#firstFrames(i, line);
     }
+    return true;
   }
 
   /** Lets the instance's detectors have their turn, and adds what they say to the link words. */
