@@ -14,6 +14,15 @@ static __always_inline bool vf_link_local(const __u8 *dst)
 	return dst[0] == 0x01 && dst[1] == 0x80 && dst[2] == 0xc2 && dst[3] == 0 && dst[4] == 0 && dst[5] < 0x10;
 }
 
+/*
+ * A frame that an announcement sent to nobody (moveFrame in src/announce/frames.ts): 06:76:66 and three random bytes, RARP. A network that
+ * floods it brings it back by the other slave; a bridge above the master would learn from it that its own stations are outside.
+ */
+static __always_inline bool vf_to_nobody(struct __sk_buff *skb, const __u8 *dst)
+{
+	return unlikely(dst[0] == 0x06 && dst[1] == 0x76 && dst[2] == 0x66) && skb->protocol == VF_HTONS(ETH_P_RARP);
+}
+
 /* VF_RECENT entries per slot; the size is set before load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -106,8 +115,11 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 			count->rx[path].rerouted++;
 			return TC_DROP;
 		}
-	} else if (vf_watching()) {
-		vf_answered(line, word, path);
+	} else {
+		if (vf_to_nobody(skb, data))
+			return TC_DROP;
+		if (vf_watching())
+			vf_answered(line, word, path);
 	}
 	vf_count(skb, &count->rx[path]);
 	if ((word & VF_PATH_MASK) == path)
