@@ -391,8 +391,8 @@ export const VfProbeKind = {
 } as const;
 export type VfProbeKind = (typeof VfProbeKind)[keyof typeof VfProbeKind];
 
-/** struct vf_probe: 64 bytes. */
-export const VfProbe = bpf.struct('struct vf_probe', 64, {
+/** struct vf_probe: 72 bytes. */
+export const VfProbe = bpf.struct('struct vf_probe', 72, {
   kind: bpf.field(0, bpf.u32),
   seq: bpf.field(4, bpf.u32),
   address: bpf.field(8, bpf.bytes(16)),
@@ -405,6 +405,8 @@ export const VfProbe = bpf.struct('struct vf_probe', 64, {
   resolving: bpf.field(54, bpf.u16),
   missed: bpf.field(56, bpf.u32),
   rtt_us: bpf.field(60, bpf.u32),
+  vlan: bpf.field(64, bpf.u32),
+  unused: bpf.field(68, bpf.u32),
 });
 export type VfProbe = bpf.Value<typeof VfProbe>;
 export type VfProbeInit = bpf.Input<typeof VfProbe>;
@@ -436,10 +438,14 @@ export class VfProbeView extends bpf.StructView {
   set missed(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
   get rtt_us(): number { return this.$view.getUint32(this.$at + 60, true); }
   set rtt_us(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 64, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 64, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 68, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 68, value, true); }
 }
 
-/** struct vf_probing: 4288 bytes. */
-export const VfProbing = bpf.struct('struct vf_probing', 4288, {
+/** struct vf_probing: 4800 bytes. */
+export const VfProbing = bpf.struct('struct vf_probing', 4800, {
   cookie: bpf.field(0, bpf.u64),
   local: bpf.field(8, bpf.bytes(16)),
   mac: bpf.field(24, bpf.bytes(6)),
@@ -470,7 +476,7 @@ export class VfProbingView extends bpf.StructView {
   set targets(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
   get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 40); }
   get path(): bpf.StructArrayView<VfProbePathView> { return new bpf.StructArrayView(VfProbePathView, 64, 2, this.$view, this.$at + 64); }
-  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 64, this.$view, this.$at + 192); }
+  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 72, 64, this.$view, this.$at + 192); }
 }
 
 /** struct vf_bfd: 224 bytes. */
@@ -749,8 +755,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'd4642845832cb60a4ba9657475cc7c144454fb5e51ce34a55cc0ff738fd129ec',
-  layout: '907129cf20cdf692158b08659643054a6f0f793ed18268562ed62a45eef97368',
+  sha256: '1b28aca6f7cc836609f6d208fdbc7bc07aa0ba855f6aca0820f8e859fd5a01ef',
+  layout: '1f7d824f7761dcd316b8424e12a119d6ac015e62e412f38ee3e92bd92ff787a0',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

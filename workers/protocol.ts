@@ -96,6 +96,8 @@ export interface ProbeAsk {
   source: Uint8Array;
   /** icmp: the neighbour that the way begins with. */
   nexthop: Uint8Array;
+  /** 802.1Q id that it is asked with; 0: untagged. */
+  vlan: number;
 }
 
 export interface DetectorSupply {

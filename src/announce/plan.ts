@@ -2,7 +2,7 @@
 import type { Device } from '../failover/device.js';
 import { parseMac } from '../netlink/codec.js';
 import type { DeviceAddress } from '../netlink/index.js';
-import { parseIp } from '../netlink/ip.js';
+import { isLinkLocal6, parseIp } from '../netlink/ip.js';
 import { gratuitousArp, moveFrame, rarpAnnouncement, unsolicitedNeighbourAdvert } from './frames.js';
 import type { Groups } from './groups.js';
 import { igmp2Reports, igmp3Reports, mld2Reports } from './reports.js';
@@ -115,8 +115,7 @@ function reports(
 ): Uint8Array[] {
   const ip4 = own.find((a) => a.family === 4)?.ip ?? new Uint8Array(4);
   // RFC 3810 5.2.13: a link-local one, or none.
-  const isLinkLocal = (ip: Uint8Array): boolean => ip[0] === 0xfe && (ip[1]! & 0xc0) === 0x80;
-  const ip6 = own.find((a) => a.family === 6 && isLinkLocal(a.ip))?.ip ?? new Uint8Array(16);
+  const ip6 = own.find((a) => isLinkLocal6(a.ip))?.ip ?? new Uint8Array(16);
   const igmp = { mac, source: ip4, groups: groups.ip4 };
   return [
     ...(groups.igmp === 3 ? igmp3Reports(igmp) : igmp2Reports(igmp, groups.igmp)),
