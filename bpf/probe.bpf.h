@@ -100,10 +100,10 @@ static __always_inline __u32 vf_fold(__u64 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Another VLAN's frame: nobody was asked there. A tag without a number (priority only) is as good as none. */
-static __always_inline bool vf_tagged(struct __sk_buff *skb)
+/* The frame's VLAN. A tag without a number (priority only) is as good as none. */
+static __always_inline __u32 vf_tag(struct __sk_buff *skb)
 {
-	return skb->vlan_present && (skb->vlan_tci & 0xfff);
+	return skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
 }
 
 /* An answer to the probe that waits at `probe`, received on `path`. False: none waits there. */
@@ -134,11 +134,11 @@ static __always_inline bool vf_heard(struct vf_probe_path *l)
 	return true;
 }
 
-/* Looks like an answer and is none. What came in another VLAN may be meant for somebody there. */
-static __always_inline bool vf_refused(struct __sk_buff *skb, struct vf_probe_path *l)
+/* Looks like an answer and is none. What came in another VLAN than was asked in may be meant for somebody there. */
+static __always_inline bool vf_refused(struct vf_probe_path *l, bool asked_there)
 {
 	__sync_fetch_and_add(&l->refused, 1);
-	return !vf_tagged(skb);
+	return asked_there;
 }
 
 /*
@@ -149,8 +149,8 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 {
 	struct vf_probe_path *l;
 	bool known = false, taken = false, absorb = false;
+	__u32 i, sip, tip, targets, tag = vf_tag(skb);
 	struct vf_arp f;
-	__u32 i, sip, tip, targets;
 
 	if (!p || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)))
 		return false;
@@ -160,10 +160,12 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 	__builtin_memcpy(&sip, f.sip, 4);
 	__builtin_memcpy(&tip, f.tip, 4);
 	targets = p->targets;
-	if (f.op == VF_HTONS(1) && vf_same(f.sha, p->mac, 6) && !vf_tagged(skb)) {
+	if (f.op == VF_HTONS(1) && vf_same(f.sha, p->mac, 6)) {
 		for (i = 0; i < VF_TARGETS && i < targets; i++) {
 			struct vf_probe *t = &p->probe[i];
 
+			if (t->vlan != tag)
+				continue;
 			if ((t->kind == VF_PROBE_ARP && *(__u32 *)t->address == tip && t->source == sip) ||
 			    (t->kind == VF_PROBE_ICMP && t->nexthop == tip && !sip))
 				return vf_heard(l);
@@ -176,11 +178,13 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 		struct vf_probe *mine = &p->probe[VF_BELOW((path & 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 		struct vf_probe *others = &p->probe[VF_BELOW(((path & 1) ^ 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 
+		/* What comes in another VLAN is none of ours: the stack may have asked there. */
+		if (mine->vlan != tag)
+			continue;
 		if (mine->kind == VF_PROBE_ICMP && mine->nexthop == sip && !tip) {
 			/* Only while it is asked for: nobody else tells us where our echoes go. */
 			known = absorb = true;
-			if (!vf_tagged(skb) &&
-			    (READ_ONCE(mine->resolving) || READ_ONCE(others->resolving))) {
+			if (READ_ONCE(mine->resolving) || READ_ONCE(others->resolving)) {
 				__builtin_memcpy(mine->mac, f.sha, 6);
 				__builtin_memcpy(others->mac, f.sha, 6);
 				WRITE_ONCE(mine->resolving, 0);
@@ -195,11 +199,11 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 		/* To a real address of the master: the stack may have asked the same. */
 		if (!tip)
 			absorb = true;
-		if (!vf_tagged(skb) && (vf_probe_answered(p, mine, path, i, path) || vf_probe_answered(p, others, path ^ 1, i, path)))
+		if (vf_probe_answered(p, mine, path, i, path) || vf_probe_answered(p, others, path ^ 1, i, path))
 			taken = true;
 	}
 	if (known && !taken && absorb)
-		return vf_refused(skb, l);
+		return vf_refused(l, true);
 	return absorb;
 }
 
@@ -220,11 +224,11 @@ static __noinline bool vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p
 	index = f.payload.target & (VF_TARGETS - 1);
 	t = &p->probe[VF_BELOW(sent * VF_TARGETS + index, 2 * VF_TARGETS)];
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&f.type, VF_ICMP_FRAME - 34, 0);
-	if (sum < 0 || vf_fold(sum) != 0xffff || vf_tagged(skb) || f.len != VF_HTONS(VF_ICMP_FRAME - 14) || f.code ||
+	if (sum < 0 || vf_fold(sum) != 0xffff || vf_tag(skb) != t->vlan || f.len != VF_HTONS(VF_ICMP_FRAME - 14) || f.code ||
 	    !vf_same(f.dst, p->mac, 6) || f.payload.path > 1 || f.payload.target >= VF_TARGETS ||
 	    t->kind != VF_PROBE_ICMP || *(__u32 *)t->address != f.saddr || t->source != f.daddr ||
 	    f.payload.seq != READ_ONCE(t->seq) || !vf_probe_answered(p, t, sent, index, path))
-		return vf_refused(skb, &p->path[VF_BELOW(path, 2)]);
+		return vf_refused(&p->path[VF_BELOW(path, 2)], vf_tag(skb) == t->vlan);
 	return true;
 }
 
@@ -262,9 +266,11 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	if (f.next != VF_ICMPV6)
 		return false;
 	if (f.type == VF_ND_SOLICIT) {
-		if (vf_same(f.saddr, p->local, 15) && vf_same(f.src, p->mac, 6) && !vf_tagged(skb))
+		t = &p->probe[VF_BELOW(f.saddr[15], 2 * VF_TARGETS)];
+		if (vf_same(f.saddr, p->local, 15) && vf_same(f.src, p->mac, 6) && vf_tag(skb) == t->vlan)
 			return vf_heard(l);
-		return vf_same(f.target, p->local, 15) && !vf_tagged(skb);
+		t = &p->probe[VF_BELOW(f.target[15], 2 * VF_TARGETS)];
+		return vf_same(f.target, p->local, 15) && vf_tag(skb) == t->vlan;
 	}
 	if (f.type != VF_ND_ADVERT || !vf_same(f.daddr, p->local, 15))
 		return false;
@@ -274,11 +280,11 @@ static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, 
 	if (len == 32 && bpf_skb_load_bytes(skb, VF_ND_FRAME, f.option, sizeof(f.option)))
 		len = 0;
 	/* Of options only the link-layer address is known to come here. Hop limit 255: no router has passed it on. */
-	if ((len != 24 && len != 32) || !vf_nd_sum(&f, len) || vf_tagged(skb) || f.hops != 255 || f.code ||
+	if ((len != 24 && len != 32) || !vf_nd_sum(&f, len) || vf_tag(skb) != t->vlan || f.hops != 255 || f.code ||
 	    !(*(__u8 *)&f.flags & VF_ND_SOLICITED) || !vf_same(f.dst, p->mac, 6) || which >= 2 * VF_TARGETS ||
 	    t->kind != VF_PROBE_ND || !vf_same(t->address, f.target, 16) ||
 	    !vf_probe_answered(p, t, which >= VF_TARGETS, which & (VF_TARGETS - 1), path))
-		return vf_refused(skb, l);
+		return vf_refused(l, vf_tag(skb) == t->vlan);
 	return true;
 }
 

@@ -16,6 +16,15 @@ static __always_inline bool vf_link_local(const __u8 *dst)
 }
 
 /*
+ * A frame that an announcement sent to nobody (moveFrame in src/announce/frames.ts): 06:76:66 and three random bytes, RARP. A network that
+ * floods it brings it back by the other slave; a bridge above the master would learn from it that its own stations are outside.
+ */
+static __always_inline bool vf_to_nobody(struct __sk_buff *skb, const __u8 *dst)
+{
+	return unlikely(dst[0] == 0x06 && dst[1] == 0x76 && dst[2] == 0x66) && skb->protocol == VF_HTONS(ETH_P_RARP);
+}
+
+/*
  * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
  * TC_DROP: a copy, or a packet for a detector; else an answer that goes back where it came from.
  */
@@ -51,8 +60,11 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 			count->rx[path].rerouted++;
 			return TC_DROP;
 		}
-	} else if (vf_watching()) {
-		vf_answered(line, word, path);
+	} else {
+		if (vf_to_nobody(skb, data))
+			return TC_DROP;
+		if (vf_watching())
+			vf_answered(line, word, path);
 	}
 	vf_count(skb, &count->rx[path]);
 	if ((word & VF_PATH_MASK) == path)

@@ -346,6 +346,8 @@ struct vf_probe {
 	__u16 resolving; /* ICMP: its MAC is being asked for */
 	__u32 missed; /* the worker's account: in a row; */
 	__u32 rtt_us; /* smoothed, 0: never answered */
+	__u32 vlan; /* 802.1Q id that it is asked with; 0: untagged. Written by the worker */
+	__u32 unused;
 };
 
 /* A path's part: a cache line that its frames share with the worker. */

@@ -66,8 +66,8 @@ interface Held {
   netnsFd: number;
   control: ControlSocket;
   hint: NetlinkSocket;
-  /** Sent at a switch; the descriptors are this thread's. */
-  sends: AnnouncementFrame[];
+  /** What its announcement leaves by: duplicates, by the supervisor's numbers. */
+  sockets: ReadonlyMap<number, number>;
 }
 
 /**
@@ -181,10 +181,13 @@ export class DecisionLoop {
   #prepare(slot: number, sends: readonly AnnouncementFrame[]): void {
     const held = this.#held.find((h) => h.slot === slot);
     if (!held) return;
-    const before = held.sends;
-    held.sends = sends.map(({ fd, frame }) => ({ fd: this.#dup(fd), frame }));
-    this.#announcer.prepare(slot, held.sends);
-    for (const { fd } of before) closeFd(fd);
+    const before = held.sockets;
+    held.sockets = new Map([...new Set(sends.map((s) => s.fd))].map((fd) => [fd, this.#dup(fd)]));
+    this.#announcer.prepare(
+      slot,
+      sends.map((s) => ({ ...s, fd: held.sockets.get(s.fd)! })),
+    );
+    for (const fd of before.values()) closeFd(fd);
   }
 
   #attach(m: ToWorker & { type: 'attach' }): void {
@@ -197,7 +200,7 @@ export class DecisionLoop {
       netnsFd: m.netnsFd,
       control: new ControlSocket(m.netnsFd),
       hint,
-      sends: [],
+      sockets: new Map(),
     };
     initPolicy(this.#policy, policyBase(m.slot), { ...m.policy, active: pathOf(m.knownWord) });
     this.#resize([...this.#held, held]);
@@ -218,7 +221,7 @@ export class DecisionLoop {
     gone.hint.close();
     gone.control.close();
     this.#announcer.forget(slot);
-    for (const { fd } of gone.sends) closeFd(fd);
+    for (const fd of gone.sockets.values()) closeFd(fd);
     this.#detectors.detach(slot);
     forgetLinks(this.#linkFailures, slot);
     this.#resize(this.#held.filter((h) => h.slot !== slot));
@@ -310,8 +313,11 @@ export class DecisionLoop {
     }
   }
 
-  /** One turn over all instances. */
-  tick(): void {
+  /**
+   * One turn over all instances. `mail` is how many messages had come before it. False: more have come, and nothing was decided. What the
+   * supervisor posts before it ends a join (another announcement) is thus taken in before the switch that follows from it.
+   */
+  tick(mail: number): boolean {
     const lines = this.#lines;
     const policy = this.#policy;
     const n = this.#n;
@@ -328,6 +334,7 @@ export class DecisionLoop {
     else linkStates(this.#sockets, this.#ifindexes, this.#links, 2 * n);
     // Reading takes long enough for tier 0 to have flipped meanwhile.
     this.#announcer.run();
+    if (Atomics.load(this.#control, CONTROL.mail) !== mail) return false;
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
     this.#nowMs = (this.#clock[0]! / 1e6) | 0;
@@ -355,6 +362,7 @@ export class DecisionLoop {
       }
       if (this.#awaiting[i] !== 0) this.#firstFrames(i, line);
     }
+    return true;
   }
 
   /** Lets the instance's detectors have their turn, and adds what they say to the link words. */

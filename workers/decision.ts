@@ -17,14 +17,14 @@ export default function run(task: DecisionTask): { ticks: number } {
   try {
     Atomics.store(control, CONTROL.running, 1);
     while (Atomics.load(control, CONTROL.stop) === 0) {
-      while (control[CONTROL.read] !== Atomics.load(control, CONTROL.mail)) {
-        const mail = receiveMessageOnPort(task.port);
-        if (mail === undefined) break;
-        loop.handle(mail.message as ToWorker);
+      const mail = Atomics.load(control, CONTROL.mail);
+      while (control[CONTROL.read] !== mail) {
+        const message = receiveMessageOnPort(task.port);
+        if (message === undefined) break;
+        loop.handle(message.message as ToWorker);
         control[CONTROL.read]!++;
       }
-      loop.tick();
-      loop.wait();
+      if (loop.tick(mail)) loop.wait();
     }
     return { ticks: control[CONTROL.ticks]! };
   } finally {

@@ -96,6 +96,8 @@ export interface ProbeAsk {
   source: Uint8Array;
   /** icmp: the neighbour that the way begins with. */
   nexthop: Uint8Array;
+  /** 802.1Q id that it is asked with; 0: untagged. */
+  vlan: number;
 }
 
 export interface DetectorSupply {
@@ -115,6 +117,8 @@ export interface DetectorSupply {
 export interface AnnouncementFrame {
   fd: number;
   frame: Uint8Array;
+  /** The part that gets random bytes at each switch: the destination that no switch has met yet. */
+  fresh?: { at: number; bytes: number };
 }
 
 /** Worker to supervisor. Times are CLOCK_MONOTONIC, nanoseconds. */

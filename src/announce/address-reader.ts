@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { withNetns } from 'bpf-loader-ts/sys';
 import { type DeviceAddress, Rtnl } from '../netlink/index.js';
 import { type Groups, parseGroups } from './groups.js';
+import type { Forwarding } from './stations.js';
 
 /**
- * The addresses and multicast groups of a namespace's devices. The kernel tells those of all devices or none, so that the masters of a
+ * The addresses, multicast groups and forwarding tables of a namespace's devices. The kernel tells those of all devices or none, so that the masters of a
  * namespace share one reader: what it has read stands for the rest of the turn of the event loop, in which hundreds of them may switch.
  */
 export class AddressReader implements Disposable {
@@ -12,6 +13,7 @@ export class AddressReader implements Disposable {
   #rtnl: Rtnl | undefined;
   #addresses: readonly DeviceAddress[] | undefined;
   #groups: ReadonlyMap<number, Groups> | undefined;
+  #forwarding: Forwarding | undefined;
   #forgets = false;
 
   /** Opens nothing yet. `netns` stays the caller's and must outlive the reader. */
@@ -33,6 +35,16 @@ export class AddressReader implements Disposable {
     return this.#groups;
   }
 
+  /** The forwarding tables of all devices and bridges. VLANs of ports are read where a bridge filters by VLAN. */
+  forwarding(): Forwarding {
+    if (this.#forwarding !== undefined) return this.#forwarding;
+    const rtnl = this.#open();
+    const entries = rtnl.forwarding();
+    const filters = entries.some((e) => e.vlan !== undefined && !e.permanent);
+    this.#forwarding = this.#forgetting({ entries, untagged: filters ? rtnl.untaggedVlans() : new Map() });
+    return this.#forwarding;
+  }
+
   /** Devices, for who has no list of them. */
   devices(): ReturnType<Rtnl['links']> {
     return this.#open().links();
@@ -42,6 +54,7 @@ export class AddressReader implements Disposable {
   forget(): void {
     this.#addresses = undefined;
     this.#groups = undefined;
+    this.#forwarding = undefined;
   }
 
   /** After an error: a socket that failed once may be stuck, and the next reading gets a new one. Further use opens it again. */

@@ -1,10 +1,11 @@
+import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { errnoName, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
 import type { Device } from '../failover/device.js';
-import { parseMac } from '../netlink/codec.js';
 import { AddressReader } from './address-reader.js';
-import { type Announcement, planAnnouncements } from './plan.js';
+import { MOVE_FRESH } from './frames.js';
+import { type Announcement, type Plan, planAnnouncements } from './plan.js';
 
 /** So many rounds, with so many milliseconds between two. */
 export interface Repeat {
@@ -16,8 +17,6 @@ export interface AnnouncerOptions {
   /** fd of the master's namespace; stays the caller's and must outlive the announcer. */
   netns: number;
   masterIfindex: number;
-  /** The master's MAC. */
-  mac: string;
   /** Rounds per announce(); 0 announces no address. */
   count: number;
   /** Milliseconds between two rounds. */
@@ -30,6 +29,16 @@ export interface AnnouncerOptions {
   devices?: () => Iterable<Device>;
   /** Of the namespace, where several announcers share one; stays the caller's. */
   reader?: AddressReader;
+  /** Resolves when whoever got a list from `prepare` uses none from before: sockets that no list names are closed then. At once by default. */
+  settled?: () => Promise<void>;
+}
+
+/** A frame of a prepared announcement and the socket that it leaves by. */
+export interface PreparedFrame {
+  fd: number;
+  frame: Uint8Array;
+  /** The part that gets random bytes whenever the frame is sent. */
+  fresh?: { at: number; bytes: number };
 }
 
 export interface AnnouncerStats {
@@ -38,8 +47,12 @@ export interface AnnouncerStats {
   /** Of addresses, and of reports. */
   rounds: number;
   rejoins: number;
-  /** Frames that the kernel took. */
+  /** Frames of addresses, MACs and groups that the kernel took, */
   frames: number;
+  /** and those to nobody, by which switches move a MAC. */
+  moves: number;
+  /** MACs of stations that the latest plan had no room for. */
+  left: number;
   /** What went wrong, by errno name or VfError code: ENETDOWN, ENOBUFS, ENODEV (the master is gone) … */
   errors: Record<string, number>;
 }
@@ -51,15 +64,23 @@ const STAT = { frames: 'rounds', reports: 'rejoins' } as const;
 
 /**
  * Announces a master's addresses after a switch: gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6, RARP for a
- * device without addresses, IGMP and MLD reports for its groups, each also for the VLAN devices on the master in its namespace.
+ * device without addresses, IGMP and MLD reports for its groups; each also for what lies on the master in its namespace (`speakersOf`),
+ * and RARP for the MACs of others that are reached by it (`stations`). Addresses and MACs are those of the moment of the call.
  *
  * Frames are sent on the master and pass its steering program as any others do, so they leave through the slave that is active at
  * that moment, not through the one that was active when the call was made.
  */
 export class Announcer implements Disposable {
-  readonly stats: AnnouncerStats = { announcements: 0, rounds: 0, rejoins: 0, frames: 0, errors: {} };
+  readonly stats: AnnouncerStats = {
+    announcements: 0,
+    rounds: 0,
+    rejoins: 0,
+    frames: 0,
+    moves: 0,
+    left: 0,
+    errors: {},
+  };
   readonly #options: AnnouncerOptions;
-  readonly #mac: Uint8Array;
   /** Kept open: closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
   readonly #sockets = new Map<number, PacketSocket>();
   readonly #reader: AddressReader;
@@ -68,12 +89,12 @@ export class Announcer implements Disposable {
   #closed = false;
   /** Fingerprint of what `prepare` gave last. */
   #prepared = '';
+  #bridged = false;
 
-  /** Opens nothing yet. Throws VfError for a MAC that is none. */
+  /** Opens nothing yet. */
   constructor(options: AnnouncerOptions) {
     this.#options = options;
     this.#repeat = { frames: options, reports: options.rejoin ?? { count: 0, delayMs: 0 } };
-    this.#mac = parseMac(options.mac, 'mac');
     this.#reader = options.reader ?? new AddressReader(options.netns);
   }
 
@@ -81,17 +102,21 @@ export class Announcer implements Disposable {
    * What a round would send now, and by which sockets, for a thread that can send it sooner than this one. Undefined: the same as at the
    * last call, or the addresses cannot be read.
    */
-  prepare(): { fd: number; frame: Uint8Array }[] | undefined {
+  prepare(): PreparedFrame[] | undefined {
     if (this.#closed || !this.#anything()) return undefined;
     try {
       const plan = this.#plan();
       const known = fingerprint(plan);
       if (known === this.#prepared) return undefined;
-      this.#prepared = known;
-      return plan.flatMap(({ ifindex, frames, reports }) => {
+      const sends = plan.flatMap(({ ifindex, moves, frames, reports }) => {
         const { fd } = this.#socket(ifindex);
-        return [...frames, ...reports].map((frame) => ({ fd, frame }));
+        return [
+          ...moves.map((frame) => ({ fd, frame, fresh: MOVE_FRESH })),
+          ...[...frames, ...reports].map((frame) => ({ fd, frame })),
+        ];
       });
+      this.#prepared = known;
+      return sends;
     } catch (error) {
       this.#failed(error);
       return undefined;
@@ -144,6 +169,11 @@ export class Announcer implements Disposable {
     this.close();
   }
 
+  /** True if the latest plan met a bridge: what is announced then changes with every station that the bridge learns. */
+  get bridged(): boolean {
+    return this.#bridged;
+  }
+
   #anything(): boolean {
     return KINDS.some((kind) => this.#repeat[kind].count > 0);
   }
@@ -157,26 +187,41 @@ export class Announcer implements Disposable {
     const { devices, reader: shared } = this.#options;
     const reader = this.#reader;
     if (shared === undefined) reader.forget();
-    const plan = planAnnouncements(
-      this.#options.masterIfindex,
-      this.#mac,
-      devices === undefined ? reader.devices() : [...devices()],
-      reader.addresses(),
-      (device) => this.#options.router ?? this.#forwards(device),
-      this.#repeat.reports.count > 0 ? reader.groups() : undefined,
-    );
-    if (this.#repeat.frames.count < 1) for (const a of plan) a.frames = [];
-    for (const [ifindex, socket] of this.#sockets) {
-      if (plan.some((a) => a.ifindex === ifindex)) continue;
-      socket.close();
-      this.#sockets.delete(ifindex);
-    }
-    return plan;
+    const { announcements, left, bridged }: Plan = planAnnouncements(this.#options.masterIfindex, {
+      devices: devices === undefined ? reader.devices() : [...devices()],
+      addresses: reader.addresses(),
+      forwarding: reader.forwarding(),
+      isRouter: (device) => this.#options.router ?? this.#forwards(device),
+      groups: this.#repeat.reports.count > 0 ? reader.groups() : undefined,
+    });
+    this.stats.left = left;
+    this.#bridged = bridged;
+    if (this.#repeat.frames.count < 1)
+      for (const a of announcements) Object.assign(a, { frames: [], moves: [] });
+    this.#retire(new Set(announcements.map((a) => a.ifindex)));
+    return announcements;
+  }
+
+  /** Closes the sockets of other devices, once nobody sends by them any more. */
+  #retire(used: ReadonlySet<number>): void {
+    const old = [...this.#sockets].filter(([ifindex]) => !used.has(ifindex));
+    if (old.length === 0) return;
+    for (const [ifindex] of old) this.#sockets.delete(ifindex);
+    const close = (): void => {
+      for (const [, socket] of old) socket.close();
+    };
+    const { settled } = this.#options;
+    // A list that names them may be on its way: what replaces it is posted before the next turn of the event loop.
+    if (settled === undefined) close();
+    else setImmediate(() => settled().then(close, close));
   }
 
   #round(plan: readonly Announcement[], kind: Kind, left: number): void {
     this.stats[STAT[kind]]++;
-    for (const announcement of plan) this.#send(announcement.ifindex, announcement[kind]);
+    for (const announcement of plan) {
+      if (kind === 'frames') this.#move(announcement);
+      this.stats.frames += this.#send(announcement.ifindex, announcement[kind]);
+    }
     this.#again(plan, kind, left);
   }
 
@@ -196,17 +241,25 @@ export class Announcer implements Disposable {
     return socket;
   }
 
-  #send(ifindex: number, frames: readonly Uint8Array[]): void {
+  #move({ ifindex, moves }: Announcement): void {
+    for (const frame of moves) randomFillSync(frame, MOVE_FRESH.at, MOVE_FRESH.bytes);
+    this.stats.moves += this.#send(ifindex, moves);
+  }
+
+  /** Returns how many the kernel took. */
+  #send(ifindex: number, frames: readonly Uint8Array[]): number {
+    let taken = 0;
     try {
       const socket = this.#socket(ifindex);
       for (const frame of frames) {
         const rc = socket.send(frame);
-        if (rc >= 0) this.stats.frames++;
+        if (rc >= 0) taken++;
         else this.#count(errnoName(rc));
       }
     } catch (error) {
       this.#count(codeOf(error));
     }
+    return taken;
   }
 
   /** The kernel's own advertisements take the router flag from here (ndisc_send_na). /proc/sys/net shows the reader's namespace. */
@@ -227,11 +280,11 @@ export class Announcer implements Disposable {
   }
 }
 
-/** Says whether two plans would send the same. */
+/** Says whether two plans would send the same. Taken before a round makes the destinations of `moves` anew. */
 const fingerprint = (plan: readonly Announcement[]): string =>
   plan
-    .map(({ ifindex, frames, reports }) => {
-      const text = [...frames, ...reports].map((f) => Buffer.from(f).toString('base64'));
+    .map(({ ifindex, moves, frames, reports }) => {
+      const text = [...moves, ...frames, ...reports].map((f) => Buffer.from(f).toString('base64'));
       return `${ifindex}:${text.join()}`;
     })
     .join(';');

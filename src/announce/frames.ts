@@ -73,6 +73,23 @@ export function rarpAnnouncement({ mac, vlan }: RarpSpec): Uint8Array {
   return frame(BROADCAST, mac, ETHERTYPE.rarp, vlan, arpBody(3, mac, unknown, mac, unknown));
 }
 
+/** First half of the destination of `moveFrame`: locally administered, unicast. The programs know it (bpf/receive.bpf.h). */
+const NOBODY = Uint8Array.of(0x06, 0x76, 0x66, 0, 0, 0);
+/** The half that is random in each frame that is sent. */
+export const MOVE_FRESH = { at: 3, bytes: 3 } as const;
+
+/**
+ * A frame to nobody whose source is the MAC: whatever switch floods it has to look at it, and learns where the MAC is now. Open vSwitch
+ * (NORMAL) handles a frame that repeats an earlier one in its cache, for 10 s, and does not learn from it: so each frame that is sent
+ * needs a destination of its own (`MOVE_FRESH`). It is a RARP request like the announcement: what lets that through lets this through.
+ * 60 bytes, 64 with a tag. Throws VfError for a MAC or tag of the wrong size.
+ */
+export function moveFrame({ mac, vlan }: RarpSpec): Uint8Array {
+  check('mac', mac, 6);
+  const unknown = new Uint8Array(4);
+  return frame(NOBODY, mac, ETHERTYPE.rarp, vlan, arpBody(3, mac, unknown, mac, unknown));
+}
+
 /**
  * Unsolicited neighbour advertisement to all nodes, with the override flag and the target's link-layer address (RFC 4861 §4.4, §7.2.6).
  * The source is the target itself, as the kernel does it: right for global and link-local addresses alike. 86 bytes, 90 with a tag.

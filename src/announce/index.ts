@@ -9,3 +9,4 @@ export {
   unsolicitedNeighbourAdvert,
   type VlanTag,
 } from './frames.js';
+export { AnnounceWatch } from './watch.js';

@@ -2,10 +2,12 @@
 import type { Device } from '../failover/device.js';
 import { parseMac } from '../netlink/codec.js';
 import type { DeviceAddress } from '../netlink/index.js';
-import { parseIp } from '../netlink/ip.js';
-import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from './frames.js';
+import { isLinkLocal6, parseIp } from '../netlink/ip.js';
+import { gratuitousArp, moveFrame, rarpAnnouncement, unsolicitedNeighbourAdvert } from './frames.js';
 import type { Groups } from './groups.js';
 import { igmp2Reports, igmp3Reports, mld2Reports } from './reports.js';
+import { speakersOf } from './speakers.js';
+import { type Forwarding, stations } from './stations.js';
 
 /** IFA_F_* of linux/if_addr.h. A tentative address is still being checked for duplicates and is not ours to claim yet. */
 const IFA_F_DADFAILED = 0x08;
@@ -16,24 +18,32 @@ const RT_SCOPE_HOST = 254;
 /** A device and the frames that leave through it. */
 export interface Announcement {
   ifindex: number;
-  /** Of its addresses. */
+  /** Of addresses and MACs, the master's first. */
   frames: Uint8Array[];
-  /** Of its groups. */
+  /** Of each MAC, to nobody (`moveFrame`): sent before `frames`, each with a new destination. */
+  moves: Uint8Array[];
+  /** Of groups. */
   reports: Uint8Array[];
 }
 
-/** The master and the VLAN devices on it (on those, too), all of one namespace. Empty when the master is not there. */
-export function announcingDevices(master: number, devices: readonly Device[]): Device[] {
-  const found = devices.filter((d) => d.ifindex === master);
-  // grows while it is walked: a VLAN can lie on a VLAN (802.1ad)
-  for (const lower of found) {
-    const uppers = devices.filter(
-      (d) =>
-        d.kind === 'vlan' && d.link === lower.ifindex && d.linkNetnsId === undefined && !found.includes(d),
-    );
-    found.push(...uppers);
-  }
-  return found;
+/** What the kernel knows at one moment. */
+export interface Surroundings {
+  devices: readonly Device[];
+  addresses: readonly DeviceAddress[];
+  /** By ifindex: what is joined again; none by default. */
+  groups?: ReadonlyMap<number, Groups> | undefined;
+  forwarding?: Forwarding | undefined;
+  /** Whether the device forwards IPv6. */
+  isRouter: (device: Device) => boolean;
+}
+
+/** What is to be sent, and what had to be left out. */
+export interface Plan {
+  announcements: Announcement[];
+  /** MACs beyond STATIONS_MAX. */
+  left: number;
+  /** The master, or what lies on it, is a port of a bridge. */
+  bridged: boolean;
 }
 
 /** Whether the address is announced: IPv6 that is tentative or failed its check for duplicates, and host scope, are not. */
@@ -42,36 +52,59 @@ export function isAnnounced({ scope, flags }: Pick<DeviceAddress, 'scope' | 'fla
 }
 
 /**
- * The frames of one round of either kind. The kernel adds the tag to what a VLAN device sends, so all frames are made without one.
- *
- * @param mac of the master: 6 bytes; a VLAN device is announced with its own
- * @param isRouter whether the device forwards IPv6
- * @param groups by ifindex: what is joined again
+ * The frames of one round of either kind. The kernel adds the tag to what a VLAN device sends, so the frames of devices are made without
+ * one; those of stations behind a bridge have the tag that the bridge would send.
  */
-export function planAnnouncements(
-  master: number,
-  mac: Uint8Array,
-  devices: readonly Device[],
-  addresses: readonly DeviceAddress[],
-  isRouter: (device: Device) => boolean,
-  groups: ReadonlyMap<number, Groups> = new Map(),
-): Announcement[] {
-  return announcingDevices(master, devices).map((device) => {
-    const hw = device.ifindex === master ? mac : parseMac(device.address);
-    const own = addresses
-      .filter((a) => a.ifindex === device.ifindex && isAnnounced(a))
-      .map(({ family, address }) => ({ family, ip: parseIp(address).bytes }))
-      // Groups can be joined by being addresses (autojoin).
-      .filter(({ family, ip }) => (family === 4 ? ip[0]! < 224 : ip[0] !== 0xff));
-    const router = own.some((a) => a.family === 6) && isRouter(device);
-    const frames = own.map(({ family, ip }) =>
-      family === 4 ? gratuitousArp({ mac: hw, ip }) : unsolicitedNeighbourAdvert({ mac: hw, ip, router }),
-    );
-    // no address is known: a guest's kernel bypass, a bridge's port. The switches can be told all the same
-    if (frames.length === 0) frames.push(rarpAnnouncement({ mac: hw }));
-    const joined = groups.get(device.ifindex);
-    return { ifindex: device.ifindex, frames, reports: joined ? reports(hw, joined, own) : [] };
-  });
+export function planAnnouncements(master: number, around: Surroundings): Plan {
+  const { devices, forwarding = { entries: [], untagged: new Map() } } = around;
+  const speakers = speakersOf(master, devices);
+  const by = new Map<number, Announcement>();
+  const through = (ifindex: number): Announcement => {
+    const known = by.get(ifindex);
+    if (known !== undefined) return known;
+    const made = { ifindex, frames: [], moves: [], reports: [] };
+    by.set(ifindex, made);
+    return made;
+  };
+  const moved = new Set<string>();
+  for (const speaker of speakers) {
+    const { device, via } = speaker;
+    const { frames, moves, reports } = through(via);
+    const said = say(device, around);
+    frames.push(...said.frames);
+    // A device on a macvlan's place may share its MAC (ipvlan): the switch is told once.
+    if (!moved.has(`${via} ${device.address}`)) moves.push(moveFrame({ mac: parseMac(device.address) }));
+    moved.add(`${via} ${device.address}`);
+    reports.push(...said.reports);
+  }
+  const { named, left } = stations(speakers, devices, forwarding);
+  for (const { mac, via, vlan } of named) {
+    through(via).frames.push(rarpAnnouncement({ mac, vlan }));
+    through(via).moves.push(moveFrame({ mac, vlan }));
+  }
+  const bridged = speakers.some(({ device }) => device.kind === 'bridge');
+  return { announcements: [...by.values()], left, bridged };
+}
+
+/** What a device says of itself. */
+function say(
+  device: Device,
+  { addresses, groups, isRouter }: Surroundings,
+): Omit<Announcement, 'ifindex' | 'moves'> {
+  const mac = parseMac(device.address);
+  const own = addresses
+    .filter((a) => a.ifindex === device.ifindex && isAnnounced(a))
+    .map(({ family, address }) => ({ family, ip: parseIp(address).bytes }))
+    // Groups can be joined by being addresses (autojoin).
+    .filter(({ family, ip }) => (family === 4 ? ip[0]! < 224 : ip[0] !== 0xff));
+  const router = own.some((a) => a.family === 6) && isRouter(device);
+  const frames = own.map(({ family, ip }) =>
+    family === 4 ? gratuitousArp({ mac, ip }) : unsolicitedNeighbourAdvert({ mac, ip, router }),
+  );
+  // no address is known: a guest's kernel bypass, a bridge's port. The switches can be told all the same
+  if (frames.length === 0) frames.push(rarpAnnouncement({ mac }));
+  const joined = groups?.get(device.ifindex);
+  return { frames, reports: joined ? reports(mac, joined, own) : [] };
 }
 
 /** `own`: the device's unicast addresses, of which reports take their source. */
@@ -82,8 +115,7 @@ function reports(
 ): Uint8Array[] {
   const ip4 = own.find((a) => a.family === 4)?.ip ?? new Uint8Array(4);
   // RFC 3810 5.2.13: a link-local one, or none.
-  const isLinkLocal = (ip: Uint8Array): boolean => ip[0] === 0xfe && (ip[1]! & 0xc0) === 0x80;
-  const ip6 = own.find((a) => a.family === 6 && isLinkLocal(a.ip))?.ip ?? new Uint8Array(16);
+  const ip6 = own.find((a) => isLinkLocal6(a.ip))?.ip ?? new Uint8Array(16);
   const igmp = { mac, source: ip4, groups: groups.ip4 };
   return [
     ...(groups.igmp === 3 ? igmp3Reports(igmp) : igmp2Reports(igmp, groups.igmp)),

@@ -2,7 +2,7 @@ import type { BfdConfig } from '../config/index.js';
 import type { Device } from '../failover/device.js';
 import { formatMac } from '../netlink/codec.js';
 import type { Neighbour, Route } from '../netlink/index.js';
-import { formatIp } from '../netlink/ip.js';
+import { formatIp, isLinkLocal6, parseIp } from '../netlink/ip.js';
 
 const RTN_UNICAST = 1;
 
@@ -10,6 +10,8 @@ const RTN_UNICAST = 1;
 export interface Neighbourhood {
   masterIfindex: number;
   device(ifindex: number): Device | undefined;
+  /** All of the namespace. */
+  devices(): Iterable<Device>;
   route(ip: string): Route | undefined;
   neighbour(ifindex: number, ip: string): Neighbour | undefined;
   /** `neighbour` tells the answer some milliseconds later. */
@@ -32,24 +34,46 @@ const unknown = (why: string): BfdPeer => ({ mac: null, detail: why, pending: fa
  * Finds the MAC of a peer whose `peer_mac` is not configured: of itself, or with s-bfd of the router that the way to it begins with. The kernel
  * asks, by ARP or neighbour discovery through the master, and is made to ask again before what it knows is old.
  */
-export function findPeer({ peer, mode, vlan }: BfdConfig, around: Neighbourhood): BfdPeer {
+export function findPeer(config: BfdConfig, around: Neighbourhood): BfdPeer {
+  // A link-local address is one of each link, and a route to it names the first of them: the session's link is the master.
+  const hop = isLinkLocal6(parseIp(config.peer).bytes) ? onLink(config, around) : byRoute(config, around);
+  if (typeof hop === 'string') return unknown(hop);
+  const { ifindex, address } = hop;
+  const known = around.neighbour(ifindex, address);
+  if (known?.fresh !== true) around.resolve(ifindex, address);
+  if (known?.mac === undefined)
+    return { mac: null, detail: `${address} does not say its MAC address`, pending: true };
+  return { mac: known.mac, detail: `${address} is at ${formatMac(known.mac)}`, pending: false };
+}
+
+/** The neighbour that packets go to. */
+interface Hop {
+  ifindex: number;
+  address: string;
+}
+
+/** The peer itself, on the master or its VLAN; in words why not. */
+function onLink({ peer, vlan }: BfdConfig, around: Neighbourhood): Hop | string {
+  const { masterIfindex } = around;
+  if (vlan === undefined) return { ifindex: masterIfindex, address: peer };
+  for (const d of around.devices())
+    if (d.kind === 'vlan' && d.link === masterIfindex && d.linkNetnsId === undefined && d.vlan?.id === vlan)
+      return { ifindex: d.ifindex, address: peer };
+  return `the master has no device for VLAN ${vlan}, by which ${peer} could be asked`;
+}
+
+/** Where the kernel's way to the peer begins; in words why that is of no use. */
+function byRoute({ peer, mode, vlan }: BfdConfig, around: Neighbourhood): Hop | string {
   const route = around.route(peer);
-  if (route === undefined || route.type !== RTN_UNICAST) return unknown(`there is no route to ${peer}`);
+  if (route === undefined || route.type !== RTN_UNICAST) return `there is no route to ${peer}`;
   const { ifindex, gateway } = route;
   const { masterIfindex } = around;
   const device = around.device(ifindex);
   const ours =
     vlan === undefined ? ifindex === masterIfindex : device?.kind === 'vlan' && device.link === masterIfindex;
   if (!ours)
-    return unknown(
-      `the way to ${peer} begins at ${device?.name ?? `device ${ifindex}`}, not at the master${vlan === undefined ? '' : '’s VLAN'}`,
-    );
+    return `the way to ${peer} begins at ${device?.name ?? `device ${ifindex}`}, not at the master${vlan === undefined ? '' : '’s VLAN'}`;
   if (gateway !== undefined && mode === 'single-hop')
-    return unknown(`${peer} is behind the router ${formatIp(gateway)}, and single-hop is for neighbours`);
-  const hop = gateway === undefined ? peer : formatIp(gateway);
-  const known = around.neighbour(ifindex, hop);
-  if (known?.fresh !== true) around.resolve(ifindex, hop);
-  if (known?.mac === undefined)
-    return { mac: null, detail: `${hop} does not say its MAC address`, pending: true };
-  return { mac: known.mac, detail: `${hop} is at ${formatMac(known.mac)}`, pending: false };
+    return `${peer} is behind the router ${formatIp(gateway)}, and single-hop is for neighbours`;
+  return { ifindex, address: gateway === undefined ? peer : formatIp(gateway) };
 }

@@ -50,6 +50,7 @@ export class DetectorSupplier {
       this.plan = planProbes(probes.targets, {
         masterIfindex: master.ifindex,
         addresses: this.#ns.rtnl.addresses().map((a) => a.address),
+        device: (ifindex) => this.#ns.monitor.links.get(ifindex),
         route: (ip) => this.#ns.rtnl.route(ip),
       });
     }
@@ -74,6 +75,7 @@ export class DetectorSupplier {
     this.peer = findPeer(bfd, {
       masterIfindex: instance.master.ifindex,
       device: (ifindex) => monitor.links.get(ifindex),
+      devices: () => monitor.links.values(),
       route: (ip) => rtnl.route(ip),
       neighbour: (ifindex, ip) => rtnl.neighbour(ifindex, ip),
       resolve: (ifindex, ip) => rtnl.resolve(ifindex, ip),

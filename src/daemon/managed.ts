@@ -101,12 +101,12 @@ export class Managed {
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
-      mac,
       count: config.announce.count,
       delayMs: config.announce.delay_ms,
       rejoin: { count: config.announce.rejoin.count, delayMs: config.announce.rejoin.delay_ms },
       devices: () => ns.monitor.links.values(),
       reader: ns.addresses,
+      settled: () => shards.settled(),
     });
     const { slot } = this.datapath;
     this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(mac)));

@@ -7,7 +7,7 @@ import {
   netnsOpen,
   withNetns,
 } from 'bpf-loader-ts/sys';
-import { AddressReader } from '../announce/index.js';
+import { AddressReader, AnnounceWatch } from '../announce/index.js';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
 import { Ethtool, FilterLists, LinkMonitor, Rtnl } from '../netlink/index.js';
@@ -23,6 +23,7 @@ export class Namespace {
   readonly monitor: LinkMonitor;
   readonly addresses: AddressReader;
   readonly registry: FailoverRegistry;
+  #announced: AnnounceWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** `netns` as in the configuration: null is the daemon's own. Throws NETNS_NOT_FOUND. */
@@ -57,6 +58,17 @@ export class Namespace {
     this.registry.subscribe(() => this.#schedule());
   }
 
+  /** Calls back when what masters here announce may have changed: within 100 ms, once for many changes. Replaces an earlier callback. */
+  watchAnnounced(changed: () => void): void {
+    this.#announced?.close();
+    this.#announced = new AnnounceWatch(this.fd, this.monitor, changed);
+  }
+
+  /** A master here is a port of a bridge: its stations are announced, too. */
+  watchBridges(): void {
+    this.#announced?.bridges();
+  }
+
   /** Wakes the registry when a refused join is due again. */
   #schedule(): void {
     clearTimeout(this.#timer);
@@ -89,6 +101,7 @@ export class Namespace {
 
   close(): void {
     clearTimeout(this.#timer);
+    this.#announced?.close();
     this.monitor.close();
     this.addresses.close();
     this.control.close();

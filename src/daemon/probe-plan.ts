@@ -1,7 +1,9 @@
 import type { ProbeAsk } from '../../workers/protocol.js';
 import type { ProbeTarget } from '../config/index.js';
+import type { Device } from '../failover/device.js';
 import type { Route } from '../netlink/index.js';
-import { parseIp } from '../netlink/ip.js';
+import { isLinkLocal6, parseIp } from '../netlink/ip.js';
+import { wayByMaster } from './way.js';
 
 const RTN_UNICAST = 1;
 const RTN_LOCAL = 2;
@@ -13,6 +15,7 @@ export interface Surroundings {
   masterIfindex: number;
   /** All addresses of the namespace. */
   addresses: readonly string[];
+  device: (ifindex: number) => Device | undefined;
   route: (ip: string) => Route | undefined;
 }
 
@@ -49,20 +52,27 @@ function planTarget({ arp, nd, icmp, source }: ProbeTarget, around: Surroundings
   const { bytes: address } = parseIp(text);
   if (around.addresses.includes(text) || around.addresses.some((a) => same(parseIp(a).bytes, address)))
     return 'is an address of this machine: name a neighbour';
-  if (nd !== undefined) return { kind: 'nd', address, source: NONE, nexthop: NONE };
-  const route = around.route(text);
+  // A link-local address is one of each link: of the master's here.
+  const route = isLinkLocal6(address) ? undefined : around.route(text);
   if (route?.type === RTN_LOCAL) return 'is an address of this machine: name a neighbour';
   if (route?.type === RTN_BROADCAST) return 'is the broadcast address of a network: name one neighbour';
   const from = source === undefined ? undefined : parseIp(source).bytes;
-  if (arp !== undefined) return { kind: 'arp', address, source: from ?? NONE, nexthop: NONE };
+  if (icmp === undefined) {
+    // One that no network of ours has, or that lies behind a router, is asked on the master all the same: so the configuration says.
+    const onLink = route?.type === RTN_UNICAST && route.gateway === undefined;
+    const way = onLink ? wayByMaster(route.ifindex, around.masterIfindex, around.device) : { vlan: 0 };
+    if (typeof way === 'string') return way;
+    const kind = arp !== undefined ? 'arp' : 'nd';
+    return { kind, address, source: (arp !== undefined && from) || NONE, nexthop: NONE, vlan: way.vlan };
+  }
   if (route === undefined || route.type !== RTN_UNICAST) return 'there is no route to it';
-  if (route.ifindex !== around.masterIfindex)
-    return `the way to it begins at device ${route.ifindex}, not at the master`;
+  const way = wayByMaster(route.ifindex, around.masterIfindex, around.device);
+  if (typeof way === 'string') return way;
   const own = from ?? route.source;
   if (own === undefined || own.length !== 4) return 'the master has no IPv4 address to ask from';
   const nexthop = route.gateway ?? address;
   if (nexthop.length !== 4) return 'its gateway is no IPv4 address';
-  return { kind: 'icmp', address, source: own, nexthop };
+  return { kind: 'icmp', address, source: own, nexthop, vlan: way.vlan };
 }
 
 const same = (a: Uint8Array, b: Uint8Array): boolean =>

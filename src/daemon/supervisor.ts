@@ -32,7 +32,7 @@ export interface Log {
   error(fields: object, text: string): void;
 }
 
-/** How often it is looked whether a master's addresses have changed, ms: what the workers announce at a switch is as old at most. */
+/** How often everything is looked at for which no notification is listened to, ms: groups, routes, speeds, macvlans in other namespaces. */
 const ADDRESSES_MS = 5_000;
 
 /** Causes that leave a dead slave with its queue as it was. A slave that is set down or unplugged is emptied by the kernel. */
@@ -158,6 +158,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (!ns) {
       ns = new Namespace(netns, this.#store.capacity);
       this.#namespaces.set(key, ns);
+      const here = ns;
+      // Before the registry listens: what it does about a change is announced as things are then.
+      ns.watchAnnounced(() => {
+        for (const m of this.#managed.values()) if (m.ns === here) this.#prepareAnnouncement(m);
+      });
       ns.start();
       ns.registry.subscribe((e) => this.#fromRegistry(e));
       const retry = () => this.#roster.retry();
@@ -339,9 +344,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   /** The worker announces a switch itself, at once: this thread may be at its garbage. What it is to say is kept up to date here. */
-  #prepareAnnouncement({ announcer, datapath }: Managed): void {
+  #prepareAnnouncement({ announcer, datapath, ns }: Managed): void {
     const sends = announcer.prepare();
     if (sends) this.#shards.announce(datapath.slot, sends);
+    if (announcer.bridged) ns.watchBridges();
   }
 
   #supply(m: Managed): void {

@@ -5,7 +5,8 @@
 
 /** Least length of a frame without its check sequence (IEEE 802.3 §4A.4.2). */
 const MIN_FRAME = 60;
-const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const;
+const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd } as const;
+const VLAN_TAG = 4;
 const IPPROTO_ICMPV6 = 58;
 const ND_NEIGHBOUR_SOLICIT = 135;
 const ND_OPT_SOURCE_LINK_ADDR = 1;
@@ -109,16 +110,27 @@ export function echoRequest(o: EchoSpec): Uint8Array {
   return bytes;
 }
 
-/** Writes the next hop and the sequence number into an echo request. Allocates nothing. */
+/** A frame with an 802.1Q tag: four bytes after the addresses. `vlan` 0 leaves it as it is. */
+export function tagged(bytes: Uint8Array, vlan: number): Uint8Array {
+  if (vlan === 0) return bytes;
+  const out = new Uint8Array(bytes.length + VLAN_TAG);
+  out.set(bytes.subarray(0, 12));
+  out.set([ETHERTYPE.vlan >>> 8, ETHERTYPE.vlan & 0xff, vlan >>> 8, vlan & 0xff], 12);
+  out.set(bytes.subarray(12), 12 + VLAN_TAG);
+  return out;
+}
+
+/** Writes the next hop and the sequence number into an echo request, which may have a tag. Allocates nothing. */
 export function aimEcho(bytes: Uint8Array, seq: number, hop: Uint8Array, hopAt: number): void {
+  const at = ECHO_AT + (bytes[12] === ETHERTYPE.vlan >>> 8 ? VLAN_TAG : 0);
   for (let i = 0; i < 6; i++) bytes[i] = hop[hopAt + i]!;
-  bytes[ECHO_AT + 6] = (seq >>> 8) & 0xff;
-  bytes[ECHO_AT + 7] = seq & 0xff;
+  bytes[at + 6] = (seq >>> 8) & 0xff;
+  bytes[at + 7] = seq & 0xff;
   // As the programs read it: in the machine's order, which is little-endian wherever this runs.
-  for (let i = 0; i < 4; i++) bytes[ECHO_AT + 16 + i] = (seq >>> (8 * i)) & 0xff;
-  bytes[ECHO_AT + 2] = 0;
-  bytes[ECHO_AT + 3] = 0;
-  const sum = checksum(bytes, ECHO_AT, ECHO_BYTES);
-  bytes[ECHO_AT + 2] = sum >>> 8;
-  bytes[ECHO_AT + 3] = sum & 0xff;
+  for (let i = 0; i < 4; i++) bytes[at + 16 + i] = (seq >>> (8 * i)) & 0xff;
+  bytes[at + 2] = 0;
+  bytes[at + 3] = 0;
+  const sum = checksum(bytes, at, ECHO_BYTES);
+  bytes[at + 2] = sum >>> 8;
+  bytes[at + 3] = sum & 0xff;
 }

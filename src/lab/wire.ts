@@ -32,6 +32,10 @@ export class Wire {
     return this.#ends.guest.name;
   }
 
+  get hostName(): string {
+    return this.#ends.host.name;
+  }
+
   /** Makes the devices; the guest's is down, the host's up. */
   plug(): void {
     const { guest, host, kind } = this.#ends;

@@ -11,6 +11,7 @@ import {
 } from '../../workers/traffic.js';
 import { Rtnl } from '../netlink/index.js';
 import { workerFile } from '../paths.js';
+import { HOST_MAC, type HostSwitch, KernelBridge } from './host-switch.js';
 import { type StreamKind, streamEnds, streamHead } from './stream-kinds.js';
 import { Wire, type WireKind } from './wire.js';
 
@@ -19,11 +20,10 @@ export const HOST_ADDRESS = '10.99.0.1';
 /** Frames of the longest stream, each way. */
 export const STREAM_MAX = 1 << 20;
 export const GUEST_MAC = '02:76:66:00:00:01';
-const HOST_MAC = '02:76:66:00:00:fe';
 
 /**
  * A VM and its host in two namespaces: in the guest `virtio0` (with the address) and `vf0`, both with one MAC; in the host a learning
- * bridge with a port for each. The namespaces are anonymous: they end with this process, whatever ends it.
+ * switch with a port for each: the kernel's bridge, or what `behind` makes. The namespaces are anonymous: they end with this process, whatever ends it.
  */
 export class World {
   readonly kind: WireKind;
@@ -33,6 +33,8 @@ export class World {
   readonly hostRtnl = new Rtnl({ netns: this.host });
   readonly vf: Wire;
   readonly virtio: Wire;
+  readonly hostSwitch: HostSwitch;
+  /** ifindex of the host's own port. */
   readonly bridge: number;
   readonly control = new Int32Array(new SharedArrayBuffer(4 * TRAFFIC_WORDS));
   /** Send times of the running stream, by sequence number. */
@@ -45,7 +47,11 @@ export class World {
   #traffic: Promise<void> | undefined;
 
   /** `mac` and `address` of the guest, for a world beside another. */
-  constructor(kind: WireKind, { mac, address } = { mac: GUEST_MAC, address: GUEST_ADDRESS }) {
+  constructor(
+    kind: WireKind,
+    { mac, address } = { mac: GUEST_MAC, address: GUEST_ADDRESS },
+    behind: (host: { netns: number; rtnl: Rtnl }) => HostSwitch = ({ rtnl }) => new KernelBridge(rtnl),
+  ) {
     this.kind = kind;
     const wire = (guest: string, host: string) =>
       new Wire({
@@ -53,12 +59,11 @@ export class World {
         guest: { netns: this.guest, rtnl: this.guestRtnl, name: guest, mac },
         host: { netns: this.host, rtnl: this.hostRtnl, name: host },
       });
-    this.bridge = this.hostRtnl.createBridge({ name: 'br0' });
-    // Set by hand it stays: by default a bridge takes the lowest of its ports' addresses, and another when a port goes.
-    this.hostRtnl.setLink(this.bridge, { address: HOST_MAC });
+    this.hostSwitch = behind({ netns: this.host, rtnl: this.hostRtnl });
+    this.bridge = this.hostSwitch.ifindex;
     this.virtio = wire('virtio0', 'port-virtio');
     this.vf = wire('vf0', 'port-vf');
-    for (const w of [this.virtio, this.vf]) this.hostRtnl.setLink(w.hostIfindex, { master: this.bridge });
+    for (const w of [this.virtio, this.vf]) this.hostSwitch.join(w.hostIfindex, w.hostName);
     this.hostRtnl.setLink(this.bridge, { up: true });
     this.guestRtnl.setLink(this.virtio.guestIfindex, { addrGenMode: 1 });
     this.guestRtnl.setLink(this.virtio.guestIfindex, { up: true });
@@ -176,7 +181,7 @@ export class World {
   /** Plugs a VF in again: a new device, down, with the guest's MAC. */
   replugVf(): void {
     this.vf.plug();
-    this.hostRtnl.setLink(this.vf.hostIfindex, { master: this.bridge });
+    this.hostSwitch.join(this.vf.hostIfindex, this.vf.hostName);
     this.#tellTaps();
   }
 
@@ -185,6 +190,7 @@ export class World {
     await this.#pool?.destroy();
     this.vf.close();
     this.virtio.close();
+    await this.hostSwitch.close();
     this.guestRtnl.close();
     this.hostRtnl.close();
     closeFd(this.guest);

@@ -277,16 +277,16 @@ export function parseLink(data: Uint8Array): Device {
     carrier: (get(c.IFLA_CARRIER, readU8) ?? header.flags & c.IFF_LOWER_UP) !== 0,
     operstate: c.OPERSTATES[get(c.IFLA_OPERSTATE, readU8) ?? 0] ?? 'unknown',
   };
+  const info = get(c.IFLA_LINKINFO, parseAttributes);
+  const kind = info?.get(c.IFLA_INFO_KIND);
+  const kindName = kind && readString(kind);
   const optional: { [K in keyof Device]?: Device[K] | undefined } = {
     permAddress: get(c.IFLA_PERM_ADDRESS, formatMac),
     minMtu: get(c.IFLA_MIN_MTU, readU32),
     txQueues: get(c.IFLA_NUM_TX_QUEUES, readU32),
     txQueueLength: get(c.IFLA_TXQLEN, readU32),
     maxMtu: get(c.IFLA_MAX_MTU, readU32) || undefined, // 0: the driver sets none
-    kind: get(c.IFLA_LINKINFO, (bytes) => {
-      const kind = parseAttributes(bytes).get(c.IFLA_INFO_KIND);
-      return kind && readString(kind);
-    }),
+    kind: kindName,
     master: get(c.IFLA_MASTER, readU32) || undefined,
     link: get(c.IFLA_LINK, readU32) || undefined,
     linkNetnsId: get(c.IFLA_LINK_NETNSID, readI32),
@@ -486,12 +486,67 @@ export function parseBridgeVlans(data: Uint8Array): VlanRange[] {
   return out;
 }
 
+/** One entry of a device's or a bridge's forwarding table. */
+export interface ForwardingEntry {
+  /** Six bytes as text. */
+  mac: string;
+  /** The port behind which the station is, or the device that lets the MAC in. */
+  ifindex: number;
+  /** The bridge whose entry it is; undefined: it stands in the device's own list of addresses. */
+  bridge?: number;
+  /** VLAN of a bridge that filters by VLAN. */
+  vlan?: number;
+  /** An address of this machine, not of a station. */
+  permanent: boolean;
+  /** Seconds since the station was last heard; 0 where the kernel does not say. */
+  ageS: number;
+}
+
+/** The entry in RTM_NEWNEIGH data of family AF_BRIDGE; undefined for one that names no Ethernet address. */
+export function parseForwardingEntry(data: Uint8Array): ForwardingEntry | undefined {
+  const view = need(data, 12);
+  const attrs = attributesAfter(data, 12);
+  const [mac, bridge, vlan, times] = [c.NDA_LLADDR, c.NDA_MASTER, c.NDA_VLAN, c.NDA_CACHEINFO].map((type) =>
+    attrs.get(type),
+  );
+  if (mac?.length !== 6) return undefined;
+  return {
+    mac: formatMac(mac),
+    ifindex: view.getInt32(4, LE),
+    ...(bridge !== undefined && { bridge: readU32(bridge) }),
+    ...(vlan !== undefined && { vlan: need(vlan, 2).getUint16(0, LE) }),
+    permanent: (view.getUint16(8, LE) & c.NUD_PERMANENT) !== 0,
+    // struct nda_cacheinfo: confirmed, used, updated, refcnt, in hundredths of a second
+    ageS: times === undefined ? 0 : need(times, 16).getUint32(8, LE) / 100,
+  };
+}
+
+/** A bridge's port and the VLANs that leave it without a tag, from RTM_NEWLINK data of family AF_BRIDGE. */
+export function parseUntaggedVlans(data: Uint8Array): { ifindex: number; untagged: Set<number> } {
+  const { ifindex } = parseLinkHeader(data);
+  const untagged = new Set<number>();
+  const spec = attributesAfter(data, 16).get(c.IFLA_AF_SPEC);
+  if (spec !== undefined)
+    for (const [type, value] of listAttributes(spec)) {
+      if (type !== c.IFLA_BRIDGE_VLAN_INFO) continue;
+      const view = need(value, 4);
+      if ((view.getUint16(0, LE) & c.BRIDGE_VLAN_INFO_UNTAGGED) !== 0) untagged.add(view.getUint16(2, LE));
+    }
+  return { ifindex, untagged };
+}
+
 /** Fixed headers of requests, as bytes for MessageBuilder.raw(). */
 export function ifaddrmsg(family: number, prefix: number, ifindex: number): Uint8Array {
   const bytes = new Uint8Array(8);
   bytes[0] = family;
   bytes[1] = prefix;
   viewOf(bytes).setUint32(4, ifindex, LE);
+  return bytes;
+}
+
+export function ifinfomsg(family: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes[0] = family;
   return bytes;
 }
 

@@ -22,6 +22,7 @@ export const RTM_GETLINK = 18;
 export const RTM_SETLINK = 19;
 export const RTM_NEWADDR = 20;
 export const RTM_GETADDR = 22;
+export const RTM_DELADDR = 21;
 export const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
@@ -32,6 +33,9 @@ export const RTM_GETQDISC = 38;
 export const RTM_NEWVLAN = 112;
 export const RTM_GETVLAN = 114;
 export const RTNLGRP_LINK = 1;
+export const RTNLGRP_NEIGH = 3;
+export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV6_IFADDR = 9;
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
@@ -89,6 +93,10 @@ export const IFLA_XDP_DRV_PROG_ID = 5;
 export const IFLA_XDP_SKB_PROG_ID = 6;
 export const IFLA_XDP_HW_PROG_ID = 7;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
+export const IFLA_BRIDGE_VLAN_INFO = 2;
+export const BRIDGE_VLAN_INFO_UNTAGGED = 1 << 2;
+/** Brings the VLANs of bridges' ports, each by itself. */
+export const RTEXT_FILTER_BRVLAN = 1 << 1;
 /** Leaves the statistics out of answers about links. */
 export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
@@ -100,6 +108,8 @@ export const IFA_F_DADFAILED = 0x08;
 
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
+export const NDA_CACHEINFO = 3;
+export const NDA_VLAN = 5;
 export const NDA_IFINDEX = 8;
 export const NDA_MASTER = 9;
 export const NUD_REACHABLE = 0x02;

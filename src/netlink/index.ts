@@ -1,4 +1,4 @@
-export type { BridgeEntry, Neighbour, Qdisc, Route } from './codec.js';
+export type { BridgeEntry, ForwardingEntry, Neighbour, Qdisc, Route } from './codec.js';
 export { Ethtool, type LinkSpeed } from './ethtool.js';
 export { addUnicast, deleteUnicast, type FilterList, FilterLists } from './filters.js';
 export * from './monitor.js';

@@ -69,3 +69,7 @@ export function formatIp(bytes: Uint8Array): string {
   if (best < 0) return hex.join(':');
   return `${hex.slice(0, best).join(':')}::${hex.slice(best + length).join(':')}`;
 }
+
+/** Whether the bytes are an IPv6 address of one link (fe80::/10). */
+export const isLinkLocal6 = (bytes: Uint8Array): boolean =>
+  bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;

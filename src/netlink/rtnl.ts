@@ -5,7 +5,9 @@ import {
   type Ack,
   type Address,
   type BridgeEntry,
+  type ForwardingEntry,
   ifaddrmsg,
+  ifinfomsg,
   MessageBuilder,
   type Neighbour,
   type NlMessage,
@@ -13,11 +15,13 @@ import {
   parseAck,
   parseAddress,
   parseBridgeEntry,
+  parseForwardingEntry,
   parseLink,
   parseMac,
   parseNeighbour,
   parseQdisc,
   parseRoute,
+  parseUntaggedVlans,
   type Qdisc,
   type Route,
   rtmsg,
@@ -263,6 +267,27 @@ export class Rtnl implements Disposable {
     return this.dump(request, `list what bridge ${ifindex} has learnt`, (m) =>
       m.type === c.RTM_NEWNEIGH ? parseBridgeEntry(m.data, ifindex) : undefined,
     );
+  }
+
+  /** The forwarding tables of the namespace: what its bridges know, and the addresses that devices let in beside their own. */
+  forwarding(): ForwardingEntry[] {
+    const request = (): MessageBuilder =>
+      new MessageBuilder(c.RTM_GETNEIGH, c.NLM_F_REQUEST | c.NLM_F_DUMP).raw(ndmsg(c.AF_BRIDGE, 0, 0));
+    return this.dump(request, 'list forwarding tables', (m) =>
+      m.type === c.RTM_NEWNEIGH ? parseForwardingEntry(m.data) : undefined,
+    );
+  }
+
+  /** By ifindex of a bridge's port: the VLANs that leave it without a tag. Ports of bridges that do not filter have their default one. */
+  untaggedVlans(): Map<number, ReadonlySet<number>> {
+    const request = (): MessageBuilder =>
+      new MessageBuilder(c.RTM_GETLINK, c.NLM_F_REQUEST | c.NLM_F_DUMP)
+        .raw(ifinfomsg(c.AF_BRIDGE))
+        .u32(c.IFLA_EXT_MASK, c.RTEXT_FILTER_BRVLAN);
+    const ports = this.dump(request, 'list VLANs of ports', (m) =>
+      m.type === c.RTM_NEWLINK ? parseUntaggedVlans(m.data) : undefined,
+    );
+    return new Map(ports.map(({ ifindex, untagged }) => [ifindex, untagged]));
   }
 
   /** Makes a bridge forget the addresses it has learnt. */

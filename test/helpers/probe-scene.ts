@@ -34,9 +34,9 @@ export const mac = parseMac(GUEST_MAC);
 export const theirMac = parseMac('02:76:66:00:00:fe');
 export const NONE = new Uint8Array(4);
 export const ASKS: ProbeAsk[] = [
-  { kind: 'arp', address: ip(HOST_ADDRESS), source: NONE, nexthop: NONE },
-  { kind: 'nd', address: ip(HOST6), source: NONE, nexthop: NONE },
-  { kind: 'icmp', address: ip(HOST_ADDRESS), source: ip(GUEST_ADDRESS), nexthop: ip(HOST_ADDRESS) },
+  { kind: 'arp', address: ip(HOST_ADDRESS), source: NONE, nexthop: NONE, vlan: 0 },
+  { kind: 'nd', address: ip(HOST6), source: NONE, nexthop: NONE, vlan: 0 },
+  { kind: 'icmp', address: ip(HOST_ADDRESS), source: ip(GUEST_ADDRESS), nexthop: ip(HOST_ADDRESS), vlan: 0 },
 ];
 /** Numbers of the targets. */
 export const [ARP, ND, ICMP] = [0, 1, 2] as const;
@@ -48,7 +48,8 @@ export class Scene {
   readonly bytes: Uint8Array;
   readonly #ports: PacketSocket[];
 
-  constructor(b: Bench) {
+  /** `vlan` is what the targets are asked with. */
+  constructor(b: Bench, vlan = 0) {
     this.b = b;
     this.words = b.store.probes.int32();
     this.bytes = new Uint8Array(this.words.buffer, this.words.byteOffset, this.words.byteLength);
@@ -100,7 +101,12 @@ export class Scene {
       mode: 0,
       dup: (fd) => fd,
     };
-    new ProbeDetector(context, config).supply({ mac, fds: [-1, -1], asks: ASKS, peerMac: null });
+    new ProbeDetector(context, config).supply({
+      mac,
+      fds: [-1, -1],
+      asks: ASKS.map((a) => ({ ...a, vlan })),
+      peerMac: null,
+    });
   }
 
   at(path: number, target: number): number {
@@ -141,11 +147,11 @@ export class Scene {
   }
 }
 
-export async function scene(model: SteeredModel = 'transparent'): Promise<Scene> {
+export async function scene(model: SteeredModel = 'transparent', vlan = 0): Promise<Scene> {
   const b = await inProcess('veth', undefined, { vf_detect: VfDetector.VF_DETECT_PROBES }, model);
   await sleep(50);
   flip(b.lines, b.base, word(b), PRIMARY);
-  return new Scene(b);
+  return new Scene(b, vlan);
 }
 
 export const frame = (type: number[], ...parts: ArrayLike<number>[]): Uint8Array => {

@@ -53,7 +53,7 @@ const WRONG_ARP: Case[] = [
   { what: 'ARP to another MAC', make: () => after(poke(37, 9), arpReply()), passes: true },
   { what: 'ARP of another hardware', make: () => after(poke(15, 6), arpReply()), passes: true },
   { what: 'ARP cut short', make: () => arpReply().subarray(0, 41), passes: true },
-  { what: 'ARP in another VLAN', make: () => tagged(arpReply(), 5), vlan: true },
+  { what: 'ARP in another VLAN', make: () => tagged(arpReply(), 5), passes: true },
 ];
 const WRONG_ND: Case[] = [
   { what: 'ND of hop limit 254', make: (s) => p(s, poke(21, 254)) },
@@ -135,6 +135,43 @@ test.each(['transparent', 'net-failover'] as const)(
     }
   },
 );
+
+test('who is asked in a VLAN answers there: no other answer counts, or is kept from the stack', async () => {
+  const s = await scene('transparent', 5);
+  let seq = 500;
+  for (const target of [ARP, ND, ICMP]) {
+    const stack = s.stack(PROTOCOL[target]!);
+    s.wait(PRIMARY, target, ++seq);
+    const right = RIGHT[target]!(s, PRIMARY, seq);
+    const refused = s.refused(PRIMARY);
+    for (const wrong of [right, tagged(right, 6)]) s.send(PRIMARY, wrong);
+    let passed = 0;
+    await until(
+      () => {
+        passed += framesOf(stack);
+        return [passed, s.refused(PRIMARY) - refused];
+      },
+      ([stackHas, counted]) => stackHas === 2 && counted === (target === ARP ? 0 : 2),
+    );
+    expect(s.answered(PRIMARY, target)).not.toBe(seq);
+    s.send(PRIMARY, tagged(right, 5));
+    await until(
+      () => s.answered(PRIMARY, target),
+      (n) => n === seq,
+    );
+    expect(framesOf(stack)).toBe(0);
+    stack.close();
+  }
+  const ours = arpRequest({ mac, source: NONE, target: ip(HOST_ADDRESS) });
+  s.send(STANDBY, tagged(ours, 5));
+  await until(
+    () => s.heard(STANDBY),
+    (n) => n === 1,
+  );
+  s.send(STANDBY, ours);
+  await sleep(50);
+  expect(s.heard(STANDBY)).toBe(1);
+});
 
 test('an advertisement without its option is an answer too', async () => {
   const s = await scene();

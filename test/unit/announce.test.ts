@@ -2,16 +2,21 @@ import { describe, expect, it } from 'vitest';
 import {
   gratuitousArp,
   icmpv6Checksum,
+  moveFrame,
   rarpAnnouncement,
   unsolicitedNeighbourAdvert,
 } from '../../src/announce/frames.js';
-import { announcingDevices, isAnnounced, planAnnouncements } from '../../src/announce/plan.js';
+import { isAnnounced, planAnnouncements } from '../../src/announce/plan.js';
+import { speakersOf } from '../../src/announce/speakers.js';
+import { STATIONS_MAX } from '../../src/announce/stations.js';
 import { VfError } from '../../src/errors.js';
 import type { Device } from '../../src/failover/device.js';
-import type { DeviceAddress } from '../../src/netlink/index.js';
+import type { DeviceAddress, ForwardingEntry } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
 
 const mac = Uint8Array.of(0x02, 0, 0, 0, 0, 0x0a);
+/** Of the plan's device 2. */
+const mac2 = Uint8Array.of(0x02, 0, 0, 0, 0, 2);
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const bytes = (text: string): string => text.replace(/\s/g, '');
 const ip = (text: string): Uint8Array => parseIp(text).bytes;
@@ -106,23 +111,39 @@ describe('plan', () => {
     flags,
   });
 
-  it('takes the VLANs on the master, and the VLANs on those', () => {
+  it('takes what lies on the master, and what lies on that', () => {
     const devices = [
       device(5, { kind: 'vlan', link: 4 }),
-      device(2),
+      device(2, { master: 10 }),
       device(3),
       device(4, { kind: 'vlan', link: 2 }),
       device(6, { kind: 'vlan', link: 3 }),
       device(7, { kind: 'macvlan', link: 2 }),
       device(8, { kind: 'vlan', link: 2, linkNetnsId: 0 }), // its lower device is another namespace's number 2
+      device(9, { kind: 'vlan', link: 2, up: false }),
+      device(10, { kind: 'bridge' }),
+      device(11, { kind: 'macvlan', link: 4 }),
+      device(12, { kind: 'veth', link: 2 }),
+      device(13, { kind: 'vlan', link: 10 }),
+      device(14, { kind: 'macvlan', link: 10 }),
     ];
-    expect(announcingDevices(2, devices).map((d) => d.ifindex)).toEqual([2, 4, 5]);
-    expect(announcingDevices(9, devices)).toEqual([]);
+    const found = speakersOf(2, devices).map((s) => [s.device.ifindex, s.via]);
+    expect(found.sort(([a], [b]) => a! - b!)).toEqual([
+      [2, 2],
+      [4, 4],
+      [5, 5],
+      [7, 2],
+      [10, 10],
+      [11, 4],
+      [13, 13],
+      [14, 10],
+    ]);
+    expect(speakersOf(9, [device(2)])).toEqual([]);
   });
 
   it('ends on devices that claim to lie on each other', () => {
     const loop = [device(2), device(3, { kind: 'vlan', link: 2 }), device(2, { kind: 'vlan', link: 3 })];
-    expect(announcingDevices(2, loop)).toHaveLength(3);
+    expect(speakersOf(2, loop)).toHaveLength(3);
   });
 
   it('leaves out what is tentative, failed, or of this host only', () => {
@@ -143,21 +164,131 @@ describe('plan', () => {
       address(3, '10.9.9.9'),
     ];
     const asked: number[] = [];
-    const plan = planAnnouncements(2, mac, devices, addresses, (d) => {
-      asked.push(d.ifindex);
-      return true;
+    const plan = planAnnouncements(2, {
+      devices,
+      addresses,
+      isRouter: (d) => {
+        asked.push(d.ifindex);
+        return true;
+      },
     });
     const vlanMac = Uint8Array.of(2, 0, 0, 0, 0, 4);
-    expect(plan).toEqual([
-      {
-        ifindex: 2,
-        frames: [gratuitousArp({ mac, ip: ip('10.0.0.1') }), gratuitousArp({ mac, ip: ip('10.0.0.2') })],
-        reports: [],
-      },
-      { ifindex: 4, frames: [rarpAnnouncement({ mac: vlanMac })], reports: [] },
-    ]);
+    expect(plan).toEqual({
+      announcements: [
+        {
+          ifindex: 2,
+          frames: [
+            gratuitousArp({ mac: mac2, ip: ip('10.0.0.1') }),
+            gratuitousArp({ mac: mac2, ip: ip('10.0.0.2') }),
+          ],
+          moves: [moveFrame({ mac: mac2 })],
+          reports: [],
+        },
+        {
+          ifindex: 4,
+          frames: [rarpAnnouncement({ mac: vlanMac })],
+          moves: [moveFrame({ mac: vlanMac })],
+          reports: [],
+        },
+      ],
+      left: 0,
+      bridged: false,
+    });
     expect(asked).toEqual([]); // nothing to say about routers
-    const v6 = planAnnouncements(2, mac, [device(2)], [address(2, 'fd00::1')], () => true);
-    expect(v6[0]?.frames).toEqual([unsolicitedNeighbourAdvert({ mac, ip: ip('fd00::1'), router: true })]);
+    const v6 = planAnnouncements(2, {
+      devices: [device(2)],
+      addresses: [address(2, 'fd00::1')],
+      isRouter: () => true,
+    });
+    expect(v6.announcements[0]?.frames).toEqual([
+      unsolicitedNeighbourAdvert({ mac: mac2, ip: ip('fd00::1'), router: true }),
+    ]);
+  });
+
+  /** Who is named by RARP, by which device, with which VLAN. */
+  const named = (
+    devices: Device[],
+    entries: ForwardingEntry[],
+    untagged = new Map<number, Set<number>>(),
+  ) => {
+    const plan = planAnnouncements(2, {
+      devices,
+      addresses: devices.map((d) => address(d.ifindex, `10.0.0.${d.ifindex}`)),
+      isRouter: () => false,
+      forwarding: { entries, untagged },
+    });
+    const text = (f: Uint8Array): string => Buffer.from(f).toString('hex');
+    const rarps = plan.announcements.flatMap((a) =>
+      a.frames
+        .filter((f) => /^.{24}(8100....)?8035/.test(text(f)))
+        .map((f) => `${a.ifindex} ${text(f).slice(12, 32)}`),
+    );
+    return { rarps, plan };
+  };
+  const entry = (mac: string, ifindex: number, more: Partial<ForwardingEntry> = {}): ForwardingEntry => ({
+    mac,
+    ifindex,
+    permanent: false,
+    ageS: 0,
+    ...more,
+  });
+
+  it('stations behind the bridge, but for those that were learned at the master, and the bridge itself', () => {
+    const devices = [device(2, { master: 5 }), device(5, { kind: 'bridge' }), device(6, { master: 5 })];
+    const learned = [
+      entry('02:00:00:00:0a:01', 6, { bridge: 5 }),
+      entry('02:00:00:00:0a:02', 2, { bridge: 5 }),
+      entry('02:00:00:00:0a:03', 6, { bridge: 5, permanent: true }),
+      entry('02:00:00:00:0a:04', 6, { bridge: 9 }),
+      entry('02:00:00:00:00:05', 6, { bridge: 5 }), // the bridge's own
+    ];
+    const { rarps, plan } = named(devices, learned);
+    expect(rarps).toEqual(['2 020000000a0180350001']);
+    expect(plan.bridged).toBe(true);
+    expect(plan.announcements.map((a) => [a.ifindex, a.moves.length])).toEqual([
+      [2, 2],
+      [5, 1],
+    ]);
+  });
+
+  it('with the tag that the bridge would send, where it filters by VLAN', () => {
+    const devices = [device(2, { master: 5 }), device(5, { kind: 'bridge' }), device(6, { master: 5 })];
+    const learned = [
+      entry('02:00:00:00:0a:01', 6, { bridge: 5, vlan: 1 }),
+      entry('02:00:00:00:0a:01', 6, { bridge: 5, vlan: 7 }),
+    ];
+    expect(named(devices, learned, new Map([[2, new Set([1])]])).rarps).toEqual([
+      '2 020000000a0180350001',
+      '2 020000000a0181000007',
+    ]);
+  });
+
+  it('MACs in the lists of devices, each for the uppermost that has it', () => {
+    const devices = [
+      device(2),
+      device(4, { kind: 'vlan', link: 2 }),
+      device(7, { kind: 'macvlan', link: 2 }),
+    ];
+    const listed = [
+      entry('02:00:00:00:0b:01', 2, { permanent: true }),
+      entry('02:00:00:00:0b:02', 2, { permanent: true }),
+      entry('02:00:00:00:0b:02', 4, { permanent: true }),
+      entry('02:00:00:00:00:07', 2, { permanent: true }), // has an address, and so says that
+      entry('33:33:00:00:00:01', 2, { permanent: true }),
+      entry('02:00:00:00:0b:03', 3, { permanent: true }),
+    ];
+    expect(named(devices, listed).rarps).toEqual(['2 020000000b0180350001', '4 020000000b0280350001']);
+  });
+
+  it('not more than there is room for: those heard of last', () => {
+    const devices = [device(2, { master: 5 }), device(5, { kind: 'bridge' }), device(6, { master: 5 })];
+    const mac = (i: number): string =>
+      `02:00:00:00:${(i >> 8).toString(16).padStart(2, '0')}:${(i & 255).toString(16).padStart(2, '0')}`;
+    const learned = Array.from({ length: STATIONS_MAX + 40 }, (_, i) =>
+      entry(mac(0x100 + i), 6, { bridge: 5, ageS: 1000 - i }),
+    );
+    const { rarps, plan } = named(devices, learned);
+    expect([rarps.length, plan.left]).toEqual([STATIONS_MAX, 40]);
+    expect(rarps[0]).toContain(mac(0x100 + STATIONS_MAX + 39).replaceAll(':', ''));
   });
 });

@@ -9,7 +9,13 @@ const MASTER = 7;
 const PEER = '10.0.0.9';
 const MAC = parseMac('52:54:00:12:34:56');
 const [UNICAST, UNREACHABLE] = [1, 7];
-const VLAN = { ifindex: 8, name: 'eth0.5', kind: 'vlan', link: MASTER } as Device;
+const VLAN = {
+  ifindex: 8,
+  name: 'eth0.5',
+  kind: 'vlan',
+  link: MASTER,
+  vlan: { id: 5, protocol: 0x8100 },
+} as Device;
 
 /** A kernel that knows a way and a neighbour; `resolved` is what it was made to ask. */
 function kernel(o: Partial<Neighbourhood> = {}): Neighbourhood & { resolved: string[] } {
@@ -18,6 +24,7 @@ function kernel(o: Partial<Neighbourhood> = {}): Neighbourhood & { resolved: str
     resolved,
     masterIfindex: MASTER,
     device: (ifindex) => (ifindex === VLAN.ifindex ? VLAN : undefined),
+    devices: () => [VLAN],
     route: () => ({ type: UNICAST, ifindex: MASTER }),
     neighbour: () => ({ mac: MAC, fresh: true }),
     resolve: (ifindex, ip) => void resolved.push(`${ip}@${ifindex}`),
@@ -37,6 +44,15 @@ describe('the MAC of a BFD peer', () => {
       pending: false,
     });
     expect(k.resolved).toEqual([]);
+  });
+
+  it('with a link-local address, is the one on the master or its VLAN, whatever the kernel’s way', () => {
+    const k = kernel({ route: () => ({ type: UNICAST, ifindex: 3 }), neighbour: () => undefined });
+    expect(findPeer(bfd({ peer: 'fe80::9' }), k).pending).toBe(true);
+    expect(findPeer(bfd({ peer: 'fe80::9', vlan: 5 }), k).pending).toBe(true);
+    expect(k.resolved).toEqual([`fe80::9@${MASTER}`, `fe80::9@${VLAN.ifindex}`]);
+    const without = findPeer(bfd({ peer: 'fe80::9', vlan: 6 }), k);
+    expect(without).toMatchObject({ mac: null, pending: false, detail: expect.stringContaining('VLAN 6') });
   });
 
   it('is asked for again before it is old, and stands meanwhile', () => {

@@ -421,7 +421,7 @@ describe('commands of other rooms', () => {
       quiet: true,
     });
     expect((await run('doctor --json', { load })).status).toBe(1);
-    expect(stub.runDoctor).toHaveBeenCalledWith({ json: true });
+    expect(stub.runDoctor).toHaveBeenCalledWith({ json: true, fix: false });
     await run('bench steer --rounds 3 --json x', { load });
     expect(stub.runBench).toHaveBeenLastCalledWith(['steer', '--rounds', '3', '--json', 'x']);
     await run('bench -- --help', { load });

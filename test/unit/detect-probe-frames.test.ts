@@ -6,6 +6,7 @@ import {
   checksum,
   echoRequest,
   neighbourSolicitation,
+  tagged,
 } from '../../src/detect/probe-frames.js';
 import { parseIp } from '../../src/netlink/ip.js';
 
@@ -77,6 +78,12 @@ describe('echo request', () => {
     zeroed.fill(0, 24, 26);
     zeroed.fill(0, 36, 38);
     expect(zeroed).toEqual(expected);
+  });
+  it('with a tag is aimed as without', () => {
+    const [plain, bytes] = [make(), tagged(make(), 100)];
+    for (const b of [plain, bytes]) aimEcho(b, 77, mac, 0);
+    expect([...bytes.subarray(12, 16)]).toEqual([0x81, 0, 0, 100]);
+    expect([...bytes.subarray(0, 12), ...bytes.subarray(16)]).toEqual([...plain]);
   });
   it('has right checksums whatever sequence number is put in', () => {
     const bytes = make();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type ProbeTarget, parseConfig } from '../../src/config/index.js';
 import { planProbes, type Surroundings } from '../../src/daemon/probe-plan.js';
 import { VfError } from '../../src/errors.js';
+import type { Device } from '../../src/failover/device.js';
 import type { Route } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
 
@@ -10,6 +11,7 @@ const MASTER = 7;
 const around = (o: Partial<Surroundings> = {}): Surroundings => ({
   masterIfindex: MASTER,
   addresses: ['10.0.0.2', 'fe80::2', '127.0.0.1'],
+  device: () => undefined,
   route: () => ({ type: 1, ifindex: MASTER, source: ip('10.0.0.2') }),
   ...o,
 });
@@ -44,12 +46,75 @@ describe('what can be asked', () => {
       'icmp 192.0.2.1',
     ]);
     expect(plan.asks).toEqual([
-      { kind: 'arp', address: gw, source: none, nexthop: none },
-      { kind: 'arp', address: gw, source: own, nexthop: none },
-      { kind: 'nd', address: ip('fe80::1'), source: none, nexthop: none },
-      { kind: 'icmp', address: gw, source: own, nexthop: gw },
-      { kind: 'icmp', address: ip('192.0.2.1'), source: own, nexthop: gw },
+      { kind: 'arp', address: gw, source: none, nexthop: none, vlan: 0 },
+      { kind: 'arp', address: gw, source: own, nexthop: none, vlan: 0 },
+      { kind: 'nd', address: ip('fe80::1'), source: none, nexthop: none, vlan: 0 },
+      { kind: 'icmp', address: gw, source: own, nexthop: gw, vlan: 0 },
+      { kind: 'icmp', address: ip('192.0.2.1'), source: own, nexthop: gw, vlan: 0 },
     ]);
+  });
+
+  /** What lies on the master (7), which is a port of the bridge 20; 30 is no part of it. */
+  const devices: Partial<Device>[] = [
+    { ifindex: MASTER, name: 'eth0', master: 20 },
+    { ifindex: 8, name: 'eth0.5', kind: 'vlan', link: MASTER, vlan: { id: 5, protocol: 0x8100 } },
+    { ifindex: 9, name: 'eth0.5.6', kind: 'vlan', link: 8, vlan: { id: 6, protocol: 0x8100 } },
+    { ifindex: 10, name: 'mac0', kind: 'macvlan', link: 8 },
+    { ifindex: 20, name: 'br0', kind: 'bridge' },
+    { ifindex: 21, name: 'br0.7', kind: 'vlan', link: 20, vlan: { id: 7, protocol: 0x8100 } },
+    { ifindex: 30, name: 'eth1' },
+    { ifindex: 31, name: 'eth1.5', kind: 'vlan', link: 30, vlan: { id: 5, protocol: 0x8100 } },
+    {
+      ifindex: 32,
+      name: 'far.5',
+      kind: 'vlan',
+      link: MASTER,
+      linkNetnsId: 0,
+      vlan: { id: 5, protocol: 0x8100 },
+    },
+    { ifindex: 33, name: 'br1', kind: 'bridge' },
+    { ifindex: 34, name: 'veth0', kind: 'veth', link: MASTER },
+  ];
+  const planAt = (ifindex: number, target: ProbeTarget) =>
+    planProbes(
+      [target],
+      around({
+        device: (i) => devices.find((d) => d.ifindex === i) as Device | undefined,
+        route: () => ({ type: 1, ifindex, source: ip('10.0.0.2') }),
+      }),
+    );
+  const targets: ProbeTarget[] = [{ arp: '10.5.0.1' }, { nd: 'fd00::1' }, { icmp: '10.5.0.1' }];
+
+  it.each([
+    ['the master', MASTER, 0],
+    ['a VLAN on it', 8, 5],
+    ['a macvlan on that', 10, 5],
+    ['the bridge that it is a port of', 20, 0],
+    ['a VLAN on that', 21, 7],
+  ])('behind %s, with its tag', (_, ifindex, vlan) => {
+    for (const target of targets) expect(planAt(ifindex, target).asks.map((a) => a.vlan)).toEqual([vlan]);
+  });
+
+  it.each([
+    ['another device', 30, /begins at eth1, not at the master/],
+    ['its VLAN', 31, /begins at eth1.5, not at the master/],
+    ['a VLAN on another namespace’s device', 32, /begins at far.5/],
+    ['another bridge', 33, /begins at br1/],
+    ['a cable’s end', 34, /begins at veth0/],
+    ['a VLAN in a VLAN', 9, /one tag/],
+  ])('not asked behind %s', (_, ifindex, reason) => {
+    for (const target of targets)
+      expect(planAt(ifindex, target)).toMatchObject({
+        asks: [],
+        refused: [{ reason: expect.stringMatching(reason) }],
+      });
+  });
+
+  it('a link-local target is asked on the master, whatever the kernel’s way; so is one behind a router, by ARP', () => {
+    expect(planAt(30, { nd: 'fe80::9' }).asks).toMatchObject([{ vlan: 0 }]);
+    const route = () => ({ type: 1, ifindex: 30, gateway: ip('10.9.0.1') });
+    expect(planProbes([{ arp: '10.5.0.1' }], around({ route })).asks).toMatchObject([{ vlan: 0 }]);
+    expect(planProbes([{ arp: '10.5.0.1' }], around({ route: () => undefined })).asks).toHaveLength(1);
   });
 
   const good: Route = { type: 1, ifindex: MASTER, source: ip('10.0.0.2') };

@@ -17,7 +17,13 @@ import {
 } from '../../src/datapath/offsets.js';
 import type { Evidence } from '../../src/detect/evidence.js';
 import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe.js';
-import { aimEcho, arpRequest, echoRequest, neighbourSolicitation } from '../../src/detect/probe-frames.js';
+import {
+  aimEcho,
+  arpRequest,
+  echoRequest,
+  neighbourSolicitation,
+  tagged,
+} from '../../src/detect/probe-frames.js';
 import {
   PR_CREDITED,
   PR_DEAF,
@@ -137,20 +143,21 @@ export class ProbeDetector implements Detector {
       const index = i % TARGETS_MAX;
       const ask = asks[index];
       if (ask === undefined) continue;
-      const { kind, address: target, source, nexthop } = ask;
+      const { kind, address: target, source, nexthop, vlan } = ask;
       const at = probeBase(slot, i);
       this.#words[at + PROBE.kind] = KIND[kind];
+      this.#words[at + PROBE.vlan] = vlan;
       this.#bytes.set(target, 4 * (at + PROBE.address));
       this.#bytes.set(source, 4 * (at + PROBE.source));
       this.#bytes.set(nexthop, 4 * (at + PROBE.nexthop));
-      if (kind === 'arp') this.#frames[i] = arpRequest({ mac, source, target });
+      if (kind === 'arp') this.#frames[i] = tagged(arpRequest({ mac, source, target }), vlan);
       else if (kind === 'nd') {
         const from = Uint8Array.from(local);
         from[15] = i;
-        this.#frames[i] = neighbourSolicitation({ mac, source: from, target });
+        this.#frames[i] = tagged(neighbourSolicitation({ mac, source: from, target }), vlan);
       } else {
-        this.#frames[i] = echoRequest({ mac, source, target, id, cookie, path, index });
-        this.#hops[i] = arpRequest({ mac, source: NO_ADDRESS, target: nexthop });
+        this.#frames[i] = tagged(echoRequest({ mac, source, target, id, cookie, path, index }), vlan);
+        this.#hops[i] = tagged(arpRequest({ mac, source: NO_ADDRESS, target: nexthop }), vlan);
       }
     }
   }

@@ -10,6 +10,7 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -179,19 +180,32 @@ static napi_value sock_send_batch(napi_env env, napi_callback_info info)
 
 /* Int32 words of a row: where in `words`, the word that was answered, the end of its sends, how many of them went out. */
 enum { ROW_AT, ROW_KNOWN, ROW_END, ROW_SENT, ROW_WORDS };
-/* Of a send: socket, offset and length in `bytes`. */
-enum { SEND_FD, SEND_OFFSET, SEND_LENGTH, SEND_WORDS };
+/* Of a send: socket, offset and length in `bytes`, and what of the frame is made anew: where it begins, how many bytes. */
+enum { SEND_FD, SEND_OFFSET, SEND_LENGTH, SEND_FRESH_AT, SEND_FRESH_BYTES, SEND_WORDS };
 
-static int send_row(const int32_t *sends, uint32_t from, uint32_t end, const uint8_t *bytes, size_t cap)
+/* Random bytes. Where the kernel has none yet (it boots), the previous ones counted on. */
+static void make_fresh(uint8_t *bytes, size_t n)
+{
+	if (getrandom(bytes, n, GRND_NONBLOCK) == (ssize_t)n)
+		return;
+	while (n-- && ++bytes[n] == 0)
+		;
+}
+
+static int send_row(const int32_t *sends, uint32_t from, uint32_t end, uint8_t *bytes, size_t cap)
 {
 	int sent = 0;
 
 	for (uint32_t i = from; i < end; i++) {
 		const int32_t *s = sends + (size_t)i * SEND_WORDS;
 		uint32_t offset = (uint32_t)s[SEND_OFFSET], length = (uint32_t)s[SEND_LENGTH];
+		uint32_t at = (uint32_t)s[SEND_FRESH_AT], fresh = (uint32_t)s[SEND_FRESH_BYTES];
 
-		if (offset <= cap && length <= cap - offset &&
-		    send(s[SEND_FD], bytes + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		if (offset > cap || length > cap - offset)
+			continue;
+		if (fresh && at <= length && fresh <= length - at)
+			make_fresh(bytes + offset + at, fresh);
+		if (send(s[SEND_FD], bytes + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			sent++;
 	}
 	return sent;

@@ -8,6 +8,8 @@ const sys = native as {
 export interface PreparedSend {
   fd: number;
   frame: Uint8Array;
+  /** The part of the frame that gets random bytes each time it is sent: where it begins and how long it is. */
+  fresh?: { at: number; bytes: number };
 }
 
 // Words of a row and of a send: native/sys_packet.c.
@@ -16,7 +18,7 @@ const KNOWN = 1;
 const END = 2;
 const SENT = 3;
 const ROW_WORDS = 4;
-const SEND_WORDS = 3;
+const SEND_WORDS = 5;
 
 /**
  * Frames that leave as soon as a word in mapped memory is another than it was: what a thread has to say before anything else when it is
@@ -90,8 +92,8 @@ export class ChangeSender {
       this.#rows[base + SENT] = key === fresh ? 0 : before[old + SENT]!;
     }
     let offset = 0;
-    all.forEach(({ fd, frame }, i) => {
-      this.#places.set([fd, offset, frame.length], i * SEND_WORDS);
+    all.forEach(({ fd, frame, fresh = { at: 0, bytes: 0 } }, i) => {
+      this.#places.set([fd, offset, frame.length, fresh.at, fresh.bytes], i * SEND_WORDS);
       this.#bytes.set(frame, offset);
       offset += frame.length;
     });

@@ -1,0 +1,17 @@
+import { onTestFinished } from 'vitest';
+import { OpenVswitch } from '../../src/lab/open-vswitch.js';
+import type { WireKind } from '../../src/lab/wire.js';
+import { World } from '../../src/lab/world.js';
+import { fetched } from '../vm/lab/cache.js';
+
+/** Debian's package, unpacked in the lab's cache. */
+export const openVswitchFolder = (): Promise<string> =>
+  fetched('openvswitch', 'bookworm', 'openvswitch-switch+deps');
+
+/** A world whose host switches with Open vSwitch. */
+export async function openVswitchWorld(kind: WireKind): Promise<World & { hostSwitch: OpenVswitch }> {
+  const folder = await openVswitchFolder();
+  const w = new World(kind, undefined, (host) => new OpenVswitch({ folder, ...host }));
+  onTestFinished(() => w.close());
+  return w as World & { hostSwitch: OpenVswitch };
+}

@@ -1,0 +1,112 @@
+import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
+import { expect, it } from 'vitest';
+import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
+import { Announcer } from '../../src/announce/announcer.js';
+import { gratuitousArp } from '../../src/announce/frames.js';
+import { Stream } from '../../src/lab/stream.js';
+import { GUEST_ADDRESS, GUEST_MAC } from '../../src/lab/world.js';
+import { parseMac } from '../../src/netlink/codec.js';
+import { parseIp } from '../../src/netlink/ip.js';
+import { daemonOf, until, untilActive } from '../helpers/daemon.js';
+import { openVswitchWorld } from '../helpers/open-vswitch.js';
+import { sleep } from '../helpers/sleep.js';
+
+/** Open vSwitch (NORMAL) does not learn at once from a frame that repeats one of the last 10 s: switches lost half a second so. */
+
+const PPS = 1000;
+const CUTS = 5;
+/** Frames that one switch may cost of those that arrive. */
+const LOST_MAX = 5;
+
+type OvsWorld = Awaited<ReturnType<typeof openVswitchWorld>>;
+
+/** The port that the switch has the guest behind; undefined: it does not know the guest. */
+function portOf({ hostSwitch }: OvsWorld): string | undefined {
+  const port = / *(\S+) +\d+ +02:76:66:00:00:01/.exec(hostSwitch.ask('fdb/show', 'br0'))?.[1];
+  if (port === undefined) return undefined;
+  return new RegExp(`(\\S+) ${port}/`).exec(hostSwitch.ask('dpif/show'))?.[1];
+}
+
+it('an announcement moves the MAC at once, and identical frames would not', async () => {
+  const world = await openVswitchWorld('veth');
+  const { guest: netns, vf, virtio } = world;
+  world.guestRtnl.setLink(vf.guestIfindex, { up: true });
+  const sender = (ifindex: number) => {
+    const announcer = new Announcer({ netns, masterIfindex: ifindex, count: 1, delayMs: 0 });
+    const socket = new PacketSocket({ netns, ifindex, protocol: 0 });
+    const frame = gratuitousArp({ mac: parseMac(GUEST_MAC), ip: parseIp(GUEST_ADDRESS).bytes });
+    return { announcer, socket, repeat: () => socket.send(frame) };
+  };
+  const senders = [sender(vf.guestIfindex), sender(virtio.guestIfindex)] as const;
+  const names = ['port-vf', 'port-virtio'];
+  try {
+    for (const { announcer } of senders)
+      await until(
+        () => {
+          announcer.announce();
+          return portOf(world);
+        },
+        (port) => port !== undefined,
+      );
+    for (let i = 0; i < 6; i++) {
+      senders[i % 2]!.announcer.announce();
+      await sleep(50);
+      expect(portOf(world), `announcement ${i}`).toBe(names[i % 2]);
+    }
+    // What was announced before: both frames are in the cache after one round.
+    const found: boolean[] = [];
+    for (let i = 0; i < 8; i++) {
+      senders[i % 2]!.repeat();
+      await sleep(50);
+      found.push(portOf(world) === names[i % 2]);
+    }
+    expect(found.slice(2)).toContain(false);
+  } finally {
+    for (const { announcer, socket } of senders) {
+      announcer.close();
+      socket.close();
+    }
+  }
+});
+
+it(`behind Open vSwitch no switch costs more than ${LOST_MAX} frames that arrive`, async () => {
+  const world = await openVswitchWorld('veth');
+  const { daemon } = daemonOf(world);
+  await daemon.start();
+  const client = await daemon.client();
+  let stream: Stream | undefined;
+  try {
+    await untilActive({ client }, 'primary');
+    world.startTraffic(null);
+    stream = new Stream(world, 1 << 16);
+    await stream.start(PPS, 2);
+    await sleep(1000);
+    /** When a switch was ordered. */
+    const orders: number[] = [];
+    for (let i = 0; i < CUTS; i++) {
+      orders.push(monotonicNs());
+      world.cutVf();
+      await untilActive({ client }, 'standby');
+      await sleep(1000);
+      orders.push(monotonicNs());
+      world.mendVf();
+      await untilActive({ client }, 'primary');
+      await sleep(1000);
+    }
+    const { in: arrived, sentAt, sent } = await stream.collect();
+    const lost = orders.map(() => 0);
+    let before = 0;
+    for (let seq = 0; seq < sent; seq++) {
+      if (arrived.times[seq]! > 0) continue;
+      const at = orders.findLastIndex((ns) => ns - 2e6 <= sentAt[seq]!);
+      if (at < 0) before++;
+      else lost[at]!++;
+    }
+    expect(before).toBe(0);
+    for (const n of lost)
+      expect(n, `frames lost at each switch: ${lost.join(', ')}`).toBeLessThanOrEqual(LOST_MAX * SLOWDOWN);
+  } finally {
+    stream?.close();
+    client.close();
+  }
+});
