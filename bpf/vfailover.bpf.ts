@@ -795,8 +795,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'e4e1cfd43b06450be7fa6cb02d5afa83c7ca0b3efd556112984982b425006d65',
-  layout: '8bb6900bdbfe239c2c5259085f2133255c2b455a0543bb1aad27a78ef6fda2f7',
+  sha256: '77708f6724b22de18425902b3bc3106f97be9292e57f5f438c991382436e1442',
+  layout: '780aa6ecef68b8d8eb2777ff970880290f447cd05fd3e80b11cac033aa2bd45b',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
