@@ -25,7 +25,7 @@
 #define VF_HASH_LARGE 256u
 #define VF_HASH_CHUNKS 36u
 #define VF_HASH_REACH 16384u /* bytes of a packet that the verifier lets a program index */
-#define VF_HASH_MAX (VF_HASH_SMALL + VF_HASH_CHUNKS * VF_HASH_LARGE) /* 9,280 */
+#define VF_HASH_MAX (VF_HASH_SMALL + VF_HASH_CHUNKS * VF_HASH_LARGE) /* 9,280; the loop takes the last chunk first */
 
 /* Any change of `w` changes `h`, in the lower half too. */
 #define VF_MIX(h, w) ({ (h) = ((h) ^ (w)) * 0x9e3779b97f4a7c15ull; (h) ^= (h) >> 32; })
@@ -66,7 +66,7 @@ static __always_inline bool vf_hash_load(struct __sk_buff *skb, __u32 at, __u64 
 		w[i] = 0;
 	/* At least one byte, in the register that is used: the verifier of 6.1 loses other bounds. */
 	n = VF_BELOW(n - 1, 128) + 1;
-	return !bpf_skb_load_bytes(skb, at, to, n);
+	return n <= VF_HASH_FIRST && !bpf_skb_load_bytes(skb, at, to, n);
 }
 
 /* Bytes that count behind the Ethernet header, of `have`. `type` is as on the wire, `b` has the first 64 of them. */
@@ -98,25 +98,6 @@ static __always_inline void vf_hash_clear_checksum(__u32 type, __u8 *b)
 		b[46] = b[47] = 0;
 }
 
-/* A chunk at `at` of a frame's body: read in place, which costs half, or through a buffer where it is not in one piece. */
-static __always_inline bool vf_hash_in_place(struct vf_hash *h, void *body, void *end, __u32 at, __u32 size)
-{
-	void *chunk = body + VF_BELOW(at, VF_HASH_REACH);
-
-	if (chunk + size > end)
-		return false;
-	vf_hash_words(h, chunk, size / 8);
-	return true;
-}
-
-static __always_inline bool vf_hash_copied(struct vf_hash *h, struct __sk_buff *skb, __u32 at, __u64 *w, __u32 size)
-{
-	if (bpf_skb_load_bytes(skb, at, w, size))
-		return false;
-	vf_hash_words(h, w, size / 8);
-	return true;
-}
-
 /* Less than a small chunk. */
 static __always_inline bool vf_hash_short(struct vf_hash *h, struct __sk_buff *skb, __u32 at, __u64 *w, __u64 n)
 {
@@ -132,45 +113,69 @@ static __always_inline bool vf_hash_short(struct vf_hash *h, struct __sk_buff *s
 	return true;
 }
 
-/*
- * What follows the first 64 of a body's `n` bytes, 128 or more. The last chunk overlaps with the one before, so every chunk is whole. CHUNK(at, size) is
- * one of the two above: a frame's hash is the same however its bytes lie in memory.
- */
-#define VF_HASH_REST(n, CHUNK) ({ \
-	__u32 at = VF_HASH_SMALL, i; \
-	bool read = true; \
-	if (n < VF_HASH_SMALL + VF_HASH_LARGE) { \
-		for (i = 0; i < VF_HASH_LARGE / VF_HASH_SMALL && read && at < n; i++, at += VF_HASH_SMALL) \
-			read = CHUNK(at + VF_HASH_SMALL <= n ? at : n - VF_HASH_SMALL, VF_HASH_SMALL); \
-	} else { \
-		for (i = 0; i < VF_HASH_CHUNKS && read && at + VF_HASH_LARGE <= n; i++, at += VF_HASH_LARGE) \
-			read = CHUNK(at, VF_HASH_LARGE); \
-		if (read && at < n) \
-			read = CHUNK(n - VF_HASH_LARGE, VF_HASH_LARGE); \
-	} \
-	read; \
-})
-
-static __always_inline bool vf_hash_rest(struct vf_hash *h, struct __sk_buff *skb, __u32 from, __u32 n, __u64 *w)
+static __always_inline __u64 vf_hash_end(struct vf_hash *h)
 {
-	void *body = (void *)(long)skb->data + from, *end = (void *)(long)skb->data_end;
-
-#define VF_IN_PLACE(at, size) vf_hash_in_place(h, body, end, at, size)
-#define VF_COPIED(at, size) vf_hash_copied(h, skb, from + (at), w, size)
-	/* A chunk that overlapped with the first one would bring the UDP checksum back. */
-	if (n < 2 * VF_HASH_SMALL)
-		return vf_hash_short(h, skb, from + VF_HASH_SMALL, w, n - VF_HASH_SMALL);
-	if (n <= VF_HASH_REACH && body + n <= end)
-		return VF_HASH_REST(n, VF_IN_PLACE);
-	return VF_HASH_REST(n, VF_COPIED);
+	VF_MIX(h->a, h->b);
+	VF_MIX(h->c, h->d);
+	VF_MIX(h->a, h->c);
+	return h->a ? h->a : 1;
 }
 
-/* The hash; 0 if the frame is shorter than it should be. A function of its own for the verifier, which so looks at it once. */
+/*
+ * Hash of the `size` bytes at `at`; 0 if the frame does not have them. They are read in place, which costs half, or through a buffer where
+ * they are not in one piece: the hash is the same however a frame lies in memory.
+ */
+static __always_inline __u64 vf_hash_chunk(struct __sk_buff *skb, __u32 at, __u32 size)
+{
+	void *chunk = (void *)(long)skb->data + VF_BELOW(at, VF_HASH_REACH), *end = (void *)(long)skb->data_end;
+	struct vf_hash h = { 1, 2, 3, 4 };
+	__u64 w[VF_HASH_LARGE / 8];
+
+	if (at < VF_HASH_REACH && chunk + size <= end)
+		vf_hash_words(&h, chunk, size / 8);
+	else if (!bpf_skb_load_bytes(skb, at, w, size))
+		vf_hash_words(&h, w, size / 8);
+	else
+		return 0;
+	return vf_hash_end(&h);
+}
+
+/* Functions of their own for the verifier, which looks at them once and not in every turn of a loop. */
+__noinline __u64 vf_hash_small(struct __sk_buff *skb, __u32 at)
+{
+	return vf_hash_chunk(skb, at, VF_HASH_SMALL);
+}
+
+__noinline __u64 vf_hash_large(struct __sk_buff *skb, __u32 at)
+{
+	return vf_hash_chunk(skb, at, VF_HASH_LARGE);
+}
+
+/* What follows the first 64 of a body's `n` bytes, 128 or more. The last chunk may overlap with the one before, so each is whole. */
+static __always_inline bool vf_hash_rest(struct vf_hash *h, struct __sk_buff *skb, __u32 from, __u32 n)
+{
+	bool small = n < VF_HASH_SMALL + VF_HASH_LARGE;
+	__u64 chunk = small ? vf_hash_small(skb, from + n - VF_HASH_SMALL) : vf_hash_large(skb, from + n - VF_HASH_LARGE);
+	__u32 at = VF_HASH_SMALL, size = small ? VF_HASH_SMALL : VF_HASH_LARGE, i;
+
+	for (i = 0; i < VF_HASH_CHUNKS; i++) {
+		if (!chunk)
+			return false;
+		VF_MIX(h->a, chunk);
+		if (at + size >= n)
+			break;
+		chunk = small ? vf_hash_small(skb, from + at) : vf_hash_large(skb, from + at);
+		at += size;
+	}
+	return true;
+}
+
+/* The hash; 0 if the frame is shorter than it should be. */
 __noinline __u64 vf_group_hash(struct __sk_buff *skb)
 {
 	struct vf_hash h = { 1, 2, 3, 4 };
-	__u64 w[VF_HASH_LARGE / 8], *body = w + 2, macs[2], vlan = 0;
-	__u32 len = skb->len, tag = 0, type, n;
+	__u64 w[(VF_HASH_FIRST + 2) / 8], *body = w + 2, macs[2], vlan = 0;
+	__u32 len = skb->len, tag = 0, type, n, from;
 
 	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
 		vlan = (__u64)skb->vlan_proto << 12 | (skb->vlan_tci & 0xfff);
@@ -195,13 +200,13 @@ __noinline __u64 vf_group_hash(struct __sk_buff *skb)
 		return 0;
 	vf_hash_clear_checksum(type, (__u8 *)body);
 	vf_hash_words(&h, body, VF_HASH_SMALL / 8);
-	if (n > VF_HASH_SMALL && !vf_hash_rest(&h, skb, ETH_HLEN + tag, n, w))
+	from = ETH_HLEN + tag;
+	/* A chunk that overlapped with the first one would bring the UDP checksum back. */
+	if (n > VF_HASH_SMALL &&
+	    !(n < 2 * VF_HASH_SMALL ? vf_hash_short(&h, skb, from + VF_HASH_SMALL, body, n - VF_HASH_SMALL) : vf_hash_rest(&h, skb, from, n)))
 		return 0;
 	VF_MIX(h.a, macs[0]);
 	VF_MIX(h.b, macs[1] | (__u64)type << 48);
 	VF_MIX(h.c, vlan << 32 | n);
-	VF_MIX(h.a, h.b);
-	VF_MIX(h.c, h.d);
-	VF_MIX(h.a, h.c);
-	return h.a ? h.a : 1;
+	return vf_hash_end(&h);
 }

@@ -120,16 +120,27 @@ static __always_inline struct vf_group_bucket *vf_group_find(struct __sk_buff *s
 	return hash ? bpf_map_lookup_elem(&groups, &at) : NULL;
 }
 
-/* Writes a word of count 1 over a free or void one, or else over the oldest. Returns its place; negative if another CPU was faster. */
-static __always_inline int vf_group_insert(struct vf_group_bucket *b, const struct vf_group_key *k)
+static __always_inline __u64 vf_group_word(const struct vf_group_key *k)
 {
-	__u64 new = k->tag << VF_GROUP_TAG_AT | k->tick << VF_GROUP_TICK_AT | VF_GROUP_ONE | k->who, old = 0, oldest = 0, age, word;
+	return k->tag << VF_GROUP_TAG_AT | k->tick << VF_GROUP_TICK_AT | VF_GROUP_ONE | k->who;
+}
+
+/*
+ * Writes a word of count 1 over a free or void one, or else over the oldest. False if another CPU was faster. A global function, as are
+ * some below: the verifier looks at it once, with every place in the bucket that it may come to.
+ */
+__noinline int vf_group_insert(struct vf_group_bucket *b, __u64 new, __u64 tick)
+{
+	__u64 old = 0, oldest = 0, age, word;
 	__u32 i, at = 0;
+
+	if (!b)
+		return false;
 
 #pragma unroll
 	for (i = 0; i < VF_GROUP_WORDS; i++) {
 		word = READ_ONCE(b->words[i]);
-		age = word ? vf_group_age(word, k->tick) : VF_GROUP_TICK_MASK + 1;
+		age = word ? vf_group_age(word, tick) : VF_GROUP_TICK_MASK + 1;
 		if (i && age <= oldest)
 			continue;
 		oldest = age;
@@ -137,7 +148,7 @@ static __always_inline int vf_group_insert(struct vf_group_bucket *b, const stru
 		at = i;
 	}
 	at = VF_BELOW(at, VF_GROUP_WORDS);
-	return __sync_val_compare_and_swap(&b->words[at], old, new) == old ? (int)at : -1;
+	return __sync_val_compare_and_swap(&b->words[at], old, new) == old;
 }
 
 /* Takes one frame off a word. False if another CPU changed the word first. */
@@ -190,12 +201,12 @@ enum vf_group_verdict {
  * anew. If its own is gone by then, the other CPU has counted as a copy of it, and the frame is to be delivered. A frame is dropped only
  * by taking away one entry of the other slave, so one of the two is delivered and never both.
  */
-static __noinline int vf_group_try(struct vf_group_bucket *b, struct vf_group_key *k)
+__noinline int vf_group_try(struct vf_group_bucket *b, __u64 tag, __u64 tick, __u32 who)
 {
+	const struct vf_group_key key = { .tag = tag, .tick = tick, .who = who }, *k = &key;
 	struct vf_group_seen s;
-	int at;
 
-	if (!b || !k)
+	if (!b)
 		return VF_GROUP_FIRST;
 	vf_group_look(b, k, &s);
 	if (s.ahead) {
@@ -203,13 +214,12 @@ static __noinline int vf_group_try(struct vf_group_bucket *b, struct vf_group_ke
 			return VF_GROUP_COPY;
 		return VF_GROUP_RACE;
 	}
-	at = s.ours_at;
-	if (!s.ours)
-		at = vf_group_insert(b, k);
-	else if (__sync_val_compare_and_swap(&b->words[VF_BELOW(at, VF_GROUP_WORDS)], s.ours, s.ours + VF_GROUP_ONE) != s.ours)
+	if (!s.ours) {
+		if (!vf_group_insert(b, vf_group_word(k), tick))
+			return VF_GROUP_RACE;
+	} else if (__sync_val_compare_and_swap(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours, s.ours + VF_GROUP_ONE) != s.ours) {
 		return VF_GROUP_RACE;
-	if (at < 0)
-		return VF_GROUP_RACE;
+	}
 	vf_group_look(b, k, &s);
 	if (likely(!s.ahead))
 		return VF_GROUP_FIRST;
@@ -225,13 +235,13 @@ static __noinline int vf_group_try(struct vf_group_bucket *b, struct vf_group_ke
  */
 static __always_inline bool vf_group_first(struct vf_group_bucket *b, struct vf_group_key *k)
 {
-	int verdict = vf_group_try(b, k);
+	int verdict = !b ? VF_GROUP_FIRST : vf_group_try(b, k->tag, k->tick, k->who);
 	__u32 i;
 
 #pragma unroll
 	for (i = 0; i < 7; i++)
 		if (unlikely(verdict == VF_GROUP_RACE))
-			verdict = vf_group_try(b, k);
+			verdict = vf_group_try(b, k->tag, k->tick, k->who);
 	return verdict != VF_GROUP_COPY;
 }
 
@@ -269,7 +279,7 @@ static __noinline int vf_group_remember(struct __sk_buff *skb)
 {
 	struct vf_group_key k = { .who = VF_GROUP_SENT };
 	struct vf_group_bucket *b = vf_group_find(skb, &k);
-	__u64 word, new;
+	__u64 word, new = vf_group_word(&k);
 	__u32 i;
 
 	if (!b)
@@ -279,13 +289,12 @@ static __noinline int vf_group_remember(struct __sk_buff *skb)
 		word = READ_ONCE(b->words[i]);
 		if (likely(!vf_group_is(word, &k) || (word & VF_GROUP_WHO) != VF_GROUP_SENT))
 			continue;
-		new = k.tag << VF_GROUP_TAG_AT | k.tick << VF_GROUP_TICK_AT | VF_GROUP_ONE | VF_GROUP_SENT;
 		if (word == new || __sync_val_compare_and_swap(&b->words[i], word, new) == word)
 			return 0;
 	}
 #pragma unroll
 	for (i = 0; i < 4; i++)
-		if (vf_group_insert(b, &k) >= 0)
+		if (vf_group_insert(b, new, k.tick))
 			break;
 	return 0;
 }

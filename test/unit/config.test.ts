@@ -67,6 +67,7 @@ describe('defaults', () => {
           tier0: true,
         },
         detect: { combine: 'any', carrier: 'alone' },
+        groups: 'either',
         attach: 'auto',
         groups: 'either',
         announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },

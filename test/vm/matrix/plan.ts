@@ -92,6 +92,8 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'test/netns/datapath.test.ts': { 'tier 0 on tap > *': SAME_PROGRAM },
   'test/netns/groups.test.ts': {
     'identical frames in succession > *': WINDOW,
+    'group frames, transparent > come in once *': WINDOW,
+    'group frames, net-failover > come in once *': WINDOW,
     'what makes two frames one > any byte *': WINDOW,
   },
   'test/netns/daemon.test.ts':
