@@ -797,8 +797,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '16bd9f45e1b47df019045b9f2a34a5b795e7f13979a0870bcf553c4fa6b21e89',
-  layout: '74d54d567f1cf5cbbb214673f0117bf187e6d53552eee6e2848d423fa452ade4',
+  sha256: 'f16642f19947c325ed818605f91c85dfc3f46419dae5e976ac3c67cf40dbbfa4',
+  layout: '364c6f88a6b8e296758be191261400809abdccbd2b94ad864f6a4c06c293cf85',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -851,6 +851,8 @@ export const vfailover = bpf.objectType({
     vf_echo_type: VfEcho,
     /** .rodata + 176. */
     vf_reflect_type: bpf.u32,
+    /** .bss + 0. */
+    vf_own_mac: bpf.u64,
   },
 });
 export type Vfailover = bpf.TypedObject<(typeof vfailover)['description']>;

@@ -165,7 +165,7 @@ function makeOne(context: SlaveContext, ours: Owned, id: string, vlan: VlanKey):
       key: id,
       severity: 'degraded',
       message: `${slave.name} filters VLANs and VLAN ${id} cannot be let in: ${e.message}. Its frames to ${master.name} do not come by ${slave.name}`,
-      fix: 'load the module 8021q, or turn the filter off: ethtool -K ' + `${slave.name} rx-vlan-filter off`,
+      fix: `load the module 8021q, or turn the filter off: ethtool -K ${slave.name} rx-vlan-filter off`,
     };
   }
 }
