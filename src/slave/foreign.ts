@@ -1,22 +1,42 @@
+import { PacketSocket } from 'bpf-loader-ts/sys';
+import { rarpAnnouncement } from '../announce/frames.js';
 import type { Device } from '../failover/device.js';
 import type { FilterList } from '../netlink/index.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
-import { listsOf, some } from './lists.js';
+import { listsOf, macBytes, some } from './lists.js';
 import { Memory } from './memory.js';
-import type { Shortfall, Takeover } from './takeover.js';
+import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 import { unicastOverflow } from './unicast.js';
 
 interface State {
   limits: DriverLimits;
   seen: readonly [device: Device, list: FilterList, overflow: boolean] | undefined;
+  needed: boolean;
   told: Shortfall[];
 }
 
 const memory = new Memory<State>((context) => ({
   limits: limitsOf(context.driver()),
   seen: undefined,
+  needed: false,
   told: [],
 }));
+
+/** The network sends frames to these MACs where it last heard them: it hears each of them by the standby now (RARP). */
+function tellNetwork({ netns, master, rtnl }: SlaveContext, list: FilterList): void {
+  const behind = master.master === undefined ? [] : rtnl.bridgeEntries(master.master);
+  const macs = new Set(list.unicast);
+  for (const { address, ifindex } of behind) if (ifindex !== master.ifindex) macs.add(address);
+  macs.delete(master.address);
+  if (macs.size === 0) return;
+  const socket = new PacketSocket({ netns, ifindex: master.ifindex, protocol: 0 });
+  try {
+    // One that is lost is made up for by the next frame of that station.
+    for (const mac of macs) socket.send(rarpAnnouncement({ mac: macBytes(mac) }));
+  } finally {
+    socket.close();
+  }
+}
 
 /**
  * MACs that are not the master's (macvlans, containers and VMs behind a bridge), where the primary's driver lets none of them in. Their
@@ -37,7 +57,11 @@ export const FOREIGN: Takeover = {
     // In net-failover the kernel itself gives its slaves the MACs, and nobody knows which of them come in.
     const lacks = overflow || (context.model === 'net-failover' && list.unicast.size > 0);
     const needed = (master.promiscuity ?? 0) > 0 || lacks;
-    context.foreignByStandby(needed ? master.address : undefined);
+    if (needed !== state.needed) {
+      context.foreignByStandby(needed ? master.address : undefined);
+      state.needed = needed;
+      if (needed) tellNetwork(context, list);
+    } else if (needed) context.foreignByStandby(master.address);
     const whose = lacks ? some([...list.unicast]) : `stations behind ${master.name}`;
     state.told = needed
       ? [
