@@ -4,6 +4,7 @@
  * same whoever calls it. And two tools of the other benchmarks: a source of events, and a sink for frames.
  */
 #include "common.h"
+#include "group.bpf.h"
 #include "reflect.bpf.h"
 
 SEC("tc")
@@ -85,6 +86,82 @@ int vf_question_reflect(struct __sk_buff *skb)
 	if (bpf_skb_store_bytes(skb, 0, (const void *)vf_question, sizeof(vf_question), 0))
 		return TC_DROP;
 	return vf_reflect_take(skb, VF_PRIMARY);
+}
+
+/* The slave that a frame comes by: either in turns, as two copies of each do. */
+__u32 vf_by;
+
+SEC("tc")
+int vf_groups_once(struct __sk_buff *skb)
+{
+	vf_group_dropped(skb, vf_by++ & 1, 0);
+	return TC_NEXT;
+}
+
+/*
+ * The rule of version 0.1, which `vf_groups_once` is compared with: the active slave's frames are let in, by a hash of 64 bytes those of both
+ * for 100 ms after a flip.
+ */
+#define VF_EARLIER 64u
+struct vf_earlier {
+	__u64 ns;
+	__u32 hash;
+	__u32 path;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VF_EARLIER);
+	__type(key, __u32);
+	__type(value, struct vf_earlier);
+} earlier SEC(".maps");
+
+static __noinline int vf_earlier_copy(struct __sk_buff *skb, __u32 path, __u32 word)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 n = skb->len, hash = n, i, key = VF_EARLIER - 1;
+	struct vf_earlier *r = bpf_map_lookup_elem(&earlier, &key);
+	__u32 w[16] = {};
+	bool grace;
+
+	if (!r)
+		return 0;
+	if (unlikely(r->hash != word)) {
+		r->hash = word;
+		r->ns = now;
+	}
+	grace = now - r->ns < VF_GRACE_NS;
+	if (path != (word & VF_PATH_MASK) && !grace)
+		return 1;
+	n = VF_BELOW((n > sizeof(w) ? sizeof(w) : n) - 1, sizeof(w)) + 1;
+	if (bpf_skb_load_bytes(skb, 0, w, n))
+		return 0;
+#pragma unroll
+	for (i = 0; i < 16; i++)
+		hash = (hash ^ w[i]) * 0x01000193u;
+	key = (hash >> 8) % (VF_EARLIER - 1);
+	r = bpf_map_lookup_elem(&earlier, &key);
+	if (!r)
+		return 0;
+	if (grace && r->hash == hash && r->path != path && now - r->ns < VF_GRACE_NS)
+		return 1;
+	r->hash = hash;
+	r->path = path;
+	r->ns = now;
+	return 0;
+}
+
+SEC("tc")
+int vf_groups_earlier(struct __sk_buff *skb)
+{
+	vf_earlier_copy(skb, vf_by++ & 1, 0);
+	return TC_NEXT;
+}
+
+SEC("tc")
+int vf_groups_sent(struct __sk_buff *skb)
+{
+	vf_group_sent(skb);
+	return TC_NEXT;
 }
 
 #define VF_SINK_PORT 7413

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "group.bpf.h"
 #include "probe.bpf.h"
 #include "watch.bpf.h"
 
@@ -79,6 +80,7 @@ int vf_steer(struct __sk_buff *skb)
 
 	if (!line || !count)
 		return TC_NEXT;
+	vf_group_sent(skb);
 	if (unlikely(vf_by_standby(skb, line)))
 		return vf_steer_foreign(skb, line, count);
 	if (vf_model == VF_NET_FAILOVER)

@@ -303,14 +303,18 @@ struct vf_event {
 	enum vf_word new_word;
 };
 
-/* Multicast frames of the last moments, to tell a second copy from a new frame. */
-struct vf_recent {
-	__u64 ns;
-	__u32 hash;
-	__u32 path;
+/* By which slave group frames (broadcast and multicast) come in. */
+enum vf_groups {
+	VF_GROUPS_EITHER = 0, /* by whichever brings them, once */
+	VF_GROUPS_ACTIVE = 1, /* by the active one alone */
 };
-#define VF_RECENT 64u /* entries per instance, the last one for the window below */
-#define VF_GRACE_NS 100000000ull /* both slaves' multicast is accepted (once) for 100 ms after a flip */
+
+/* Group frames of the last moments: a cache line (bpf/group.bpf.h). */
+#define VF_GROUP_WORDS 8u
+struct vf_group_bucket {
+	__u64 words[VF_GROUP_WORDS];
+};
+#define VF_GRACE_NS 100000000ull /* with VF_GROUPS_ACTIVE both slaves' group frames are accepted (once) for 100 ms after a flip */
 
 /* What active probes ask. */
 enum vf_probe_kind {

@@ -15,6 +15,8 @@ interface Measured {
   returns: number;
   /** A frame that expects an answer, and not one that does not. */
   asks?: true;
+  /** A group frame of so many bytes. */
+  group?: number;
 }
 
 /** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog, `probed` with probes, `reflecting` with a reflector. */
@@ -33,6 +35,11 @@ export const MEASURED = {
   probed_steer: { object: 'probed', program: 'vf_steer', returns: 7 },
   probed_accept: { object: 'probed', program: 'vf_accept', returns: 0xffffffff },
   reflecting_accept: { object: 'reflecting', program: 'vf_accept', returns: 0xffffffff },
+  vf_groups_earlier: { object: 'bench', program: 'vf_groups_earlier', returns: 0xffffffff, group: 60 },
+  vf_groups_once: { object: 'bench', program: 'vf_groups_once', returns: 0xffffffff, group: 60 },
+  large_groups_earlier: { object: 'bench', program: 'vf_groups_earlier', returns: 0xffffffff, group: 1514 },
+  large_groups_once: { object: 'bench', program: 'vf_groups_once', returns: 0xffffffff, group: 1514 },
+  vf_groups_sent: { object: 'bench', program: 'vf_groups_sent', returns: 0xffffffff, group: 60 },
   vf_question_only: { object: 'bench', program: 'vf_question_only', returns: 0xffffffff },
   vf_question_reflect: { object: 'bench', program: 'vf_question_reflect', returns: 7 },
 } as const satisfies Record<string, Measured>;
@@ -124,6 +131,14 @@ function frame(asks: boolean): Uint8Array {
   return f;
 }
 
+/** A UDP datagram to a group. */
+function groupFrame(length: number): Uint8Array {
+  const f = new Uint8Array(length).fill(0x5a);
+  f.set([0x01, 0x00, 0x5e, 1, 2, 3, 0x02, 0x76, 0x66, 0, 0, 0xfe, 0x08, 0, 0x45, 0]);
+  f.set([(length - 14) >> 8, (length - 14) & 0xff, 0, 0, 0, 0, 1, 17], 16);
+  return f;
+}
+
 const REFLECTOR: ReflectorKey = {
   discriminators: [1],
   addresses: [Uint8Array.from([10, 0, 0, 2])],
@@ -171,7 +186,14 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
     const once = (name: ProgramName, times: number): { wallNs: number; kernelNs: number } => {
       const program = programs.get(name)!;
       const from = monotonicNs();
-      const data = name.startsWith('vf_question') ? asked : 'asks' in MEASURED[name] ? asking : plain;
+      const what: Measured = MEASURED[name];
+      const data = name.startsWith('vf_question')
+        ? asked
+        : what.group !== undefined
+          ? groupFrame(what.group)
+          : what.asks
+            ? asking
+            : plain;
       const { retval, durationNs } = program.testRun({ data, repeat: times });
       const wallNs = (monotonicNs() - from) / times;
       if (retval !== MEASURED[name].returns)

@@ -22,6 +22,19 @@ const ROWS: readonly { program: ProgramName; over?: ProgramName; name: string; t
   { program: 'probed_accept', name: 'vf_accept with probes', targets: [] },
   { program: 'reflecting_accept', name: 'vf_accept with a reflector, another frame', targets: [] },
   {
+    program: 'vf_groups_once',
+    over: 'vf_groups_earlier',
+    name: 'group frame of 60 B by both slaves, once by copy instead of by path',
+    targets: [{ of: 'p50', atMost: 60 }],
+  },
+  {
+    program: 'large_groups_once',
+    over: 'large_groups_earlier',
+    name: 'group frame of 1,514 B likewise, all of it instead of 64 B',
+    targets: [],
+  },
+  { program: 'vf_groups_sent', name: 'group frame of 60 B that the master sends', targets: [] },
+  {
     program: 'vf_question_reflect',
     over: 'vf_question_only',
     name: 'S-BFD reflector, an answer',

@@ -86,6 +86,11 @@ export const instanceSchema = z
       reflector: reflectorSchema
         .describe('S-BFD reflector (RFC 7880): answers the questions of other machines, in the programs')
         .exactOptional(),
+      groups: choice(['either', 'active'])
+        .default('either')
+        .describe(
+          'by which slave broadcast and multicast come in; either: by whichever brings them, each frame once; active: by the active one alone, and by both (once) for 100 ms after a switch',
+        ),
       attach: choice(['auto', 'tcx', 'clsact'])
         .default('auto')
         .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),

@@ -19,7 +19,7 @@ import { type Impairment, Impairments } from './impairments.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
-import { detectVariables } from './programs.js';
+import { programVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
@@ -65,7 +65,7 @@ export class Managed {
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),
-      detect: detectVariables(config),
+      variables: programVariables(config),
       active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
       slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);

@@ -1,13 +1,14 @@
-import { VfDetector, VfUdpAsks } from '../../bpf/vfailover.bpf.js';
+import { VfDetector, VfGroups, VfUdpAsks } from '../../bpf/vfailover.bpf.js';
 import { type InstanceConfig, UDP_PORTS_MAX } from '../config/index.js';
-import type { DetectVariables } from '../datapath/store.js';
+import type { ProgramVariables } from '../datapath/store.js';
 
-/** Constants by which an instance's programs contain what its detectors need, and nothing else. */
-export function detectVariables({ detect, reflector }: InstanceConfig): DetectVariables {
+/** Constants by which an instance's programs contain what its configuration needs, and nothing else. */
+export function programVariables({ detect, groups, reflector }: InstanceConfig): ProgramVariables {
   const { unanswered, witness, probes, bfd } = detect;
   const udp = unanswered?.udp ?? false;
   const ports = typeof udp === 'boolean' ? [] : udp;
   return {
+    vf_groups: groups === 'active' ? VfGroups.VF_GROUPS_ACTIVE : VfGroups.VF_GROUPS_EITHER,
     vf_detect:
       (unanswered === undefined ? 0 : VfDetector.VF_DETECT_UNANSWERED) |
       (witness === undefined ? 0 : VfDetector.VF_DETECT_WITNESS) |

@@ -7,6 +7,7 @@ import { parseMac } from '../netlink/codec.js';
 import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
+import { removeGroupTable } from './group-table.js';
 import { type AttachKind, type Hook, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
@@ -23,7 +24,7 @@ import {
   watchBase,
 } from './offsets.js';
 import type { ReflectorCounts, ReflectorKey } from './reflector-map.js';
-import type { DetectVariables, PinStore } from './store.js';
+import type { ProgramVariables, PinStore } from './store.js';
 
 export interface DatapathOptions {
   store: PinStore;
@@ -36,8 +37,8 @@ export interface DatapathOptions {
   masterIfindex: number;
   mac: string;
   attach: AttachKind;
-  /** What the programs contain of detectors; absent: nothing. */
-  detect?: DetectVariables;
+  /** What the configuration says about the programs; absent: no detector, group frames by either slave. */
+  variables?: ProgramVariables;
   /** The path that carries traffic now; a new instance begins there, so that attaching moves nothing. */
   active: Path;
   /** Tells whether that device still is there and still is this instance's. Asked when an earlier daemon's slot is adopted. */
@@ -82,7 +83,7 @@ export class Datapath {
     if (!adopted) this.#begin();
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
     try {
-      this.#object = store.load(slot, options.shardOf(slot), model, options.detect ?? {});
+      this.#object = store.load(options.name, slot, options.shardOf(slot), model, options.variables ?? {});
       this.#attach('master', options.masterIfindex);
       for (const role of ROLES) {
         const ifindex = this.identity[REMEMBERED[role]];
@@ -102,9 +103,9 @@ export class Datapath {
 
   /** An instance that lost its session loses its deadline, too. */
   #deadline(): BfdDeadline | undefined {
-    const { store, name, model, shardOf, detect } = this.#o;
+    const { store, name, model, shardOf, variables } = this.#o;
     const folder = store.instanceFolder(name);
-    if (((detect?.vf_detect ?? 0) & VfDetector.VF_DETECT_BFD) !== 0)
+    if (((variables?.vf_detect ?? 0) & VfDetector.VF_DETECT_BFD) !== 0)
       return new BfdDeadline(folder, (map) => store.loadBfd(this.slot, shardOf(this.slot), model, map));
     store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     BfdDeadline.remove(folder);
@@ -298,6 +299,7 @@ export class Datapath {
     for (const role of ROLES) this.detachSlave(role);
     this.#detach('master', this.#o.masterIfindex);
     this.#carrier?.remove();
+    removeGroupTable(this.#o.store.instanceFolder(this.#o.name));
     this.#hooks.removeFolder();
     this.#o.store.undo.clear(this.slot);
     this.#o.store.identities.clear(this.slot);

@@ -17,13 +17,16 @@ import { VfError } from '../errors.js';
 import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
+import { openGroupTable } from './group-table.js';
 import { IdentityView } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { ReflectorMap } from './reflector-map.js';
 import { UndoMap } from './undo-map.js';
 
-/** Constants of the programs that say which detectors they contain, and how these are set; absent ones are 0. */
-export interface DetectVariables {
+/** Constants of the programs that come from the configuration; absent ones are 0. */
+export interface ProgramVariables {
+  /** VfGroups. */
+  readonly vf_groups?: number;
   /** VfDetector bits. */
   readonly vf_detect?: number;
   /** VfUdpAsks. */
@@ -32,17 +35,7 @@ export interface DetectVariables {
   readonly vf_udp_ports?: readonly number[];
 }
 
-const MAPS = [
-  'lines',
-  'counters',
-  'identities',
-  'undo',
-  'recent',
-  'watches',
-  'probes',
-  'bfd',
-  'reflectors',
-] as const;
+const MAPS = ['lines', 'counters', 'identities', 'undo', 'watches', 'probes', 'bfd', 'reflectors'] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -72,7 +65,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,undo,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,undo,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -121,7 +114,7 @@ export class PinStore implements Disposable {
     }
   }
 
-  #specOf(name: MapName | 'events'): MapSpec {
+  #specOf(name: MapName | 'events' | 'groups'): MapSpec {
     return this.#spec.maps.find((m) => m.name === name)!;
   }
 
@@ -210,8 +203,15 @@ export class PinStore implements Disposable {
     };
   }
 
-  /** Loads the programs with this slot's number and model as constants, over the store's maps. */
-  load(slot: number, shard: number, model: SteeredModel, detect: DetectVariables): Vfailover {
+  /** Loads the programs with this slot's number and model as constants, over the store's maps and the instance's own. */
+  load(
+    name: string,
+    slot: number,
+    shard: number,
+    model: SteeredModel,
+    variables: ProgramVariables,
+  ): Vfailover {
+    const groups = openGroupTable(this.instanceFolder(name), this.#specOf('groups'));
     try {
       return vfailover.load(this.#spec, {
         variables: {
@@ -219,12 +219,14 @@ export class PinStore implements Disposable {
           vf_model: LAYOUTS[model].id,
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
-          ...detect,
+          ...variables,
         },
-        reuse: { ...this.#maps, events: this.#events[shard]! },
+        reuse: { ...this.#maps, groups, events: this.#events[shard]! },
       });
     } catch (e) {
       throw asVfError(e, 'BPF_LOAD', 'bpf');
+    } finally {
+      groups.close();
     }
   }
 

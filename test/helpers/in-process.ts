@@ -5,7 +5,7 @@ import { attachKind } from '../../src/datapath/hooks.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { type DetectVariables, PinStore } from '../../src/datapath/store.js';
+import { type ProgramVariables, PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/failover/device.js';
 import { Reaper } from '../../src/lab/reaper.js';
 import { Stream } from '../../src/lab/stream.js';
@@ -40,7 +40,7 @@ function standIn({ guestRtnl }: World): number {
 export async function inProcess(
   kind: WireKind,
   attach = attachKind('auto'),
-  detect: DetectVariables = {},
+  variables: ProgramVariables = {},
   model: SteeredModel = 'transparent',
 ): Promise<Bench> {
   const world = new World(kind);
@@ -61,7 +61,7 @@ export async function inProcess(
     masterIfindex,
     mac: GUEST_MAC,
     attach,
-    detect,
+    variables,
     active: STANDBY,
     slaveAlive: () => true,
     enter: (fn) => withNetns(world.guest, fn),

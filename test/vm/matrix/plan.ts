@@ -11,6 +11,7 @@ const USER_SPACE =
 
 const SAME_PROGRAM =
   'another way through a program that each kernel has verified whole: some of them are enough';
+const WINDOW = 'what belongs together has to come within 117 ms, which emulation does not keep';
 const JAVASCRIPT = 'asks no kernel, or the same of each: JavaScript that is slow under emulation';
 
 /** What stays on the host, a file or one test of it (with `*` all that begin so), and why. */
@@ -89,6 +90,12 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'test/netns/sbfd-daemon.test.ts':
     'two daemons; what the programs do is tested in bfd-reflector and bfd-echo',
   'test/netns/datapath.test.ts': { 'tier 0 on tap > *': SAME_PROGRAM },
+  'test/netns/groups.test.ts': {
+    'identical frames in succession > *': WINDOW,
+    'group frames, transparent > come in once *': WINDOW,
+    'group frames, net-failover > come in once *': WINDOW,
+    'what makes two frames one > any byte *': WINDOW,
+  },
   'test/netns/daemon.test.ts':
     'a guest has real devices for the daemon: test/vm/agent.test.ts, on each kernel',
   'test/netns/unanswered.test.ts':

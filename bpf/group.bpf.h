@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Group frames (broadcast and multicast) reach the guest once, whichever slave brings them.
+ *
+ * Networks differ. Most flood to both slaves, some bring groups by one slave alone, and some return to one slave what the other sent.
+ * So a frame is not judged by its path: the first copy is delivered, the second one is dropped, and what the master sent itself is
+ * never let in again.
+ *
+ * Identical frames may follow each other (an ARP request that is repeated, a heartbeat), and each of them is wanted. Frames are
+ * therefore counted by their hash: the k-th occurrence on one slave is the copy of the k-th occurrence on the other. Only the difference
+ * of the two counts has to be kept. A slave that is ahead has entries here, one for each tick in which it brought such frames. A frame
+ * of the other slave takes one of them away and is dropped; where there is none, it is new, is delivered, and makes an entry. The oldest
+ * entry goes first: then a burst of any length is exact, whatever the lag of the other slave below the window.
+ *
+ * An entry is void after VF_GROUP_TICKS ticks (117 to 134 ms). The window has to exceed the lag between two paths of one network: a vhost
+ * thread or a softirq that had to wait for its CPU (4 to 50 ms), a switch that asks its controller about the first frame (1 to 20 ms). It has
+ * to be short, since a copy that was lost leaves an entry behind: within the window that would take the next identical frame for a copy,
+ * if only the other slave brings that one. Protocols that repeat a frame (ARP, VRRP, IGMP, router advertisements) mostly do so once a
+ * second. A copy that is later than the window is a new frame.
+ *
+ * Both slaves receive on several CPUs at once. A bucket is a cache line of words, and every change is one compare-and-swap of one word:
+ * no lock, so no virtual CPU spins while the one that holds the lock is not running. See vf_group_try for why that is exact.
+ */
+#pragma once
+#include "common.h"
+#include "group-hash.bpf.h"
+
+/*
+ * Frames that are remembered at once: 16,384, in 128 KiB for each instance. Where more come within the window the oldest go. What both
+ * slaves bring takes room only until the second copy is there, what the master sends for the whole window: 200,000 frames/s out and as
+ * many in leave copies 40 ms or more.
+ */
+#define VF_GROUP_BUCKETS 2048u
+#define VF_GROUP_TICK_SHIFT 24 /* a tick is 2^24 ns, 16.8 ms */
+#define VF_GROUP_TICKS 8u
+
+/*
+ * A word of a bucket; 0: free. A hash keeps 36 bits here, and 11 more choose the bucket. Two frames with the same 47 bits count as
+ * identical, which does no harm while both slaves bring both.
+ */
+#define VF_GROUP_SENT 2u /* in place of the slave: the master sent it */
+#define VF_GROUP_WHO 0x3ull /* bits 0..1: the slave that is ahead */
+#define VF_GROUP_ONE 0x4ull /* bits 2..13: by how many frames */
+#define VF_GROUP_COUNT_MAX 0xfffull
+#define VF_GROUP_TICK_AT 14 /* bits 14..27: the tick in which they came; it wraps after 275 s */
+#define VF_GROUP_TICK_MASK 0x3fffull
+#define VF_GROUP_TAG_AT 28
+
+/*
+ * The instance's own map, which user space pins beside its links. It is mapped so that buckets begin where cache lines do; the size of a
+ * store for thousands of instances is another reason not to keep it there. One more line stands behind the buckets.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VF_GROUP_BUCKETS + 1);
+	__type(key, __u32);
+	__type(value, struct vf_group_bucket);
+} groups SEC(".maps");
+
+const volatile enum vf_groups vf_groups = VF_GROUPS_EITHER;
+
+/* What a frame looks for. */
+struct vf_group_key {
+	__u64 tag;
+	__u64 tick;
+	__u32 who;
+};
+
+static __always_inline __u64 vf_group_count(__u64 word)
+{
+	return (word / VF_GROUP_ONE) & VF_GROUP_COUNT_MAX;
+}
+
+/* Ticks since the word was made, plus one: another CPU may be a tick ahead of this one. */
+static __always_inline __u64 vf_group_age(__u64 word, __u64 tick)
+{
+	return (tick + 1 - (word >> VF_GROUP_TICK_AT)) & VF_GROUP_TICK_MASK;
+}
+
+static __always_inline bool vf_group_is(__u64 word, const struct vf_group_key *k)
+{
+	return word >> VF_GROUP_TAG_AT == k->tag && word && vf_group_age(word, k->tick) <= VF_GROUP_TICKS;
+}
+
+/* The line behind the buckets: what a frame needs to know of the moment. */
+enum { VF_GROUP_MET = 0, VF_GROUP_SINCE = 1, VF_GROUP_NOW = 2 };
+
+static __always_inline struct vf_group_bucket *vf_group_moment(void)
+{
+	__u32 at = VF_GROUP_BUCKETS;
+
+	return bpf_map_lookup_elem(&groups, &at);
+}
+
+/* The tick. A look at the clock costs 14 ns, so it is taken once a jiffy and noted beside the jiffy, in one word. */
+static __always_inline __u64 vf_group_tick(void)
+{
+	struct vf_group_bucket *b = vf_group_moment();
+	__u64 jiffies = bpf_jiffies64(), noted, tick;
+
+	if (!b)
+		return 0;
+	noted = READ_ONCE(b->words[VF_GROUP_NOW]);
+	if (likely(noted >> VF_GROUP_TICK_AT == jiffies << VF_GROUP_TICK_AT >> VF_GROUP_TICK_AT))
+		return noted & VF_GROUP_TICK_MASK;
+	tick = (bpf_ktime_get_ns() >> VF_GROUP_TICK_SHIFT) & VF_GROUP_TICK_MASK;
+	WRITE_ONCE(b->words[VF_GROUP_NOW], jiffies << VF_GROUP_TICK_AT | tick);
+	return tick;
+}
+
+/* The bucket and the key of a frame; NULL if the frame cannot be read. */
+static __always_inline struct vf_group_bucket *vf_group_find(struct __sk_buff *skb, struct vf_group_key *k)
+{
+	__u64 hash = vf_group_hash(skb);
+	__u32 at = hash & (VF_GROUP_BUCKETS - 1);
+
+	k->tag = hash >> VF_GROUP_TAG_AT;
+	k->tick = vf_group_tick();
+	return hash ? bpf_map_lookup_elem(&groups, &at) : NULL;
+}
+
+static __always_inline __u64 vf_group_word(const struct vf_group_key *k)
+{
+	return k->tag << VF_GROUP_TAG_AT | k->tick << VF_GROUP_TICK_AT | VF_GROUP_ONE | k->who;
+}
+
+/*
+ * Writes a word of count 1 over a free or void one, or else over the oldest. False if another CPU was faster. A global function, as are
+ * some below: the verifier looks at it once, with every place in the bucket that it may come to.
+ */
+__noinline int vf_group_insert(struct vf_group_bucket *b, __u64 new, __u64 tick)
+{
+	__u64 old = 0, oldest = 0, age, word;
+	__u32 i, at = 0;
+
+	if (!b)
+		return false;
+
+#pragma unroll
+	for (i = 0; i < VF_GROUP_WORDS; i++) {
+		word = READ_ONCE(b->words[i]);
+		age = word ? vf_group_age(word, tick) : VF_GROUP_TICK_MASK + 1;
+		if (i && age <= oldest)
+			continue;
+		oldest = age;
+		old = word;
+		at = i;
+	}
+	at = VF_BELOW(at, VF_GROUP_WORDS);
+	return __sync_val_compare_and_swap(&b->words[at], old, new) == old;
+}
+
+/* Takes one frame off a word. False if another CPU changed the word first. */
+static __always_inline bool vf_group_take(__u64 *at, __u64 word)
+{
+	return __sync_val_compare_and_swap(at, word, vf_group_count(word) > 1 ? word - VF_GROUP_ONE : 0) == word;
+}
+
+/* What a bucket has of a frame. */
+struct vf_group_seen {
+	__u64 ahead; /* the oldest word of the other slave, or the one of what the master sent; 0: none */
+	__u64 ours; /* this slave's of the same tick, with room; 0: none */
+	__u32 ahead_at, ours_at;
+};
+
+static __always_inline void vf_group_look(struct vf_group_bucket *b, const struct vf_group_key *k, struct vf_group_seen *s)
+{
+	__u64 word;
+	__u32 i;
+
+	s->ahead = s->ours = 0;
+	s->ahead_at = s->ours_at = 0;
+#pragma unroll
+	for (i = 0; i < VF_GROUP_WORDS; i++) {
+		word = READ_ONCE(b->words[i]);
+		if (likely(!vf_group_is(word, k)))
+			continue;
+		if ((word & VF_GROUP_WHO) != k->who) {
+			if (!s->ahead || (word & VF_GROUP_WHO) == VF_GROUP_SENT ||
+			    vf_group_age(word, k->tick) > vf_group_age(s->ahead, k->tick)) {
+				s->ahead = word;
+				s->ahead_at = i;
+			}
+		} else if (((word >> VF_GROUP_TICK_AT) & VF_GROUP_TICK_MASK) == k->tick && vf_group_count(word) < VF_GROUP_COUNT_MAX) {
+			s->ours = word;
+			s->ours_at = i;
+		}
+	}
+}
+
+enum vf_group_verdict {
+	VF_GROUP_COPY,
+	VF_GROUP_FIRST,
+	VF_GROUP_RACE, /* another CPU changed what was looked at: look again */
+};
+
+/*
+ * Two slaves may bring the two copies at the same moment, and both CPUs may find nothing and make an entry. So each looks again after it
+ * made its entry, and at least the one that made the later entry sees the other one. Whoever sees it takes back its own entry and begins
+ * anew. If its own is gone by then, the other CPU has counted as a copy of it, and the frame is to be delivered. A frame is dropped only
+ * by taking away one entry of the other slave, so one of the two is delivered and never both.
+ */
+__noinline int vf_group_try(struct vf_group_bucket *b, __u64 tag, __u64 tick, __u32 who)
+{
+	const struct vf_group_key key = { .tag = tag, .tick = tick, .who = who }, *k = &key;
+	struct vf_group_seen s;
+
+	if (!b)
+		return VF_GROUP_FIRST;
+	vf_group_look(b, k, &s);
+	if (s.ahead) {
+		if ((s.ahead & VF_GROUP_WHO) == VF_GROUP_SENT || vf_group_take(&b->words[VF_BELOW(s.ahead_at, VF_GROUP_WORDS)], s.ahead))
+			return VF_GROUP_COPY;
+		return VF_GROUP_RACE;
+	}
+	if (!s.ours) {
+		if (!vf_group_insert(b, vf_group_word(k), tick))
+			return VF_GROUP_RACE;
+	} else if (__sync_val_compare_and_swap(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours, s.ours + VF_GROUP_ONE) != s.ours) {
+		return VF_GROUP_RACE;
+	}
+	vf_group_look(b, k, &s);
+	if (likely(!s.ahead))
+		return VF_GROUP_FIRST;
+	/* Frames of one slave and tick are alike: any of them may be the one that is taken back. */
+	if (!s.ours || !vf_group_take(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours))
+		return VF_GROUP_FIRST;
+	return VF_GROUP_RACE;
+}
+
+/*
+ * True if the frame is to be delivered, false if it is a copy. A CPU that loses so many races in a row delivers. Written out and not
+ * a loop: the verifier of 6.1 refuses one whose head is reached by falling into it.
+ */
+static __always_inline bool vf_group_first(struct vf_group_bucket *b, struct vf_group_key *k)
+{
+	int verdict = !b ? VF_GROUP_FIRST : vf_group_try(b, k->tag, k->tick, k->who);
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < 7; i++)
+		if (unlikely(verdict == VF_GROUP_RACE))
+			verdict = vf_group_try(b, k->tag, k->tick, k->who);
+	return verdict != VF_GROUP_COPY;
+}
+
+/* With `groups: active`, true if the frame came by the slave whose turn it is not. For VF_GRACE_NS after a flip both are accepted. */
+static __always_inline bool vf_group_inactive(__u32 path, __u32 word)
+{
+	struct vf_group_bucket *b = vf_group_moment();
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!b)
+		return false;
+	/* A word that no group frame has met before opens the window. */
+	if (unlikely(b->words[VF_GROUP_MET] != word)) {
+		b->words[VF_GROUP_MET] = word;
+		b->words[VF_GROUP_SINCE] = now;
+	}
+	return path != (word & VF_PATH_MASK) && now - b->words[VF_GROUP_SINCE] >= VF_GRACE_NS;
+}
+
+/* True if the group frame that the slave `path` received is to be dropped. */
+static __noinline bool vf_group_dropped(struct __sk_buff *skb, __u32 path, __u32 word)
+{
+	struct vf_group_key k = { .who = path };
+
+	if (vf_groups == VF_GROUPS_ACTIVE && vf_group_inactive(path, word))
+		return true;
+	return !vf_group_first(vf_group_find(skb, &k), &k);
+}
+
+/*
+ * Remembers a group frame that the master sends. Within the window it is not let in again, by neither slave and however often: its source
+ * is the master, or a machine behind it, so nobody else sends that frame.
+ */
+static __noinline int vf_group_remember(struct __sk_buff *skb)
+{
+	struct vf_group_key k = { .who = VF_GROUP_SENT };
+	struct vf_group_bucket *b = vf_group_find(skb, &k);
+	__u64 word, new = vf_group_word(&k);
+	__u32 i;
+
+	if (!b)
+		return 0;
+#pragma unroll
+	for (i = 0; i < VF_GROUP_WORDS; i++) {
+		word = READ_ONCE(b->words[i]);
+		if (likely(!vf_group_is(word, &k) || (word & VF_GROUP_WHO) != VF_GROUP_SENT))
+			continue;
+		if (word == new || __sync_val_compare_and_swap(&b->words[i], word, new) == word)
+			return 0;
+	}
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		if (vf_group_insert(b, new, k.tick))
+			break;
+	return 0;
+}
+
+static __always_inline void vf_group_sent(struct __sk_buff *skb)
+{
+	const __u8 *data = (void *)(long)skb->data;
+
+	if ((void *)(data + 1) <= (void *)(long)skb->data_end && unlikely(data[0] & 1))
+		vf_group_remember(skb);
+}
