@@ -17,6 +17,38 @@ static __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
 }
 
 /*
+ * Written by the supervisor while it runs (.bss). Some VFs let in no unicast MAC but their own. Then frames from another MAC (of a
+ * macvlan, a container or VM behind a bridge) leave by the standby, so that the network sends the answers there.
+ */
+volatile __u64 vf_own_mac = 0; /* the master's MAC in its first six bytes; 0: off */
+
+static __noinline bool vf_foreign(struct __sk_buff *skb)
+{
+	__u64 from = 0;
+
+	return !bpf_skb_load_bytes(skb, ETH_ALEN, &from, ETH_ALEN) && from != READ_ONCE(vf_own_mac);
+}
+
+/* Whether a frame leaves by the standby though the primary is active. A standby that cannot send gets none; nor what guard took back. */
+static __always_inline bool vf_by_standby(struct __sk_buff *skb, struct vf_line *line)
+{
+	if (likely(!READ_ONCE(vf_own_mac)))
+		return false;
+	if ((READ_ONCE(line->word) & VF_PATH_MASK) == VF_STANDBY || skb->cb[0] == VF_MARK_RETURNED || !vf_foreign(skb))
+		return false;
+	return vf_model == VF_NET_FAILOVER ? READ_ONCE(line->standby_ifindex) != 0 : !vf_unusable(skb);
+}
+
+static __always_inline int vf_steer_foreign(struct __sk_buff *skb, struct vf_line *line, struct vf_counters *count)
+{
+	vf_count(skb, &count->tx[VF_STANDBY]);
+	if (vf_model == VF_TRANSPARENT)
+		return TC_NEXT;
+	skb->cb[0] = VF_MARK_STANDBY;
+	return bpf_redirect(READ_ONCE(line->standby_ifindex), 0);
+}
+
+/*
  * net-failover: the kernel's driver below sends to the primary by itself, and to the standby when the primary is absent, closed or
  * without carrier; guard, which then meets the frame on the standby, learns it from that. So only the standby's turn takes a redirect.
  */
@@ -49,6 +81,8 @@ int vf_steer(struct __sk_buff *skb)
 	if (!line || !count)
 		return TC_NEXT;
 	vf_group_sent(skb);
+	if (unlikely(vf_by_standby(skb, line)))
+		return vf_steer_foreign(skb, line, count);
 	if (vf_model == VF_NET_FAILOVER)
 		return vf_steer_kernels(skb, line, count);
 	word = vf_probed(line, READ_ONCE(line->word));

@@ -795,8 +795,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '77708f6724b22de18425902b3bc3106f97be9292e57f5f438c991382436e1442',
-  layout: '780aa6ecef68b8d8eb2777ff970880290f447cd05fd3e80b11cac033aa2bd45b',
+  sha256: '21054656db2a7d99bcca90382cd8c8f3eca46984c4fbbc386a97348bfeeca62f',
+  layout: 'fb06d8ca5238a3850d9997c19dee6ef432524dcf5ba2708ad2a7da98222c8db6',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -851,6 +851,8 @@ export const vfailover = bpf.objectType({
     vf_echo_type: VfEcho,
     /** .rodata + 184. */
     vf_reflect_type: bpf.u32,
+    /** .bss + 0. */
+    vf_own_mac: bpf.u64,
   },
 });
 export type Vfailover = bpf.TypedObject<(typeof vfailover)['description']>;

@@ -123,6 +123,7 @@ export class InstanceOps implements FailoverOps {
     const { rtnl, ethtool, filters, monitor, fd, enter } = this.#ns;
     return {
       instance: instance.name,
+      model: instance.model,
       role,
       master: instance.master,
       slave,
@@ -131,6 +132,7 @@ export class InstanceOps implements FailoverOps {
       rtnl,
       ethtool,
       filters,
+      foreignByStandby: (mac) => this.#datapath.foreignByStandby(mac),
       driver: () => driverOf(this.#ns, slave),
       netns: fd,
       enter,

@@ -3,6 +3,7 @@ import { type Vfailover, VfDetector, VfUndo } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
 import { type Part, type Path, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import { MODELS } from '../failover/model.js';
+import { parseMac } from '../netlink/codec.js';
 import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
@@ -110,6 +111,15 @@ export class Datapath {
     store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     BfdDeadline.remove(folder);
     return undefined;
+  }
+
+  /**
+   * Makes frames from other MACs than `mac` leave by the standby, whatever is active; undefined: by the active slave. Programs that
+   * outlive the daemon go on with it, those that a later daemon loads begin without.
+   */
+  foreignByStandby(mac: string | undefined): void {
+    const bytes = mac === undefined ? new Uint8Array(8) : Uint8Array.of(...parseMac(mac), 0, 0);
+    this.#object.variables.vf_own_mac.set(new DataView(bytes.buffer).getBigUint64(0, true));
   }
 
   /** Fills the slot's line and identity. */

@@ -9,14 +9,15 @@ export interface DriverLimits {
   readonly allmulti?: false;
   /** False: the driver ignores promisc. */
   readonly promisc?: false;
+  /** MACs beside its own that it can ask its host for, and it does not tell whether the host allows any. */
+  readonly unicast?: number;
   /** True: the host's driver obeys promisc only for a VF that it trusts, and tells the VF nothing (their sources). */
   readonly trust?: true;
-  /** Unicast MACs beside its own that the driver asks for; with more it asks for none. */
-  readonly unicast?: number;
 }
 
 const LIMITS: ReadonlyMap<string, DriverLimits> = new Map([
-  // Linux 6.1 to 7.3, QEMU 10: one mailbox message holds 30 groups, and there is no message for promisc or allmulti.
+  // Linux 6.1 to 7.3, QEMU 10: one mailbox message holds 30 groups, and there is no message for promisc or allmulti. It can ask for three
+  // more MACs, with more for none. Its host refuses them to a VF whose MAC it has set itself, unless it trusts the VF; the driver ignores the answer.
   ['igbvf', { groups: 30, allmulti: false, promisc: false, unicast: 3 }],
   // Linux's sources: i40e and ixgbe, which serve these, acknowledge what they do not do for a VF that is not trusted.
   ['iavf', { trust: true }],

@@ -57,7 +57,11 @@ export const FLAGS: Takeover = {
     const state = memory.of(context);
     const { master, slave } = context;
     const read = readAllmulti(context, state);
-    const overflow = Number(unicastOverflow(context)) | (Number(groupsOverflow(context)) << 1);
+    const { promisc, allmulti } = state.limits;
+    // A flag that the driver ignores stands in for nothing.
+    const overflow =
+      Number(promisc !== false && unicastOverflow(context)) |
+      (Number(allmulti !== false && groupsOverflow(context)) << 1);
     const same =
       state.seen?.[0] === master && state.seen[1] === slave && state.overflow === overflow && !read;
     if (same && performance.now() < state.retryAt) return state.told;
@@ -158,26 +162,10 @@ function turnOn(
   }
 }
 
-/** What a driver that is known to ignore a flag does not let in. */
-function limited(
-  { slave, master, links, driver }: SlaveContext,
-  { limits }: State,
-  wanted: number,
-): Shortfall[] {
+/** What is known of how the driver obeys. One that ignores promisc altogether has `foreign` instead. */
+function limited({ slave, driver }: SlaveContext, { limits }: State, wanted: number): Shortfall[] {
   if ((wanted & IFF_PROMISC) === 0) return [];
   const who = `${slave.name} (${driver()})`;
-  const bridge = master.master === undefined ? undefined : links.get(master.master);
-  if (limits.promisc === false)
-    return [
-      {
-        key: 'promisc',
-        severity: bridge ? 'degraded' : 'note',
-        message: `${who} ignores promisc: frames to MACs ${bridge ? `behind bridge ${bridge.name}` : 'that are not the master’s'} do not come by it`,
-        ...(bridge && {
-          fix: `take ${master.name} out of ${bridge.name}, or use a VF whose driver has promisc`,
-        }),
-      },
-    ];
   if (limits.trust)
     return [
       {

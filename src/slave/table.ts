@@ -1,4 +1,5 @@
 import { FLAGS } from './flags.js';
+import { FOREIGN } from './foreign.js';
 import { GROUPS } from './groups.js';
 import type { Takeover } from './takeover.js';
 import { UNICAST } from './unicast.js';
@@ -10,5 +11,6 @@ export const TAKEOVERS: readonly Takeover[] = [
   UNICAST,
   // After those for whose lists it stands in where they do not fit.
   FLAGS,
+  FOREIGN,
   VLANS,
 ];

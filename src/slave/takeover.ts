@@ -1,5 +1,6 @@
 import type { SteeredModel } from '../datapath/layouts.js';
 import type { Device, Role } from '../failover/device.js';
+import type { Model } from '../failover/model.js';
 import type { Ethtool, FilterLists, Rtnl } from '../netlink/index.js';
 import type { UndoLog } from './undo-log.js';
 
@@ -19,6 +20,7 @@ export interface Shortfall {
 /** What a takeover works with. Devices are the facts of this moment. */
 export interface SlaveContext {
   readonly instance: string;
+  readonly model: Model;
   readonly role: Role;
   readonly master: Device;
   readonly slave: Device;
@@ -32,6 +34,8 @@ export interface SlaveContext {
   readonly filters: FilterLists;
   /** Name of the slave's driver, as ethtool has it; undefined: it has none. */
   readonly driver: () => string | undefined;
+  /** Makes frames from other MACs than this one leave by the standby, whatever is active; undefined: by the active slave. */
+  readonly foreignByStandby: (mac: string | undefined) => void;
   /** fd of the namespace. */
   readonly netns: number;
   /** Runs a function with the calling thread in the namespace. */

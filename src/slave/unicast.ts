@@ -6,6 +6,7 @@ import { type DriverLimits, limitsOf } from './drivers.js';
 import { listsOf, macBytes, macText, some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
+import { UnicastProof } from './proof.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 
 /** So many MACs are added one by one; above, promisc alone is set. */
@@ -17,6 +18,8 @@ interface State {
   ours: Owned;
   limits: DriverLimits;
   damper: Damper;
+  /** Of a driver that does not tell whether it lets a MAC in. */
+  proof: UnicastProof | undefined;
   master: FilterList | undefined;
   slave: FilterList | undefined;
   masterMac: string;
@@ -26,17 +29,21 @@ interface State {
   overflow: boolean;
 }
 
-const memory = new Memory<State>((context) => ({
-  ours: new Owned(context, VfUndoKind.VF_UNDO_UNICAST, macBytes, macText),
-  limits: limitsOf(context.driver()),
-  damper: new Damper(),
-  master: undefined,
-  slave: undefined,
-  masterMac: '',
-  retryAt: Number.POSITIVE_INFINITY,
-  told: [],
-  overflow: false,
-}));
+const memory = new Memory<State>((context) => {
+  const limits = limitsOf(context.driver());
+  return {
+    ours: new Owned(context, VfUndoKind.VF_UNDO_UNICAST, macBytes, macText),
+    limits,
+    damper: new Damper(),
+    proof: limits.unicast === undefined ? undefined : new UnicastProof(),
+    master: undefined,
+    slave: undefined,
+    masterMac: '',
+    retryAt: Number.POSITIVE_INFINITY,
+    told: [],
+    overflow: false,
+  };
+});
 
 /** True if a slave needs promisc, since its driver cannot have all MACs of its master one by one. */
 export const unicastOverflow = (context: SlaveContext): boolean => memory.peek(context)?.overflow ?? false;
@@ -53,14 +60,16 @@ export const UNICAST: Takeover = {
     const lists = listsOf(context);
     const state = memory.of(context);
     const { address } = context.master;
+    const proven = lists.master.unicast.size > 0 && state.proof?.step(context, state.ours);
     const same = state.master === lists.master && state.slave === lists.slave && state.masterMac === address;
-    if (same && performance.now() < state.retryAt) return state.told;
+    if (same && !proven && performance.now() < state.retryAt) return state.told;
     Object.assign(state, { ...lists, masterMac: address, retryAt: Number.POSITIVE_INFINITY });
     state.told = bring(context, state, lists.master.unicast, lists.slave.unicast);
     return state.told;
   },
   restore(context, gone) {
-    const { ours } = memory.of(context);
+    const { ours, proof } = memory.of(context);
+    proof?.close();
     for (const mac of [...ours]) {
       if (!gone) deleteUnicast(context.rtnl, context.slave.ifindex, mac);
       ours.delete(context, mac);
@@ -77,16 +86,15 @@ function bring(
   master: ReadonlySet<string>,
   have: ReadonlySet<string>,
 ): Shortfall[] {
-  const { ours, limits } = state;
+  const { ours, limits, proof } = state;
   const { slave } = context;
   const wanted = [...master].filter((mac) => mac !== slave.address);
-  const foreign = [...have].filter((mac) => !ours.has(mac)).length;
-  const most = Math.max(0, (limits.unicast ?? UNICAST_MAX) - foreign);
-  // Above UNICAST_MAX promisc does it alone; a driver that ignores promisc takes as many as it can.
-  const fit = new Set(wanted.length <= most ? wanted : limits.promisc === false ? wanted.slice(0, most) : []);
+  // With more of them promisc does it alone. Where the driver has none, `foreign` takes their frames by the standby.
+  const most = proof === undefined ? UNICAST_MAX : proof.verdict === true ? (limits.unicast ?? 0) : 0;
+  const fit = new Set(wanted.length <= most ? wanted : []);
   state.overflow = fit.size < wanted.length;
   for (const mac of [...ours]) {
-    if (fit.has(mac)) continue;
+    if (fit.has(mac) || mac === proof?.mac) continue;
     if (have.has(mac)) deleteUnicast(context.rtnl, slave.ifindex, mac);
     ours.delete(context, mac);
   }
@@ -95,7 +103,6 @@ function bring(
     state,
     [...fit].filter((mac) => !have.has(mac)),
   );
-  if (limits.promisc === false && wanted.length > 0) told.push(limited(context, limits, wanted, fit));
   context.filters.stale();
   return told;
 }
@@ -153,28 +160,5 @@ function quarrel(
       `somebody removes MACs from ${slave.name} again and again (put back ${damper.repairs} times)` +
       (waitMs > 0 ? `: frames to ${some(gone)} do not come by it for now` : ''),
     fix: `find what manages ${slave.name}, and make it leave the device alone`,
-  };
-}
-
-function limited(
-  { slave, driver }: SlaveContext,
-  limits: DriverLimits,
-  wanted: readonly string[],
-  fit: ReadonlySet<string>,
-): Shortfall {
-  const left = wanted.filter((mac) => !fit.has(mac));
-  const who = `${slave.name} (${driver()})`;
-  if (left.length > 0)
-    return {
-      key: 'table',
-      severity: 'degraded',
-      message: `${who} has room for ${limits.unicast} MACs and no promisc: frames to ${some(left)} do not come by it`,
-      fix: `use fewer macvlans on the master, or a VF whose driver has promisc`,
-    };
-  return {
-    key: 'trust',
-    severity: 'note',
-    message: `${who} lets in ${some(wanted)} only if the host allows the VF MACs beside its own, and does not say whether it does`,
-    fix: 'on the host: ip link set PF vf N trust on',
   };
 }

@@ -105,6 +105,10 @@ export function cli(...args: string[]): { code: number | null; out: string; err:
 export const inGuest = (w: World, ...argv: string[]): string =>
   execFileSync('nsenter', [`--net=${w.guestPath}`, ...argv], { encoding: 'utf8' });
 
+/** Runs a program inside the host's namespace. */
+export const inHost = (w: World, ...argv: string[]): string =>
+  execFileSync('nsenter', [`--net=/proc/${process.pid}/fd/${w.host}`, ...argv], { encoding: 'utf8' });
+
 /** Everything that attaching may change about a namespace: links, addresses, routes, qdiscs, filters, BPF. Times and counters left out. */
 export function dump(w: World): string {
   const parts = [

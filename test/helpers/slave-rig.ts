@@ -16,8 +16,16 @@ export interface SlaveRig {
   context: () => SlaveContext;
   /** What the takeovers last said. */
   told: Map<string, readonly Shortfall[]>;
+  /** What the datapath was last told: frames from other MACs than this leave by the standby. */
+  foreign: (string | undefined)[];
   /** Joins; returns what undoes it. */
   join(): () => void;
+}
+
+/** The kernel makes a veth that has other MACs promiscuous, since its driver has no list of them; a virtio device has one. */
+function unlessForced(master: Device): Device {
+  const { promiscuity, ...rest } = master;
+  return promiscuity === 1 && !master.master && !master.userFlags ? rest : master;
 }
 
 /** `driver`: what the slave's driver is taken for. */
@@ -39,11 +47,13 @@ export function slaveRig(
   });
   const undo = new UndoLog(store.undo, 0);
   let version = 0;
+  const foreign: (string | undefined)[] = [];
   const device = (name: string): Device => world.guestRtnl.link(name)!;
   const context = (): SlaveContext => ({
     instance: 'net0',
+    model: 'transparent',
     role: 'primary',
-    master: device('virtio0'),
+    master: unlessForced(device('virtio0')),
     slave: device('vf0'),
     links: new Map(world.guestRtnl.links().map((d) => [d.ifindex, d])),
     linksVersion: ++version,
@@ -51,6 +61,9 @@ export function slaveRig(
     ethtool,
     filters,
     driver: () => driver,
+    foreignByStandby: (mac) => {
+      foreign.push(mac);
+    },
     netns: world.guest,
     enter: (fn) => withNetns(world.guest, fn),
     undo,
@@ -67,6 +80,7 @@ export function slaveRig(
     keeper,
     context,
     told,
+    foreign,
     join: () => {
       const steps = keeper.steps(context());
       for (const step of steps) step.do();

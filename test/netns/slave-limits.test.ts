@@ -1,18 +1,29 @@
 import { describe, expect, test } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
+import { GUEST_MAC } from '../../src/lab/world.js';
 import { FLAGS } from '../../src/slave/flags.js';
+import { FOREIGN } from '../../src/slave/foreign.js';
 import { GROUPS } from '../../src/slave/groups.js';
 import { UNICAST } from '../../src/slave/unicast.js';
+import { inHost, until } from '../helpers/daemon.js';
 import { Filters, groupsOf } from '../helpers/filters.js';
-import { slaveRig } from '../helpers/slave-rig.js';
+import { type SlaveRig, slaveRig } from '../helpers/slave-rig.js';
 
 /** What does not fit a NIC's tables, on veth's real lists: its driver is said to be another. The NICs themselves are in test/vm. */
 
-const ALL = [GROUPS, UNICAST, FLAGS];
-const unicastOf = (n: number): string[] =>
-  Array.from({ length: n }, (_, i) => `02:00:00:00:01:${(i + 16).toString(16)}`);
+const ALL = [GROUPS, UNICAST, FLAGS, FOREIGN];
 
-describe('a driver with 30 groups, 3 MACs and neither allmulti nor promisc', () => {
+/** Looks, as the daemon does, until it holds. */
+const looks = async (rig: SlaveRig, holds: () => boolean): Promise<unknown> =>
+  until(
+    () => {
+      rig.keeper.look();
+      return holds();
+    },
+    (x) => x,
+  );
+
+describe('a driver with 30 groups, one MAC and neither allmulti nor promisc', () => {
   test('gets the groups of neighbour discovery first and no more than it has room for; the rest is told', () => {
     const rig = slaveRig(ALL, 'igbvf');
     const f = new Filters(rig.world);
@@ -38,23 +49,52 @@ describe('a driver with 30 groups, 3 MACs and neither allmulti nor promisc', () 
     expect(f.groups('vf0')).not.toContain('33:33:ff:00:00:77');
   });
 
-  test('gets three MACs; that the others are missing is a loss, that the host may refuse them is said', () => {
+  const MAC = '02:00:00:00:01:10';
+
+  test('takes MACs once the network has shown that it lets them in; until then, and above three, their frames go by the standby', async () => {
     const rig = slaveRig(ALL, 'igbvf');
     const f = new Filters(rig.world);
-    const [a, b, c, d] = unicastOf(4);
-    for (const mac of [a!, b!, c!]) f.fdb('add', 'virtio0', mac);
     const leave = rig.join();
-    expect([...f.unicast('vf0')]).toEqual([a, b, c]);
-    expect(rig.told.get('unicast')).toMatchObject([{ key: 'trust', severity: 'note' }]);
-    f.fdb('add', 'virtio0', d!);
+    expect(rig.told.get('foreign')).toEqual([]);
+    f.fdb('add', 'virtio0', MAC);
     rig.keeper.look();
-    expect(f.unicast('vf0').size).toBe(3);
-    expect(rig.told.get('unicast')).toMatchObject([
-      { key: 'table', severity: 'degraded', message: expect.stringContaining(d!) },
+    expect(f.unicast('vf0').size).toBe(0);
+    expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
+    expect(rig.told.get('foreign')).toMatchObject([
+      { key: 'standby', severity: 'note', message: expect.stringContaining(MAC) },
     ]);
+
+    rig.world.guestRtnl.setLink(rig.world.vf.guestIfindex, { up: true });
+    await looks(rig, () => f.unicast('vf0').has(MAC));
+    // The MAC that was tried is gone.
+    expect([...f.unicast('vf0')]).toEqual([MAC]);
+    expect(rig.foreign.at(-1)).toBeUndefined();
+    expect(rig.told.get('foreign')).toEqual([]);
+
+    const more = [1, 2, 3].map((n) => `02:00:00:00:02:0${n}`);
+    for (const mac of more) f.fdb('add', 'virtio0', mac);
+    rig.keeper.look();
+    expect(f.unicast('vf0').size).toBe(0);
+    expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
     leave();
+    expect(rig.foreign.at(-1)).toBeUndefined();
     expect(f.unicast('vf0').size).toBe(0);
     expect(f.flags('vf0')).toEqual({ promisc: false, allmulti: false });
+  });
+
+  test('takes none where a frame to an unknown MAC does not arrive: the host refuses it, or nobody knows', async () => {
+    const rig = slaveRig(ALL, 'igbvf');
+    const f = new Filters(rig.world);
+    rig.world.guestRtnl.setLink(rig.world.vf.guestIfindex, { up: true });
+    inHost(rig.world, 'bridge', 'link', 'set', 'dev', 'port-vf', 'flood', 'off');
+    const leave = rig.join();
+    f.fdb('add', 'virtio0', MAC);
+    rig.keeper.look();
+    expect(f.unicast('vf0').size, 'one is tried').toBe(1);
+    await looks(rig, () => f.unicast('vf0').size === 0);
+    expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
+    expect(rig.told.get('foreign')).toHaveLength(1);
+    leave();
   });
 });
 
