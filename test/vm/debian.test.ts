@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DoctorReport } from '../../src/daemon/doctor/findings.js';
 import { DebianBed, MASTER, VF } from './lab/debian-guest.js';
+import type { Pings } from './lab/dhcp.js';
 import { hidingFiles, MANAGERS } from './lab/managers.js';
 import { GUEST_ADDRESS } from './lab/wire.js';
 import { DEBIAN, FULL, thorough } from './selection.js';
@@ -101,13 +102,18 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
   });
 
   describe('on top of the master', () => {
-    const made = async (commands: string, undo: string, ask: () => Promise<void>): Promise<void> => {
+    /** Asks while the standby carries the traffic, and while the VF does. */
+    const made = async (commands: string, undo: string, ask: () => Promise<Pings>): Promise<void> => {
       await bed.guest.run(commands);
       try {
-        expect((await bed.daemon.status()).active).toBe('primary');
-        await ask();
+        for (const slave of ['standby', 'primary'] as const) {
+          await bed.daemon.switch(slave);
+          await bed.daemon.untilActive(slave, 180_000);
+          expect(await ask(), slave).toEqual(ALL);
+        }
       } finally {
         await bed.guest.run(undo);
+        await bed.daemon.switch('auto');
       }
       await asItShouldBe();
     };
@@ -116,7 +122,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
       made(
         `ip link add link ${MASTER} name v5 type vlan id 5; ip addr add 10.99.5.2/24 dev v5; ip link set v5 up`,
         'ip link del v5',
-        async () => expect(await bed.router.askInVlan(5, '10.99.5.2')).toEqual(ALL),
+        () => bed.router.askInVlan(5, '10.99.5.2'),
       ),
     );
 
@@ -125,7 +131,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
         `ip netns add c; ip link add link ${MASTER} name mv netns c type macvlan mode bridge
          ip -n c addr add 10.99.0.3/24 dev mv; ip -n c link set mv up`,
         'ip netns del c',
-        async () => expect(await bed.router.askAnew('10.99.0.3')).toEqual(ALL),
+        () => bed.router.askAnew('10.99.0.3'),
       ),
     );
 
@@ -135,7 +141,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
          ip -n c addr add 10.99.0.4/24 dev ve; ip -n c link set ve up
          ip link set vb master br0; ip link set vb up; ip link set br0 up; ip link set ${MASTER} master br0`,
         `ip link set ${MASTER} nomaster; ip link del br0; ip netns del c`,
-        async () => expect(await bed.router.askAnew('10.99.0.4')).toEqual(ALL),
+        () => bed.router.askAnew('10.99.0.4'),
       ),
     );
   });
@@ -176,7 +182,10 @@ describe.runIf(FULL).each(DEBIAN)('Debian with %s, as installed', (manager) => {
         await bed.until('a device has the lease', async () => bed.router.leases.length > 0);
       const found = await doctor();
       const status = (name: string) => found.checks.find((c) => c.name === name)?.status;
-      expect(found.candidates).toMatchObject([{ visible: { name: MASTER }, hidden: [{ name: VF }] }]);
+      // By driver: where netplan names by MAC, the VF may have got the master's name.
+      expect(found.candidates).toMatchObject([
+        { visible: { driver: 'virtio_net' }, hidden: [{ driver: 'vmxnet3' }] },
+      ]);
       const takesAll = manager === 'networkd' || manager === 'NetworkManager';
       if (takesAll) {
         expect(status('managers')).toBe('warn');
