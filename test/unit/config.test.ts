@@ -535,7 +535,7 @@ describe('helpers', () => {
   });
 });
 
-test('a misspelled key of a master that is a mapping is named, as anywhere else', () => {
+it('a misspelled key of a master that is a mapping is named, as anywhere else', () => {
   expect(only('instances: [{ name: a, master: { drivr: virtio_net } }]')).toMatchObject({
     code: 'CONFIG_UNKNOWN_KEY',
     field: 'instances[0].master.drivr',
