@@ -120,9 +120,7 @@ function problemsOfIssue(issue: z.core.$ZodIssue, context: IssueContext): VfErro
   const within =
     issue.code === 'invalid_union' ? issue.errors.find((inner) => inner.every(ofMapping)) : undefined;
   if (within === undefined) return [invalidValue(issue.path, issue.message, context)];
-  // A mapping whose only key is misspelled is empty as well.
-  const unknown = within.filter(({ code }) => code === 'unrecognized_keys');
-  return (unknown.length > 0 ? unknown : within).flatMap((inner) =>
+  return within.flatMap((inner) =>
     problemsOfIssue({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, context),
   );
 }
