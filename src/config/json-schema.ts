@@ -5,6 +5,7 @@ import { configSchema } from './schema.js';
 export interface SchemaNode {
   properties?: Record<string, SchemaNode>;
   items?: SchemaNode;
+  anyOf?: SchemaNode[];
   required?: string[];
   default?: unknown;
   description?: string;
@@ -22,14 +23,20 @@ export function inputSchema(schema: z.ZodType): SchemaNode {
   return json;
 }
 
+/** A node, or that one of its alternatives, which has keys. */
+export const mappingOf = (node: SchemaNode | undefined): SchemaNode | undefined =>
+  node?.properties === undefined ? node?.anyOf?.find((n) => n.properties !== undefined) : node;
+
 /** The node of a schema at a path of keys and list positions; undefined where the path leads nowhere. */
 export function nodeAt(root: SchemaNode, path: readonly PropertyKey[]): SchemaNode | undefined {
   let node: SchemaNode | undefined = root;
   for (const step of path) {
     if (typeof step === 'number') node = node?.items;
-    else if (node?.properties !== undefined && Object.hasOwn(node.properties, step)) {
-      node = node.properties[String(step)];
-    } else return undefined;
+    else {
+      const { properties = {} }: SchemaNode = mappingOf(node) ?? {};
+      if (!Object.hasOwn(properties, step)) return undefined;
+      node = properties[String(step)];
+    }
   }
   return node;
 }

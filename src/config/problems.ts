@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { VfError } from '../errors.js';
-import { inputSchema, nodeAt } from './json-schema.js';
+import { inputSchema, mappingOf, nodeAt } from './json-schema.js';
 import { MODELS, PLANNED_MODELS } from './schema.js';
 
 /** Several problems in one input. Reads as its first problem to a program, and as one line per problem to a person. */
@@ -128,7 +128,7 @@ function problemsOfIssue(issue: z.core.$ZodIssue, context: IssueContext): VfErro
 function unknownKey(parent: readonly PropertyKey[], key: string, context: IssueContext): VfError {
   const { schema, input, locate, prefix = [], unknownKey: code = 'CONFIG_UNKNOWN_KEY' } = context;
   const path = [...parent, key];
-  const known = Object.keys(nodeAt(inputSchema(schema), parent)?.properties ?? {});
+  const known = Object.keys(mappingOf(nodeAt(inputSchema(schema), parent))?.properties ?? {});
   const guess = nearest(key, known);
   const name = fieldName([...prefix, ...path]);
   return new VfError(code, `${JSON.stringify(shown(key))} is not a key${locate?.(path) ?? ''}`, {

@@ -61,7 +61,11 @@ export const masterSchema = z
     },
     { error: mapping },
   )
-  .refine((v) => Object.keys(v).length > 0, 'one of name, mac, bus and driver, or several');
+  .refine((v) => Object.keys(v).length > 0, {
+    error: 'one of name, mac, bus and driver, or several',
+    // A misspelled key is told of already.
+    when: ({ issues }) => issues.length === 0,
+  });
 
 /** How to recognise the VF. Every given key must match; none given: the device with the master's MAC. */
 export const primarySchema = z.strictObject(

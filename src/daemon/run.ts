@@ -18,7 +18,7 @@ export async function runDaemon(config: Config, reread?: () => Config): Promise<
   // From the first moment on: the end of a terminal, or an early reload, must not end the daemon.
   const hangup = new Reloads();
   process.on('SIGHUP', () => hangup.ask());
-  const supervisor = new Supervisor(config, log);
+  const supervisor = new Supervisor(config, log, () => sink.lost);
   const server = new ApiServer(supervisor.handlers, {
     path: config.socket,
     group: config.socket_group,

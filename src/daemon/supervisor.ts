@@ -56,6 +56,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly handlers: ApiHandlers;
   #config: Config;
   readonly #log: Log;
+  readonly #linesLost: () => number;
   readonly #store: PinStore;
   readonly #shards: Shards;
   readonly #history: History;
@@ -69,11 +70,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #addresses: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
 
-  constructor(config: Config, log: Log) {
+  /** `linesLost`: how many lines of the log could not be written. */
+  constructor(config: Config, log: Log, linesLost: () => number = () => 0) {
     super();
     preflight();
     this.#config = config;
     this.#log = log;
+    this.#linesLost = linesLost;
     this.#history = new History(config.worker.history);
     this.#store = new PinStore({
       root: config.pin_root,
@@ -395,6 +398,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       instances: names.map((n) => this.#statusOf(n)),
       worker: { wait, poll_interval_us, shards: this.#shards.status() },
       netlink,
+      log_lines_lost: this.#linesLost(),
     };
   }
 

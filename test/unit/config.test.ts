@@ -300,6 +300,37 @@ describe('wrong keys and values', () => {
       /retry_ms or more/,
     ],
     [instance('attach: xdp'), 'instances[0].attach', 'xdp', /auto, tcx, clsact/],
+    [
+      'instances: [{ name: a, master: {} }]',
+      'instances[0].master',
+      'a mapping',
+      /one of name, mac, bus and driver/,
+    ],
+    [
+      'instances: [{ name: a, master: { mac: x } }]',
+      'instances[0].master.mac',
+      'x',
+      /a unicast MAC address such as/,
+    ],
+    [
+      'instances: [{ name: a, master: [eth0] }]',
+      'instances[0].master',
+      'a list of 1',
+      /a device name .*, an ifindex .*, or a mapping/,
+    ],
+    [
+      'instances: [{ name: a, master: { name: eth0 } }, { name: b, master: eth0 }]',
+      'instances[1].master',
+      'eth0',
+      /one instance/,
+    ],
+    [
+      'instances: [{ name: a, master: { driver: x, bus: y } }, { name: b, master: { bus: y, driver: x } }]',
+      'instances[1].master',
+      'a mapping',
+      /one instance/,
+    ],
+    [instance('check_roles: 1'), 'instances[0].check_roles', 1, /true or false/],
   ])('%s', (text, field, value, fix) => {
     const error = only(text);
     expect(error.code).toBe('CONFIG_INVALID');
@@ -503,6 +534,14 @@ describe('helpers', () => {
     expect(nearest('polcy', ['policy', 'name'])).toBe('policy');
     expect(nearest('metrics', ['socket', 'worker'])).toBeUndefined();
     expect(nearest('x', [])).toBeUndefined();
+  });
+});
+
+it('a misspelled key of a master that is a mapping is named, as anywhere else', () => {
+  expect(only('instances: [{ name: a, master: { drivr: virtio_net } }]')).toMatchObject({
+    code: 'CONFIG_UNKNOWN_KEY',
+    field: 'instances[0].master.drivr',
+    fix: 'write instances[0].master.driver',
   });
 });
 

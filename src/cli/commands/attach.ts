@@ -9,6 +9,10 @@ interface AttachOptions {
   config?: string;
   model?: string;
   master?: string;
+  masterMac?: string;
+  masterBus?: string;
+  masterDriver?: string;
+  checkRoles: boolean;
   netns?: string;
   primaryName?: string;
   primaryMac?: string;
@@ -30,12 +34,16 @@ export function addAttach(program: Command, ctx: CliContext): void {
   program
     .command('attach')
     .description(
-      'make a failover instance in the running daemon; it lasts until detach or the end of the daemon',
+      'make a failover instance in the running daemon; it lasts until detach or the next boot, also over restarts of the daemon',
     )
     .argument('<name>', 'name of the instance')
     .option('--config <file>', 'take the instance of that name from a configuration file')
     .addOption(new Option('--model <model>', 'how master and slaves relate').choices([...MODELS]))
     .option('--master <device>', 'the master device, by name or ifindex')
+    .option('--master-mac <mac>', 'recognise the master by its MAC')
+    .option('--master-bus <address>', 'recognise the master by its bus address')
+    .option('--master-driver <driver>', 'recognise the master by its driver, such as virtio_net')
+    .option('--no-check-roles', 'take a master that looks like the VF: the roles are right as given')
     .option('--netns <netns>', 'namespace of the devices: a name under /run/netns or an absolute path')
     .option('--primary-name <device>', 'recognise the VF by its name')
     .option('--primary-mac <mac>', 'recognise the VF by its MAC address')
@@ -73,9 +81,9 @@ export function addAttach(program: Command, ctx: CliContext): void {
 function fromFile(
   name: string,
   file: string,
-  { config: _, tier0, ...others }: AttachOptions,
+  { config: _, tier0, checkRoles, ...others }: AttachOptions,
 ): InstanceConfig {
-  if (!tier0 || Object.keys(others).some((key) => key !== 'json')) {
+  if (!tier0 || !checkRoles || Object.keys(others).some((key) => key !== 'json')) {
     throw usage(
       '--config and the options of an instance exclude each other',
       'write the instance in the file, or leave --config out',
@@ -93,14 +101,12 @@ function fromFile(
 }
 
 function fromOptions(name: string, options: AttachOptions): InstanceConfig {
-  const { master } = options;
-  if (master === undefined)
-    throw usage('attach needs --master or --config', 'name the master: --master eth0');
   const given = <K extends string>(key: K, value: unknown) => (value === undefined ? {} : { [key]: value });
   return parseInstance(
     {
       name,
-      master: /^\d+$/.test(master) ? Number(master) : master,
+      master: masterOf(options),
+      check_roles: options.checkRoles,
       ...given('model', options.model),
       ...given('netns', options.netns),
       ...given('attach', options.attach),
@@ -122,4 +128,16 @@ function fromOptions(name: string, options: AttachOptions): InstanceConfig {
     },
     'the arguments',
   );
+}
+
+/** The master as the options name it: by name or ifindex, or by what it is. */
+function masterOf({ master, masterMac, masterBus, masterDriver }: AttachOptions): unknown {
+  const parts = Object.entries({ mac: masterMac, bus: masterBus, driver: masterDriver });
+  const selector = Object.fromEntries(parts.filter(([, value]) => value !== undefined));
+  if (Object.keys(selector).length === 0) {
+    if (master === undefined)
+      throw usage('attach needs a master or --config', 'name the master: --master ens3, or --master-mac MAC');
+    return /^\d+$/.test(master) ? Number(master) : master;
+  }
+  return master === undefined ? selector : { name: master, ...selector };
 }

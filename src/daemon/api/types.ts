@@ -200,6 +200,8 @@ export interface DaemonStatus {
   instances: InstanceStatus[];
   worker: { wait: string; poll_interval_us: number; shards: ShardStatus[] };
   netlink: { overruns: number; resyncs: number; messages: number };
+  /** Lines of the log that could not be written. */
+  log_lines_lost?: number;
   /** Of the socket itself; `ApiServer.stats`. */
   api?: ApiStats;
 }
