@@ -250,6 +250,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -269,7 +276,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -321,7 +329,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** struct vf_reflector: 160 bytes. */
@@ -374,8 +384,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '41928b0c3c0d67caf7b82a764118979d66fca4d8616b0bdeaac52c69a172c7b0',
-  layout: '1102796d67d4c8fe6a5121031e8f5a127c0eac8f49f20146321fe555b722a479',
+  sha256: 'af845218cd2a8b7149e8964f0e25e30ff02cba05bb2464826e465f4458ebadad',
+  layout: '86bbb34f87ae5f06f5a20d2e917f315e731f80ce4efd4975e18f3109cda4e3df',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

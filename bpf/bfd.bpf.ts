@@ -270,6 +270,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -289,7 +296,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -341,7 +349,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** struct vf_bfd: 224 bytes. */
@@ -467,8 +477,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: 'fbc8f304ef3d80a4838256c097e655f2c4a4b9ed457435d459a84f44738126a8',
-  layout: 'd8481ff4662c8e32755f0435a58d114f0bf14371ec608daaec9ecf651d6d438a',
+  sha256: '7c36b2af1330aaa25f2d2a6fbdd7969bdf5c4b067687c914a5e1d9e586163339',
+  layout: '303ddc1a883be2be08a8363837f3fa94c2a9d584dfc02774f632d497a201c299',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

@@ -250,6 +250,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -269,7 +276,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -321,7 +329,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -336,8 +346,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'f1e8b6f61d72a7b5ad6e04162e1be178da7086a70427170d9cfd8d3d31ef5b38',
-  layout: '97ce93be87bbf23935505f9fbadb3963db2436e25e76f5d3a34f7d6ceb08375d',
+  sha256: '6bf4bf974b65eed0e19c317a7347f26e17286d2d7c6892184b70855216b0656e',
+  layout: '856a2f6a6b8f67b110e8bae8a970dbac266139551436747dfcdd7eed9d79c83d',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

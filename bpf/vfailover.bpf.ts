@@ -250,6 +250,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -269,7 +276,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -321,7 +329,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** enum vf_probe_flag: 4 bytes. */
@@ -755,8 +765,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '1b28aca6f7cc836609f6d208fdbc7bc07aa0ba855f6aca0820f8e859fd5a01ef',
-  layout: '1f7d824f7761dcd316b8424e12a119d6ac015e62e412f38ee3e92bd92ff787a0',
+  sha256: 'f44645a9c8f823d9f0807caf8a3ed145491cc3775b89cc5e7dc80e3fee29a71d',
+  layout: '94b93360a542eecb05c0ff5ffb0b3a4f283937c4baa475ad1f0a4983c2b649e9',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
