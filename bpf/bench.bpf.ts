@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -384,8 +384,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'af845218cd2a8b7149e8964f0e25e30ff02cba05bb2464826e465f4458ebadad',
-  layout: '86bbb34f87ae5f06f5a20d2e917f315e731f80ce4efd4975e18f3109cda4e3df',
+  sha256: '58762e133d1cb4f658581ec63dc011d43100eb392a5960639bf7f376334e8d19',
+  layout: 'd13c3656f06ecbd6b1078a9eb1cd780533dfb41126c5dccbac95a6dab460d0f3',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

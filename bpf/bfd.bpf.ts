@@ -160,7 +160,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -477,8 +477,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '7c36b2af1330aaa25f2d2a6fbdd7969bdf5c4b067687c914a5e1d9e586163339',
-  layout: '303ddc1a883be2be08a8363837f3fa94c2a9d584dfc02774f632d497a201c299',
+  sha256: '7ff80e8629c71b8628a9797fd8c312d8bd57a4b6ef437596f1d50ee5fc4d97f3',
+  layout: '2e5f195373e2dd076410204f4d23090e0bc4b8f76402da8f46496ad108a64a02',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -346,8 +346,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '6bf4bf974b65eed0e19c317a7347f26e17286d2d7c6892184b70855216b0656e',
-  layout: '856a2f6a6b8f67b110e8bae8a970dbac266139551436747dfcdd7eed9d79c83d',
+  sha256: '0fdff10f3e2645b420f0e47ae5988e0376221db05a296d34e1850e11844a025c',
+  layout: 'b65ec74b325358a38764c5dc720263eab3ef983c675e34d6e3977381e0aea00d',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -7,6 +7,15 @@
 #include "deliver.bpf.h"
 #include "accept.bpf.h"
 
+/* User space's alone: no program looks here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct vf_undo_key);
+	__type(value, struct vf_undo_value);
+} undo SEC(".maps");
+
 /* Nothing else would name the types of the ring buffer's records in BTF. */
 const volatile struct vf_event vf_event_type __attribute__((used)) = {};
 const volatile struct vf_bfd_packet vf_bfd_packet_type __attribute__((used)) = {};

@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 6,
+  VF_LAYOUT: 7,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -658,6 +658,54 @@ export class VfRecentView extends bpf.StructView {
   set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
 }
 
+/** enum vf_undo_kind: 4 bytes. */
+export const VfUndoKind = {
+  VF_UNDO_GROUP: 1,
+  VF_UNDO_UNICAST: 2,
+  VF_UNDO_VLAN: 3,
+  VF_UNDO_FLAG: 4,
+  VF_UNDO_MAC: 5,
+  VF_UNDO_FEATURE: 6,
+  VF_UNDO_ADDRESS: 7,
+  VF_UNDO_ROUTE: 8,
+  VF_UNDO_SYSCTL: 9,
+  VF_UNDO_NETNS: 10,
+} as const;
+export type VfUndoKind = (typeof VfUndoKind)[keyof typeof VfUndoKind];
+
+/** struct vf_undo_key: 32 bytes. */
+export const VfUndoKey = bpf.struct('struct vf_undo_key', 32, {
+  slot: bpf.field(0, bpf.u32),
+  kind: bpf.field(4, bpf.u32),
+  id: bpf.field(8, bpf.bytes(24)),
+});
+export type VfUndoKey = bpf.Value<typeof VfUndoKey>;
+export type VfUndoKeyInit = bpf.Input<typeof VfUndoKey>;
+/** struct vf_undo_key where it lies. */
+export class VfUndoKeyView extends bpf.StructView {
+  get slot(): number { return this.$view.getUint32(this.$at, true); }
+  set slot(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get kind(): number { return this.$view.getUint32(this.$at + 4, true); }
+  set kind(value: number) { this.$view.setUint32(this.$at + 4, value, true); }
+  get id(): bpf.Value<typeof VfUndoKey.fields.id.codec> { return VfUndoKey.fields.id.codec.read(this.$view, this.$at + 8); }
+  set id(value: bpf.Input<typeof VfUndoKey.fields.id.codec>) { VfUndoKey.fields.id.codec.write(this.$view, this.$at + 8, value, 'id'); }
+}
+
+/** struct vf_undo_value: 128 bytes. */
+export const VfUndoValue = bpf.struct('struct vf_undo_value', 128, {
+  length: bpf.field(0, bpf.u32),
+  before: bpf.field(4, bpf.bytes(124)),
+});
+export type VfUndoValue = bpf.Value<typeof VfUndoValue>;
+export type VfUndoValueInit = bpf.Input<typeof VfUndoValue>;
+/** struct vf_undo_value where it lies. */
+export class VfUndoValueView extends bpf.StructView {
+  get length(): number { return this.$view.getUint32(this.$at, true); }
+  set length(value: number) { this.$view.setUint32(this.$at, value, true); }
+  get before(): bpf.Value<typeof VfUndoValue.fields.before.codec> { return VfUndoValue.fields.before.codec.read(this.$view, this.$at + 4); }
+  set before(value: bpf.Input<typeof VfUndoValue.fields.before.codec>) { VfUndoValue.fields.before.codec.write(this.$view, this.$at + 4, value, 'before'); }
+}
+
 /** enum vf_detector: 4 bytes. */
 export const VfDetector = {
   VF_DETECT_UNANSWERED: 1,
@@ -765,8 +813,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'f44645a9c8f823d9f0807caf8a3ed145491cc3775b89cc5e7dc80e3fee29a71d',
-  layout: '94b93360a542eecb05c0ff5ffb0b3a4f283937c4baa475ad1f0a4983c2b649e9',
+  sha256: '366d4a35a4a9ce5757da131750088136f06924e78ee1ace1eedba8ab47bda728',
+  layout: '162b37a05a3471ac2c463d4053850349ecbda8b803f4014de1ad8881b84a77d4',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -793,6 +841,8 @@ export const vfailover = bpf.objectType({
     reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
     /** array, 64 entries. */
     recent: bpf.keyed(bpf.u32, VfRecent),
+    /** hash, 1024 entries. */
+    undo: bpf.keyed(VfUndoKey, VfUndoValue),
   },
   variables: {
     /** .rodata + 0. */

@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 6,
+	VF_LAYOUT = 7,
 };
 
 /* The slaves of an instance. */
@@ -235,6 +235,32 @@ enum vf_undo {
 	VF_UNDO_CLSACT_MASTER = 8, /* we made the clsact qdisc */
 	VF_UNDO_CLSACT_PRIMARY = 16,
 	VF_UNDO_CLSACT_STANDBY = 32,
+};
+
+/* What an entry of the map `undo` is about. */
+enum vf_undo_kind {
+	VF_UNDO_GROUP = 1, /* id: a group MAC that we added to the slave's filter */
+	VF_UNDO_UNICAST = 2, /* id: a unicast MAC that we added to it */
+	VF_UNDO_VLAN = 3, /* id: protocol and VLAN id that we let in, both in network order */
+	VF_UNDO_FLAG = 4, /* id: an IFF_* bit that we set, in host order */
+	VF_UNDO_MAC = 5, /* value: the slave's MAC before it followed the master's */
+	VF_UNDO_FEATURE = 6, /* id: name of an offload (ethtool), value: 1 if it was on */
+	VF_UNDO_ADDRESS = 7, /* id: family, prefix length, address; value: what else the kernel said of it */
+	VF_UNDO_ROUTE = 8, /* id: a number; value: the route */
+	VF_UNDO_SYSCTL = 9, /* id: name of a setting of the slave, value: its text before */
+	VF_UNDO_NETNS = 10, /* value: where the slave was before it followed the master */
+};
+
+/* A change of a slave that its leave takes back: the map `undo`. Written by the supervisor, never by a program. */
+struct vf_undo_key {
+	__u32 slot;
+	enum vf_undo_kind kind;
+	__u8 id[24]; /* what was changed; zeros behind it */
+};
+
+struct vf_undo_value {
+	__u32 length; /* bytes of `before` in use */
+	__u8 before[124]; /* what it was before */
 };
 
 /* How master and slaves relate. */

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   INSTANCE_EXISTS: 'an instance of this name, or with this master, exists already',
   INSTANCE_NOT_FOUND: 'no such instance',
   INSTANCE_LIMIT: 'no free slot for another instance',
+  UNDO_FULL: 'no room to keep what a leave has to take back',
   INSTANCE_BUSY: 'another daemon owns this instance',
   PATH_NOT_READY: 'the path asked for has no device, no carrier, or is judged dead',
   PATH_IN_MAINTENANCE: 'the path asked for, or the only other one, is out of service by order',

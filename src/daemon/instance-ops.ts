@@ -1,12 +1,16 @@
 import { VfUndo } from '../../bpf/vfailover.bpf.js';
 import type { Datapath } from '../datapath/datapath.js';
 import { foreignPrograms } from '../datapath/hooks.js';
+import type { UndoMap } from '../datapath/undo-map.js';
 import { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import type { DriftField, FailoverOps, LeaveReason } from '../failover/ops.js';
 import type { JoinStep } from '../failover/transaction.js';
 import type { LinkChange, Rtnl } from '../netlink/index.js';
+import type { SlaveKeeper } from '../slave/keeper.js';
+import type { SlaveContext } from '../slave/takeover.js';
+import { UndoLog } from '../slave/undo-log.js';
 import type { Namespace } from './namespace.js';
 
 /** IFLA_INET6_ADDR_GEN_MODE none: the kernel makes no link-local address, so nothing is autoconfigured on a slave. */
@@ -35,12 +39,16 @@ export function refuseForeign(ns: Namespace, device: Device): void {
 export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
   readonly #datapath: Datapath;
+  readonly #undo: UndoMap;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
+  /** Keeps the slave what its master is. */
+  keeper: SlaveKeeper | undefined;
 
-  constructor(ns: Namespace, datapath: Datapath) {
+  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap) {
     this.#ns = ns;
+    this.#undo = undo;
     this.#datapath = datapath;
   }
 
@@ -60,8 +68,9 @@ export class InstanceOps implements FailoverOps {
       do: () => this.#datapath.attachSlave(role, device.ifindex),
       undo: () => this.#datapath.detachSlave(role),
     };
+    const takeovers = this.keeper?.steps(this.contextOf(instance, device, role)) ?? [];
     // Such a master has set the MTU and opened the slave itself.
-    if (instance.traits.masterOwnsSlaves) return [attach];
+    if (instance.traits.masterOwnsSlaves) return [...takeovers, attach];
     const mtu = instance.master.mtu;
     return [
       this.#setting('no IPv6 address of its own', VfUndo.VF_UNDO_ADDR_GEN_MODE, device.ifindex, {
@@ -76,6 +85,7 @@ export class InstanceOps implements FailoverOps {
         save: (now) => ({ undoMtu: now.mtu }),
         restore: (id) => ({ mtu: id.undoMtu }),
       }),
+      ...takeovers,
       attach,
       this.#setting('set up', VfUndo.VF_UNDO_ADMIN_DOWN, device.ifindex, {
         change: (now) => (now.up ? undefined : { up: true }),
@@ -83,6 +93,22 @@ export class InstanceOps implements FailoverOps {
         restore: () => ({ up: false }),
       }),
     ];
+  }
+
+  /** What a takeover works with. */
+  contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
+    const { rtnl, monitor, fd, enter } = this.#ns;
+    return {
+      instance: instance.name,
+      role,
+      master: instance.master,
+      slave,
+      links: monitor.links,
+      rtnl,
+      netns: fd,
+      enter,
+      undo: new UndoLog(this.#undo, this.#datapath.slot),
+    };
   }
 
   /** A change of one setting, remembered with what it was. A later daemon that joins the same device again finds it made already. */

@@ -5,14 +5,17 @@ import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac, PRIMARY, type Role, STANDBY } from '../failover/device.js';
+import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
+import { SlaveKeeper } from '../slave/keeper.js';
+import type { SlaveContext } from '../slave/takeover.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
+import { type Impairment, Impairments } from './impairments.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
@@ -31,10 +34,18 @@ export class Managed {
   readonly announcer: Announcer;
   readonly #shards: Shards;
   readonly supplier: DetectorSupplier;
+  readonly impairments: Impairments;
 
   /** Attaches or adopts. On failure everything is as it was. */
-  constructor(config: InstanceConfig, ns: Namespace, store: PinStore, shards: Shards) {
+  constructor(
+    config: InstanceConfig,
+    ns: Namespace,
+    store: PinStore,
+    shards: Shards,
+    impaired: (impairment: Impairment, over: boolean) => void = () => {},
+  ) {
     this.config = config;
+    this.impairments = new Impairments(impaired);
     this.ns = ns;
     this.#shards = shards;
     const bfd = checkBfd(ns, config);
@@ -69,7 +80,12 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
-    this.ops = new InstanceOps(ns, this.datapath);
+    this.ops = new InstanceOps(ns, this.datapath, store.undo);
+    this.ops.keeper = new SlaveKeeper({
+      model: config.model,
+      context: () => this.#slaveContext(),
+      report: (takeover, shortfalls) => this.impairments.replace(takeover, shortfalls),
+    });
     this.ops.onLink = () => this.readSpeeds();
     this.announcer = new Announcer({
       netns: ns.fd,
@@ -127,6 +143,23 @@ export class Managed {
       else this.datapath.remove();
       throw e;
     }
+  }
+
+  /** What the slave that is not the master itself must follow; undefined: there is none. */
+  #slaveContext(): SlaveContext | undefined {
+    const { instance } = this;
+    if (instance === undefined) return undefined;
+    for (const role of ROLES) {
+      const device = instance.joined.get(role)?.device;
+      if (device && device.ifindex !== instance.master.ifindex)
+        return this.ops.contextOf(instance, device, role);
+    }
+    return undefined;
+  }
+
+  /** Brings the slave in line with its master. */
+  keep(): void {
+    this.ops.keeper?.look();
   }
 
   /** Tells the policy how good the links are, if it asks. */

@@ -142,7 +142,7 @@ export function instanceStatus(
     name: config.name,
     model: instance.model,
     netns: config.netns,
-    state: ready === 2 ? 'ok' : ready === 1 ? 'degraded' : 'failed',
+    state: ready === 0 ? 'failed' : ready === 1 || m.impairments.degraded ? 'degraded' : 'ok',
     active: datapath.active,
     override: roleOfChoice(override) ?? 'auto',
     override_until: m.overrideUntil,
@@ -161,6 +161,7 @@ export function instanceStatus(
     })),
     would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
     notes: [...what.notes],
+    impairments: m.impairments.list(),
   };
 }
 
@@ -188,5 +189,6 @@ export function waitingStatus(config: InstanceConfig, last: Decision | null): In
     refusals: [],
     would_switch: `a device ${config.master} must appear`,
     notes: [],
+    impairments: [],
   };
 }

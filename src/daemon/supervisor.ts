@@ -7,9 +7,12 @@ import { VfError } from '../errors.js';
 import type { FailoverEvent } from '../failover/events.js';
 import { policyBase } from '../failover/policy.js';
 import { suppressedMs } from '../failover/policy-damping.js';
-import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/index.js';
+import { KEEP_MS } from '../slave/keeper.js';
+import { freeQueue } from '../slave/queue.js';
+import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
+import type { Impairment } from './impairments.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
 import { Orders } from './orders.js';
@@ -27,6 +30,15 @@ export interface Log {
 
 /** How often everything is looked at for which no notification is listened to, ms: groups, routes, speeds, macvlans in other namespaces. */
 const ADDRESSES_MS = 5_000;
+
+/** Causes that leave a dead slave with its queue as it was. A slave that is set down or unplugged is emptied by the kernel. */
+const LEAVES_QUEUE: ReadonlySet<Decision['cause']> = new Set([
+  'carrier',
+  'unanswered',
+  'probe',
+  'bfd',
+  'witness',
+]);
 
 interface SupervisorEvents {
   event: [e: ApiEvent];
@@ -50,6 +62,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #startedAt = Date.now();
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
+  readonly #keeping: NodeJS.Timeout;
 
   constructor(config: Config, log: Log) {
     super();
@@ -75,6 +88,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#supply(m);
       }
     }, ADDRESSES_MS).unref();
+    this.#keeping = setInterval(() => {
+      for (const m of this.#managed.values()) m.keep();
+    }, KEEP_MS).unref();
     this.#orders = new Orders({
       shards: this.#shards,
       onDecision: (listen) => {
@@ -159,7 +175,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         value: config.name,
         fix: 'choose another name, or detach that one first',
       });
-    const m = new Managed(config, this.#namespace(config.netns), this.#store, this.#shards);
+    const m = new Managed(
+      config,
+      this.#namespace(config.netns),
+      this.#store,
+      this.#shards,
+      (impairment, over) => this.#impaired(config.name, impairment, over),
+    );
     this.#managed.set(config.name, m);
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
@@ -169,6 +191,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       m.datapath.adopted ? 'adopted' : 'attached',
     );
     return m;
+  }
+
+  #impaired(instance: string, impairment: Impairment, over: boolean): void {
+    const { severity, message, fix } = impairment;
+    if (over) this.#log.info({ instance, impairment: impairment.key }, `over: ${message}`);
+    else
+      this.#log[severity === 'degraded' ? 'warn' : 'info'](
+        { instance, impairment: impairment.key, fix },
+        message,
+      );
+    this.emit('event', { type: 'impairment', instance, impairment, over });
+    this.#publishStatus(instance);
   }
 
   #remove(name: string): void {
@@ -213,7 +247,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     if (instance === undefined) return;
     const m = this.#managed.get(instance);
-    if (m) this.#supply(m);
+    if (m) {
+      this.#supply(m);
+      m.keep();
+    }
     this.#publishStatus(instance);
   }
 
@@ -259,6 +296,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce(m.announced);
+    this.#freeQueue(managed, decision);
     this.#prepareAnnouncement(managed);
     this.#log.info(
       { decision },
@@ -266,6 +304,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     );
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);
+  }
+
+  /** What waits for the slave that a fault made us leave is lost already, and keeps TCP from sending it again. */
+  #freeQueue({ ns, instance, config }: Managed, { cause, from }: Decision): void {
+    const device = from === null ? undefined : instance.joined.get(from)?.device;
+    if (!device || !LEAVES_QUEUE.has(cause)) return;
+    try {
+      freeQueue(ns.rtnl, device.ifindex);
+    } catch (error) {
+      this.#log.warn(
+        { instance: config.name, error },
+        `what waits in the queue of ${device.name} stays there`,
+      );
+    }
   }
 
   /** In words, that the path which was left has flapped too often. */
@@ -350,6 +402,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Ends the daemon's part. Instances stay pinned and steering unless they are detached first. */
   async close(): Promise<void> {
     clearInterval(this.#addresses);
+    clearInterval(this.#keeping);
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

@@ -120,6 +120,7 @@ export class Datapath {
     store.probes.int32().fill(0, probingBase(this.slot), probingBase(this.slot) + PROBING_WORDS);
     store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     store.reflectors.close(this.slot);
+    store.undo.clear(this.slot);
     for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
     store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
     store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
@@ -288,6 +289,7 @@ export class Datapath {
     this.#detach('master', this.#o.masterIfindex);
     this.#carrier?.remove();
     this.#hooks.removeFolder();
+    this.#o.store.undo.clear(this.slot);
     this.#o.store.identities.clear(this.slot);
     this.#object?.close();
   }

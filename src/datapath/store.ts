@@ -20,6 +20,7 @@ import { CounterView } from './counters.js';
 import { IdentityView } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { ReflectorMap } from './reflector-map.js';
+import { UndoMap } from './undo-map.js';
 
 /** Constants of the programs that say which detectors they contain, and how these are set; absent ones are 0. */
 export interface DetectVariables {
@@ -31,7 +32,17 @@ export interface DetectVariables {
   readonly vf_udp_ports?: readonly number[];
 }
 
-const MAPS = ['lines', 'counters', 'identities', 'recent', 'watches', 'probes', 'bfd', 'reflectors'] as const;
+const MAPS = [
+  'lines',
+  'counters',
+  'identities',
+  'undo',
+  'recent',
+  'watches',
+  'probes',
+  'bfd',
+  'reflectors',
+] as const;
 type MapName = (typeof MAPS)[number];
 
 /**
@@ -61,7 +72,7 @@ export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: st
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
  *
- *     PIN_ROOT/maps/{lines,counters,identities,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
+ *     PIN_ROOT/maps/{lines,counters,identities,undo,recent,watches,probes,bfd,reflectors}   PIN_ROOT/events/SHARD   PIN_ROOT/instances/NAME/HOOK
  */
 export class PinStore implements Disposable {
   readonly root: string;
@@ -77,6 +88,7 @@ export class PinStore implements Disposable {
   readonly reflectors: ReflectorMap;
   readonly counters: CounterView;
   readonly identities: IdentityView;
+  readonly undo: UndoMap;
   readonly #spec = vfailover.parse(bpfObject('vfailover'));
   readonly #maps: Record<MapName, BpfMap>;
   readonly #events: BpfMap[] = [];
@@ -102,6 +114,7 @@ export class PinStore implements Disposable {
       this.reflectors = new ReflectorMap(this.#map('reflectors').int32());
       this.counters = new CounterView(this.#map('counters').buffer, this.cpus);
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
+      this.undo = new UndoMap(this.#maps.undo);
     } catch (e) {
       this.close();
       throw asVfError(e, 'BPF_LOAD', 'pin_root');

@@ -87,6 +87,7 @@ function status(name: string): InstanceStatus {
     refusals: [],
     would_switch: '',
     notes: [],
+    impairments: [],
   };
 }
 

@@ -113,6 +113,7 @@ const instance: InstanceStatus = {
   ],
   would_switch: 'nothing to switch to: primary has no carrier',
   notes: [],
+  impairments: [],
 };
 
 function device(name: string, ifindex: number, driver: string, bus: string) {

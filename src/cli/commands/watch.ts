@@ -35,6 +35,11 @@ function describe(event: ApiEvent, colour: Palette): string {
       return `${colour.bold('decision')}  ${renderEvent(event.decision)}`;
     case 'status':
       return `${colour.dim('status  ')}  ${summaryLine(event.status, colour)}`;
+    case 'impairment': {
+      const { impairment, over } = event;
+      const word = over ? colour.green('is over') : colour.yellow(impairment.severity);
+      return `${word}  ${plain(event.instance)}: ${plain(impairment.message)}`;
+    }
     case 'detached':
       return `${colour.dim('detached')}  ${plain(event.instance)}`;
   }

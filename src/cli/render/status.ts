@@ -89,6 +89,10 @@ export function renderInstance(instance: InstanceStatus, colour: Palette, now: n
   }
   if (instance.reflector !== null) fact('reflector', reflected(instance.reflector));
   for (const note of instance.notes) fact('note', colour.yellow(plain(note)));
+  for (const { severity, message, fix } of instance.impairments) {
+    fact(severity, colour.yellow(plain(message)));
+    if (fix !== undefined) fact('fix', plain(fix));
+  }
   fact('switches', `${count(instance.switches)}, epoch ${instance.epoch}`);
   if (last !== null) fact('last', `${duration(now - Date.parse(last.at))} ago: ${decisionLine(last)}`);
   if (instance.would_switch !== '') fact('next', plain(instance.would_switch));

@@ -19,6 +19,14 @@ import type { ApiEvent, DaemonStatus, Decision, ErrorJson, InstanceStatus } from
 export const MAX_LINE = 1024 * 1024;
 export const MAX_BACKLOG = 1024 * 1024;
 
+/** Kinds of event that `watch` tells. */
+const EVENT_TYPES = [
+  'decision',
+  'status',
+  'detached',
+  'impairment',
+] as const satisfies readonly ApiEvent['type'][];
+
 const error = (text: string) => ({ error: text });
 const nameParam = instanceNameSchema.describe('instance');
 const hours24 = 24 * 3_600_000;
@@ -66,10 +74,10 @@ const PARAMS = {
     {
       name: nameParam.exactOptional(),
       types: z
-        .array(z.enum(['decision', 'status', 'detached'], error('one of decision, status, detached')), {
+        .array(z.enum(EVENT_TYPES, error(`one of ${EVENT_TYPES.join(', ')}`)), {
           error: 'a list of event types',
         })
-        .max(3, error('a list of at most 3 event types'))
+        .max(EVENT_TYPES.length, error(`a list of at most ${EVENT_TYPES.length} event types`))
         .describe('kinds of event wanted; absent: all')
         .exactOptional(),
     },

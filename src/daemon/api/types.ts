@@ -4,6 +4,7 @@ import type { Evidence } from '../../detect/evidence.js';
 import type { DetectorName, DetectorState } from '../../detect/record.js';
 import type { VfError } from '../../errors.js';
 import type { Role } from '../../failover/device.js';
+import type { Impairment } from '../impairments.js';
 
 /** What the API says about the daemon. All of it is plain data that survives JSON. */
 
@@ -172,6 +173,8 @@ export interface InstanceStatus {
   would_switch: string;
   /** In words, what is not as it should be: no slave is healthy, the active one is in maintenance … */
   notes: string[];
+  /** What keeps it from carrying all that its master should receive, the oldest first. With one of severity degraded, `state` is not ok. */
+  impairments: Impairment[];
 }
 
 export interface ShardStatus {
@@ -210,6 +213,8 @@ export interface ApiStats {
 export type ApiEvent =
   | { type: 'decision'; instance: string; decision: Decision }
   | { type: 'status'; instance: string; status: InstanceStatus }
-  | { type: 'detached'; instance: string };
+  | { type: 'detached'; instance: string }
+  /** An impairment is new or different; `over`: it is no more. */
+  | { type: 'impairment'; instance: string; impairment: Impairment; over: boolean };
 
 export type ApiEventType = ApiEvent['type'];

@@ -1,0 +1,53 @@
+import type { SteeredModel } from '../datapath/layouts.js';
+import type { Device, Role } from '../failover/device.js';
+import type { Rtnl } from '../netlink/index.js';
+import type { UndoLog } from './undo-log.js';
+
+/** How much an impairment costs: `degraded` loses frames that the master should receive or send, `note` does not. */
+export type Severity = 'degraded' | 'note';
+
+/** What keeps a slave from being what its master is, in words for `status`. */
+export interface Shortfall {
+  /** Names it among those of its takeover: `group 33:33:00:00:00:01`. */
+  readonly key: string;
+  readonly severity: Severity;
+  /** Names the device, what it refuses, and which frames will not come. */
+  readonly message: string;
+  readonly fix?: string;
+}
+
+/** What a takeover works with. Devices are the facts of this moment. */
+export interface SlaveContext {
+  readonly instance: string;
+  readonly role: Role;
+  readonly master: Device;
+  readonly slave: Device;
+  /** All devices of the namespace, by ifindex. */
+  readonly links: ReadonlyMap<number, Device>;
+  readonly rtnl: Rtnl;
+  /** fd of the namespace. */
+  readonly netns: number;
+  /** Runs a function with the calling thread in the namespace. */
+  readonly enter: <T>(fn: () => T) => T;
+  readonly undo: UndoLog;
+}
+
+/**
+ * One thing that a slave takes over from its master: groups, VLANs, the MAC … Each is a file of this folder and a row of table.ts.
+ * Every change is kept in the undo log before it is made, so that any later daemon can take it back.
+ */
+export interface Takeover {
+  /** As in `status` and in names of join steps: `groups`. */
+  readonly name: string;
+  /** Models in which the kernel does not do it already. */
+  readonly models: readonly SteeredModel[];
+  /**
+   * Brings the slave in line with its master. Called when the slave joins, when a fact of either device has changed, and every
+   * `KEEP_MS`; so it compares first and is cheap when nothing differs.
+   * @returns what could not be brought in line.
+   * @throws VfError to refuse the join (only heeded while joining).
+   */
+  follow(context: SlaveContext): readonly Shortfall[];
+  /** Takes back what `follow` has changed. `gone`: the slave's device exists no more, so only what lies outside it is restored. */
+  restore(context: SlaveContext, gone: boolean): void;
+}
