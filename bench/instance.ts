@@ -26,6 +26,8 @@ export interface InstanceOptions {
   detect?: object;
   /** CPU of the whole daemon; null: where the scheduler likes. */
   cpu: number | null;
+  /** What the host switches with; the kernel's bridge by default. */
+  behind?: ConstructorParameters<typeof World>[2];
 }
 
 /** A World with a daemon that steers it, and the steering word within reach. */
@@ -59,7 +61,7 @@ export async function withInstance<T>(
   fn: (i: Instance) => Promise<T>,
 ): Promise<T> {
   const pins = ctx.newPins();
-  const world = new World(options.kind);
+  const world = new World(options.kind, undefined, options.behind);
   const daemon = new DaemonProcess({
     pin_root: pins,
     worker: { cpu: options.cpu, wait: options.wait ?? 'epoll', history: 8192 },

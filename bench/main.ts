@@ -10,6 +10,7 @@ import { events } from './groups/events.js';
 import { flips } from './groups/flips.js';
 import { idle } from './groups/idle.js';
 import { loader } from './groups/loader.js';
+import { openVswitch } from './groups/open-vswitch.js';
 import { primitives } from './groups/primitives.js';
 import { programs } from './groups/programs.js';
 import { sessions } from './groups/sessions.js';
@@ -24,7 +25,7 @@ import { type Results, table, writeResults } from './report.js';
 const RUNNERS: Record<GroupName, readonly Group[]> = {
   a: [programs],
   b: [tcp, udp],
-  c: [carrier],
+  c: [carrier, openVswitch],
   d: [flips],
   e: [idle],
   f: [events, primitives],

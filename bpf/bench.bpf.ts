@@ -250,6 +250,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -269,7 +276,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -321,18 +329,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
-}
-
-/** struct vf_group_bucket: 64 bytes. */
-export const VfGroupBucket = bpf.struct('struct vf_group_bucket', 64, {
-  words: bpf.field(0, bpf.array(bpf.u64, 8)),
-});
-export type VfGroupBucket = bpf.Value<typeof VfGroupBucket>;
-export type VfGroupBucketInit = bpf.Input<typeof VfGroupBucket>;
-/** struct vf_group_bucket where it lies. */
-export class VfGroupBucketView extends bpf.StructView {
-  get words(): bpf.ArrayViewOf<typeof bpf.u64> { return new bpf.ArrayView(bpf.u64, 8, this.$view, this.$at); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** struct vf_reflector: 160 bytes. */
@@ -373,26 +372,6 @@ export class VfReflectorView extends bpf.StructView {
   get refused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 128); }
 }
 
-/** struct vf_earlier: 16 bytes. */
-export const VfEarlier = bpf.struct('struct vf_earlier', 16, {
-  ns: bpf.field(0, bpf.u64),
-  hash: bpf.field(8, bpf.u32),
-  path: bpf.field(12, bpf.u32),
-});
-export type VfEarlier = bpf.Value<typeof VfEarlier>;
-export type VfEarlierInit = bpf.Input<typeof VfEarlier>;
-/** struct vf_earlier where it lies. */
-export class VfEarlierView extends bpf.StructView {
-  get ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
-  set ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
-  /** Exact up to 2^53. */
-  get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
-  get hash(): number { return this.$view.getUint32(this.$at + 8, true); }
-  set hash(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
-  get path(): number { return this.$view.getUint32(this.$at + 12, true); }
-  set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-}
-
 /** enum vf_detector: 4 bytes. */
 export const VfDetector = {
   VF_DETECT_UNANSWERED: 1,
@@ -403,17 +382,10 @@ export const VfDetector = {
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
-/** enum vf_groups: 4 bytes. */
-export const VfGroups = {
-  VF_GROUPS_EITHER: 0,
-  VF_GROUPS_ACTIVE: 1,
-} as const;
-export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
-
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '5dab6a4f4fbbc79559fa66b7b5b4e90128d0440f75152140346089079c10c99a',
-  layout: '065e87d3bdd70941911acab09b707f0d47bb6e79181a7abd5b32d6322c97f7be',
+  sha256: '58762e133d1cb4f658581ec63dc011d43100eb392a5960639bf7f376334e8d19',
+  layout: 'd13c3656f06ecbd6b1078a9eb1cd780533dfb41126c5dccbac95a6dab460d0f3',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',
@@ -423,9 +395,6 @@ export const bench = bpf.objectType({
     vf_bench_event: 'tc',
     vf_question_only: 'tc',
     vf_question_reflect: 'tc',
-    vf_groups_once: 'tc',
-    vf_groups_earlier: 'tc',
-    vf_groups_sent: 'tc',
     vf_sink: 'tc',
   },
   maps: {
@@ -439,12 +408,8 @@ export const bench = bpf.objectType({
     identities: bpf.mapped(bpf.u32, VfIdentity, VfIdentityView),
     /** array, 2 entries. */
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
-    /** array, 2049 entries. */
-    groups: bpf.mapped(bpf.u32, VfGroupBucket, VfGroupBucketView),
     /** array, 1 entries. */
     reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
-    /** array, 64 entries. */
-    earlier: bpf.keyed(bpf.u32, VfEarlier),
   },
   variables: {
     /** .rodata + 0. */
@@ -458,11 +423,7 @@ export const bench = bpf.objectType({
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
     /** .rodata + 20. */
-    vf_groups: bpf.u32,
-    /** .rodata + 24. */
     vf_question: bpf.bytes(66),
-    /** .bss + 0. */
-    vf_by: bpf.u32,
   },
 });
 export type Bench = bpf.TypedObject<(typeof bench)['description']>;

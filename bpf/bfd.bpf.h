@@ -8,7 +8,6 @@
 #include "common.h"
 #include "session.bpf.h"
 
-#define VF_BFD_SOURCE_MIN 49152
 #define VF_BFD_HEADER 24u
 #define VF_BFD_MAX 52u
 
@@ -83,7 +82,7 @@ static __noinline int vf_bfd_take(struct __sk_buff *skb, __u32 path)
 	}
 	length = bpf_ntohs(udp.len) - sizeof(udp);
 	if (!f.whole || bpf_ntohs(udp.len) < sizeof(udp) + VF_BFD_HEADER || f.udp + bpf_ntohs(udp.len) > skb->len ||
-	    (s->from ? udp.source != s->from : bpf_ntohs(udp.source) < VF_BFD_SOURCE_MIN) ||
+	    (s->from && udp.source != s->from) ||
 	    bpf_skb_load_bytes(skb, f.udp + sizeof(udp), packet, sizeof(packet)) || (packet[2] && packet[2] != s->discr)) {
 		__sync_fetch_and_add(&s->refused, 1);
 		return 1;

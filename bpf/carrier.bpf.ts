@@ -250,6 +250,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -269,7 +276,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -321,7 +329,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** enum vf_detector: 4 bytes. */
@@ -336,8 +346,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '100de2b940526163f07214cd8aac9fe15e990c02f9942b53513b473b4a84b679',
-  layout: 'feffcdfe595d759ce4170b37722840994464a6418dcb576cad1e729dcc8a636b',
+  sha256: '0fdff10f3e2645b420f0e47ae5988e0376221db05a296d34e1850e11844a025c',
+  layout: 'b65ec74b325358a38764c5dc720263eab3ef983c675e34d6e3977381e0aea00d',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

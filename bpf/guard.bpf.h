@@ -61,8 +61,10 @@ static __noinline int vf_fallen_back(struct __sk_buff *skb)
 SEC("tc")
 int vf_guard(struct __sk_buff *skb)
 {
-	__u32 cause = vf_unusable(skb);
+	__u32 cause = vf_unusable(skb), sent = vf_model == VF_NET_FAILOVER ? VF_MARK_STANDBY : VF_MARK_PRIMARY;
 
+	if (unlikely(skb->cb[0] != sent) && skb->cb[0] != VF_MARK_PRIMARY && vf_is_eapol(skb))
+		vf_eapol_slave(vf_model == VF_NET_FAILOVER ? VF_STANDBY : VF_PRIMARY);
 	if (vf_model == VF_NET_FAILOVER) {
 		if (unlikely(skb->cb[0] == VF_MARK_PRIMARY))
 			return cause ? TC_NEXT : vf_fallen_back(skb);

@@ -5,6 +5,7 @@
 #pragma once
 #include "answer.bpf.h"
 #include "common.h"
+#include "eapol.bpf.h"
 #include "group.bpf.h"
 #include "probe.bpf.h"
 #include "watch.bpf.h"
@@ -21,7 +22,7 @@ static __always_inline bool vf_link_local(const __u8 *dst)
  */
 static __always_inline bool vf_to_nobody(struct __sk_buff *skb, const __u8 *dst)
 {
-	return unlikely(dst[0] == 0x06 && dst[1] == 0x76 && dst[2] == 0x66) && skb->protocol == VF_HTONS(ETH_P_RARP);
+	return unlikely(skb->protocol == VF_HTONS(ETH_P_RARP)) && dst[0] == 0x06 && dst[1] == 0x76 && dst[2] == 0x66;
 }
 
 /*
@@ -46,6 +47,12 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 		data = (void *)(long)skb->data;
 		if ((void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
 			return TC_NEXT;
+	}
+	if (vf_is_eapol(skb)) {
+		if (vf_eapol_own(path))
+			return TC_NEXT;
+		vf_count(skb, &count->rx[path]);
+		return 0;
 	}
 	if (unlikely(data[0] & 1)) {
 		if (vf_link_local(data))

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "common.h"
+#include "eapol.bpf.h"
 #include "group.bpf.h"
 #include "probe.bpf.h"
 #include "watch.bpf.h"
@@ -71,6 +72,25 @@ static __always_inline int vf_steer_kernels(struct __sk_buff *skb, struct vf_lin
 	return bpf_redirect(standby, 0);
 }
 
+/* 802.1X: by the wire that it is meant for, whatever slave is active. */
+static __noinline int vf_steer_eapol(struct __sk_buff *skb, struct vf_line *line, struct vf_counters *count)
+{
+	__u32 path, to;
+	bool kernel;
+
+	if (!line || !count)
+		return TC_NEXT;
+	path = vf_eapol_path(skb, READ_ONCE(line->word));
+	to = path == VF_PRIMARY ? READ_ONCE(line->primary_ifindex) : READ_ONCE(line->standby_ifindex);
+	if (!to && vf_model == VF_TRANSPARENT)
+		path = VF_STANDBY;
+	vf_count(skb, &count->tx[path & 1]);
+	/* The slave that the master reaches without us. */
+	kernel = path == (vf_model == VF_NET_FAILOVER ? VF_PRIMARY : VF_STANDBY);
+	skb->cb[0] = path == VF_PRIMARY ? VF_MARK_PRIMARY : VF_MARK_STANDBY;
+	return kernel || !to ? TC_NEXT : bpf_redirect(to, 0);
+}
+
 SEC("tc")
 int vf_steer(struct __sk_buff *skb)
 {
@@ -80,6 +100,8 @@ int vf_steer(struct __sk_buff *skb)
 
 	if (!line || !count)
 		return TC_NEXT;
+	if (vf_is_eapol(skb) && skb->cb[0] != VF_MARK_RETURNED)
+		return vf_steer_eapol(skb, line, count);
 	vf_group_sent(skb);
 	if (unlikely(vf_by_standby(skb, line)))
 		return vf_steer_foreign(skb, line, count);

@@ -250,6 +250,13 @@ export const VfPenalty = {
 } as const;
 export type VfPenalty = (typeof VfPenalty)[keyof typeof VfPenalty];
 
+/** enum vf_eapol: 4 bytes. */
+export const VfEapol = {
+  VF_EAPOL_OWN: 1,
+  VF_EAPOL_ASKED: 2,
+} as const;
+export type VfEapol = (typeof VfEapol)[keyof typeof VfEapol];
+
 /** struct vf_watch: 128 bytes. */
 export const VfWatch = bpf.struct('struct vf_watch', 128, {
   since_ns: bpf.field(0, bpf.u64),
@@ -269,7 +276,8 @@ export const VfWatch = bpf.struct('struct vf_watch', 128, {
   fired_wait_us: bpf.field(80, bpf.u32),
   reuse_ms: bpf.field(84, bpf.u32),
   penalty: bpf.field(88, bpf.u32),
-  unused: bpf.field(92, bpf.array(bpf.u32, 9)),
+  eapol: bpf.field(92, bpf.u32),
+  unused: bpf.field(96, bpf.array(bpf.u32, 8)),
 });
 export type VfWatch = bpf.Value<typeof VfWatch>;
 export type VfWatchInit = bpf.Input<typeof VfWatch>;
@@ -321,18 +329,9 @@ export class VfWatchView extends bpf.StructView {
   set reuse_ms(value: number) { this.$view.setUint32(this.$at + 84, value, true); }
   get penalty(): number { return this.$view.getUint32(this.$at + 88, true); }
   set penalty(value: number) { this.$view.setUint32(this.$at + 88, value, true); }
-  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 9, this.$view, this.$at + 92); }
-}
-
-/** struct vf_group_bucket: 64 bytes. */
-export const VfGroupBucket = bpf.struct('struct vf_group_bucket', 64, {
-  words: bpf.field(0, bpf.array(bpf.u64, 8)),
-});
-export type VfGroupBucket = bpf.Value<typeof VfGroupBucket>;
-export type VfGroupBucketInit = bpf.Input<typeof VfGroupBucket>;
-/** struct vf_group_bucket where it lies. */
-export class VfGroupBucketView extends bpf.StructView {
-  get words(): bpf.ArrayViewOf<typeof bpf.u64> { return new bpf.ArrayView(bpf.u64, 8, this.$view, this.$at); }
+  get eapol(): number { return this.$view.getUint32(this.$at + 92, true); }
+  set eapol(value: number) { this.$view.setUint32(this.$at + 92, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
 /** enum vf_probe_flag: 4 bytes. */
@@ -402,8 +401,8 @@ export const VfProbeKind = {
 } as const;
 export type VfProbeKind = (typeof VfProbeKind)[keyof typeof VfProbeKind];
 
-/** struct vf_probe: 64 bytes. */
-export const VfProbe = bpf.struct('struct vf_probe', 64, {
+/** struct vf_probe: 72 bytes. */
+export const VfProbe = bpf.struct('struct vf_probe', 72, {
   kind: bpf.field(0, bpf.u32),
   seq: bpf.field(4, bpf.u32),
   address: bpf.field(8, bpf.bytes(16)),
@@ -416,6 +415,8 @@ export const VfProbe = bpf.struct('struct vf_probe', 64, {
   resolving: bpf.field(54, bpf.u16),
   missed: bpf.field(56, bpf.u32),
   rtt_us: bpf.field(60, bpf.u32),
+  vlan: bpf.field(64, bpf.u32),
+  unused: bpf.field(68, bpf.u32),
 });
 export type VfProbe = bpf.Value<typeof VfProbe>;
 export type VfProbeInit = bpf.Input<typeof VfProbe>;
@@ -447,10 +448,14 @@ export class VfProbeView extends bpf.StructView {
   set missed(value: number) { this.$view.setUint32(this.$at + 56, value, true); }
   get rtt_us(): number { return this.$view.getUint32(this.$at + 60, true); }
   set rtt_us(value: number) { this.$view.setUint32(this.$at + 60, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 64, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 64, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 68, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 68, value, true); }
 }
 
-/** struct vf_probing: 4288 bytes. */
-export const VfProbing = bpf.struct('struct vf_probing', 4288, {
+/** struct vf_probing: 4800 bytes. */
+export const VfProbing = bpf.struct('struct vf_probing', 4800, {
   cookie: bpf.field(0, bpf.u64),
   local: bpf.field(8, bpf.bytes(16)),
   mac: bpf.field(24, bpf.bytes(6)),
@@ -481,7 +486,7 @@ export class VfProbingView extends bpf.StructView {
   set targets(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
   get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 6, this.$view, this.$at + 40); }
   get path(): bpf.StructArrayView<VfProbePathView> { return new bpf.StructArrayView(VfProbePathView, 64, 2, this.$view, this.$at + 64); }
-  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 64, 64, this.$view, this.$at + 192); }
+  get probe(): bpf.StructArrayView<VfProbeView> { return new bpf.StructArrayView(VfProbeView, 72, 64, this.$view, this.$at + 192); }
 }
 
 /** struct vf_bfd: 224 bytes. */
@@ -633,6 +638,26 @@ export class VfReflectorView extends bpf.StructView {
   get refused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 128); }
 }
 
+/** struct vf_recent: 16 bytes. */
+export const VfRecent = bpf.struct('struct vf_recent', 16, {
+  ns: bpf.field(0, bpf.u64),
+  hash: bpf.field(8, bpf.u32),
+  path: bpf.field(12, bpf.u32),
+});
+export type VfRecent = bpf.Value<typeof VfRecent>;
+export type VfRecentInit = bpf.Input<typeof VfRecent>;
+/** struct vf_recent where it lies. */
+export class VfRecentView extends bpf.StructView {
+  get ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get hash(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set hash(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get path(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+}
+
 /** enum vf_undo_kind: 4 bytes. */
 export const VfUndoKind = {
   VF_UNDO_GROUP: 1,
@@ -690,13 +715,6 @@ export const VfDetector = {
   VF_DETECT_REFLECTOR: 16,
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
-
-/** enum vf_groups: 4 bytes. */
-export const VfGroups = {
-  VF_GROUPS_EITHER: 0,
-  VF_GROUPS_ACTIVE: 1,
-} as const;
-export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
 
 /** enum vf_udp_asks: 4 bytes. */
 export const VfUdpAsks = {
@@ -795,8 +813,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '21054656db2a7d99bcca90382cd8c8f3eca46984c4fbbc386a97348bfeeca62f',
-  layout: 'fb06d8ca5238a3850d9997c19dee6ef432524dcf5ba2708ad2a7da98222c8db6',
+  sha256: '366d4a35a4a9ce5757da131750088136f06924e78ee1ace1eedba8ab47bda728',
+  layout: '162b37a05a3471ac2c463d4053850349ecbda8b803f4014de1ad8881b84a77d4',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -815,14 +833,14 @@ export const vfailover = bpf.objectType({
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
     /** ringbuf, 65536 entries. */
     events: bpf.untyped,
-    /** array, 2049 entries. */
-    groups: bpf.mapped(bpf.u32, VfGroupBucket, VfGroupBucketView),
     /** array, 1 entries. */
     probes: bpf.mapped(bpf.u32, VfProbing, VfProbingView),
     /** array, 1 entries. */
     bfd: bpf.mapped(bpf.u32, VfBfd, VfBfdView),
     /** array, 1 entries. */
     reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
+    /** array, 64 entries. */
+    recent: bpf.keyed(bpf.u32, VfRecent),
     /** hash, 1024 entries. */
     undo: bpf.keyed(VfUndoKey, VfUndoValue),
   },
@@ -838,21 +856,17 @@ export const vfailover = bpf.objectType({
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
     /** .rodata + 20. */
-    vf_groups: bpf.u32,
-    /** .rodata + 24. */
     vf_udp: bpf.u32,
-    /** .rodata + 28. */
+    /** .rodata + 24. */
     vf_udp_ports: bpf.array(bpf.u32, 8),
-    /** .rodata + 64. */
+    /** .rodata + 56. */
     vf_event_type: VfEvent,
-    /** .rodata + 88. */
+    /** .rodata + 80. */
     vf_bfd_packet_type: VfBfdPacket,
-    /** .rodata + 168. */
+    /** .rodata + 160. */
     vf_echo_type: VfEcho,
-    /** .rodata + 184. */
+    /** .rodata + 176. */
     vf_reflect_type: bpf.u32,
-    /** .bss + 0. */
-    vf_own_mac: bpf.u64,
   },
 });
 export type Vfailover = bpf.TypedObject<(typeof vfailover)['description']>;

@@ -103,6 +103,12 @@ enum vf_penalty {
 	VF_SUPPRESSED = 2,
 };
 
+/* 802.1X on a path's wire: bits. */
+enum vf_eapol {
+	VF_EAPOL_OWN = 1, /* the slave itself spoke last, not the master */
+	VF_EAPOL_ASKED = 2, /* its authenticator has spoken to the master since the other's did */
+};
+
 /*
  * The unanswered-TX watchdog of one path: index slot * 2 + path. A wait begins with the first frame that expects an answer and ends
  * with any unicast frame that the path receives. Only frames out look at the clock. Two things are waited for: answers that are due at
@@ -128,7 +134,8 @@ struct vf_watch {
 	/* What a later worker goes on with, of damping. */
 	__u32 reuse_ms; /* when the path's penalty has decayed to the reuse threshold: ms of CLOCK_MONOTONIC, wrapping */
 	enum vf_penalty penalty;
-	__u32 unused[9];
+	enum vf_eapol eapol;
+	__u32 unused[8];
 };
 
 /*

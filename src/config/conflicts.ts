@@ -1,4 +1,5 @@
 import { VfError } from '../errors.js';
+import { discriminatorOf } from './detect-bfd.js';
 import { fieldName, type Locate, shown } from './problems.js';
 
 function record(value: unknown): Record<string, unknown> | undefined {
@@ -22,6 +23,7 @@ export function conflicts(input: unknown, locate: Locate): VfError[] {
   const problems: VfError[] = [];
   const names = new Map<string, number>();
   const masters = new Map<string, number>();
+  const discriminators = new Map<string, number>();
 
   instances.forEach((entry: unknown, index) => {
     const instance = record(entry);
@@ -40,6 +42,15 @@ export function conflicts(input: unknown, locate: Locate): VfError[] {
         problems.push(
           twice('master', master, index, first, 'a device can be the master of one instance', locate),
         );
+    }
+    const discriminator = record(record(instance.detect)?.bfd)?.discriminator;
+    if (typeof discriminator === 'string' || typeof discriminator === 'number') {
+      // RFC 5880 6.3: one system, one session.
+      const key = `${netnsKey(instance.netns)}\0${discriminatorOf(discriminator)}`;
+      const first = discriminators.get(key);
+      const fix = 'give each session a discriminator of its own, or none: then it takes a random one';
+      if (first === undefined) discriminators.set(key, index);
+      else problems.push(twice('detect.bfd.discriminator', discriminator, index, first, fix, locate));
     }
   });
 
@@ -77,7 +88,7 @@ function twice(
   fix: string,
   locate: Locate,
 ): VfError {
-  const path = ['instances', index, key];
+  const path = ['instances', index, ...key.split('.')];
   const field = fieldName(path);
   return new VfError(
     'CONFIG_INVALID',

@@ -98,6 +98,9 @@ export const bfdSchema = z
         .describe(
           'packets in a row that may be missing before the peer gives the session up; s-bfd: before we do',
         ),
+      discriminator: discriminator()
+        .describe('our discriminator, for a peer that has it configured; absent: a random one at each start')
+        .exactOptional(),
       remote_discriminator: discriminator().describe('s-bfd: the reflector’s discriminator').exactOptional(),
       ttl_min: ttl(),
       echo_tx_interval_us: interval()

@@ -49,6 +49,12 @@ const up = async (l: Pair, role: 'primary' | 'standby') => {
   );
 };
 
+test('a peer is told the discriminator that is configured', async () => {
+  const l = await pair({ discriminator: '10.0.0.2' });
+  await up(l, 'primary');
+  expect((await l.frr.of(GUEST_ADDRESS))['remote-id']).toBe(0x0a000002);
+});
+
 /** Packet sockets that past our programs send on a slave: bound to a device and to no protocol. */
 const packetSockets = (l: Lab): { ifindex: number; inode: string }[] =>
   withNetns(l.world.guest, () => readFileSync('/proc/thread-self/net/packet', 'utf8'))

@@ -125,7 +125,6 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
     );
     const refused = [
       bent(() => {}, UP.with(6, DISCR + 1)),
-      bent((f) => f.view.setUint16(f.payload - 8, 49151)),
       bent((f) => f.view.setUint16(f.payload - 4, 31)),
       bent((f) => f.view.setUint16(f.payload - 4, 3)),
       bent((f) => f.view.setUint16(f.payload - 4, 900)),

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Announcer } from '../../src/announce/announcer.js';
 import { gratuitousArp } from '../../src/announce/frames.js';
+import { lossesByOrder } from '../../src/lab/losses.js';
 import { Stream } from '../../src/lab/stream.js';
 import { GUEST_ADDRESS, GUEST_MAC } from '../../src/lab/world.js';
 import { parseMac } from '../../src/netlink/codec.js';
@@ -93,15 +94,8 @@ it(`behind Open vSwitch no switch costs more than ${LOST_MAX} frames that arrive
       await untilActive({ client }, 'primary');
       await sleep(1000);
     }
-    const { in: arrived, sentAt, sent } = await stream.collect();
-    const lost = orders.map(() => 0);
-    let before = 0;
-    for (let seq = 0; seq < sent; seq++) {
-      if (arrived.times[seq]! > 0) continue;
-      const at = orders.findLastIndex((ns) => ns - 2e6 <= sentAt[seq]!);
-      if (at < 0) before++;
-      else lost[at]!++;
-    }
+    const record = await stream.collect();
+    const { before, lost } = lossesByOrder(record, record.in, orders);
     expect(before).toBe(0);
     for (const n of lost)
       expect(n, `frames lost at each switch: ${lost.join(', ')}`).toBeLessThanOrEqual(LOST_MAX * SLOWDOWN);

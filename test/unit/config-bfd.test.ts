@@ -28,6 +28,21 @@ describe('detect.bfd', () => {
     expect(bfd({ auth: { type: 'simple', key: 'k' } }).auth).toEqual({ type: 'simple', key_id: 1, key: 'k' });
   });
 
+  it('takes a discriminator that no other session of the namespace has', () => {
+    const of = (...instances: [netns: string | null, discriminator: number | string][]) =>
+      parseConfig(
+        stringify({
+          instances: instances.map(([netns, discriminator], i) => ({
+            ...{ name: `i${i}`, master: `eth${i}`, netns },
+            detect: { bfd: { ...BFD, discriminator } },
+          })),
+        }),
+        'x',
+      );
+    expect(of([null, 5], [null, '0.0.0.6'], ['blue', 5]).instances[0]!.detect.bfd!.discriminator).toBe(5);
+    expect(() => of([null, 5], [null, '0.0.0.5'])).toThrow(/taken by instances\[0\]/);
+  });
+
   it.each([
     ['auth.type', { auth: { type: 'md5', key: 'k' } }, /one of simple, keyed-md5/],
     ['auth.key_id', { auth: { type: 'simple', key_id: 256, key: 'k' } }, /from 0 to 255/],
@@ -41,6 +56,7 @@ describe('detect.bfd', () => {
     ['echo_rx_interval_us', { echo_rx_interval_us: 60_000_001 }, /from 1000 to 60000000/],
     ['mode', { mode: 'multi-hop' }, /one of single-hop, s-bfd/],
     ['remote_discriminator', { remote_discriminator: 5 }, /mode s-bfd/],
+    ['discriminator', { discriminator: 0 }, /number from 1/],
     ['ttl_min', { ttl_min: 254 }, /single hop/],
     ['remote_discriminator', { ...ASK, remote_discriminator: undefined }, /number from 1 to 4294967295/],
     ['remote_discriminator', { ...ASK, remote_discriminator: 0 }, /number from 1/],

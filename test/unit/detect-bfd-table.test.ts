@@ -79,10 +79,6 @@ describe('table', () => {
       at((f) => f.view.setUint8(21, 64)),
     );
     refused(
-      'port',
-      at((f) => f.view.setUint16(f.payload - 8, 1024)),
-    );
-    refused(
       'frame',
       at((f) => f.view.setUint16(18, 2000)),
     );

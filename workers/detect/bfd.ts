@@ -111,7 +111,10 @@ export class BfdDetector implements Detector {
     this.#asks = config.mode === 's-bfd';
     this.#meticulous = config.auth?.type.startsWith('meticulous') === true;
     this.#paces = !this.#asks && !this.#meticulous;
-    const discriminator = randomInt(1, 0x10000) * 0x10000 + slot + 1;
+    const discriminator =
+      config.discriminator === undefined
+        ? randomInt(1, 0x10000) * 0x10000 + slot + 1
+        : discriminatorOf(config.discriminator);
     const parameters = {
       discriminator,
       desiredMinTxUs: config.tx_interval_us,

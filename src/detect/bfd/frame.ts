@@ -11,7 +11,6 @@ import {
   BFD_SOURCE_PORT_MIN,
   BFD_TTL,
   DISCARD_FRAME,
-  DISCARD_PORT,
   DISCARD_TTL,
 } from './packet.js';
 
@@ -140,7 +139,7 @@ export const NOT_BFD = -1;
 
 /**
  * Finds the BFD payload of a frame of `length` bytes. Returns ACCEPTED, NOT_BFD, or DISCARD_FRAME (cut, a fragment, with IPv4 options
- * that leave no room), DISCARD_TTL (it may come from afar), DISCARD_PORT (a source port that RFC 5881 §4 forbids).
+ * that leave no room), DISCARD_TTL (it may come from afar).
  *
  * The UDP checksum is not looked at: a frame that never was on a wire (a veth's, a tap's) has none yet.
  */
@@ -200,8 +199,7 @@ function parseUdp(view: DataView, at: number, end: number, out: Int32Array): num
   out[R_SOURCE_PORT] = source;
   out[R_PORT] = port;
   if (datagram < UDP_HEADER || at + datagram > end) return DISCARD_FRAME;
-  if (port === BFD_PORT && (source < BFD_SOURCE_PORT_MIN || source > BFD_SOURCE_PORT_MAX))
-    return DISCARD_PORT;
+  // Any source port: RFC 5881 §4 binds the sender, and BIRD takes one of its kernel's range, 32768 to 60999 by default.
   return ACCEPTED;
 }
 

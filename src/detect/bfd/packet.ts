@@ -92,8 +92,7 @@ export const DISCARD_ADMIN_DOWN = 17;
 export const DISCARD_FRAME = 18;
 export const DISCARD_TTL = 19;
 export const DISCARD_ADDRESS = 20;
-export const DISCARD_PORT = 21;
-export const DISCARD_DEMAND = 22;
+export const DISCARD_DEMAND = 21;
 /** Names of the reasons, by number, as `status` shows them. */
 export const DISCARD_NAMES = [
   'accepted',
@@ -117,7 +116,6 @@ export const DISCARD_NAMES = [
   'frame',
   'ttl',
   'address',
-  'port',
   'demand',
 ] as const;
 export const DISCARDS = DISCARD_NAMES.length;

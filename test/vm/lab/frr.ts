@@ -9,6 +9,8 @@ import { fetched } from './cache.js';
 /** A session as `show bfd peers json` has it; of its keys those that tests read. */
 export interface FrrPeer {
   peer: string;
+  /** Discriminator of the other end. */
+  'remote-id': number;
   status: 'up' | 'down' | 'init' | 'shutdown';
   diagnostic: string;
   'remote-diagnostic': string;
