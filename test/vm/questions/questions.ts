@@ -1,5 +1,5 @@
 import { groupMac, ipBytes } from '../../../src/lab/frames.js';
-import { GROUP, FOREIGN as MACVLAN, PLAIN, VLAN } from '../../../src/lab/stream-kinds.js';
+import { FOREIGN as MACVLAN, PLAIN, VLAN } from '../../../src/lab/stream-kinds.js';
 import { ASKER_MAC, type Asker } from '../lab/asker.js';
 import { arpRequest, echoRequest, type Heard, solicitation } from '../lab/frames.js';
 import type { Testbed } from '../lab/testbed.js';
@@ -17,6 +17,8 @@ const ANSWER_MS = 1_000;
 /** Source addresses begin here: each is used once, so that the guest's neighbour cache never knows it. */
 const FRESH_FROM = 16;
 
+/** Groups that are addresses of the guest, so that it answers echo requests to them. Streams have other ones: the guest's own would not leave. */
+const GROUP = { ip: '239.99.7.7', ip6: 'ff05::99:7' };
 const ECHOER = { ip: '10.99.0.9', ip6: 'fd00:99::9' };
 const CONTAINER = { mac: '52:54:00:76:66:04', ip: '10.99.0.4', ip6: 'fd00:99::4' };
 
