@@ -108,7 +108,7 @@ export class Interview {
   /** Makes scenes while the daemon runs, and asks their questions. */
   async followed(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
     if (states.some((state) => state !== 'without')) await this.start();
-    return this.made(scenes, () => this.#inStates(scenes, states));
+    return this.made(scenes, () => this.askAll(scenes, states));
   }
 
   /** Makes scenes before the daemon starts, and asks their questions. */
@@ -116,7 +116,7 @@ export class Interview {
     await this.stop();
     return this.made(scenes, async () => {
       await this.start();
-      return this.#inStates(scenes, states);
+      return this.askAll(scenes, states);
     });
   }
 
@@ -137,7 +137,8 @@ export class Interview {
     return wanted.filter(({ scene }) => scenes.includes(scene));
   }
 
-  async #inStates(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
+  /** Asks the questions of scenes that are there. */
+  async askAll(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
     const rows: Row[] = [];
     for (const state of states) {
       const [active, alone] = state.split('-') as ['without' | Role, string | undefined];

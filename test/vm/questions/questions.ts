@@ -132,7 +132,8 @@ const nd =
     answers: (h) => h.kind === 'advertisement' && isFrom(h, target) && h.answersFor === hex(target.ip6),
   });
 
-const echo =
+/** An echo request to an address of the guest, or to a group that it is in. */
+export const echoTo =
   (toMac: string, toIp: string) =>
   (number: number): Asked => ({
     frame: echoRequest(
@@ -150,11 +151,11 @@ const [VLAN_NET, VLAN_NET6] = ['10.99.77.', 'fd00:77::'];
 /** IPv6 as often as IPv4. Those before `nd` are controls: every NIC lets them in. */
 export const QUESTIONS: readonly Question[] = [
   { name: 'arp', scene: 'plain', ask: arp(GUEST, NET) },
-  { name: 'ping', scene: 'plain', ask: echo(GUEST_MAC, GUEST_ADDRESS) },
-  { name: 'ping6', scene: 'plain', ask: echo(GUEST_MAC, PLAIN.ip6) },
+  { name: 'ping', scene: 'plain', ask: echoTo(GUEST_MAC, GUEST_ADDRESS) },
+  { name: 'ping6', scene: 'plain', ask: echoTo(GUEST_MAC, PLAIN.ip6) },
   { name: 'nd', scene: 'plain', ask: nd(GUEST, NET6) },
-  { name: 'group', scene: 'plain', ask: echo(groupMac(GROUP.ip), GROUP.ip) },
-  { name: 'group6', scene: 'plain', ask: echo(groupMac(GROUP.ip6), GROUP.ip6) },
+  { name: 'group', scene: 'plain', ask: echoTo(groupMac(GROUP.ip), GROUP.ip) },
+  { name: 'group6', scene: 'plain', ask: echoTo(groupMac(GROUP.ip6), GROUP.ip6) },
   { name: 'vlan', scene: 'vlan', ask: arp(ON_VLAN, VLAN_NET) },
   { name: 'vlan6', scene: 'vlan', ask: nd(ON_VLAN, VLAN_NET6) },
   { name: 'macvlan', scene: 'macvlan', ask: arp(MACVLAN, NET, true) },
