@@ -47,7 +47,7 @@ export default defineConfig({
           ...RETRY,
           include: ['test/vm/*.test.ts'],
           // `make vm-test` has time for them.
-          exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/{migration,taps}.test.ts'],
+          exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/{filter-limits,migration,taps}.test.ts'],
           pool: 'forks',
           // A guest at a time: they are emulated, and two wait for each other.
           maxWorkers: 1,

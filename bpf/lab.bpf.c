@@ -31,6 +31,7 @@ struct vf_stream_state {
 	__u64 duplicated;
 	__u64 reordered;
 	__u64 foreign; /* another stream's, with another tag, or out of range */
+	__u64 returned; /* of the other direction: the receiver's own, which came back */
 	__u32 stream; /* the one recorded */
 	__u32 highest; /* highest sequence so far + 1 */
 	__u32 answer; /* 1: send back every frame that is recorded */
@@ -124,6 +125,10 @@ int vf_record(struct __sk_buff *skb)
 	at = bpf_map_lookup_elem(&arrival, &sequence);
 	if (!s)
 		return 2;
+	if (s->stream == (f->stream ^ VF_TO_GUEST)) {
+		__sync_fetch_and_add(&s->returned, 1);
+		return 2;
+	}
 	if (!at || s->stream != f->stream || s->vlan != tag_of(skb)) {
 		__sync_fetch_and_add(&s->foreign, 1);
 		return 2;

@@ -1,16 +1,17 @@
 // Written by bpf2ts from lab.bpf.o. Do not edit: run bpf2ts again.
 import * as bpf from 'bpf-loader-ts';
 
-/** struct vf_stream_state: 48 bytes. */
-export const VfStreamState = bpf.struct('struct vf_stream_state', 48, {
+/** struct vf_stream_state: 56 bytes. */
+export const VfStreamState = bpf.struct('struct vf_stream_state', 56, {
   received: bpf.field(0, bpf.u64),
   duplicated: bpf.field(8, bpf.u64),
   reordered: bpf.field(16, bpf.u64),
   foreign: bpf.field(24, bpf.u64),
-  stream: bpf.field(32, bpf.u32),
-  highest: bpf.field(36, bpf.u32),
-  answer: bpf.field(40, bpf.u32),
-  vlan: bpf.field(44, bpf.u32),
+  returned: bpf.field(32, bpf.u64),
+  stream: bpf.field(40, bpf.u32),
+  highest: bpf.field(44, bpf.u32),
+  answer: bpf.field(48, bpf.u32),
+  vlan: bpf.field(52, bpf.u32),
 });
 export type VfStreamState = bpf.Value<typeof VfStreamState>;
 export type VfStreamStateInit = bpf.Input<typeof VfStreamState>;
@@ -32,14 +33,18 @@ export class VfStreamStateView extends bpf.StructView {
   set foreign(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
   get foreignNumber(): number { return bpf.readU64(this.$view, this.$at + 24); }
-  get stream(): number { return this.$view.getUint32(this.$at + 32, true); }
-  set stream(value: number) { this.$view.setUint32(this.$at + 32, value, true); }
-  get highest(): number { return this.$view.getUint32(this.$at + 36, true); }
-  set highest(value: number) { this.$view.setUint32(this.$at + 36, value, true); }
-  get answer(): number { return this.$view.getUint32(this.$at + 40, true); }
-  set answer(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
-  get vlan(): number { return this.$view.getUint32(this.$at + 44, true); }
-  set vlan(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get returned(): bigint { return this.$view.getBigUint64(this.$at + 32, true); }
+  set returned(value: bigint) { this.$view.setBigUint64(this.$at + 32, value, true); }
+  /** Exact up to 2^53. */
+  get returnedNumber(): number { return bpf.readU64(this.$view, this.$at + 32); }
+  get stream(): number { return this.$view.getUint32(this.$at + 40, true); }
+  set stream(value: number) { this.$view.setUint32(this.$at + 40, value, true); }
+  get highest(): number { return this.$view.getUint32(this.$at + 44, true); }
+  set highest(value: number) { this.$view.setUint32(this.$at + 44, value, true); }
+  get answer(): number { return this.$view.getUint32(this.$at + 48, true); }
+  set answer(value: number) { this.$view.setUint32(this.$at + 48, value, true); }
+  get vlan(): number { return this.$view.getUint32(this.$at + 52, true); }
+  set vlan(value: number) { this.$view.setUint32(this.$at + 52, value, true); }
 }
 
 /** struct vf_port: 32 bytes. */
@@ -95,8 +100,8 @@ export class VfPathsView extends bpf.StructView {
 
 export const lab = bpf.objectType({
   name: 'lab',
-  sha256: '9715621cf0efcff1835c5f7cead56293d5e0322784ef7632cfe8e347062b0753',
-  layout: '924f51d0462ec7865eef8d42e6891f7a7a051bfd07c40c8ed1a3011a30e036a8',
+  sha256: '89361c1e6391bc06b87dac4250c469d1803511acaa0e5ca8c4740336423a8136',
+  layout: 'c13ee9578065ef45ef19d3ea505d74dbd919dda666ce6aca807fda45211104b6',
   license: 'GPL',
   programs: {
     vf_record: 'tc',

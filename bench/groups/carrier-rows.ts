@@ -1,3 +1,4 @@
+import type { StreamKind } from '../../src/lab/stream-kinds.js';
 import type { WireKind } from '../../src/lab/wire.js';
 import type { Figures } from '../outage.js';
 import { type Parameters, type Row, type Target, withTargets } from '../report.js';
@@ -9,6 +10,8 @@ export interface Mode {
   tier: 0 | 1;
   /** 1: guest to host, 3: both ways; one batch each. */
   directions: readonly (1 | 3)[];
+  /** More kinds of streams, both ways. */
+  kinds?: readonly StreamKind[];
   outage: Target[];
 }
 
@@ -37,10 +40,14 @@ const DISTURBED_US = 100;
 const undisturbed = (f: Figures, kind: WireKind): boolean =>
   f.senderUs <= DISTURBED_US && (kind === 'veth' || f.orderUs <= DISTURBED_US);
 
+/** What a batch's rows begin with. Those of plain IPv4 keep their names over the versions. */
+export const batchName = (kind: WireKind, mode: Mode, directions: 1 | 3, of: StreamKind): string =>
+  `${kind}, ${mode.name}${directions === 3 ? ', both ways' : ''}${of === 'ipv4' ? '' : `, ${of}`}`;
+
 /** The table's rows. A cut that was not recovered from, or that nobody noticed, counts as endless. */
-export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, batch: Batch): Row[] {
+export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, of: StreamKind, batch: Batch): Row[] {
   const { figures } = batch;
-  const prefix = `${kind}, ${mode.name}${directions === 3 ? ', both ways' : ''}`;
+  const prefix = batchName(kind, mode, directions, of);
   const tiers: Record<string, number> = {};
   for (const { tier } of figures) tiers[tier ?? 'nobody'] = (tiers[tier ?? 'nobody'] ?? 0) + 1;
   const parameters: Parameters = {

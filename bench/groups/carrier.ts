@@ -1,11 +1,12 @@
 import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
 import { Stream } from '../../src/lab/stream.js';
+import type { StreamKind } from '../../src/lab/stream-kinds.js';
 import { STREAM_MAX } from '../../src/lab/world.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { type Instance, type InstanceOptions, until, withInstance } from '../instance.js';
 import { type Cut, type Figures, judgeCut, LEAD_NS } from '../outage.js';
 import type { Row } from '../report.js';
-import { type Batch, type Mode, rowsOf } from './carrier-rows.js';
+import { type Batch, batchName, type Mode, rowsOf } from './carrier-rows.js';
 
 const PPS = 100_000;
 /** How long a path stays cut, and the calm after a failback, ms: together with the failback a cycle of some 50 ms. */
@@ -25,6 +26,7 @@ const MODES: readonly (Mode & Pick<InstanceOptions, 'wait' | 'tier0'>)[] = [
     wait: 'epoll',
     tier0: true,
     directions: [1, 3],
+    kinds: ['ipv6', 'group'],
     outage: [{ of: 'p99', atMost: 200 }],
   },
   {
@@ -76,12 +78,10 @@ export async function carrier(ctx: BenchContext): Promise<Row[]> {
             instance.world.startTraffic(CPU_B);
             const stream = new Stream(instance.world);
             try {
-              for (const directions of mode.directions) {
-                const batch = await measure(ctx, instance, stream, directions);
-                rows.push(...rowsOf(kind, mode, directions, batch));
-                ctx.progress(
-                  `${kind}, ${mode.name}${directions === 3 ? ', both ways' : ''}: ${batch.figures.length} cuts`,
-                );
+              for (const [directions, of] of batchesOf(mode)) {
+                const batch = await measure(ctx, instance, stream, directions, of);
+                rows.push(...rowsOf(kind, mode, directions, of, batch));
+                ctx.progress(`${batchName(kind, mode, directions, of)}: ${batch.figures.length} cuts`);
               }
             } finally {
               stream.close();
@@ -95,11 +95,18 @@ export async function carrier(ctx: BenchContext): Promise<Row[]> {
   return rows;
 }
 
+/** Directions and kinds of a mode's streams: other kinds than IPv4 go both ways. */
+const batchesOf = (mode: Mode): [1 | 3, StreamKind][] => [
+  ...mode.directions.map((d): [1 | 3, StreamKind] => [d, 'ipv4']),
+  ...(mode.kinds ?? []).map((of): [3, StreamKind] => [3, of]),
+];
+
 async function measure(
   ctx: BenchContext,
   instance: Instance,
   stream: Stream,
   directions: 1 | 3,
+  of: StreamKind,
 ): Promise<Batch> {
   const batch: Batch = {
     figures: [],
@@ -111,13 +118,13 @@ async function measure(
     refused: 0,
   };
   const link = { changedNs: Number.NEGATIVE_INFINITY };
-  const dense = ctx.scale(200, 10);
+  const dense = of === 'ipv4' ? ctx.scale(200, 10) : ctx.scale(50, 10);
   while (batch.figures.length < dense)
     await run(
       ctx,
       instance,
       stream,
-      directions,
+      { directions, of },
       Math.min(PER_STREAM, dense - batch.figures.length),
       link,
       batch,
@@ -125,7 +132,7 @@ async function measure(
   const apart = directions === 1 ? ctx.scale(20, 1) : 0;
   for (let i = 0; i < apart; i++) {
     await ctx.sleep(Math.max(0, APART_MS - (monotonicNs() - link.changedNs) / 1e6));
-    await run(ctx, instance, stream, directions, 1, link, batch);
+    await run(ctx, instance, stream, { directions, of }, 1, link, batch);
   }
   return batch;
 }
@@ -135,7 +142,7 @@ async function run(
   ctx: BenchContext,
   { world, client, onPrimary }: Instance,
   stream: Stream,
-  directions: 1 | 3,
+  { directions, of }: { directions: 1 | 3; of: StreamKind },
   cuts: number,
   link: { changedNs: number },
   batch: Batch,
@@ -144,7 +151,7 @@ async function run(
   using epoll = new Epoll();
   const none = new Int32Array(1);
   const made: Cut[] = [];
-  await stream.start(PPS, directions);
+  await stream.start(PPS, directions, of);
   const started = monotonicNs();
   await ctx.sleep(CALM_MS);
   while (made.length < cuts && stream.sent < STREAM_MAX - PPS / 5) {

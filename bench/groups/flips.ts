@@ -5,6 +5,7 @@ import { flip, lineBase, pathOf, readWord } from '../../src/datapath/line.js';
 import { PinStore } from '../../src/datapath/store.js';
 import { PRIMARY, STANDBY } from '../../src/failover/device.js';
 import { Stream } from '../../src/lab/stream.js';
+import type { StreamKind } from '../../src/lab/stream-kinds.js';
 import type { WireKind } from '../../src/lab/wire.js';
 import { GUEST_MAC, STREAM_MAX, World } from '../../src/lab/world.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
@@ -23,6 +24,8 @@ interface Total {
   lost: number;
   duplicated: number;
   reordered: number;
+  /** Frames that came back to their sender. */
+  returned: number;
   refused: number;
   /** Flips per second of each stream. */
   rates: number[];
@@ -54,27 +57,31 @@ function open(store: PinStore, world: World): Datapath {
 /**
  * Planned flips under traffic: frames lost, duplicated, reordered. Method: no daemon; the steering word is flipped through the map's
  * memory every 200 µs, from primary to standby and back, while a numbered stream runs both ways; BPF at both ends records every
- * sequence number. Nothing is left out: frames of all streams from the first to the last.
+ * sequence number. Nothing is left out: frames of all streams from the first to the last. IPv6 and a group beside IPv4: the bridge brings
+ * a group's frames by both slaves, and the guest's own back to it.
  */
 export async function flips(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const kind of ['veth', 'tap'] as const) rows.push(...rowsOf(kind, await measure(ctx, kind)));
+  for (const kind of ['veth', 'tap'] as const)
+    for (const stream of ['ipv4', 'ipv6', 'group'] as const)
+      rows.push(...rowsOf(kind, stream, await measure(ctx, kind, stream)));
   return rows;
 }
 
-async function measure(ctx: BenchContext, kind: WireKind): Promise<Total> {
+async function measure(ctx: BenchContext, kind: WireKind, of: StreamKind): Promise<Total> {
   const total: Total = {
     flips: 0,
     sent: 0,
     lost: 0,
     duplicated: 0,
     reordered: 0,
+    returned: 0,
     refused: 0,
     rates: [],
     paths: [0, 0, 0, 0],
   };
-  // The target is about veth; taps, where both wires are carried by a thread, get a tenth.
-  const wanted = ctx.scale(kind === 'veth' ? 100_000 : 10_000, 2000);
+  // The target is about IPv4 on veth. Taps, where both wires are carried by a thread, and other kinds of frames get a tenth.
+  const wanted = ctx.scale(kind === 'veth' && of === 'ipv4' ? 100_000 : 10_000, 2000);
   const pins = ctx.newPins();
   const world = new World(kind);
   const store = new PinStore({ root: pins, capacity: 1, shards: 1 });
@@ -86,9 +93,9 @@ async function measure(ctx: BenchContext, kind: WireKind): Promise<Total> {
     world.startTraffic(CPU_B);
     stream = new Stream(world);
     while (total.flips < wanted) {
-      await one(ctx, { store, datapath, stream }, Math.min(PER_STREAM, wanted - total.flips), total);
+      await one(ctx, { store, datapath, stream, of }, Math.min(PER_STREAM, wanted - total.flips), total);
       ctx.progress(
-        `${kind}: ${total.flips} flips, ${total.sent} frames: ${total.lost} lost, ${total.duplicated} duplicated, ${total.reordered} reordered`,
+        `${kind}, ${of}: ${total.flips} flips, ${total.sent} frames: ${total.lost} lost, ${total.duplicated} duplicated, ${total.reordered} reordered`,
       );
     }
     return total;
@@ -104,7 +111,7 @@ async function measure(ctx: BenchContext, kind: WireKind): Promise<Total> {
 
 async function one(
   ctx: BenchContext,
-  lab: { store: PinStore; datapath: Datapath; stream: Stream },
+  lab: { store: PinStore; datapath: Datapath; stream: Stream; of: StreamKind },
   count: number,
   total: Total,
 ): Promise<void> {
@@ -118,7 +125,7 @@ async function one(
     return [p.tx.packets, s.tx.packets, p.rx.packets, s.rx.packets];
   };
   const before = paths();
-  await stream.start(PPS, 3);
+  await stream.start(PPS, 3, lab.of);
   const started = monotonicNs();
   let due = started;
   let done = 0;
@@ -138,17 +145,20 @@ async function one(
   await ctx.sleep(10);
   const record = await stream.collect();
   total.flips += done;
-  for (const { times, received, duplicated, reordered } of [record.out, record.in]) {
+  for (const { times, received, duplicated, reordered, returned } of [record.out, record.in]) {
     total.sent += times.length;
     total.lost += times.length - received;
     total.duplicated += duplicated;
     total.reordered += reordered;
+    total.returned += returned;
   }
   total.refused += record.refused;
   for (const [i, n] of paths().entries()) total.paths[i]! += n - before[i]!;
 }
 
-function rowsOf(kind: WireKind, t: Total): Row[] {
+function rowsOf(kind: WireKind, of: StreamKind, t: Total): Row[] {
+  // Rows of plain IPv4 keep their names over the versions.
+  const prefix = of === 'ipv4' ? kind : `${kind}, ${of}`;
   const parameters = {
     flips: t.flips,
     frames_both_ways: t.sent,
@@ -161,15 +171,16 @@ function rowsOf(kind: WireKind, t: Total): Row[] {
       in_standby: t.paths[3],
     },
   };
-  const count = (name: 'lost' | 'duplicated' | 'reordered'): Row =>
+  const count = (name: 'lost' | 'duplicated' | 'reordered' | 'returned'): Row =>
     withTargets(
-      { name: `${kind}, ${t.flips} flips: ${name}`, unit: 'frames', value: t[name], parameters },
+      { name: `${prefix}, ${t.flips} flips: ${name}`, unit: 'frames', value: t[name], parameters },
       { of: 'value', atMost: 0 },
     );
   return [
     count('lost'),
     count('duplicated'),
     count('reordered'),
-    { name: `${kind}, flips per second`, unit: '1/s', ...summarize(t.rates), parameters },
+    ...(of === 'group' ? [count('returned')] : []),
+    { name: `${prefix}, flips per second`, unit: '1/s', ...summarize(t.rates), parameters },
   ];
 }

@@ -12,6 +12,7 @@ import {
   killController,
   planned,
   type Scene,
+  streaming,
   unplug,
   untilActive,
 } from './faults.js';
@@ -35,13 +36,18 @@ const DEFAULT_PPS = 50_000;
 
 const NAME = 'demo';
 
+type Play = (scene: Scene) => Promise<FaultRow>;
+/** By a stream of plain IPv4, of IPv6, and to a group. */
+const byKinds = (play: Play): Play[] => [play, streaming('ipv6', play), streaming('group', play)];
+
 /** A row each. */
-const SCENARIOS: Record<FaultName, readonly ((scene: Scene) => Promise<FaultRow>)[]> = {
-  planned: [counting(planned)],
-  carrier: [counting(carrier)],
+const SCENARIOS: Record<FaultName, readonly Play[]> = {
+  planned: byKinds(counting(planned)),
+  carrier: byKinds(counting(carrier)),
   unplug: [counting(unplug)],
   flap: [counting(flap)],
-  'black-hole': [counting(blackHole)],
+  // A group answers nobody.
+  'black-hole': [counting(blackHole), streaming('ipv6', counting(blackHole))],
   'one-way': [counting(oneWayTx), counting(oneWayRx)],
   lossy: [counting(lossy), strictly(counting(lossyStrict))],
   'kill-controller': [counting(killController)],
@@ -70,7 +76,7 @@ const instanceOf = (world: World): InstanceInput => ({
 });
 
 /** A scenario by an instance with the strict policy: the demo's own makes room for it, and comes back. */
-function strictly(play: (scene: Scene) => Promise<FaultRow>): (scene: Scene) => Promise<FaultRow> {
+function strictly(play: Play): Play {
   return async (scene) => {
     const own = instanceOf(scene.world);
     await reattach(scene, { ...own, ...STRICT });

@@ -4,6 +4,7 @@ import type { ApiClient, Decision, InstanceStatus } from '../daemon/api/index.js
 import { VfError } from '../errors.js';
 import type { DaemonProcess } from './daemon-process.js';
 import type { Fault, Stream, StreamResult } from './stream.js';
+import type { StreamKind } from './stream-kinds.js';
 import type { World } from './world.js';
 
 export const FAULTS = [
@@ -25,6 +26,7 @@ export interface FaultRow {
   devices: 'veth' | 'tap';
   sent: number;
   lost: number;
+  /** Frames that arrived again, or came back to their sender. */
   duplicated: number;
   reordered: number;
   /** From the fault until it was noticed; for `planned` from the order. null: nobody switched. */
@@ -48,6 +50,8 @@ export interface Scene {
   client: ApiClient;
   instance: string;
   pps: number;
+  /** Of the stream; plain IPv4 by default. */
+  kind?: StreamKind;
 }
 
 /** How long a scene waits for what must happen, ms. */
@@ -86,6 +90,21 @@ export function counting(play: (scene: Scene) => Promise<FaultRow>): (scene: Sce
   };
 }
 
+/** A scenario with another kind of stream, which its row names. */
+export function streaming(
+  kind: StreamKind,
+  play: (scene: Scene) => Promise<FaultRow>,
+): (scene: Scene) => Promise<FaultRow> {
+  return async (scene) => {
+    scene.kind = kind;
+    try {
+      return await play(scene);
+    } finally {
+      delete scene.kind;
+    }
+  };
+}
+
 export async function lastSeq({ client, instance }: Scene): Promise<number> {
   return (await client.request('events', { name: instance, limit: 1 })).at(-1)?.seq ?? 0;
 }
@@ -121,11 +140,11 @@ function row(
   const us = (ns: number): number => Math.round(ns / 100) / 10;
   const outage = fault === 'planned' && lost === 0 ? 0 : worse;
   return {
-    fault,
+    fault: scene.kind ? `${fault} ${scene.kind}` : fault,
     devices: scene.world.kind,
     sent: 2 * r.sent,
     lost,
-    duplicated: r.out.duplicated + r.in.duplicated,
+    duplicated: r.out.duplicated + r.in.duplicated + r.out.returned + r.in.returned,
     reordered: r.out.reordered + r.in.reordered,
     detection_us: d ? us(Math.max(0, d.detected_ns - (r.faultNs ?? orderedNs))) : null,
     switch_us: d ? us(d.flipped_ns - d.detected_ns) : null,
@@ -162,8 +181,8 @@ async function flow({ stream, pps }: Scene): Promise<void> {
 
 /** Streams, breaks, waits for the failover, and judges. */
 export async function broken(scene: Scene, b: Break): Promise<FaultRow> {
-  const { stream, pps } = scene;
-  await (b.requests ? stream.startRequests(pps) : stream.start(pps));
+  const { stream, pps, kind } = scene;
+  await (b.requests ? stream.startRequests(pps, kind) : stream.start(pps, 3, kind));
   await flow(scene);
   const orderedNs = await b.breakIt();
   await flow(scene);

@@ -9,8 +9,10 @@ export interface Arrivals {
   duplicated: number;
   /** Frames that came after one with a higher number. */
   reordered: number;
-  /** Frames of other streams, or with another tag: the place's own that came back are among them. */
+  /** Frames of other streams, or with another tag. */
   foreign: number;
+  /** Frames that were sent from here and came back. */
+  returned: number;
   /** CLOCK_MONOTONIC ns by sequence number; 0: never came. */
   times: Float64Array;
 }
@@ -63,6 +65,7 @@ export class Recorder {
       duplicated: this.#state.duplicatedNumber,
       reordered: this.#state.reorderedNumber,
       foreign: this.#state.foreignNumber,
+      returned: this.#state.returnedNumber,
       times,
     };
   }

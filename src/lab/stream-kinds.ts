@@ -27,7 +27,7 @@ export const VLAN = {
 };
 /** A station of the guest with a MAC of its own. */
 export const FOREIGN = { mac: '52:54:00:76:66:03', ip: '10.99.0.3', ip6: 'fd00:99::3' };
-export const GROUP = { ip: '239.99.7.7', ip6: 'ff05::99:7' };
+const GROUP = { ip: '239.99.7.8', ip6: 'ff05::99:8' };
 
 /** True if both ends send to a group: no frame tells a switch where its receiver is, and none can be answered as it is. */
 export const isGroup = (kind: StreamKind): boolean => kind.startsWith('group');

@@ -9,8 +9,10 @@ export interface DirectionResult {
   lost: number;
   duplicated: number;
   reordered: number;
-  /** Frames that belong elsewhere: with another tag, or the receiver's own that came back. */
+  /** Frames that belong elsewhere: of another stream, or with another tag. */
   foreign: number;
+  /** The receiver's own frames that came back to it. */
+  returned: number;
   /** From the fault to the first frame delivered on the path that works after it, ns; null: none came. */
   outageNs: number | null;
 }
@@ -66,9 +68,9 @@ export class Stream {
   }
 
   /** Starts sending `pps` requests from the guest, which the host's BPF program answers; what comes back counts as the other direction. */
-  async startRequests(pps: number): Promise<void> {
-    await this.#begin(1000, 1, true, 'ipv4');
-    await this.#begin(pps, 3, true, 'ipv4');
+  async startRequests(pps: number, kind: StreamKind = 'ipv4'): Promise<void> {
+    await this.#begin(1000, 1, true, kind);
+    await this.#begin(pps, 3, true, kind);
   }
 
   async #begin(pps: number, directions: 1 | 2 | 3, requests: boolean, kind: StreamKind): Promise<void> {
@@ -165,7 +167,7 @@ export function faultTime(fault: Fault, sentAt: Float64Array, arrivals: Float64A
 }
 
 function judge(
-  { received, duplicated, reordered, foreign, times }: Arrivals,
+  { received, duplicated, reordered, foreign, returned, times }: Arrivals,
   faultNs: number | undefined,
 ): DirectionResult {
   const lost = times.length - received;
@@ -174,6 +176,7 @@ function judge(
     duplicated,
     reordered,
     foreign,
+    returned,
     outageNs: faultNs === undefined ? null : outage(times, faultNs),
   };
 }

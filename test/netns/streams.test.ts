@@ -10,7 +10,7 @@ import { sleep } from '../helpers/sleep.js';
 const PPS = 5000;
 const FLIPS = 10;
 
-const PERFECT = { lost: 0, duplicated: 0, reordered: 0, foreign: 0 };
+const PERFECT = { lost: 0, duplicated: 0, reordered: 0, foreign: 0, returned: 0 };
 
 describe.each(['veth', 'tap'] as const)('on %s', (devices) => {
   test.each(STREAM_KINDS)('each frame arrives once each way over planned flips: %s', async (kind) => {

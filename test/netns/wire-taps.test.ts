@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { ROOT } from '../../src/paths.js';
-import { FRAMES_MAX, MAGIC, STREAM_PORT, WIRE } from '../vm/lab/far-end.js';
+import { FRAMES_MAX, MAGIC, STREAM_PORT, TO_GUEST, WIRE } from '../vm/lab/far-end.js';
 import { GUEST_ADDRESS, GUEST_MAC, STATION_ADDRESS, STATION_MAC } from '../vm/lab/wire.js';
 import { TapWire } from '../vm/lab/wire-taps.js';
 
@@ -50,7 +50,10 @@ class Device {
   /** Numbers of the running stream's frames that came. */
   numbers(stream: number): number[] {
     return this.frames
-      .filter((f) => f.length >= 54 && f.readUInt16BE(36) === STREAM_PORT && f.readUInt32LE(46) === stream)
+      .filter(
+        (f) =>
+          f.length >= 54 && f.readUInt16BE(36) === STREAM_PORT && f.readUInt32LE(46) === stream + TO_GUEST,
+      )
       .map((f) => f.readUInt32LE(50));
   }
 }

@@ -174,7 +174,7 @@ describe('the wire', () => {
     await wire.begin(9);
     for (const n of [0, 1, 3]) await a.send(streamFrame(9, n));
     await until(() => wire.control[WIRE.received] === 3);
-    await b.send(streamFrame(9, 2, '8100 0001 '));
+    await b.send(streamFrame(9, 2));
     await b.send(streamFrame(9, 3));
     await b.send(streamFrame(8, 4));
     await until(() => wire.port('b').counts.fromGuest === 3);
@@ -182,6 +182,18 @@ describe('the wire', () => {
     expect([received, duplicated, reordered, numbers].map((w) => wire.control[w])).toEqual([4, 1, 1, 4]);
     expect([0, 2, 3].map((n) => wire.portsOf(wire.cameBy[n]!).join('+'))).toEqual(['a', 'b', 'a+b']);
     expect(wire.cameAt[4]).toBe(0);
+  });
+
+  it('takes the frames of a tagged stream by their tag alone, and sends them with it', async () => {
+    const { wire, a } = lab();
+    wire.control[WIRE.interval_ns] = 1_000_000;
+    await wire.begin(11, 'vlan');
+    await until(() => a.received.length > 3);
+    expect(a.received.at(-1)!.subarray(12, 18)).toEqual(hex('8100 004d 0800'));
+    for (const [n, tag] of ['', '8100 0001 ', '8100 004d '].entries()) await a.send(streamFrame(11, n, tag));
+    await until(() => wire.port('a').counts.fromGuest === 3);
+    expect(wire.control[WIRE.received]).toBe(1);
+    expect(wire.cameAt[2]).toBeGreaterThan(0);
   });
 
   it('has no other ports, and says which', () => {

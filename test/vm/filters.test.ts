@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { STREAM_KINDS } from '../../src/lab/stream-kinds.js';
+import { Stream } from './lab/stream.js';
 import { Interview, type Row, type State } from './questions/interview.js';
 import { SCENE_NAMES } from './questions/questions.js';
 import { FILTERS, thorough, WIRE } from './selection.js';
@@ -12,6 +15,10 @@ import { FILTERS, thorough, WIRE } from './selection.js';
 const told = (rows: readonly Row[]): string[] =>
   rows.map(({ question, state, answered, times }) => `${question}, ${state}: ${answered} of ${times}`);
 const allOf = (rows: readonly Row[]): string[] => told(rows.map((row) => ({ ...row, answered: row.times })));
+
+const PPS = 200;
+/** Traffic before the switch, ms. */
+const STREAM_MS = 500;
 
 const FOLLOWED: readonly State[] = ['primary', 'primary-alone', 'standby'];
 
@@ -31,6 +38,22 @@ describe.each(FILTERS)('Linux %s, %s as primary, %s', (kernel, primary, model) =
       expect(told(rows)).toEqual(allOf(rows));
     },
   );
+
+  for (const kind of STREAM_KINDS)
+    thorough(`a stream loses nothing by a planned switch: ${kind}`, async () => {
+      const { bed } = interview;
+      const report = await interview.made(['plain', 'vlan', 'macvlan'], async () => {
+        await interview.start();
+        await interview.switch('primary');
+        const stream = await Stream.start(bed.guest, bed.wire, { pps: PPS, kind });
+        await sleep(STREAM_MS);
+        await interview.switch('standby');
+        return stream.stop(bed.guest);
+      });
+      for (const { lost, duplicated, returned } of [report.out, report.in])
+        expect({ lost, duplicated, returned }).toEqual({ lost: 0, duplicated: 0, returned: 0 });
+      expect(report.out.moves.at(-1)).toMatchObject({ from: 'primary', to: 'standby' });
+    });
 
   thorough('what was on the master before it joined gets every question', async () => {
     const rows = await interview.found(['plain', 'vlan', 'macvlan'], ['primary-alone', 'standby-alone']);

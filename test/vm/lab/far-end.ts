@@ -1,4 +1,7 @@
 import { clockMonotonic } from 'bpf-loader-ts/sys';
+import { HEAD_MAX, MAGIC, STREAM_BYTES, STREAM_PORT, TO_GUEST } from '../../../workers/traffic.js';
+
+export { MAGIC, STREAM_BYTES, STREAM_PORT, TO_GUEST };
 
 /** Words of the block that a wire shares with its thread; the thread's own follow at WIRE.port. */
 export const WIRE = {
@@ -19,6 +22,11 @@ export const WIRE = {
   running: 8,
   /** Announcements heard so far. */
   announcements: 9,
+  /** Bytes before the running stream's datagrams to the guest, and the tag of those from it (0: none). */
+  head: 10,
+  vlan: 11,
+  /** A packet socket of the station's for whole frames; 0: datagrams of its UDP socket. */
+  packets: 12,
   port: 16,
 } as const;
 export const PORT_WORDS = 8;
@@ -31,10 +39,6 @@ export const WIRE_WORDS = WIRE.port + PORTS_MAX * PORT_WORDS;
 
 /** Frames of the longest stream, each way. */
 export const FRAMES_MAX = 1 << 17;
-export const STREAM_PORT = 7412;
-/** A datagram of a stream: {u32 magic, u32 stream, u32 number}, then nothing of interest up to this length. */
-export const STREAM_BYTES = 64;
-export const MAGIC = 0x56464c52;
 /** A thread with nothing to send looks at its words so often, µs. */
 const IDLE_US = 100_000;
 
@@ -43,7 +47,49 @@ export interface FarEndTask {
   /** By number of the frame, ns: when each went to the guest, when each came from it (0: never). */
   sentAt: SharedArrayBuffer;
   cameAt: SharedArrayBuffer;
+  /** What stands before a datagram to the guest: Ethernet to UDP, at most HEAD_MAX bytes. */
+  head: SharedArrayBuffer;
   wakeFd: number;
+}
+
+const ETH_VLAN = 0x8100;
+const ETH_IPV4 = 0x0800;
+const ETH_IPV6 = 0x86dd;
+const PROTOCOL_UDP = 17;
+/** Magic, stream and number. */
+const DATAGRAM_MIN = 12;
+
+/** Where the datagram of a stream begins in a frame over IPv4 or IPv6 without options, tagged or not; -1: it has none. */
+export function datagramIn(v: DataView, length: number): number {
+  const l3 = length > 18 && v.getUint16(12) === ETH_VLAN ? 18 : 14;
+  if (length < l3 + 28 + DATAGRAM_MIN) return -1;
+  const type = v.getUint16(l3 - 2);
+  const [protocol, l4] = type === ETH_IPV4 ? [v.getUint8(l3 + 9), l3 + 20] : [v.getUint8(l3 + 6), l3 + 40];
+  if ((type !== ETH_IPV4 && type !== ETH_IPV6) || protocol !== PROTOCOL_UDP) return -1;
+  if (length < l4 + 8 + DATAGRAM_MIN || v.getUint16(l4 + 2) !== STREAM_PORT) return -1;
+  return l4 + 8;
+}
+
+/** The frame to the guest: a head that differs from stream to stream, and a datagram at a multiple of four. */
+export class OutgoingFrame {
+  readonly #buffer = new Uint8Array(HEAD_MAX + STREAM_BYTES);
+  readonly #words = new DataView(this.#buffer.buffer, HEAD_MAX);
+  /** With its head. */
+  bytes = this.#buffer.subarray(HEAD_MAX);
+  readonly datagram = this.#buffer.subarray(HEAD_MAX);
+
+  begin(stream: number, head: Uint8Array): void {
+    this.#buffer.set(head, HEAD_MAX - head.length);
+    this.bytes = this.#buffer.subarray(HEAD_MAX - head.length);
+    this.#words.setUint32(0, MAGIC, true);
+    this.#words.setUint32(4, stream + TO_GUEST, true);
+  }
+
+  /** The complement keeps the checksum in the head right (src/lab/stream-kinds.ts). */
+  set number(n: number) {
+    this.#words.setUint32(8, n, true);
+    this.#words.setUint32(12, ~n, true);
+  }
 }
 
 /** The station's part in a numbered stream, whatever carries it: paces what is sent, stamps what came. */
@@ -64,11 +110,11 @@ export class FarEnd {
     return Atomics.load(this.#control, WIRE.stop) !== 0;
   }
 
-  /** Turns to the stream that is wanted now, if it is another; `prepare` is told of it before anybody knows that it runs. */
-  begin(prepare: (stream: number) => void): void {
+  /** Turns to the stream that is wanted now, if it is another, and returns it; `prepare` is told of it before anybody knows that it runs. */
+  begin(prepare: (stream: number) => void): number {
     const control = this.#control;
     const stream = Atomics.load(control, WIRE.stream);
-    if (stream === control[WIRE.running]) return;
+    if (stream === control[WIRE.running]) return stream;
     if (stream !== 0) {
       for (const word of [WIRE.sent, WIRE.received, WIRE.duplicated, WIRE.reordered, WIRE.numbers])
         control[word] = 0;
@@ -78,6 +124,7 @@ export class FarEnd {
       prepare(stream);
     }
     Atomics.store(control, WIRE.running, stream);
+    return stream;
   }
 
   /** Sends what is due; returns the microseconds until the next. */

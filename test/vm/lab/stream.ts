@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import { isGroup, PLAIN, type StreamKind, streamEnds } from '../../../src/lab/stream-kinds.js';
 import { STREAM_PORT, WIRE } from './far-end.js';
 import type { Guest } from './guest.js';
-import { STATION_ADDRESS, type Wire } from './wire.js';
+import { GUEST_MAC, STATION_MAC, type Wire } from './wire.js';
 
 /** Frames in a row that did not arrive. */
 export interface Gap {
@@ -38,6 +39,8 @@ export interface DirectionReport {
   moves: Move[];
   /** Frames whose sender's kernel refused them: also lost. */
   refused: number;
+  /** The receiver's own frames that came back to it. */
+  returned: number;
 }
 
 export interface StreamReport {
@@ -54,6 +57,8 @@ export interface StreamOptions {
   pps?: number;
   /** `in`: the guest only receives; `out`: it only sends. */
   directions?: 'both' | 'in' | 'out';
+  /** What is not plain IPv4 needs its scene (test/vm/questions/questions.ts): addresses, the VLAN, the macvlan. */
+  kind?: StreamKind;
 }
 
 /** Frames that are under way when a stream ends have so long to arrive, ms. */
@@ -74,18 +79,19 @@ export class Stream {
 
   /** Starts and waits until frames arrive. */
   static async start(guest: Guest, wire: Wire, options: StreamOptions = {}): Promise<Stream> {
-    const { pps = 1000, directions = 'both' } = options;
+    const { pps = 1000, directions = 'both', kind = 'ipv4' } = options;
     const id = ++streams;
     // The station listens before the guest sends, and sends when the guest listens.
     wire.control[WIRE.interval_ns] = 0;
-    await wire.begin(id);
+    await wire.begin(id, kind);
     const sends = directions === 'in' ? 0 : pps;
     await guest.run(`rm -f ${FILE}`);
+    const { enter, device, to } = await placeOf(guest, kind);
     const sender = await guest.spawn(
-      `echo $$ >${FILE}.pid; exec stream ${STATION_ADDRESS} ${STREAM_PORT} ${id} ${sends} ${FILE}`,
+      `echo $$ >${FILE}.pid; exec ${enter} stream ${to} ${STREAM_PORT} ${id} ${sends} ${FILE} ${device}`,
     );
     await guest.run(
-      `for i in $(seq 100); do grep -q ':${hexPort} ' /proc/net/udp && exit; sleep 0.05; done; exit 1`,
+      `for i in $(seq 100); do ${enter} cat /proc/net/udp /proc/net/udp6 | grep -q ':${hexPort} ' && exit; sleep 0.05; done; exit 1`,
     );
     wire.control[WIRE.interval_ns] = directions === 'out' ? 0 : Math.round(1e9 / pps);
     wire.wake();
@@ -136,12 +142,14 @@ export class Stream {
         duplicated: control[WIRE.duplicated]!,
         reordered: control[WIRE.reordered]!,
         refused: told.refused,
+        returned: 0,
       },
       in: {
         ...this.#judge(sentAt, told.cameAt, sentAt, this.#wire.sentBy),
         duplicated: told.duplicated,
         reordered: told.reordered,
         refused: 0,
+        returned: told.returned,
       },
       hostNs: (guestNs) => translate(guestNs, told.cameAt, sentAt),
     };
@@ -201,11 +209,31 @@ export function translate(ns: number, theirs: Float64Array, ours: Float64Array):
   return ours[best]! + ns - theirs[best]!;
 }
 
+/** Words before the times in the file of test/vm/guest/stream.c, in bytes. */
+const HEAD_BYTES = 32;
+
+/** Where in the guest a kind of stream ends, and whom it sends to; the network's station is known there. */
+async function placeOf(
+  guest: Guest,
+  kind: StreamKind,
+): Promise<{ enter: string; device: string; to: string }> {
+  const { toIp: to } = streamEnds(kind, GUEST_MAC, STATION_MAC).out;
+  if (kind === 'ipv4') return { enter: '', device: '', to };
+  const enter = kind.startsWith('foreign') ? 'ip netns exec mv' : '';
+  // The master is where the guest's address is.
+  const master = `$(ip -o addr show to ${PLAIN.ip} | cut -d' ' -f2)`;
+  const known = kind.startsWith('foreign') ? 'mv0' : kind.startsWith('vlan') ? 'v77' : master;
+  const device = (await guest.run(`echo ${known}`)).trim();
+  if (!isGroup(kind)) await guest.run(`${enter} ip neigh replace ${to} lladdr ${STATION_MAC} dev ${device}`);
+  return { enter, device, to };
+}
+
 /** The file of test/vm/guest/stream.c. */
 function parse(file: Buffer): {
   duplicated: number;
   reordered: number;
   refused: number;
+  returned: number;
   sentAt: Float64Array;
   cameAt: Float64Array;
 } {
@@ -217,7 +245,8 @@ function parse(file: Buffer): {
     duplicated: word(2),
     reordered: word(3),
     refused: word(4),
-    sentAt: times(24, sent),
-    cameAt: times(24 + 8 * sent, word(5)),
+    returned: word(6),
+    sentAt: times(HEAD_BYTES, sent),
+    cameAt: times(HEAD_BYTES + 8 * sent, word(5)),
   };
 }

@@ -1,14 +1,13 @@
 import { clockMonotonic, Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
 import {
+  datagramIn,
   FarEnd,
   type FarEndTask,
   HOLE_FROM_GUEST,
   HOLE_TO_GUEST,
-  MAGIC,
+  OutgoingFrame,
   PORT_WORDS,
   PORTS_MAX,
-  STREAM_BYTES,
-  STREAM_PORT,
   WIRE,
 } from './far-end.js';
 
@@ -44,7 +43,6 @@ export interface WireTask extends FarEndTask {
   /** Datagram sockets connected to QEMU's, one to a port. */
   ports: number[];
   station: { mac: number; ip: number };
-  guest: { mac: number; ip: number };
 }
 
 const BURST = 64;
@@ -66,8 +64,9 @@ class Fabric {
   readonly #heardBy: Uint8Array;
   readonly #frame = new Uint8Array(2048);
   readonly #view = new DataView(this.#frame.buffer);
-  readonly #stream = new Uint8Array(14 + 28 + STREAM_BYTES);
-  readonly #streamView = new DataView(this.#stream.buffer);
+  readonly #outgoing = new OutgoingFrame();
+  /** Whom the running stream's frames go to. */
+  #receiver = BROADCAST;
   #random = 0x9e3779b9;
 
   constructor(task: WireTask) {
@@ -80,29 +79,6 @@ class Fabric {
     this.#cameBy = new Uint8Array(task.cameBy);
     this.#heardAt = new Float64Array(task.heardAt);
     this.#heardBy = new Uint8Array(task.heardBy);
-    this.#template();
-  }
-
-  /** The stream's frame but for its number: Ethernet, IPv4, UDP without a checksum. */
-  #template(): void {
-    const v = this.#streamView;
-    const { station, guest } = this.#task;
-    putMac(v, 0, guest.mac);
-    putMac(v, 6, station.mac);
-    v.setUint16(12, 0x0800);
-    v.setUint16(14, 0x4500);
-    v.setUint16(16, 28 + STREAM_BYTES);
-    v.setUint16(20, 0x4000);
-    v.setUint16(22, 0x4011);
-    v.setUint32(26, station.ip);
-    v.setUint32(30, guest.ip);
-    let sum = 0;
-    for (let at = 14; at < 34; at += 2) sum += v.getUint16(at);
-    v.setUint16(24, ~((sum & 0xffff) + (sum >>> 16)) & 0xffff);
-    v.setUint16(34, STREAM_PORT);
-    v.setUint16(36, STREAM_PORT);
-    v.setUint16(38, 8 + STREAM_BYTES);
-    v.setUint32(42, MAGIC, true);
   }
 
   run(): void {
@@ -126,12 +102,15 @@ class Fabric {
   #prepare(stream: number): void {
     this.#sentBy.fill(0);
     this.#cameBy.fill(0);
-    this.#streamView.setUint32(46, stream, true);
+    const head = new Uint8Array(this.#task.head, 0, this.#control[WIRE.head]!);
+    this.#outgoing.begin(stream, head);
+    this.#receiver = head[0]! & 1 ? BROADCAST : getMac(new DataView(this.#task.head), 0);
   }
 
   #emit(number: number): void {
-    this.#streamView.setUint32(50, number, true);
-    this.#sentBy[number] = this.#forward(this.#stream, this.#stream.length, this.#task.guest.mac, -1);
+    this.#outgoing.number = number;
+    const { bytes } = this.#outgoing;
+    this.#sentBy[number] = this.#forward(bytes, bytes.length, this.#receiver, -1);
   }
 
   #drain(port: number): void {
@@ -226,12 +205,15 @@ class Fabric {
       if (protocol === 0x0806 && length >= l3 + 28) this.#arp(l3, length);
       return;
     }
-    if (protocol !== 0x0800 || length < l3 + 28) return;
-    if (v.getUint32(l3 + 16) !== this.#task.station.ip) return;
+    const datagram = datagramIn(v, length);
+    if (datagram >= 0) {
+      const tag = l3 === 18 ? v.getUint16(14) & 0xfff : 0;
+      if (tag === this.#control[WIRE.vlan]) this.#took(port, datagram);
+      return;
+    }
+    if (protocol !== 0x0800 || length < l3 + 28 || v.getUint32(l3 + 16) !== this.#task.station.ip) return;
     const l4 = l3 + (v.getUint8(l3) & 0xf) * 4;
-    const kind = v.getUint8(l3 + 9);
-    if (kind === 17 && v.getUint16(l4 + 2) === STREAM_PORT && length >= l4 + 20) this.#took(port, l4 + 8);
-    else if (kind === 1 && v.getUint8(l4) === 8) this.#echo(l3, l4, length);
+    if (v.getUint8(l3 + 9) === 1 && v.getUint8(l4) === 8) this.#echo(l3, l4, length);
   }
 
   #heard(port: number, rarp: boolean): void {

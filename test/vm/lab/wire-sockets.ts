@@ -3,8 +3,6 @@ import { FRAMES_MAX, PORT_WORDS, WIRE } from './far-end.js';
 import {
   type Announcement,
   type FarSide,
-  GUEST_ADDRESS,
-  GUEST_MAC,
   Port,
   type PortWords,
   STATION_ADDRESS,
@@ -74,7 +72,6 @@ export class SocketWire extends Wire {
       heardBy: buffer(this.#heardBy),
       ports: this.#sockets.map((s) => s.fd),
       station: { mac: macNumber(STATION_MAC), ip: ipNumber(STATION_ADDRESS) },
-      guest: { mac: macNumber(GUEST_MAC), ip: ipNumber(GUEST_ADDRESS) },
     });
   }
 

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import type { MappedArray } from 'bpf-loader-ts';
-import { closeFd, netnsCreate, Tap, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
+import { closeFd, netnsCreate, PacketSocket, Tap, UdpSocket, withNetns } from 'bpf-loader-ts/sys';
 import { type Lab, lab, VfPaths, type VfPathsView } from '../../../bpf/lab.bpf.js';
 import { VfError } from '../../../src/errors.js';
 import { attachLast } from '../../../src/lab/attach-last.js';
+import type { StreamKind } from '../../../src/lab/stream-kinds.js';
 import { Rtnl } from '../../../src/netlink/index.js';
 import { bpfObject } from '../../../src/paths.js';
-import { FRAMES_MAX, STREAM_PORT } from './far-end.js';
+import { FRAMES_MAX, STREAM_PORT, WIRE } from './far-end.js';
 import type { StationTask } from './station-thread.js';
 import { type FarSide, GUEST_ADDRESS, GUEST_MAC, Port, STATION_ADDRESS, STATION_MAC, Wire } from './wire.js';
 
@@ -40,6 +41,7 @@ export class TapWire extends Wire {
   /** By ifindex. */
   readonly #names = new Map<number, string>();
   readonly #paths: MappedArray<VfPathsView>;
+  #packets: PacketSocket | undefined;
   /** In the order of their opening. */
   readonly #closers: (() => void)[] = [() => closeFd(this.netns), () => this.#rtnl.close()];
 
@@ -146,7 +148,13 @@ export class TapWire extends Wire {
     this.#rtnl.flushBridge(this.#bridge);
   }
 
-  override async begin(stream: number): Promise<void> {
+  override async begin(stream: number, kind: StreamKind = 'ipv4'): Promise<void> {
+    // Its own kernel has neither the addresses nor the VLAN of the other kinds.
+    const packets =
+      stream !== 0 && kind !== 'ipv4'
+        ? new PacketSocket({ netns: this.netns, ifindex: this.#bridge })
+        : undefined;
+    this.control[WIRE.packets] = packets?.fd ?? 0;
     const paths = this.#paths.at(0);
     // The programs note nothing while they are cleared; frames of the last stream may be under way.
     paths.stream = 0;
@@ -155,7 +163,10 @@ export class TapWire extends Wire {
       this.cameBy.fill(0);
       paths.stream = stream;
     }
-    await super.begin(stream);
+    await super.begin(stream, kind);
+    // Nobody sends by the last one any more.
+    this.#packets?.close();
+    this.#packets = packets;
   }
 
   override async close(): Promise<void> {
@@ -164,6 +175,7 @@ export class TapWire extends Wire {
   }
 
   #release(): void {
+    this.#packets?.close();
     for (const close of this.#closers.splice(0).reverse()) close();
   }
 }

@@ -2,13 +2,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventFd } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
+import { type StreamKind, streamEnds, streamHead, tagOf } from '../../../src/lab/stream-kinds.js';
 import { ROOT } from '../../../src/paths.js';
+import { HEAD_MAX } from '../../../workers/traffic.js';
 import {
   type FarEndTask,
   FRAMES_MAX,
   HOLE_FROM_GUEST,
   HOLE_TO_GUEST,
   PORTS_MAX,
+  TO_GUEST,
   WIRE,
   WIRE_WORDS,
 } from './far-end.js';
@@ -117,6 +120,7 @@ export abstract class Wire {
   /** By number of the frame, ns: when it went to the guest, when it came from it (0: never). */
   readonly sentAt = new Float64Array(new SharedArrayBuffer(8 * FRAMES_MAX));
   readonly cameAt = new Float64Array(new SharedArrayBuffer(8 * FRAMES_MAX));
+  readonly #head = new Uint8Array(new SharedArrayBuffer(HEAD_MAX));
   #wake: EventFd | undefined;
   #pool: Piscina | undefined;
   #thread: Promise<void> | undefined;
@@ -140,6 +144,7 @@ export abstract class Wire {
       control: this.control.buffer,
       sentAt: this.sentAt.buffer,
       cameAt: this.cameAt.buffer,
+      head: this.#head.buffer,
       wakeFd: this.#wake.fd,
     });
     this.#thread!.catch(() => {});
@@ -177,8 +182,12 @@ export abstract class Wire {
     this.#wake?.signal();
   }
 
-  /** Tells the thread which stream runs (0: none), and waits until it knows. */
-  async begin(stream: number): Promise<void> {
+  /** Tells the thread which stream runs (0: none) and of what kind its frames are, and waits until it knows. */
+  async begin(stream: number, kind: StreamKind = 'ipv4'): Promise<void> {
+    const head = streamHead(streamEnds(kind, GUEST_MAC, STATION_MAC).in, stream + TO_GUEST);
+    this.#head.set(head);
+    this.control[WIRE.head] = head.length;
+    this.control[WIRE.vlan] = tagOf(kind);
     Atomics.store(this.control, WIRE.stream, stream);
     this.wake();
     while (Atomics.load(this.control, WIRE.running) !== stream) await sleep(1);

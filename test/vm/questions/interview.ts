@@ -108,19 +108,20 @@ export class Interview {
   /** Makes scenes while the daemon runs, and asks their questions. */
   async followed(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
     if (states.some((state) => state !== 'without')) await this.start();
-    return this.#made(scenes, () => this.#inStates(scenes, states));
+    return this.made(scenes, () => this.askAll(scenes, states));
   }
 
   /** Makes scenes before the daemon starts, and asks their questions. */
   async found(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
     await this.stop();
-    return this.#made(scenes, async () => {
+    return this.made(scenes, async () => {
       await this.start();
-      return this.#inStates(scenes, states);
+      return this.askAll(scenes, states);
     });
   }
 
-  async #made(scenes: readonly SceneName[], act: () => Promise<Row[]>): Promise<Row[]> {
+  /** Does something while there are these scenes. */
+  async made<T>(scenes: readonly SceneName[], act: () => Promise<T>): Promise<T> {
     try {
       for (const scene of scenes) await makeScene(this.bed, scene);
       await sleep(FOLLOW_MS);
@@ -136,7 +137,8 @@ export class Interview {
     return wanted.filter(({ scene }) => scenes.includes(scene));
   }
 
-  async #inStates(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
+  /** Asks the questions of scenes that are there. */
+  async askAll(scenes: readonly SceneName[], states: readonly State[]): Promise<Row[]> {
     const rows: Row[] = [];
     for (const state of states) {
       const [active, alone] = state.split('-') as ['without' | Role, string | undefined];

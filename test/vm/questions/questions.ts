@@ -1,5 +1,5 @@
 import { groupMac, ipBytes } from '../../../src/lab/frames.js';
-import { GROUP, FOREIGN as MACVLAN, PLAIN, VLAN } from '../../../src/lab/stream-kinds.js';
+import { FOREIGN as MACVLAN, PLAIN, VLAN } from '../../../src/lab/stream-kinds.js';
 import { ASKER_MAC, type Asker } from '../lab/asker.js';
 import { arpRequest, echoRequest, type Heard, solicitation } from '../lab/frames.js';
 import type { Testbed } from '../lab/testbed.js';
@@ -17,6 +17,8 @@ const ANSWER_MS = 1_000;
 /** Source addresses begin here: each is used once, so that the guest's neighbour cache never knows it. */
 const FRESH_FROM = 16;
 
+/** Groups that are addresses of the guest, so that it answers echo requests to them. Streams have other ones: the guest's own would not leave. */
+const GROUP = { ip: '239.99.7.7', ip6: 'ff05::99:7' };
 const ECHOER = { ip: '10.99.0.9', ip6: 'fd00:99::9' };
 const CONTAINER = { mac: '52:54:00:76:66:04', ip: '10.99.0.4', ip6: 'fd00:99::4' };
 
@@ -130,7 +132,8 @@ const nd =
     answers: (h) => h.kind === 'advertisement' && isFrom(h, target) && h.answersFor === hex(target.ip6),
   });
 
-const echo =
+/** An echo request to an address of the guest, or to a group that it is in. */
+export const echoTo =
   (toMac: string, toIp: string) =>
   (number: number): Asked => ({
     frame: echoRequest(
@@ -148,11 +151,11 @@ const [VLAN_NET, VLAN_NET6] = ['10.99.77.', 'fd00:77::'];
 /** IPv6 as often as IPv4. Those before `nd` are controls: every NIC lets them in. */
 export const QUESTIONS: readonly Question[] = [
   { name: 'arp', scene: 'plain', ask: arp(GUEST, NET) },
-  { name: 'ping', scene: 'plain', ask: echo(GUEST_MAC, GUEST_ADDRESS) },
-  { name: 'ping6', scene: 'plain', ask: echo(GUEST_MAC, PLAIN.ip6) },
+  { name: 'ping', scene: 'plain', ask: echoTo(GUEST_MAC, GUEST_ADDRESS) },
+  { name: 'ping6', scene: 'plain', ask: echoTo(GUEST_MAC, PLAIN.ip6) },
   { name: 'nd', scene: 'plain', ask: nd(GUEST, NET6) },
-  { name: 'group', scene: 'plain', ask: echo(groupMac(GROUP.ip), GROUP.ip) },
-  { name: 'group6', scene: 'plain', ask: echo(groupMac(GROUP.ip6), GROUP.ip6) },
+  { name: 'group', scene: 'plain', ask: echoTo(groupMac(GROUP.ip), GROUP.ip) },
+  { name: 'group6', scene: 'plain', ask: echoTo(groupMac(GROUP.ip6), GROUP.ip6) },
   { name: 'vlan', scene: 'vlan', ask: arp(ON_VLAN, VLAN_NET) },
   { name: 'vlan6', scene: 'vlan', ask: nd(ON_VLAN, VLAN_NET6) },
   { name: 'macvlan', scene: 'macvlan', ask: arp(MACVLAN, NET, true) },
