@@ -334,6 +334,17 @@ export class VfWatchView extends bpf.StructView {
   get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
+/** struct vf_group_bucket: 64 bytes. */
+export const VfGroupBucket = bpf.struct('struct vf_group_bucket', 64, {
+  words: bpf.field(0, bpf.array(bpf.u64, 8)),
+});
+export type VfGroupBucket = bpf.Value<typeof VfGroupBucket>;
+export type VfGroupBucketInit = bpf.Input<typeof VfGroupBucket>;
+/** struct vf_group_bucket where it lies. */
+export class VfGroupBucketView extends bpf.StructView {
+  get words(): bpf.ArrayViewOf<typeof bpf.u64> { return new bpf.ArrayView(bpf.u64, 8, this.$view, this.$at); }
+}
+
 /** struct vf_reflector: 160 bytes. */
 export const VfReflector = bpf.struct('struct vf_reflector', 160, {
   discr: bpf.field(0, bpf.array(bpf.u32, 4)),
@@ -372,6 +383,26 @@ export class VfReflectorView extends bpf.StructView {
   get refused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 128); }
 }
 
+/** struct vf_earlier: 16 bytes. */
+export const VfEarlier = bpf.struct('struct vf_earlier', 16, {
+  ns: bpf.field(0, bpf.u64),
+  hash: bpf.field(8, bpf.u32),
+  path: bpf.field(12, bpf.u32),
+});
+export type VfEarlier = bpf.Value<typeof VfEarlier>;
+export type VfEarlierInit = bpf.Input<typeof VfEarlier>;
+/** struct vf_earlier where it lies. */
+export class VfEarlierView extends bpf.StructView {
+  get ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
+  set ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
+  /** Exact up to 2^53. */
+  get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
+  get hash(): number { return this.$view.getUint32(this.$at + 8, true); }
+  set hash(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
+  get path(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+}
+
 /** enum vf_detector: 4 bytes. */
 export const VfDetector = {
   VF_DETECT_UNANSWERED: 1,
@@ -382,10 +413,17 @@ export const VfDetector = {
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
+/** enum vf_groups: 4 bytes. */
+export const VfGroups = {
+  VF_GROUPS_EITHER: 0,
+  VF_GROUPS_ACTIVE: 1,
+} as const;
+export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
+
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '58762e133d1cb4f658581ec63dc011d43100eb392a5960639bf7f376334e8d19',
-  layout: 'd13c3656f06ecbd6b1078a9eb1cd780533dfb41126c5dccbac95a6dab460d0f3',
+  sha256: '1a6dc5ab2d2508c8ee24fe16e23b2d7f336fc0dec2eda5ee9e7279322d662ea5',
+  layout: '55de66838e3c4bf770db92facc9d64dbfea1979a3c664cb996ede8ce51725e07',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',
@@ -395,6 +433,9 @@ export const bench = bpf.objectType({
     vf_bench_event: 'tc',
     vf_question_only: 'tc',
     vf_question_reflect: 'tc',
+    vf_groups_once: 'tc',
+    vf_groups_earlier: 'tc',
+    vf_groups_sent: 'tc',
     vf_sink: 'tc',
   },
   maps: {
@@ -408,8 +449,12 @@ export const bench = bpf.objectType({
     identities: bpf.mapped(bpf.u32, VfIdentity, VfIdentityView),
     /** array, 2 entries. */
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
+    /** array, 2049 entries. */
+    groups: bpf.mapped(bpf.u32, VfGroupBucket, VfGroupBucketView),
     /** array, 1 entries. */
     reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
+    /** array, 64 entries. */
+    earlier: bpf.keyed(bpf.u32, VfEarlier),
   },
   variables: {
     /** .rodata + 0. */
@@ -423,7 +468,11 @@ export const bench = bpf.objectType({
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
     /** .rodata + 20. */
+    vf_groups: bpf.u32,
+    /** .rodata + 24. */
     vf_question: bpf.bytes(66),
+    /** .bss + 0. */
+    vf_by: bpf.u32,
   },
 });
 export type Bench = bpf.TypedObject<(typeof bench)['description']>;

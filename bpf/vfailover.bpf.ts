@@ -334,6 +334,17 @@ export class VfWatchView extends bpf.StructView {
   get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 96); }
 }
 
+/** struct vf_group_bucket: 64 bytes. */
+export const VfGroupBucket = bpf.struct('struct vf_group_bucket', 64, {
+  words: bpf.field(0, bpf.array(bpf.u64, 8)),
+});
+export type VfGroupBucket = bpf.Value<typeof VfGroupBucket>;
+export type VfGroupBucketInit = bpf.Input<typeof VfGroupBucket>;
+/** struct vf_group_bucket where it lies. */
+export class VfGroupBucketView extends bpf.StructView {
+  get words(): bpf.ArrayViewOf<typeof bpf.u64> { return new bpf.ArrayView(bpf.u64, 8, this.$view, this.$at); }
+}
+
 /** enum vf_probe_flag: 4 bytes. */
 export const VfProbeFlag = {
   VF_PROBE_ALL: 1,
@@ -638,26 +649,6 @@ export class VfReflectorView extends bpf.StructView {
   get refused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 8, this.$view, this.$at + 128); }
 }
 
-/** struct vf_recent: 16 bytes. */
-export const VfRecent = bpf.struct('struct vf_recent', 16, {
-  ns: bpf.field(0, bpf.u64),
-  hash: bpf.field(8, bpf.u32),
-  path: bpf.field(12, bpf.u32),
-});
-export type VfRecent = bpf.Value<typeof VfRecent>;
-export type VfRecentInit = bpf.Input<typeof VfRecent>;
-/** struct vf_recent where it lies. */
-export class VfRecentView extends bpf.StructView {
-  get ns(): bigint { return this.$view.getBigUint64(this.$at, true); }
-  set ns(value: bigint) { this.$view.setBigUint64(this.$at, value, true); }
-  /** Exact up to 2^53. */
-  get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
-  get hash(): number { return this.$view.getUint32(this.$at + 8, true); }
-  set hash(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
-  get path(): number { return this.$view.getUint32(this.$at + 12, true); }
-  set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-}
-
 /** enum vf_undo_kind: 4 bytes. */
 export const VfUndoKind = {
   VF_UNDO_GROUP: 1,
@@ -715,6 +706,13 @@ export const VfDetector = {
   VF_DETECT_REFLECTOR: 16,
 } as const;
 export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
+
+/** enum vf_groups: 4 bytes. */
+export const VfGroups = {
+  VF_GROUPS_EITHER: 0,
+  VF_GROUPS_ACTIVE: 1,
+} as const;
+export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
 
 /** enum vf_udp_asks: 4 bytes. */
 export const VfUdpAsks = {
@@ -813,8 +811,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '366d4a35a4a9ce5757da131750088136f06924e78ee1ace1eedba8ab47bda728',
-  layout: '162b37a05a3471ac2c463d4053850349ecbda8b803f4014de1ad8881b84a77d4',
+  sha256: '42e30e51170c4693f3d4f040323a18bd2f3680fd04c20cb0c76943695f70d478',
+  layout: '51d66614c04a1a458ed840ca11bde1bc87906839059e006bbd5807320f4a8e30',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -833,14 +831,14 @@ export const vfailover = bpf.objectType({
     watches: bpf.mapped(bpf.u32, VfWatch, VfWatchView),
     /** ringbuf, 65536 entries. */
     events: bpf.untyped,
+    /** array, 2049 entries. */
+    groups: bpf.mapped(bpf.u32, VfGroupBucket, VfGroupBucketView),
     /** array, 1 entries. */
     probes: bpf.mapped(bpf.u32, VfProbing, VfProbingView),
     /** array, 1 entries. */
     bfd: bpf.mapped(bpf.u32, VfBfd, VfBfdView),
     /** array, 1 entries. */
     reflectors: bpf.mapped(bpf.u32, VfReflector, VfReflectorView),
-    /** array, 64 entries. */
-    recent: bpf.keyed(bpf.u32, VfRecent),
     /** hash, 1024 entries. */
     undo: bpf.keyed(VfUndoKey, VfUndoValue),
   },
@@ -856,17 +854,21 @@ export const vfailover = bpf.objectType({
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
     /** .rodata + 20. */
-    vf_udp: bpf.u32,
+    vf_groups: bpf.u32,
     /** .rodata + 24. */
+    vf_udp: bpf.u32,
+    /** .rodata + 28. */
     vf_udp_ports: bpf.array(bpf.u32, 8),
-    /** .rodata + 56. */
+    /** .rodata + 64. */
     vf_event_type: VfEvent,
-    /** .rodata + 80. */
+    /** .rodata + 88. */
     vf_bfd_packet_type: VfBfdPacket,
-    /** .rodata + 160. */
+    /** .rodata + 168. */
     vf_echo_type: VfEcho,
-    /** .rodata + 176. */
+    /** .rodata + 184. */
     vf_reflect_type: bpf.u32,
+    /** .bss + 0. */
+    vf_own_mac: bpf.u64,
   },
 });
 export type Vfailover = bpf.TypedObject<(typeof vfailover)['description']>;

@@ -119,7 +119,11 @@ export class Datapath {
    */
   foreignByStandby(mac: string | undefined): void {
     const bytes = mac === undefined ? new Uint8Array(8) : Uint8Array.of(...parseMac(mac), 0, 0);
-    this.#object.variables.vf_own_mac.set(new DataView(bytes.buffer).getBigUint64(0, true));
+    this.#object.bss.setBigUint64(
+      this.#o.store.ownMacAt,
+      new DataView(bytes.buffer).getBigUint64(0, true),
+      true,
+    );
   }
 
   /** Fills the slot's line and identity. */

@@ -208,6 +208,11 @@ export class PinStore implements Disposable {
     };
   }
 
+  /** Where the programs' variable `vf_own_mac` lies in their `.bss`. */
+  get ownMacAt(): number {
+    return this.#spec.variables.find((v) => v.name === 'vf_own_mac')!.offset;
+  }
+
   /** Loads the programs with this slot's number and model as constants, over the store's maps and the instance's own. */
   load(
     name: string,

@@ -69,7 +69,6 @@ describe('defaults', () => {
         detect: { combine: 'any', carrier: 'alone' },
         groups: 'either',
         attach: 'auto',
-        groups: 'either',
         announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },
       },
     ]);
