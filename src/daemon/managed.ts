@@ -81,6 +81,7 @@ export class Managed {
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
     this.ops = new InstanceOps(ns, this.datapath, store.undo);
+    this.ops.groupsEither = config.groups === 'either';
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
       context: (role) => this.#slaveContext(role),

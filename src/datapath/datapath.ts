@@ -24,7 +24,7 @@ import {
   watchBase,
 } from './offsets.js';
 import type { ReflectorCounts, ReflectorKey } from './reflector-map.js';
-import type { ProgramVariables, PinStore } from './store.js';
+import type { PinStore, ProgramVariables } from './store.js';
 
 export interface DatapathOptions {
   store: PinStore;

@@ -5,7 +5,7 @@ import { attachKind } from '../../src/datapath/hooks.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { type ProgramVariables, PinStore } from '../../src/datapath/store.js';
+import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/failover/device.js';
 import { Reaper } from '../../src/lab/reaper.js';
 import { Stream } from '../../src/lab/stream.js';
