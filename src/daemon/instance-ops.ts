@@ -62,6 +62,8 @@ export class InstanceOps implements FailoverOps {
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
+  /** `groups: either` of the configuration. */
+  groupsEither = true;
   /** Keeps the slave what its master is. */
   keeper: SlaveKeeper | undefined;
 
@@ -132,6 +134,7 @@ export class InstanceOps implements FailoverOps {
       rtnl,
       ethtool,
       filters,
+      groupsEither: this.groupsEither,
       foreignByStandby: (mac) => this.#datapath.foreignByStandby(mac),
       driver: () => driverOf(this.#ns, slave),
       netns: fd,

@@ -92,6 +92,7 @@ export class Managed {
       roles: config.check_roles,
       otherOwners: (device) => void this.cleared.push(...clearOrphans(ns, store, device)),
     });
+    this.ops.groupsEither = config.groups === 'either';
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
       context: (role) => this.#slaveContext(role),

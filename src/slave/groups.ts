@@ -191,16 +191,16 @@ function quarrel(
   };
 }
 
-function byStandby(
-  { slave, master, driver }: SlaveContext,
-  limits: DriverLimits,
-  left: readonly string[],
-): Shortfall {
-  return {
-    key: 'table',
-    severity: 'note',
-    message:
-      `${slave.name} (${driver()}) has room for ${limits.groups} groups and no allmulti: frames to ${some([...left])}, ` +
-      `which ${master.name} has joined, come by the standby alone`,
-  };
+function byStandby(context: SlaveContext, limits: DriverLimits, left: readonly string[]): Shortfall {
+  const { slave, master, groupsEither } = context;
+  const room = `${slave.name} (${context.driver()}) has room for ${limits.groups} groups and no allmulti`;
+  const frames = `frames to ${some(left)}, which ${master.name} has joined,`;
+  return groupsEither
+    ? { key: 'table', severity: 'note', message: `${room}: ${frames} come by the standby alone` }
+    : {
+        key: 'table',
+        severity: 'degraded',
+        message: `${room}: ${frames} do not come while it is active`,
+        fix: 'set `groups: either` for the instance, so that those which the standby brings are let in',
+      };
 }

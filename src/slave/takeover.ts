@@ -34,6 +34,8 @@ export interface SlaveContext {
   readonly filters: FilterLists;
   /** Name of the slave's driver, as ethtool has it; undefined: it has none. */
   readonly driver: () => string | undefined;
+  /** True: group frames that the standby brings are let in while the primary is active (`groups: either`). */
+  readonly groupsEither: boolean;
   /** Makes frames from other MACs than this one leave by the standby, whatever is active; undefined: by the active slave. */
   readonly foreignByStandby: (mac: string | undefined) => void;
   /** fd of the namespace. */

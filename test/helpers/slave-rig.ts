@@ -61,6 +61,7 @@ export function slaveRig(
     ethtool,
     filters,
     driver: () => driver,
+    groupsEither: true,
     foreignByStandby: (mac) => {
       foreign.push(mac);
     },
