@@ -177,7 +177,9 @@ export function instanceStatus(
     })),
     would_switch: what.toSwitch.length === 0 ? 'now' : what.toSwitch.join('; '),
     notes: [
-      ...(instance.master.up ? [] : [`the master ${instance.master.name} is down: nothing is sent or received`]),
+      ...(instance.master.up
+        ? []
+        : [`the master ${instance.master.name} is down: nothing is sent or received`]),
       // Before the worker's first look the policy knows of no path, and says so.
       ...(state === 'starting' ? [] : what.notes),
     ],
