@@ -47,6 +47,7 @@ describe('drop-ins', () => {
     expect(made([pair]).map((d) => d.path)).toEqual([
       '/etc/systemd/network/05-vfailover.network',
       '/etc/systemd/network/05-vfailover.link',
+      '/etc/udev/rules.d/99-vfailover.rules',
       '/etc/NetworkManager/conf.d/90-vfailover.conf',
       '/etc/cloud/cloud.cfg.d/90-vfailover.cfg',
     ]);
@@ -60,6 +61,10 @@ describe('drop-ins', () => {
     const network = contentOf([pair], '/etc/systemd/network/05-vfailover.network');
     expect(network).toContain(`[Match]\nPermanentMACAddress=${MAC}\nDriver=iavf\n\n[Link]\nUnmanaged=yes\n`);
     expect(network).not.toContain('Name=');
+    const rules = contentOf([pair], '/etc/udev/rules.d/99-vfailover.rules');
+    expect(rules).toContain(
+      `ATTR{address}=="${MAC}", DRIVERS=="iavf", ENV{ID_NET_NAME}=="?*", NAME="$env{ID_NET_NAME}"`,
+    );
     const nm = contentOf([pair], '/etc/NetworkManager/conf.d/90-vfailover.conf');
     expect(nm).toContain(`match-device=mac:${MAC},except:driver:virtio_net,except:type:vlan`);
     expect(nm).toContain('managed=0');
@@ -130,8 +135,8 @@ describe('files', () => {
     put(0, older);
     const theirs = put(1, '[Match]\nOriginalName=*\n');
     const edited = put(2, `${wanted[2]!.content}# mine\n`);
-    expect(states(root, false)).toEqual(['outdated', 'kept', 'kept', 'absent']);
-    expect(states(root, true)).toEqual(['updated', 'kept', 'kept', 'written']);
+    expect(states(root, false)).toEqual(['outdated', 'kept', 'kept', 'absent', 'absent']);
+    expect(states(root, true)).toEqual(['updated', 'kept', 'kept', 'written', 'written']);
     expect(readFileSync(theirs, 'utf8')).toBe('[Match]\nOriginalName=*\n');
     expect(readFileSync(edited, 'utf8')).toMatch(/# mine\n$/);
   });

@@ -100,12 +100,18 @@ Unmanaged=yes
   }));
 }
 
-/** netplan names devices by MAC (`set-name`), and udev would give the master's name to both. */
+/**
+ * netplan names devices by MAC (`set-name`), in a .link file and in a udev rule that comes after all .link files. So the slave needs a .link
+ * file that says its own name, and a rule that comes last and takes this name.
+ */
 function links(hidden: readonly Hidden[]): DropIn[] {
-  return matches(hidden).map(({ suffix, match }) => ({
-    for: 'netplan',
-    path: `/etc/systemd/network/05-vfailover${suffix}.link`,
-    content: marked(`# Before netplan's files, which name every device with the master's MAC after the master.
+  const effect = 'the next boot, or the next time the VF is plugged in';
+  const files = matches(hidden).map(
+    ({ suffix, match }): DropIn => ({
+      for: 'netplan',
+      path: `/etc/systemd/network/05-vfailover${suffix}.link`,
+      content:
+        marked(`# Before netplan's files, which name every device with the master's MAC after the master.
 [Match]
 ${match}
 
@@ -114,8 +120,18 @@ NamePolicy=keep kernel database onboard slot path
 AlternativeNamesPolicy=database onboard slot path
 MACAddressPolicy=none
 `),
-    effect: 'the next boot, or the next time the VF is plugged in',
-  }));
+      effect,
+    }),
+  );
+  const rules = hidden.filter(distinct).map((h) => {
+    const match = `ACTION=="add", SUBSYSTEM=="net", ATTR{address}=="${h.mac}", DRIVERS=="${h.device.driver}"`;
+    return `${match}, ENV{ID_NET_NAME}=="?*", NAME="$env{ID_NET_NAME}"\n${match}, ENV{ID_NET_NAME}=="", NAME="%k"\n`;
+  });
+  if (rules.length === 0) return files;
+  const content = marked(
+    `# After 99-netplan-*.rules, which do the same once more.\n${[...new Set(rules)].sort().join('')}`,
+  );
+  return [...files, { for: 'netplan', path: '/etc/udev/rules.d/99-vfailover.rules', content, effect }];
 }
 
 /** Devices on top of the master, which have its MAC: NetworkManager may go on managing them. */

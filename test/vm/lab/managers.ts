@@ -95,7 +95,9 @@ export const MANAGERS: Readonly<Record<ManagerName, ManagerSetup>> = {
 `,
       '/etc/cloud/cloud.cfg.d/10-datasource.cfg': 'datasource_list: [NoCloud, None]\n',
       '/var/lib/cloud/seed/nocloud/meta-data': 'instance-id: lab-1\nlocal-hostname: guest\n',
-      '/var/lib/cloud/seed/nocloud/user-data': '#cloud-config\n',
+      // Tools that this small system does not have.
+      '/var/lib/cloud/seed/nocloud/user-data':
+        '#cloud-config\nresize_rootfs: false\nssh_genkeytypes: []\nssh_deletekeys: false\n',
     },
     operations: {
       'netplan apply': 'netplan apply',
