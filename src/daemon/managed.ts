@@ -24,6 +24,14 @@ import { policyInput } from './policy-input.js';
 import { programVariables } from './programs.js';
 import type { Shards } from './shards.js';
 
+/** Where an instance goes. */
+export interface Placed {
+  readonly master: Device;
+  readonly source: Source;
+  /** Told of devices that programs of a lost store were taken off. */
+  onCleared(devices: readonly string[]): void;
+}
+
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
 export class Managed {
   readonly config: InstanceConfig;
@@ -38,8 +46,6 @@ export class Managed {
   readonly announcer: Announcer;
   readonly #shards: Shards;
   readonly supplier: DetectorSupplier;
-  /** Devices that programs of a lost store were taken off. */
-  readonly cleared: string[] = [];
   readonly impairments: Impairments;
 
   /** Attaches or adopts. On failure everything is as it was. */
@@ -48,7 +54,7 @@ export class Managed {
     ns: Namespace,
     store: PinStore,
     shards: Shards,
-    { master, source }: { master: Device; source: Source },
+    { master, source, onCleared }: Placed,
     impaired: (impairment: Impairment, over: boolean) => void = () => {},
   ) {
     this.config = config;
@@ -58,11 +64,15 @@ export class Managed {
     this.#shards = shards;
     const bfd = checkBfd(ns, config);
     const mac = identityMac(master) ?? master.address;
+    const clear = (device: Device): void => {
+      const devices = clearOrphans(ns, store, device);
+      if (devices.length > 0) onCleared(devices);
+    };
     const adopted = [...store.occupied()].some((s) => s.name === config.name);
     if (!adopted) {
       refuseSwapped(ns, config, master);
       refuseForeign(ns, master);
-      this.cleared.push(...clearOrphans(ns, store, master));
+      clear(master);
     }
     this.datapath = openDatapath({
       store,
@@ -90,7 +100,7 @@ export class Managed {
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
     this.ops = new InstanceOps(ns, this.datapath, store.undo, {
       roles: config.check_roles,
-      otherOwners: (device) => void this.cleared.push(...clearOrphans(ns, store, device)),
+      otherOwners: clear,
     });
     this.ops.groupsEither = config.groups === 'either';
     this.ops.keeper = new SlaveKeeper({

@@ -193,15 +193,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#namespace(config.netns),
       this.#store,
       this.#shards,
-      { master, source },
+      {
+        master,
+        source,
+        onCleared: (devices) =>
+          this.#log.warn(
+            { instance: config.name, devices },
+            'programs of a vfailover whose pins are gone were taken off',
+          ),
+      },
       (impairment, over) => this.#impaired(config.name, impairment, over),
     );
     this.#managed.set(config.name, m);
-    if (m.cleared.length > 0)
-      this.#log.warn(
-        { instance: config.name, devices: m.cleared },
-        'programs of a vfailover whose pins are gone were taken off',
-      );
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
     this.#supply(m);

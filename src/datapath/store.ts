@@ -113,6 +113,7 @@ export class PinStore implements Disposable {
       this.identities = new IdentityView(this.#map('identities').buffer, this.capacity);
       this.undo = new UndoMap(this.#maps.undo);
       this.kept = new KeptMap(join(this.root, 'maps', 'kept'), this.capacity);
+      this.#finishRename();
     } catch (e) {
       this.close();
       throw asVfError(e, 'BPF_LOAD', 'pin_root');
@@ -288,6 +289,16 @@ export class PinStore implements Disposable {
 
   instanceFolder(name: string): string {
     return join(this.root, 'instances', name);
+  }
+
+  /** A daemon that was killed within `rename` left a folder without a slot, and a slot without its folder. */
+  #finishRename(): void {
+    const names = new Set([...this.occupied()].map(({ name }) => name));
+    const folders = readdirSync(join(this.root, 'instances'));
+    const strays = folders.filter((folder) => !names.has(folder));
+    const bare = [...names].filter((name) => !folders.includes(name));
+    if (strays.length === 1 && bare.length === 1)
+      renameSync(this.instanceFolder(strays[0]!), this.instanceFolder(bare[0]!));
   }
 
   /** Gives an instance another name: its pins, then its slot. Its programs and counters stay as they are. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Stream } from '../../src/lab/stream.js';
@@ -111,6 +111,20 @@ describe('over a restart', () => {
     expect(r.out.lost + r.in.lost).toBe(0);
     expect(programs(e.world)).toEqual(ONE_SET);
     await expect(status(e, 'net0')).rejects.toMatchObject({ code: 'INSTANCE_NOT_FOUND' });
+  });
+
+  test('a daemon that was killed while it gave another name is no harm', async () => {
+    const e = await edited({ attach: 'auto' });
+    await e.daemon.kill('SIGKILL');
+    renameSync(`${e.pins}/instances/net0`, `${e.pins}/instances/net9`);
+    await e.restart([e.net0]);
+    await untilActive(e, 'primary');
+    expect(programs(e.world)).toEqual(ONE_SET);
+    await e.daemon.kill('SIGKILL');
+    renameSync(`${e.pins}/instances/net0`, `${e.pins}/instances/net9`);
+    await e.restart([{ ...e.net0, name: 'net9' }]);
+    expect(await status(e, 'net9')).toMatchObject({ active: 'primary', state: 'ok' });
+    expect(programs(e.world)).toEqual(ONE_SET);
   });
 
   test('what attach made is still known, and a second name for its devices is refused', async () => {
