@@ -201,7 +201,10 @@ describe('what makes two frames one', () => {
       // In turns: were two of them taken for one, the second would be dropped. So many at a time as come within the window.
       for (let from = 0; from < variants.length; from += 40) {
         const some = variants.slice(from, from + 40);
-        for (const [i, f] of some.entries()) s[SLAVES[i % 2]!].send(f);
+        for (const [i, f] of some.entries()) {
+          s[SLAVES[i % 2]!].send(f);
+          s.drain();
+        }
         expect([length, from, (await s.received()).length]).toEqual([length, from, some.length]);
         // And each is known when it comes by the other slave.
         for (const [i, f] of some.entries()) s[SLAVES[(i + 1) % 2]!].send(f);
