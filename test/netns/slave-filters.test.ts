@@ -6,8 +6,8 @@ import { Filters, groupsOf } from '../helpers/filters.js';
 
 /** What a VF lets in is what its master lets in. veth has the lists and the flags, though it lets in everything (test/vm has NICs that filter). */
 
-/** A change of the master is on the slave within so long, ms; a shared machine gets some more. */
-const FOLLOWED_MS = 100 * 4 * SLOWDOWN;
+/** A change of the master is on the slave within so long, ms: the median of many, and any of them while others have the CPUs. */
+const [FOLLOWED_MS, AT_MOST_MS] = [100 * SLOWDOWN, 1_000 * SLOWDOWN];
 
 const [OWN, LLDP] = ['01:00:5e:40:77:77', '01:80:c2:00:00:0e'];
 
@@ -37,9 +37,11 @@ test('groups of the master are on the slave: those from before, those of IPv6, a
   }
   // A control protocol's group belongs to the list of groups: as a unicast MAC it makes some NICs promiscuous.
   expect(f.unicast('vf0').size).toBe(0);
-  expect(Math.max(...took)).toBeLessThan(FOLLOWED_MS);
+  const [median, last] = [took.sort((a, b) => a - b)[took.length >> 1], took.at(-1)];
+  expect(median).toBeLessThan(FOLLOWED_MS);
+  expect(last).toBeLessThan(AT_MOST_MS);
   inGuest(w, 'ip', 'addr', 'add', 'fd00:99::2:1234/64', 'dev', 'virtio0', 'nodad');
-  expect(await time(() => f.groups('vf0').has('33:33:ff:02:12:34'))).toBeLessThan(FOLLOWED_MS);
+  expect(await time(() => f.groups('vf0').has('33:33:ff:02:12:34'))).toBeLessThan(AT_MOST_MS);
   client.close();
 });
 
@@ -90,9 +92,9 @@ test('unicast MACs above the master follow, and come off again', async () => {
   const f = new Filters(l.world);
   await untilActive(l, 'primary');
   f.fdb('add', 'virtio0', '02:00:00:00:00:51');
-  expect(await time(() => f.unicast('vf0').has('02:00:00:00:00:51'))).toBeLessThan(FOLLOWED_MS);
+  expect(await time(() => f.unicast('vf0').has('02:00:00:00:00:51'))).toBeLessThan(AT_MOST_MS);
   f.fdb('del', 'virtio0', '02:00:00:00:00:51');
-  expect(await time(() => !f.unicast('vf0').has('02:00:00:00:00:51'))).toBeLessThan(FOLLOWED_MS);
+  expect(await time(() => !f.unicast('vf0').has('02:00:00:00:00:51'))).toBeLessThan(AT_MOST_MS);
 });
 
 test('a bridge makes the slave promiscuous like its master; what a user has set himself stays set', async () => {
@@ -103,15 +105,15 @@ test('a bridge makes the slave promiscuous like its master; what a user has set 
   const bridge = rtnl.createBridge({ name: 'brg' });
   const { ifindex } = rtnl.link('virtio0')!;
   rtnl.setLink(ifindex, { master: bridge });
-  expect(await time(() => f.flags('vf0').promisc)).toBeLessThan(FOLLOWED_MS);
+  expect(await time(() => f.flags('vf0').promisc)).toBeLessThan(AT_MOST_MS);
   rtnl.setLink(ifindex, { master: 0 });
-  expect(await time(() => !f.flags('vf0').promisc)).toBeLessThan(FOLLOWED_MS);
+  expect(await time(() => !f.flags('vf0').promisc)).toBeLessThan(AT_MOST_MS);
 
   inGuest(l.world, 'ip', 'link', 'set', 'vf0', 'promisc', 'on');
   rtnl.setLink(ifindex, { master: bridge });
-  await sleep(FOLLOWED_MS);
+  await sleep(4 * FOLLOWED_MS);
   rtnl.setLink(ifindex, { master: 0 });
-  await sleep(FOLLOWED_MS);
+  await sleep(4 * FOLLOWED_MS);
   expect(f.flags('vf0').promisc).toBe(true);
   await l.client.request('detach', { name: 'net0' });
   expect(f.flags('vf0').promisc).toBe(true);
@@ -149,13 +151,13 @@ test('groups and flags that somebody removes are put back, later with growing pa
   await untilActive(l, 'primary');
   f.join('virtio0', [OWN]);
   let removed = 0;
-  const end = performance.now() + 4_000;
-  while (performance.now() < end) {
-    if (f.groups('vf0').has(OWN)) {
-      f.leave('vf0', [OWN]);
-      removed++;
-    }
-    await sleep(5);
+  const quarrel = async (): Promise<boolean> =>
+    (await status(l)).impairments.some((i) => i.key === 'groups/removed' && i.severity === 'degraded');
+  const end = performance.now() + 20_000;
+  while (performance.now() < end && !(await quarrel())) {
+    if (!f.groups('vf0').has(OWN)) continue;
+    f.leave('vf0', [OWN]);
+    removed++;
   }
   expect(removed).toBeGreaterThan(4);
   expect(removed).toBeLessThan(10);
@@ -193,9 +195,11 @@ test('another device in the place of the VF gets the lists, and takes none of th
   );
   l.world.unplugVf();
   f.leave('virtio0', groupsOf(1));
+  // The new device has this one already when the daemon meets it: it is not ours.
+  process.kill(l.daemon.pid!, 'SIGSTOP');
   l.world.replugVf();
-  // The new device has this one already: it is not ours.
   f.fdb('add', 'vf0', '02:00:00:00:00:61');
+  process.kill(l.daemon.pid!, 'SIGCONT');
   await untilActive(l, 'primary');
   await until(
     () => groupsOf(2, 1).every((mac) => f.groups('vf0').has(mac)),
