@@ -37,9 +37,9 @@ describe.each(DOCTORS)('Linux %s', (kernel) => {
       guest.exec(
         `cd /project && echo 'instances: [{ name: net0, master: ${master} ${more} }]' >/tmp/c.yaml &&
         { ${MAIN} run -c /tmp/c.yaml 2>/tmp/log & } && pid=$! &&
-        for i in $(seq 100); do grep -q '"ready"' /tmp/log && break; kill -0 $pid 2>/dev/null || break; sleep 0.2; done;
+        for i in $(seq 700); do grep -q '"ready"' /tmp/log && break; kill -0 $pid 2>/dev/null || break; sleep 0.2; done;
         if kill -0 $pid 2>/dev/null; then sleep 2; ${MAIN} status --json; ${MAIN} detach net0 >/dev/null; kill $pid; wait $pid; else cat /tmp/log; fi`,
-        { timeoutMs: 180_000 },
+        { timeoutMs: 300_000 },
       );
 
     const refused = (await daemon(vf)).stdout;
