@@ -146,9 +146,6 @@ export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
 /** enum vf_undo: 4 bytes. */
 export const VfUndo = {
-  VF_UNDO_MTU: 1,
-  VF_UNDO_ADMIN_DOWN: 2,
-  VF_UNDO_ADDR_GEN_MODE: 4,
   VF_UNDO_CLSACT_MASTER: 8,
   VF_UNDO_CLSACT_PRIMARY: 16,
   VF_UNDO_CLSACT_STANDBY: 32,
@@ -183,8 +180,7 @@ export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
   undo: bpf.field(12, bpf.u32),
-  undo_mtu: bpf.field(16, bpf.u32),
-  undo_addr_gen_mode: bpf.field(20, bpf.u32),
+  unused: bpf.field(16, bpf.array(bpf.u32, 2)),
   netns: bpf.field(24, bpf.u64),
   name: bpf.field(32, bpf.chars(32)),
   mac: bpf.field(64, bpf.bytes(8)),
@@ -209,10 +205,7 @@ export class VfIdentityView extends bpf.StructView {
   set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
   get undo(): number { return this.$view.getUint32(this.$at + 12, true); }
   set undo(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get undo_mtu(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set undo_mtu(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get undo_addr_gen_mode(): number { return this.$view.getUint32(this.$at + 20, true); }
-  set undo_addr_gen_mode(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 2, this.$view, this.$at + 16); }
   get netns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
   set netns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
@@ -374,8 +367,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'd4e62ca79b939cd17d99d0c733b6f3c0e21f99336e81909710860e950753ab96',
-  layout: '7dce0ddae68e693777c0460cb5289585db05aa7f9db6efa16e45a66d42367dba',
+  sha256: 'bb7385f67af57fb1d5cc10fa2c0ae4e82e4428687f195fd992396dd5a350a3ba',
+  layout: '55024a16b65703d0ba718ad8ae3f74ef333dc0e5798384e79a81f0f69c1a75d4',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

@@ -86,6 +86,11 @@ export const instanceSchema = z
       reflector: reflectorSchema
         .describe('S-BFD reflector (RFC 7880): answers the questions of other machines, in the programs')
         .exactOptional(),
+      slave_addresses: choice(['remove', 'refuse'])
+        .default('remove')
+        .describe(
+          'addresses and routes that somebody gave the slave; remove: taken away, and put back when it leaves; refuse: it does not join',
+        ),
       attach: choice(['auto', 'tcx', 'clsact'])
         .default('auto')
         .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),

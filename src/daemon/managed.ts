@@ -7,7 +7,7 @@ import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
 import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
-import { sameParent } from '../failover/match.js';
+import { macsOf, sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
@@ -32,9 +32,13 @@ export class Managed {
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
+  /** The master has another MAC. */
+  onMac: () => void = () => {};
   readonly #shards: Shards;
   readonly supplier: DetectorSupplier;
   readonly impairments: Impairments;
+  /** The MAC that is used in the master's name. */
+  #mac: string;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(
@@ -51,7 +55,10 @@ export class Managed {
     const bfd = checkBfd(ns, config);
     const master = findMaster(ns, config);
     const mac = identityMac(master) ?? master.address;
-    const adopted = [...store.occupied()].some((s) => s.name === config.name);
+    this.#mac = master.address;
+    const pinned = [...store.occupied()].find((s) => s.name === config.name);
+    const adopted = pinned !== undefined;
+    const formerMac = pinned && store.identities.read(pinned.slot)?.mac;
     if (!adopted) {
       refuseForeign(ns, master);
       refuseOtherDaemon(ns, store, master);
@@ -69,10 +76,10 @@ export class Managed {
       active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
       slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);
-        return (
-          d !== undefined &&
-          (identityMac(d) === mac || config.primary.mac !== undefined || config.primary.bus !== undefined)
-        );
+        if (d === undefined) return false;
+        const macs = macsOf({ master, ...(formerMac !== undefined && { formerMac }) });
+        const known = macs.includes(identityMac(d) ?? '') || macs.includes(d.address);
+        return known || config.primary.mac !== undefined || config.primary.bus !== undefined;
       },
       enter: ns.enter,
     });
@@ -80,11 +87,12 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
-    this.ops = new InstanceOps(ns, this.datapath, store.undo);
+    this.ops = new InstanceOps(ns, this.datapath, store.undo, config.slave_addresses);
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
-      context: () => this.#slaveContext(),
-      report: (takeover, shortfalls) => this.impairments.replace(takeover, shortfalls),
+      contexts: () => this.#slaveContexts(),
+      report: (source, shortfalls) => this.impairments.replace(source, shortfalls),
+      unfit: (role, reason) => ns.registry.expel(config.name, role, reason),
     });
     this.ops.onLink = () => this.readSpeeds();
     this.announcer = new Announcer({
@@ -98,7 +106,7 @@ export class Managed {
       reader: ns.addresses,
     });
     const { slot } = this.datapath;
-    this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(mac)));
+    this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(master.address)));
     this.supplier = new DetectorSupplier(ns, slot, config.detect, shards);
     shards.attach({
       slot,
@@ -111,7 +119,7 @@ export class Managed {
         known: this.datapath.adopted && this.datapath.primaryIfindex !== 0,
       },
       detect: config.detect,
-      mac: parseMac(mac),
+      mac: parseMac(master.address),
       deadlineFd: this.datapath.bfd?.fd ?? -1,
       bfdAuth: bfd,
       knownWord: this.datapath.identity.seenWord,
@@ -129,6 +137,7 @@ export class Managed {
         master,
         ops: this.ops,
         index: slot,
+        ...(formerMac !== undefined && { formerMac }),
         ...(Object.keys(selector).length > 0 && { rules: { primary: selector } }),
       });
       const standby = this.instance.slave('standby');
@@ -145,21 +154,26 @@ export class Managed {
     }
   }
 
-  /** What the slave that is not the master itself must follow; undefined: there is none. */
-  #slaveContext(): SlaveContext | undefined {
+  /** Of the slaves that are not the master itself. */
+  #slaveContexts(): SlaveContext[] {
     const { instance } = this;
-    if (instance === undefined) return undefined;
-    for (const role of ROLES) {
+    if (instance === undefined) return [];
+    return ROLES.flatMap((role) => {
       const device = instance.joined.get(role)?.device;
-      if (device && device.ifindex !== instance.master.ifindex)
-        return this.ops.contextOf(instance, device, role);
-    }
-    return undefined;
+      const apart = device !== undefined && device.ifindex !== instance.master.ifindex;
+      return apart ? [this.ops.contextOf(instance, device, role)] : [];
+    });
   }
 
-  /** Brings the slave in line with its master. */
+  /** Brings the slave in line with its master, and what is sent in the master's name. */
   keep(): void {
     this.ops.keeper?.look();
+    const { address } = this.instance.master;
+    if (address === this.#mac || address === '') return;
+    this.#mac = address;
+    const { reflector } = this.config;
+    this.datapath.reflect(reflector && reflectorKey(reflector, parseMac(address)));
+    this.onMac();
   }
 
   /** Tells the policy how good the links are, if it asks. */

@@ -10,6 +10,7 @@ import {
 import { AddressReader } from '../announce/index.js';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
+import { AddressWatch } from '../netlink/address-watch.js';
 import { Ethtool, LinkMonitor, Rtnl } from '../netlink/index.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
@@ -21,6 +22,7 @@ export class Namespace {
   readonly ethtool: Ethtool;
   readonly monitor: LinkMonitor;
   readonly addresses: AddressReader;
+  readonly addressWatch: AddressWatch;
   readonly registry: FailoverRegistry;
   #timer: NodeJS.Timeout | undefined;
 
@@ -33,6 +35,7 @@ export class Namespace {
     this.ethtool = new Ethtool({ netns: this.fd });
     this.monitor = new LinkMonitor({ netns: this.fd });
     this.addresses = new AddressReader(this.fd);
+    this.addressWatch = new AddressWatch(this.fd);
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
@@ -76,6 +79,7 @@ export class Namespace {
     clearTimeout(this.#timer);
     this.monitor.close();
     this.addresses.close();
+    this.addressWatch.close();
     this.control.close();
     this.ethtool.close();
     this.rtnl.close();

@@ -168,6 +168,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       (impairment, over) => this.#impaired(config.name, impairment, over),
     );
     this.#managed.set(config.name, m);
+    m.onMac = () => this.#supply(m);
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
     this.#supply(m);

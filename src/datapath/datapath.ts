@@ -87,7 +87,7 @@ export class Datapath {
         const ifindex = this.identity[REMEMBERED[role]];
         if (ifindex === 0 || ifindex === options.masterIfindex) continue;
         if (options.slaveAlive(ifindex)) this.#attach(role, ifindex);
-        else this.detachSlave(role);
+        else this.#forgetSlave(role);
       }
       this.#carrier = new CarrierSignal(store.instanceFolder(options.name), () =>
         store.loadCarrier(slot, options.shardOf(slot), model, options.netns),
@@ -97,6 +97,12 @@ export class Datapath {
       if (!adopted) this.remove();
       throw e;
     }
+  }
+
+  /** The device is gone, or somebody else's by now: it keeps what it has. */
+  #forgetSlave(role: Role): void {
+    this.detachSlave(role);
+    this.#o.store.undo.clear(this.slot, role);
   }
 
   /** An instance that lost its session loses its deadline, too. */
@@ -133,8 +139,6 @@ export class Datapath {
       standbyIfindex,
       mac,
       undo: 0,
-      undoMtu: 0,
-      undoAddrGenMode: 0,
       attach,
       override: 0,
       overrideUntilNs: 0,

@@ -1,9 +1,9 @@
 import { VfError } from '../errors.js';
 import { admit } from './admit.js';
-import type { Device } from './device.js';
+import type { Device, Role } from './device.js';
 import { EventQueue, type FailoverListener } from './events.js';
 import type { FailoverInstance } from './instance.js';
-import { asVfError, leave, leaveAll, refName, wakeAt } from './join.js';
+import { asVfError, leave, leaveAll, refName, refuse, wakeAt } from './join.js';
 import { claimOf } from './match.js';
 import { settingsChanged, tellDrift, tellLinkAndName } from './notify.js';
 import { type RefHandle, RefTracker } from './refs.js';
@@ -125,6 +125,23 @@ export class FailoverRegistry {
       const failures = this.#drop(instance, 'unregister');
       settle(this.#ctx, related);
       return failures;
+    });
+  }
+
+  /**
+   * A slave of an instance cannot be what its master is: it leaves with this reason, and is tried again as after a failed join. Nothing
+   * happens if there is no such instance or slave any more.
+   */
+  expel(name: string, role: Role, error: VfError): void {
+    this.#input(() => {
+      const instance = this.#instances.get(name);
+      const device = instance?.joined.get(role)?.device;
+      if (instance === undefined || device === undefined) return;
+      leave(this.#ctx, instance, role, error.code === 'MAC_MISMATCH' ? 'mac-changed' : 'ineligible');
+      // One that answers to this instance no longer is not tried again, but `status` goes on telling why it left.
+      const answers = claimOf(instance, device) !== undefined;
+      refuse(this.#ctx, instance, device, role, error, answers);
+      if (!answers) instance.refusals.get(device.ifindex)!.expelled = true;
     });
   }
 

@@ -66,6 +66,8 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
   readonly #queue: Emission[] = [];
   /** Told of by a notification, not yet looked up. */
   readonly #touched = new Set<number>();
+  /** Messages about each device; and times that some may have been lost. */
+  readonly #changes = new Map<number, number>();
   readonly #keepAlive: boolean;
   #watch: FdWatch | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -96,6 +98,12 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
   get links(): ReadonlyMap<number, Device> {
     return this.#links;
   }
+
+  /**
+   * As long as it returns the same for a device, the kernel has told nothing of it. Also counts what no field of `Device` shows, such as
+   * a changed offload.
+   */
+  changes = (ifindex: number): number => this.counters.resyncs + (this.#changes.get(ifindex) ?? 0);
 
   /**
    * Subscribes, reads the devices (each is told as `added` before this returns) and follows changes: on this thread's event loop, or
@@ -204,6 +212,7 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
     const header = parseLinkHeader(message.data);
     // AF_BRIDGE speaks of a port: its DELLINK means "left the bridge", the device lives on
     if (header.family !== c.AF_UNSPEC) return;
+    this.#changes.set(header.ifindex, (this.#changes.get(header.ifindex) ?? 0) + 1);
     if (message.type === c.RTM_DELLINK) {
       this.#remove(header.ifindex);
     } else if (attributesAfter(message.data, 16).has(c.IFLA_IFNAME)) {
@@ -230,6 +239,7 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
     const device = this.#links.get(ifindex);
     if (device === undefined) return;
     this.#links.delete(ifindex);
+    this.#changes.delete(ifindex);
     this.#queue.push(['removed', device]);
   }
 

@@ -1,66 +1,116 @@
 import type { SteeredModel } from '../datapath/layouts.js';
+import type { VfError } from '../errors.js';
+import type { Role } from '../failover/device.js';
+import { MODELS } from '../failover/model.js';
 import type { JoinStep } from '../failover/transaction.js';
 import { TAKEOVERS } from './table.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import {
+  type Shortfall,
+  type SlaveContext,
+  SlaveUnfit,
+  type Takeover,
+  type TakeoverKind,
+} from './takeover.js';
 
 /** Longest time between two looks at what a slave must follow and no message tells of, ms. */
 export const KEEP_MS = 80;
 
 export interface KeeperOptions {
   model: SteeredModel;
-  /** The facts of this moment; undefined: there is no slave, or its device is gone. */
-  context: () => SlaveContext | undefined;
-  /** Told after each look, with the takeover's name. */
-  report: (takeover: string, shortfalls: readonly Shortfall[]) => void;
-  takeovers?: readonly Takeover[];
+  /** The facts of this moment, of each slave that has joined and is not the master itself. */
+  contexts: () => readonly SlaveContext[];
+  /** Told after each look what is wrong; `source` names the takeover. */
+  report: (source: string, shortfalls: readonly Shortfall[]) => void;
+  /** A slave must leave. */
+  unfit: (role: Role, reason: VfError) => void;
+  takeovers?: readonly TakeoverKind[];
 }
 
-/** Keeps a slave what its master is: from the join to the leave. */
+/** A slave's takeovers, and those of them whose join step is done. */
+interface Kept {
+  readonly all: readonly Takeover[];
+  readonly done: Set<Takeover>;
+  last: SlaveContext;
+}
+
+/** Keeps slaves what their master is: from the join to the leave. */
 export class SlaveKeeper {
   readonly #o: KeeperOptions;
-  readonly #takeovers: readonly Takeover[];
-  /** Those whose join step is done. */
-  readonly #kept = new Set<Takeover>();
-  #last: SlaveContext | undefined;
+  readonly #kinds: readonly TakeoverKind[];
+  readonly #kept = new Map<Role, Kept>();
 
   constructor(options: KeeperOptions) {
     this.#o = options;
-    this.#takeovers = (options.takeovers ?? TAKEOVERS).filter((t) => t.models.includes(options.model));
+    this.#kinds = options.takeovers ?? TAKEOVERS;
   }
 
-  /** The part of a join that brings the slave in line, a step for each takeover. `context`: the slave that joins. */
-  steps(context: SlaveContext): JoinStep[] {
-    return this.#takeovers.map((takeover) => ({
+  /**
+   * The parts of a join that bring the slave in line, a step for each takeover: `early` ones before the programs are on it, `late` ones
+   * after. `context`: the slave that joins.
+   */
+  steps(context: SlaveContext): { early: JoinStep[]; late: JoinStep[] } {
+    const { model } = this.#o;
+    const all = this.#kinds.map((make) => make()).filter((t) => t.models.includes(model));
+    const kept: Kept = { all, done: new Set(), last: context };
+    this.#kept.set(context.role, kept);
+    const steps = (late: boolean): JoinStep[] =>
+      all.filter((t) => (t.late === true) === late).map((t) => this.#step(kept, t));
+    return { early: steps(false), late: steps(true) };
+  }
+
+  #step(kept: Kept, takeover: Takeover): JoinStep {
+    const { role } = kept.last;
+    return {
       name: `take over ${takeover.name}`,
       do: () => {
-        this.#last = context;
-        this.#o.report(takeover.name, takeover.follow(context));
-        this.#kept.add(takeover);
+        try {
+          this.#report(takeover, role, takeover.follow(kept.last));
+        } catch (e) {
+          takeover.restore(kept.last, false);
+          throw e instanceof SlaveUnfit ? e.reason : e;
+        }
+        kept.done.add(takeover);
       },
       undo: (gone) => {
-        this.#kept.delete(takeover);
-        takeover.restore((gone ? undefined : this.#o.context()) ?? this.#last ?? context, gone);
-        this.#o.report(takeover.name, []);
+        kept.done.delete(takeover);
+        takeover.restore((gone ? undefined : this.#contextOf(role)) ?? kept.last, gone);
+        this.#report(takeover, role, []);
       },
-    }));
+    };
+  }
+
+  #contextOf(role: Role): SlaveContext | undefined {
+    return this.#o.contexts().find((c) => c.role === role);
+  }
+
+  #report(takeover: Takeover, role: Role, shortfalls: readonly Shortfall[]): void {
+    const both = MODELS[this.#o.model].masterOwnsSlaves;
+    this.#o.report(both ? `${takeover.name}/${role}` : takeover.name, shortfalls);
   }
 
   /** Looks at all takeovers. Called on each change of a device, and every KEEP_MS. */
   look(): void {
     if (this.#kept.size === 0) return;
-    const context = this.#o.context();
-    if (!context) return;
-    this.#last = context;
-    for (const takeover of this.#takeovers) {
-      if (!this.#kept.has(takeover)) continue;
-      try {
-        this.#o.report(takeover.name, takeover.follow(context));
-      } catch (e) {
-        const { message, fix } = e as Error & { fix?: string };
-        this.#o.report(takeover.name, [
-          { key: 'failed', severity: 'degraded', message, ...(fix !== undefined && { fix }) },
-        ]);
+    for (const context of this.#o.contexts()) {
+      const kept = this.#kept.get(context.role);
+      if (kept === undefined) continue;
+      kept.last = context;
+      for (const takeover of kept.all) if (kept.done.has(takeover)) this.#follow(takeover, context);
+    }
+  }
+
+  #follow(takeover: Takeover, context: SlaveContext): void {
+    try {
+      this.#report(takeover, context.role, takeover.follow(context));
+    } catch (e) {
+      if (e instanceof SlaveUnfit) {
+        this.#o.unfit(context.role, e.reason);
+        return;
       }
+      const { message, fix } = e as Error & { fix?: string };
+      this.#report(takeover, context.role, [
+        { key: 'failed', severity: 'degraded', message, ...(fix !== undefined && { fix }) },
+      ]);
     }
   }
 }

@@ -105,7 +105,7 @@ export function cli(...args: string[]): { code: number | null; out: string; err:
 export const inGuest = (w: World, ...argv: string[]): string =>
   execFileSync('nsenter', [`--net=${w.guestPath}`, ...argv], { encoding: 'utf8' });
 
-/** Everything that attaching may change about a namespace: links, addresses, routes, qdiscs, filters, BPF. Times and counters left out. */
+/** Everything that attaching may change about a namespace: links, addresses, routes, qdiscs, filters, BPF. Times and counters left out, and the order of groups. */
 export function dump(w: World): string {
   const parts = [
     ['ip', '-d', 'link', 'show'],
@@ -120,5 +120,6 @@ export function dump(w: World): string {
     .map((argv) => `$ ${argv.join(' ')}\n${inGuest(w, ...argv)}`)
     .join('\n')
     .replaceAll(/(valid_lft|preferred_lft|expires) \w+/g, '$1 X')
-    .replaceAll(' tentative', '');
+    .replaceAll(' tentative', '')
+    .replaceAll(/(?:^\tlink .*\n)+/gm, (groups) => groups.split('\n').sort().join('\n'));
 }

@@ -66,6 +66,7 @@ describe('defaults', () => {
           tier0: true,
         },
         detect: { combine: 'any', carrier: 'alone' },
+        slave_addresses: 'remove',
         attach: 'auto',
         announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },
       },
