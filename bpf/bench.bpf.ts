@@ -367,8 +367,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'bb7385f67af57fb1d5cc10fa2c0ae4e82e4428687f195fd992396dd5a350a3ba',
-  layout: '55024a16b65703d0ba718ad8ae3f74ef333dc0e5798384e79a81f0f69c1a75d4',
+  sha256: 'b5f57183e5b552509c9afdbaf40332e704ced8688464443c6aabadd6ce68f947',
+  layout: '7674af739b9dcc1e72a61fa68451d94b385eff02fa0aa688b6bdc51fc1ddd951',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',
@@ -405,7 +405,9 @@ export const bench = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
-    /** .rodata + 20. */
+    /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
+    /** .rodata + 32. */
     vf_question: bpf.bytes(66),
   },
 });

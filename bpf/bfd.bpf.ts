@@ -460,8 +460,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '6416ec0866018301bfc8276b5053740d730caa8f628bf50cb85ef75d3aa2a231',
-  layout: 'd1af334a852c55f9e215f349d4e45f007482f3524f6966e1245a2b594a12eb29',
+  sha256: '670e2d69b5013687bc38aae52b99f95ec7ed80002812ca29a1045e7f8d058583',
+  layout: 'b1fa8e79c293205ec02ccb4b76e25e6dc13e76922dffd0e8648f9a20ed3ac911',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',
@@ -493,6 +493,8 @@ export const bfd = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
   },
 });
 export type Bfd = bpf.TypedObject<(typeof bfd)['description']>;

@@ -329,8 +329,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '22fd47e07aebbf7338656c2a39b4a15256b323aea13ce42ddaba2677fdf98011',
-  layout: '8845b2cb338ded3b51739137981b3bced0fc8e6b1fa3fc493c5062e075aa65f6',
+  sha256: '0dbc8168b3bf338d6139e58b79fc0b95b1ae2e9e6fd2e9fc80a73930be64c281',
+  layout: '024ef52e0848ee8b4fa83ede6938485b2d0da4d8afeaa149e31bd28cfb66fad7',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',
@@ -358,7 +358,9 @@ export const carrier = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
-    /** .rodata + 20. */
+    /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
+    /** .rodata + 32. */
     vf_netns: bpf.u32,
   },
 });

@@ -792,8 +792,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '7299e16a1f974c87f2a9a410aa82abdd67d321d1322c1aee259b0262dd7c78d5',
-  layout: '1d96d4db53b2137eb1bd62453c8ba35b5d0d316b276789c32d47befe1d14b819',
+  sha256: 'd6cdb52dab78e431b1f82d348653cdbc4c5a37406411337d87b2a05181cb8be5',
+  layout: '1998752708883a913cb93f21f358d78de60f0eeff655de6ffe71b06c8af4beae',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -834,17 +834,19 @@ export const vfailover = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
-    /** .rodata + 20. */
-    vf_udp: bpf.u32,
     /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
+    /** .rodata + 32. */
+    vf_udp: bpf.u32,
+    /** .rodata + 36. */
     vf_udp_ports: bpf.array(bpf.u32, 8),
-    /** .rodata + 56. */
+    /** .rodata + 72. */
     vf_event_type: VfEvent,
-    /** .rodata + 80. */
+    /** .rodata + 96. */
     vf_bfd_packet_type: VfBfdPacket,
-    /** .rodata + 160. */
-    vf_echo_type: VfEcho,
     /** .rodata + 176. */
+    vf_echo_type: VfEcho,
+    /** .rodata + 192. */
     vf_reflect_type: bpf.u32,
   },
 });

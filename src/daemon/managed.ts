@@ -69,6 +69,7 @@ export class Managed {
       name: config.name,
       model: config.model,
       netns: ns.inode,
+      netnsCookie: ns.cookie,
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),

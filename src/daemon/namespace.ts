@@ -2,6 +2,7 @@ import {
   ControlSocket,
   closeFd,
   monotonicNs,
+  netnsCookie,
   netnsCurrent,
   netnsInode,
   netnsOpen,
@@ -17,6 +18,8 @@ import { Ethtool, LinkMonitor, Rtnl } from '../netlink/index.js';
 export class Namespace {
   readonly fd: number;
   readonly inode: number;
+  /** Never used again while the machine runs, unlike the inode; 0 before Linux 5.14. */
+  readonly cookie: bigint;
   readonly rtnl: Rtnl;
   readonly control: ControlSocket;
   readonly ethtool: Ethtool;
@@ -30,6 +33,7 @@ export class Namespace {
   constructor(netns: string | null, maxInstances: number) {
     this.fd = open(netns);
     this.inode = netnsInode(this.fd);
+    this.cookie = netnsCookie(this.fd) ?? 0n;
     this.rtnl = new Rtnl({ netns: this.fd });
     this.control = new ControlSocket(this.fd);
     this.ethtool = new Ethtool({ netns: this.fd });

@@ -32,6 +32,8 @@ export interface DatapathOptions {
   model: SteeredModel;
   /** Inode of the namespace that the devices live in. */
   netns: number;
+  /** Its cookie; absent: the programs act in whatever namespace their devices are. */
+  netnsCookie?: bigint;
   masterIfindex: number;
   mac: string;
   attach: AttachKind;
@@ -81,7 +83,13 @@ export class Datapath {
     if (!adopted) this.#begin();
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
     try {
-      this.#object = store.load(slot, options.shardOf(slot), model, options.detect ?? {});
+      this.#object = store.load(
+        slot,
+        options.shardOf(slot),
+        model,
+        options.netnsCookie ?? 0n,
+        options.detect ?? {},
+      );
       this.#attach('master', options.masterIfindex);
       for (const role of ROLES) {
         const ifindex = this.identity[REMEMBERED[role]];

@@ -210,8 +210,14 @@ export class PinStore implements Disposable {
     };
   }
 
-  /** Loads the programs with this slot's number and model as constants, over the store's maps. */
-  load(slot: number, shard: number, model: SteeredModel, detect: DetectVariables): Vfailover {
+  /** Loads the programs with this slot's number and model as constants, over the store's maps. `netnsCookie`: 0 if it is not known. */
+  load(
+    slot: number,
+    shard: number,
+    model: SteeredModel,
+    netnsCookie: bigint,
+    detect: DetectVariables,
+  ): Vfailover {
     try {
       return vfailover.load(this.#spec, {
         variables: {
@@ -219,6 +225,7 @@ export class PinStore implements Disposable {
           vf_model: LAYOUTS[model].id,
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
+          vf_netns_cookie: netnsCookie,
           ...detect,
         },
         reuse: { ...this.#maps, events: this.#events[shard]! },
