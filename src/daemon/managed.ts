@@ -13,6 +13,7 @@ import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
+import { UndoLog } from '../slave/undo-log.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
 import { type Impairment, Impairments } from './impairments.js';
@@ -28,6 +29,8 @@ export class Managed {
   readonly ns: Namespace;
   readonly datapath: Datapath;
   readonly ops: InstanceOps;
+  /** What has to be taken back on its primary. */
+  readonly undo: UndoLog;
   readonly instance: FailoverInstance;
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
@@ -88,6 +91,7 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
+    this.undo = new UndoLog(store.undo, this.datapath.slot, 'primary');
     this.ops = new InstanceOps(ns, this.datapath, store.undo, config.slave_addresses);
     this.ops.keeper = new SlaveKeeper({
       model: config.model,

@@ -91,9 +91,12 @@ export class Namespace {
   }
 }
 
+/** The file that names a namespace of the configuration. */
+export const netnsPath = (netns: string): string => (netns.startsWith('/') ? netns : `/run/netns/${netns}`);
+
 function open(netns: string | null): number {
   if (netns === null) return netnsCurrent();
-  const path = netns.startsWith('/') ? netns : `/run/netns/${netns}`;
+  const path = netnsPath(netns);
   try {
     return netnsOpen(path);
   } catch (cause) {

@@ -10,10 +10,12 @@ import { suppressedMs } from '../failover/policy-damping.js';
 import { KEEP_MS } from '../slave/keeper.js';
 import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
+import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
 import type { Impairment } from './impairments.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
+import { NamespaceWatch } from './namespace-watch.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
 import { Shards } from './shards.js';
@@ -53,6 +55,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
+  readonly #paths = new NamespaceWatch((netns) => this.#netnsChanged(netns));
+  /** Only where an instance lives in another namespace than the daemon. */
+  #arrivals: Arrivals | undefined;
 
   constructor(config: Config, log: Log) {
     super();
@@ -120,7 +125,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     try {
       for (const config of this.#config.instances) {
         const adopted = [...this.#store.occupied()].some((s) => s.name === config.name);
-        this.#add(config);
+        try {
+          this.#add(config);
+        } catch (error) {
+          if (!(error instanceof VfError && error.code === 'NETNS_NOT_FOUND')) throw error;
+          this.#log.warn({ instance: config.name }, `${error.message}: waiting for it`);
+          this.#waiting.set(config.name, config);
+          continue;
+        }
         if (!adopted) made.push(config.name);
       }
     } catch (e) {
@@ -135,6 +147,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const key = netns === null ? '' : netnsKey(netns);
     let ns = this.#namespaces.get(key);
     if (!ns) {
+      if (netns !== null) this.#paths.add(netns);
       ns = new Namespace(netns, this.#store.capacity);
       this.#namespaces.set(key, ns);
       ns.start();
@@ -150,7 +163,42 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#log.warn({ netns, ...d }, 'link events were lost: devices read afresh'),
       );
     }
+    if (netns !== null) this.#watchArrivals();
     return ns;
+  }
+
+  /** A VF comes to the first namespace, which is presumably our own. */
+  #watchArrivals(): void {
+    if (this.#arrivals !== undefined) return;
+    const home = this.#namespace(null);
+    this.#arrivals = new Arrivals(home, () => this.#managed.values());
+    for (const event of ['added', 'changed', 'renamed'] as const)
+      home.monitor.on(event, () => this.#lookForArrivals());
+  }
+
+  #lookForArrivals(): void {
+    for (const { device, instance } of this.#arrivals?.look() ?? [])
+      this.#log.info({ instance, device: device.name }, 'moved into the namespace of its master');
+  }
+
+  /** A path names no namespace any more, or another one. */
+  #netnsChanged(netns: string): void {
+    const key = netnsKey(netns);
+    const ns = this.#namespaces.get(key);
+    if (ns !== undefined) {
+      this.#namespaces.delete(key);
+      for (const [name, m] of [...this.#managed]) {
+        if (m.ns !== ns) continue;
+        this.#log.warn({ instance: name, netns }, 'its namespace is gone: waiting for a new one');
+        this.#remove(name);
+        this.#waiting.set(name, m.config);
+        this.#publishStatus(name);
+      }
+      // The workers, too, must have let go of it.
+      const close = () => ns.close();
+      this.#shards.settled().then(close, close);
+    }
+    this.#attachWaiting();
   }
 
   #add(config: InstanceConfig): Managed {
@@ -172,6 +220,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
     this.#supply(m);
+    this.#lookForArrivals();
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -200,6 +249,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       const failures = m.ns.registry.unregister(name);
       for (const f of failures)
         this.#log.error({ instance: name, step: f.step, error: f.error }, 'could not be undone');
+    }
+    try {
+      giveBack(m);
+    } catch (error) {
+      this.#log.error({ instance: name, error }, 'its slave could not be moved back');
     }
     m.datapath.remove();
     m.close();
@@ -237,6 +291,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#supply(m);
       m.keep();
     }
+    if (e.type === 'leave') this.#lookForArrivals();
     this.#publishStatus(instance);
   }
 
@@ -257,7 +312,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#publishStatus(name);
       } catch (error) {
         this.#waiting.set(name, config);
-        if (!(error instanceof VfError && error.code === 'DEVICE_NOT_FOUND'))
+        if (!(error instanceof VfError && ['DEVICE_NOT_FOUND', 'NETNS_NOT_FOUND'].includes(error.code)))
           this.#log.warn({ instance: name, error }, 'cannot attach again yet');
       }
     }
@@ -373,6 +428,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async close(): Promise<void> {
     clearInterval(this.#addresses);
     clearInterval(this.#keeping);
+    this.#paths.close();
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

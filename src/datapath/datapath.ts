@@ -328,6 +328,7 @@ export function openDatapath(options: DatapathOptions): Datapath {
     }
     // The master was made anew while no daemon ran: its programs went with it, the pins are of no use.
     rmSync(store.instanceFolder(name), { recursive: true, force: true });
+    store.undo.clear(slot);
     store.identities.clear(slot);
   }
   const slot = store.identities.free();
