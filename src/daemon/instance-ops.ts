@@ -71,7 +71,7 @@ export class InstanceOps implements FailoverOps {
 
   /** What a takeover works with. */
   contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
-    const { rtnl, monitor, fd, enter, addressWatch } = this.#ns;
+    const { rtnl, ethtool, monitor, fd, enter, addressWatch } = this.#ns;
     return {
       instance: instance.name,
       role,
@@ -79,6 +79,7 @@ export class InstanceOps implements FailoverOps {
       slave,
       links: monitor.links,
       rtnl,
+      ethtool,
       netns: fd,
       enter,
       undo: new UndoLog(this.#undo, this.#datapath.slot, role),

@@ -154,17 +154,22 @@ export function* splitMessages(bytes: Uint8Array): Generator<NlMessage, void, un
 }
 
 export function parseAttributes(bytes: Uint8Array): Attributes {
-  const view = viewOf(bytes);
   const out = new Map<number, Uint8Array>();
+  eachAttribute(bytes, (type, value) => out.set(type, value));
+  return out;
+}
+
+/** Tells every attribute, those of one type too: the kernel writes some lists so. */
+export function eachAttribute(bytes: Uint8Array, tell: (type: number, value: Uint8Array) => void): void {
+  const view = viewOf(bytes);
   for (let at = 0; at < bytes.length; ) {
     const left = bytes.length - at;
     if (left < NLA_HDRLEN) throw malformed(`${left} bytes where an attribute should be`);
     const len = view.getUint16(at, LE);
     if (len < NLA_HDRLEN || len > left) throw malformed(`attribute length ${len} with ${left} bytes left`);
-    out.set(view.getUint16(at + 2, LE) & NLA_TYPE_MASK, bytes.subarray(at + NLA_HDRLEN, at + len));
+    tell(view.getUint16(at + 2, LE) & NLA_TYPE_MASK, bytes.subarray(at + NLA_HDRLEN, at + len));
     at += align4(len);
   }
-  return out;
 }
 
 /** The attributes after a fixed header of `size` bytes. */

@@ -1,7 +1,7 @@
 import type { SteeredModel } from '../datapath/layouts.js';
 import type { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
-import type { Rtnl } from '../netlink/index.js';
+import type { Ethtool, Rtnl } from '../netlink/index.js';
 import type { UndoLog } from './undo-log.js';
 
 /** How much an impairment costs: `degraded` loses frames that the master should receive or send, `note` does not. */
@@ -26,6 +26,7 @@ export interface SlaveContext {
   /** All devices of the namespace, by ifindex. */
   readonly links: ReadonlyMap<number, Device>;
   readonly rtnl: Rtnl;
+  readonly ethtool: Ethtool;
   /** fd of the namespace. */
   readonly netns: number;
   /** Runs a function with the calling thread in the namespace. */
