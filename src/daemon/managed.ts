@@ -176,6 +176,8 @@ export class Managed {
     const { address } = this.instance.master;
     if (address === this.#mac || address === '') return;
     this.#mac = address;
+    // A later daemon knows its slave by it, whatever the master's MAC is then.
+    this.datapath.remember({ mac: address });
     const { reflector } = this.config;
     this.datapath.reflect(reflector && reflectorKey(reflector, parseMac(address)));
     this.onMac();

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
 import type { FromWorker } from '../../workers/protocol.js';
 import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/index.js';
 import { pathOf } from '../datapath/line.js';
@@ -14,7 +15,7 @@ import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
 import type { Impairment } from './impairments.js';
 import { Managed } from './managed.js';
-import { Namespace } from './namespace.js';
+import { Namespace, netnsPath } from './namespace.js';
 import { NamespaceWatch } from './namespace-watch.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
@@ -128,7 +129,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         try {
           this.#add(config);
         } catch (error) {
-          if (!(error instanceof VfError && error.code === 'NETNS_NOT_FOUND')) throw error;
+          const absent = config.netns !== null && !existsSync(netnsPath(config.netns));
+          if (!(error instanceof VfError && error.code === 'NETNS_NOT_FOUND' && absent)) throw error;
           this.#log.warn({ instance: config.name }, `${error.message}: waiting for it`);
           this.#waiting.set(config.name, config);
           continue;

@@ -67,7 +67,7 @@ export class SlaveKeeper {
           this.#report(takeover, role, takeover.follow(kept.last));
         } catch (e) {
           takeover.restore(kept.last, false);
-          throw e instanceof SlaveUnfit ? e.reason : e;
+          throw e;
         }
         kept.done.add(takeover);
       },

@@ -22,7 +22,8 @@ export class Mac implements Takeover {
 
   follow(c: SlaveContext): Shortfall[] {
     const nowMs = performance.now();
-    if (c.slave.address !== c.master.address) this.#compare(c, nowMs);
+    if (c.slave.address === c.master.address) this.#followed = c.master.address;
+    else this.#compare(c, nowMs);
     const strikes = this.#damper.strikes(nowMs);
     if (strikes === 0) return [];
     const message = `somebody else changes the MAC of ${c.slave.name}: set back to ${this.#followed}, ${strikes} times in the last minute`;

@@ -1,6 +1,6 @@
 import type { SteeredModel } from '../datapath/layouts.js';
-import type { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
+import { JoinRefused } from '../failover/transaction.js';
 import type { Ethtool, Rtnl } from '../netlink/index.js';
 import type { UndoLog } from './undo-log.js';
 
@@ -42,14 +42,7 @@ export interface SlaveContext {
 }
 
 /** Thrown by `follow`: the slave cannot be what its master is, and leaves with this reason. It is tried again later. */
-export class SlaveUnfit extends Error {
-  readonly reason: VfError;
-
-  constructor(reason: VfError) {
-    super(reason.message);
-    this.reason = reason;
-  }
-}
+export class SlaveUnfit extends JoinRefused {}
 
 /** A row of table.ts. Each slave gets one of its own, so it may remember what it saw. */
 export type TakeoverKind = () => Takeover;
