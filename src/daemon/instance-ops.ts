@@ -36,6 +36,8 @@ export class InstanceOps implements FailoverOps {
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
+  /** A slave is not what its master is. */
+  onDrift: () => void = () => {};
   /** Keeps the slave what its master is. */
   keeper: SlaveKeeper | undefined;
 
@@ -105,7 +107,7 @@ export class InstanceOps implements FailoverOps {
   nameChange(): void {}
 
   drift(): void {
-    this.keeper?.look();
+    this.onDrift();
   }
 }
 

@@ -100,6 +100,7 @@ export class Managed {
       unfit: (role, reason) => ns.registry.expel(config.name, role, reason),
     });
     this.ops.onLink = () => this.readSpeeds();
+    this.ops.onDrift = () => this.keep();
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
@@ -172,12 +173,14 @@ export class Managed {
 
   /** Brings the slave in line with its master, and what is sent in the master's name. */
   keep(): void {
-    this.ops.keeper?.look();
+    if (this.instance === undefined) return;
     const { address } = this.instance.master;
-    if (address === this.#mac || address === '') return;
+    const news = address !== this.#mac && address !== '';
+    // First: a later daemon knows the slave by the MAC that it is about to get.
+    if (news) this.datapath.remember({ mac: address });
+    this.ops.keeper?.look();
+    if (!news) return;
     this.#mac = address;
-    // A later daemon knows its slave by it, whatever the master's MAC is then.
-    this.datapath.remember({ mac: address });
     const { reflector } = this.config;
     this.datapath.reflect(reflector && reflectorKey(reflector, parseMac(address)));
     this.onMac();

@@ -174,7 +174,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#arrivals !== undefined) return;
     const home = this.#namespace(null);
     this.#arrivals = new Arrivals(home, () => this.#managed.values());
-    for (const event of ['added', 'changed', 'renamed'] as const)
+    for (const event of ['added', 'changed', 'renamed', 'removed'] as const)
       home.monitor.on(event, () => this.#lookForArrivals());
   }
 

@@ -24,20 +24,17 @@ export function world(kind: WireKind = 'veth'): World {
   return w;
 }
 
-/** A daemon, not started, whose one instance is net0 on virtio0; `instance` and `rest` override its configuration. */
+/** A daemon, not started, whose one instance is net0 on virtio0; `instance` and `rest` override its configuration. `netns`: where it runs. */
 export function daemonOf(
   w: World,
   instance: object = {},
   rest: object = {},
+  netns?: string,
 ): { daemon: DaemonProcess; pins: string } {
   const { path, reaper } = pinRoot();
-  const daemon = new DaemonProcess({
-    pin_root: path,
-    instances: [
-      { name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 }, ...instance },
-    ],
-    ...rest,
-  });
+  const net0 = { name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 } };
+  const config = { pin_root: path, instances: [{ ...net0, ...instance }], ...rest };
+  const daemon = new DaemonProcess(config, netns);
   onTestFinished(async () => {
     await daemon.close();
     await reaper.reap();
