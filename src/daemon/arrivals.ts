@@ -6,7 +6,7 @@ import type { FailoverInstance } from '../failover/instance.js';
 import { claimOf, macsOf, STACKED_KINDS, selects, stackedOn } from '../failover/match.js';
 import { formatMac, parseMac } from '../netlink/codec.js';
 import { Rtnl } from '../netlink/index.js';
-import { Damper } from '../slave/damper.js';
+import { Strikes } from '../slave/strikes.js';
 import { refuseForeign } from './instance-ops.js';
 import type { Managed } from './managed.js';
 import type { Namespace } from './namespace.js';
@@ -33,7 +33,7 @@ interface Origin {
 export class Arrivals {
   readonly #home: Namespace;
   readonly #managed: () => Iterable<Managed>;
-  readonly #dampers = new Map<number, Damper>();
+  readonly #dampers = new Map<number, Strikes>();
 
   /** `home`: the daemon's own namespace. */
   constructor(home: Namespace, managed: () => Iterable<Managed>) {
@@ -87,7 +87,7 @@ export class Arrivals {
   /** Moves the device after the master. True if it did. */
   #fetch(m: Managed, device: Device): true | VfError | undefined {
     const nowMs = performance.now();
-    const damper = this.#dampers.get(device.ifindex) ?? new Damper();
+    const damper = this.#dampers.get(device.ifindex) ?? new Strikes();
     this.#dampers.set(device.ifindex, damper);
     if (!damper.may(nowMs)) return undefined;
     damper.strike(nowMs);

@@ -17,8 +17,8 @@ import {
   savedAddresses,
   savedRoutes,
 } from '../netlink/saved.js';
-import { Damper } from './damper.js';
 import { managersOf } from './managers.js';
+import { Strikes } from './strikes.js';
 import { restoreSysctl, setSysctl } from './sysctl.js';
 import { type Shortfall, type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
 
@@ -39,7 +39,7 @@ const SECONDS = 4;
 export class Addresses implements Takeover {
   readonly name = 'addresses';
   readonly models = ['transparent', 'net-failover'] as const;
-  readonly #damper = new Damper();
+  readonly #damper = new Strikes();
   #joined = false;
   #seen = -1;
   /** When it is looked without a notification. */

@@ -2,7 +2,7 @@ import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import * as k from '../netlink/constants.js';
 import { formatIp } from '../netlink/ip.js';
 import { addAddress, deleteAddress, type SavedAddress, savedAddresses } from '../netlink/saved.js';
-import { Damper } from './damper.js';
+import { Strikes } from './strikes.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_ADDRESS } = VfUndoKind;
@@ -17,7 +17,7 @@ const REPAIRS_MAX = 3;
 export class Duplicates implements Takeover {
   readonly name = 'duplicates';
   readonly models = ['transparent', 'net-failover'] as const;
-  readonly #repairs = new Map<string, Damper>();
+  readonly #repairs = new Map<string, Strikes>();
   #seen = -1;
   #told: Shortfall[] = [];
 
@@ -38,7 +38,7 @@ export class Duplicates implements Takeover {
     if (!isSlaves(c, address)) return false;
     const key = formatIp(address.bytes);
     const nowMs = performance.now();
-    const damper = this.#repairs.get(key) ?? new Damper();
+    const damper = this.#repairs.get(key) ?? new Strikes();
     this.#repairs.set(key, damper);
     if (damper.strikes(nowMs) >= REPAIRS_MAX) return false;
     damper.strike(nowMs);

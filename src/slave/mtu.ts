@@ -1,5 +1,5 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
-import { Damper } from './damper.js';
+import { Strikes } from './strikes.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_MTU } = VfUndoKind;
@@ -9,7 +9,7 @@ const NO_ID = new Uint8Array(0);
 export class Mtu implements Takeover {
   readonly name = 'mtu';
   readonly models = ['transparent', 'net-failover'] as const;
-  readonly #damper = new Damper();
+  readonly #damper = new Strikes();
   #joined = false;
   #told: Shortfall[] = [];
 

@@ -1,5 +1,5 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
-import { Damper } from './damper.js';
+import { Strikes } from './strikes.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_FEATURE } = VfUndoKind;
@@ -16,7 +16,7 @@ const LRO_ID = Buffer.from(LRO);
 export class Offloads implements Takeover {
   readonly name = 'offloads';
   readonly models = ['transparent', 'net-failover'] as const;
-  readonly #damper = new Damper();
+  readonly #damper = new Strikes();
   #seen = '';
   #told: Shortfall[] = [];
 
