@@ -44,6 +44,8 @@ export interface PendingRetry {
   attemptedAtMs: number;
   /** A change that may be an echo of our own undo is looked at again then. */
   recheckAtMs?: number;
+  /** The device had to leave: whoever made it may change its facts again and again, so only time counts. */
+  expelled?: true;
 }
 
 /** What is joined in a slot, with what it takes to leave. */
@@ -83,6 +85,8 @@ export class FailoverInstance {
   readonly joined = new Map<Role, Joined>();
   /** @internal */
   readonly joining = new Map<Role, Device>();
+  /** Of slaves that had to leave, by ifindex: how long the next one waits. @internal */
+  readonly expulsions = new Map<number, { backoff: Backoff; atMs: number }>();
   /** By ifindex. */
   readonly refusals = new Map<number, Refusal>();
 

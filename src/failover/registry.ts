@@ -3,7 +3,7 @@ import { admit } from './admit.js';
 import type { Device, Role } from './device.js';
 import { EventQueue, type FailoverListener } from './events.js';
 import type { FailoverInstance } from './instance.js';
-import { asVfError, leave, leaveAll, refName, refuse, wakeAt } from './join.js';
+import { asVfError, expel, leave, leaveAll, refName, wakeAt } from './join.js';
 import { claimOf } from './match.js';
 import { settingsChanged, tellDrift, tellLinkAndName } from './notify.js';
 import { type RefHandle, RefTracker } from './refs.js';
@@ -137,11 +137,8 @@ export class FailoverRegistry {
       const instance = this.#instances.get(name);
       const device = instance?.joined.get(role)?.device;
       if (instance === undefined || device === undefined) return;
-      leave(this.#ctx, instance, role, error.code === 'MAC_MISMATCH' ? 'mac-changed' : 'ineligible');
       // One that answers to this instance no longer is not tried again, but `status` goes on telling why it left.
-      const answers = claimOf(instance, device) !== undefined;
-      refuse(this.#ctx, instance, device, role, error, answers);
-      if (!answers) instance.refusals.get(device.ifindex)!.expelled = true;
+      expel(this.#ctx, instance, role, error, claimOf(instance, device) !== undefined);
     });
   }
 
@@ -269,6 +266,7 @@ export class FailoverRegistry {
         continue;
       }
       instance.refusals.delete(ifindex);
+      instance.expulsions.delete(ifindex);
       const role = instance.roleHeldBy(ifindex);
       if (role !== undefined) leave(this.#ctx, instance, role, 'removed');
     }

@@ -769,6 +769,21 @@ describe('changes of a joined slave', () => {
     expect(state(instance)).toBe('joined');
   });
 
+  it('that has to leave again and again is tried ever later, whatever changes', () => {
+    const waits: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      registry.expel('web0', 'primary', new VfError('MAC_MISMATCH', 'somebody sets it'));
+      waits.push(registry.nextRetryAtMs! - now);
+      registry.changed({ ...VF, mtu: 1400 + i });
+      now += 200;
+      registry.changed(VF);
+      expect(state(instance)).toBe('refused');
+      tickAt(registry.nextRetryAtMs!);
+      expect(state(instance)).toBe('joined');
+    }
+    expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+  });
+
   it('that left and has another MAC says why, until it has it no more', () => {
     registry.changed({ ...VF, address: MAC2 });
     registry.expel('web0', 'primary', new VfError('MAC_MISMATCH', 'somebody sets it'));
