@@ -146,9 +146,6 @@ export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
 /** enum vf_undo: 4 bytes. */
 export const VfUndo = {
-  VF_UNDO_MTU: 1,
-  VF_UNDO_ADMIN_DOWN: 2,
-  VF_UNDO_ADDR_GEN_MODE: 4,
   VF_UNDO_CLSACT_MASTER: 8,
   VF_UNDO_CLSACT_PRIMARY: 16,
   VF_UNDO_CLSACT_STANDBY: 32,
@@ -183,8 +180,7 @@ export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
   undo: bpf.field(12, bpf.u32),
-  undo_mtu: bpf.field(16, bpf.u32),
-  undo_addr_gen_mode: bpf.field(20, bpf.u32),
+  unused: bpf.field(16, bpf.array(bpf.u32, 2)),
   netns: bpf.field(24, bpf.u64),
   name: bpf.field(32, bpf.chars(32)),
   mac: bpf.field(64, bpf.bytes(8)),
@@ -209,10 +205,7 @@ export class VfIdentityView extends bpf.StructView {
   set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
   get undo(): number { return this.$view.getUint32(this.$at + 12, true); }
   set undo(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get undo_mtu(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set undo_mtu(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get undo_addr_gen_mode(): number { return this.$view.getUint32(this.$at + 20, true); }
-  set undo_addr_gen_mode(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 2, this.$view, this.$at + 16); }
   get netns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
   set netns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
@@ -422,8 +415,8 @@ export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '1a6dc5ab2d2508c8ee24fe16e23b2d7f336fc0dec2eda5ee9e7279322d662ea5',
-  layout: '55de66838e3c4bf770db92facc9d64dbfea1979a3c664cb996ede8ce51725e07',
+  sha256: '53180e439fc9490a1792ffda5cddad66139e94e009500cf7f743c878bca9b47a',
+  layout: 'b3d47dc04da23a423708b551c10e1b7f1beb07e2402fd2614ede1f08102640b0',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',
@@ -467,9 +460,11 @@ export const bench = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
-    /** .rodata + 20. */
-    vf_groups: bpf.u32,
     /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
+    /** .rodata + 32. */
+    vf_groups: bpf.u32,
+    /** .rodata + 36. */
     vf_question: bpf.bytes(66),
     /** .bss + 0. */
     vf_by: bpf.u32,

@@ -166,9 +166,6 @@ export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
 /** enum vf_undo: 4 bytes. */
 export const VfUndo = {
-  VF_UNDO_MTU: 1,
-  VF_UNDO_ADMIN_DOWN: 2,
-  VF_UNDO_ADDR_GEN_MODE: 4,
   VF_UNDO_CLSACT_MASTER: 8,
   VF_UNDO_CLSACT_PRIMARY: 16,
   VF_UNDO_CLSACT_STANDBY: 32,
@@ -203,8 +200,7 @@ export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
   undo: bpf.field(12, bpf.u32),
-  undo_mtu: bpf.field(16, bpf.u32),
-  undo_addr_gen_mode: bpf.field(20, bpf.u32),
+  unused: bpf.field(16, bpf.array(bpf.u32, 2)),
   netns: bpf.field(24, bpf.u64),
   name: bpf.field(32, bpf.chars(32)),
   mac: bpf.field(64, bpf.bytes(8)),
@@ -229,10 +225,7 @@ export class VfIdentityView extends bpf.StructView {
   set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
   get undo(): number { return this.$view.getUint32(this.$at + 12, true); }
   set undo(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get undo_mtu(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set undo_mtu(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get undo_addr_gen_mode(): number { return this.$view.getUint32(this.$at + 20, true); }
-  set undo_addr_gen_mode(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 2, this.$view, this.$at + 16); }
   get netns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
   set netns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
@@ -477,8 +470,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '7ff80e8629c71b8628a9797fd8c312d8bd57a4b6ef437596f1d50ee5fc4d97f3',
-  layout: '2e5f195373e2dd076410204f4d23090e0bc4b8f76402da8f46496ad108a64a02',
+  sha256: '521a71962eebbc5aa9fbd81da177f006a366a0b6fb859068950dbdad4db0dbaf',
+  layout: '18a5d025c15dc3363a01e63d1a9af488cc29deda8586b221068164ae1222e290',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',
@@ -510,6 +503,8 @@ export const bfd = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
+    /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
   },
 });
 export type Bfd = bpf.TypedObject<(typeof bfd)['description']>;

@@ -146,9 +146,6 @@ export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
 /** enum vf_undo: 4 bytes. */
 export const VfUndo = {
-  VF_UNDO_MTU: 1,
-  VF_UNDO_ADMIN_DOWN: 2,
-  VF_UNDO_ADDR_GEN_MODE: 4,
   VF_UNDO_CLSACT_MASTER: 8,
   VF_UNDO_CLSACT_PRIMARY: 16,
   VF_UNDO_CLSACT_STANDBY: 32,
@@ -183,8 +180,7 @@ export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
   undo: bpf.field(12, bpf.u32),
-  undo_mtu: bpf.field(16, bpf.u32),
-  undo_addr_gen_mode: bpf.field(20, bpf.u32),
+  unused: bpf.field(16, bpf.array(bpf.u32, 2)),
   netns: bpf.field(24, bpf.u64),
   name: bpf.field(32, bpf.chars(32)),
   mac: bpf.field(64, bpf.bytes(8)),
@@ -209,10 +205,7 @@ export class VfIdentityView extends bpf.StructView {
   set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
   get undo(): number { return this.$view.getUint32(this.$at + 12, true); }
   set undo(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get undo_mtu(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set undo_mtu(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get undo_addr_gen_mode(): number { return this.$view.getUint32(this.$at + 20, true); }
-  set undo_addr_gen_mode(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 2, this.$view, this.$at + 16); }
   get netns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
   set netns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
@@ -346,8 +339,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '0fdff10f3e2645b420f0e47ae5988e0376221db05a296d34e1850e11844a025c',
-  layout: 'b65ec74b325358a38764c5dc720263eab3ef983c675e34d6e3977381e0aea00d',
+  sha256: 'b6a2ec97953e80e2bcb3b4d0fddbafc179e9bfa89ed0d0ee0d61c62c39c9c41e',
+  layout: '8e619f9b0db22668b5d6ef17e860d7cadb941b2f5886cb6532462fe104416c4c',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',
@@ -375,7 +368,9 @@ export const carrier = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
-    /** .rodata + 20. */
+    /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
+    /** .rodata + 32. */
     vf_netns: bpf.u32,
   },
 });

@@ -68,6 +68,8 @@ const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
 const volatile enum vf_detector vf_detect = 0;
 const volatile __u32 vf_has_kern_ctx = 0; /* bpf_cast_to_kern_ctx exists (Linux 6.2) and may be used (CAP_PERFMON) */
 
+const volatile __u64 vf_netns_cookie = 0; /* the instance's namespace; 0: not known */
+
 static __always_inline struct vf_line *vf_line(void)
 {
 	__u32 slot = vf_slot;
@@ -140,6 +142,20 @@ static __always_inline __u32 vf_unusable(struct __sk_buff *skb)
 	if (unlikely(!vf_running(state)))
 		return VF_CAUSE_ADMIN_DOWN;
 	return 0;
+}
+
+/*
+ * The device that the program is attached to was taken into another namespace while no daemon lived: TCX links go along, and the
+ * ifindexes that we know mean other devices there. (clsact does not go along: the kernel takes it down at the move.)
+ */
+static __always_inline bool vf_moved(struct __sk_buff *skb)
+{
+	struct sk_buff *kern;
+
+	if (!vf_has_kern_ctx || !vf_netns_cookie)
+		return false;
+	kern = bpf_cast_to_kern_ctx(skb);
+	return kern->dev->nd_net.net->net_cookie != vf_netns_cookie;
 }
 
 /* What a flip away from a silent `path` takes back: not back here by such a reason before a worker has judged both. */

@@ -14,6 +14,7 @@ struct ns_common {
 } __attribute__((preserve_access_index));
 struct net {
 	struct ns_common ns;
+	__u64 net_cookie;
 } __attribute__((preserve_access_index));
 typedef struct {
 	struct net *net;

@@ -38,6 +38,8 @@ static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct 
 
 	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
 		return TC_NEXT;
+	if (unlikely(vf_moved(skb)))
+		return TC_NEXT;
 	word = READ_ONCE(line->word);
 	if (vf_detect & (VF_DETECT_BFD | VF_DETECT_REFLECTOR)) {
 		verdict = vf_answer(skb, path);

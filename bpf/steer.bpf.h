@@ -129,6 +129,10 @@ int vf_steer(struct __sk_buff *skb)
 	jiffy = (__u32)bpf_jiffies64();
 	if (unlikely(READ_ONCE(line->checked) != jiffy)) {
 		WRITE_ONCE(line->checked, jiffy);
+		if (unlikely(vf_moved(skb))) {
+			WRITE_ONCE(line->primary_ifindex, 0);
+			return TC_NEXT;
+		}
 		if ((READ_ONCE(line->armed) & VF_ARM_PRIMARY) && vf_primary_gone(skb, primary) &&
 		    vf_flip(line, word, VF_STANDBY, VF_CAUSE_UNPLUG)) {
 			vf_count(skb, &count->tx[VF_STANDBY]);

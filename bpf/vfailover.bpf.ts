@@ -146,9 +146,6 @@ export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
 /** enum vf_undo: 4 bytes. */
 export const VfUndo = {
-  VF_UNDO_MTU: 1,
-  VF_UNDO_ADMIN_DOWN: 2,
-  VF_UNDO_ADDR_GEN_MODE: 4,
   VF_UNDO_CLSACT_MASTER: 8,
   VF_UNDO_CLSACT_PRIMARY: 16,
   VF_UNDO_CLSACT_STANDBY: 32,
@@ -183,8 +180,7 @@ export const VfIdentity = bpf.struct('struct vf_identity', 112, {
   master_ifindex: bpf.field(4, bpf.u32),
   primary_ifindex: bpf.field(8, bpf.u32),
   undo: bpf.field(12, bpf.u32),
-  undo_mtu: bpf.field(16, bpf.u32),
-  undo_addr_gen_mode: bpf.field(20, bpf.u32),
+  unused: bpf.field(16, bpf.array(bpf.u32, 2)),
   netns: bpf.field(24, bpf.u64),
   name: bpf.field(32, bpf.chars(32)),
   mac: bpf.field(64, bpf.bytes(8)),
@@ -209,10 +205,7 @@ export class VfIdentityView extends bpf.StructView {
   set primary_ifindex(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
   get undo(): number { return this.$view.getUint32(this.$at + 12, true); }
   set undo(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get undo_mtu(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set undo_mtu(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get undo_addr_gen_mode(): number { return this.$view.getUint32(this.$at + 20, true); }
-  set undo_addr_gen_mode(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get unused(): bpf.ArrayViewOf<typeof bpf.u32> { return new bpf.ArrayView(bpf.u32, 2, this.$view, this.$at + 16); }
   get netns(): bigint { return this.$view.getBigUint64(this.$at + 24, true); }
   set netns(value: bigint) { this.$view.setBigUint64(this.$at + 24, value, true); }
   /** Exact up to 2^53. */
@@ -661,6 +654,8 @@ export const VfUndoKind = {
   VF_UNDO_ROUTE: 8,
   VF_UNDO_SYSCTL: 9,
   VF_UNDO_NETNS: 10,
+  VF_UNDO_MTU: 11,
+  VF_UNDO_UP: 12,
 } as const;
 export type VfUndoKind = (typeof VfUndoKind)[keyof typeof VfUndoKind];
 
@@ -811,8 +806,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '42e30e51170c4693f3d4f040323a18bd2f3680fd04c20cb0c76943695f70d478',
-  layout: '51d66614c04a1a458ed840ca11bde1bc87906839059e006bbd5807320f4a8e30',
+  sha256: 'a2f75f09233a021be1ec6c2c4509ed97f04c2bbb9c94252b7e8392dc841f7541',
+  layout: '423926a0f927de72691a6884395078b9c9bdb570a16c9b0f6f5e7f0d16260428',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -853,19 +848,21 @@ export const vfailover = bpf.objectType({
     vf_detect: bpf.u32,
     /** .rodata + 16. */
     vf_has_kern_ctx: bpf.u32,
-    /** .rodata + 20. */
-    vf_groups: bpf.u32,
     /** .rodata + 24. */
+    vf_netns_cookie: bpf.u64,
+    /** .rodata + 32. */
+    vf_groups: bpf.u32,
+    /** .rodata + 36. */
     vf_udp: bpf.u32,
-    /** .rodata + 28. */
+    /** .rodata + 40. */
     vf_udp_ports: bpf.array(bpf.u32, 8),
-    /** .rodata + 64. */
+    /** .rodata + 72. */
     vf_event_type: VfEvent,
-    /** .rodata + 88. */
+    /** .rodata + 96. */
     vf_bfd_packet_type: VfBfdPacket,
-    /** .rodata + 168. */
+    /** .rodata + 176. */
     vf_echo_type: VfEcho,
-    /** .rodata + 184. */
+    /** .rodata + 192. */
     vf_reflect_type: bpf.u32,
     /** .bss + 0. */
     vf_own_mac: bpf.u64,

@@ -227,11 +227,8 @@ struct vf_bfd_packet {
 	__u8 bytes[52];
 };
 
-/* What is to be put back when a slave leaves: bits. */
+/* What detaching programs removes: bits. What a slave took over from its master is in the map `undo`. */
 enum vf_undo {
-	VF_UNDO_MTU = 1,
-	VF_UNDO_ADMIN_DOWN = 2,
-	VF_UNDO_ADDR_GEN_MODE = 4,
 	VF_UNDO_CLSACT_MASTER = 8, /* we made the clsact qdisc */
 	VF_UNDO_CLSACT_PRIMARY = 16,
 	VF_UNDO_CLSACT_STANDBY = 32,
@@ -249,13 +246,15 @@ enum vf_undo_kind {
 	VF_UNDO_ROUTE = 8, /* id: a number; value: the route */
 	VF_UNDO_SYSCTL = 9, /* id: name of a setting of the slave, value: its text before */
 	VF_UNDO_NETNS = 10, /* value: where the slave was before it followed the master */
+	VF_UNDO_MTU = 11, /* value: the slave's MTU before, in host order */
+	VF_UNDO_UP = 12, /* value: 1 if the slave was up before */
 };
 
 /* A change of a slave that its leave takes back: the map `undo`. Written by the supervisor, never by a program. */
 struct vf_undo_key {
 	__u32 slot;
 	enum vf_undo_kind kind;
-	__u8 id[24]; /* what was changed; zeros behind it */
+	__u8 id[24]; /* what was changed; zeros behind it, and in the last byte VF_PRIMARY or VF_STANDBY */
 };
 
 struct vf_undo_value {
@@ -285,9 +284,8 @@ struct vf_identity {
 	enum vf_layout layout;
 	__u32 master_ifindex;
 	__u32 primary_ifindex; /* 0: none joined */
-	enum vf_undo undo; /* which of the following to restore on the primary */
-	__u32 undo_mtu;
-	__u32 undo_addr_gen_mode;
+	enum vf_undo undo;
+	__u32 unused[2];
 	__u64 netns; /* inode of the namespace, as in /proc/PID/ns/net */
 	char name[32];
 	__u8 mac[8];

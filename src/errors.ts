@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   MAC_MISMATCH: 'the two devices have different MAC addresses',
   MAC_AMBIGUOUS: 'more than one device, or more than one instance, matches the MAC address',
   MTU_MISMATCH: "the slave cannot carry the master's MTU",
+  SLAVE_ADDRESSED: 'the slave has addresses of its own, and the configuration says to refuse such',
   SLOT_TAKEN: 'the role is already filled by another device',
   INSTANCE_EXISTS: 'an instance of this name, or with this master, exists already',
   INSTANCE_NOT_FOUND: 'no such instance',

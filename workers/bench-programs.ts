@@ -1,5 +1,5 @@
 import { type Program, possibleCpus } from 'bpf-loader-ts';
-import { monotonicNs, netnsCreate, netnsEnter, setAffinity } from 'bpf-loader-ts/sys';
+import { monotonicNs, netnsCookie, netnsCreate, netnsEnter, setAffinity } from 'bpf-loader-ts/sys';
 import { type Bench, bench } from '../bpf/bench.bpf.js';
 import { VfArm, type Vfailover, VfDetector, vfailover } from '../bpf/vfailover.bpf.js';
 import { type ReflectorKey, ReflectorMap } from '../src/datapath/reflector-map.js';
@@ -9,7 +9,7 @@ import { Rtnl } from '../src/netlink/index.js';
 import { bpfObject } from '../src/paths.js';
 
 interface Measured {
-  object: 'bench' | 'vfailover' | 'watched' | 'probed' | 'reflecting';
+  object: 'bench' | 'vfailover' | 'placed' | 'watched' | 'probed' | 'reflecting';
   program: string;
   /** `TC_NEXT` is -1, a redirect 7. */
   returns: number;
@@ -19,7 +19,7 @@ interface Measured {
   group?: number;
 }
 
-/** What is measured, in the order of the table. `watched` is vfailover with the unanswered-TX watchdog, `probed` with probes, `reflecting` with a reflector. */
+/** What is measured, in the order of the table. `placed` is vfailover that knows its namespace, `watched` with the unanswered-TX watchdog, `probed` with probes, `reflecting` with a reflector. */
 export const MEASURED = {
   vf_empty: { object: 'bench', program: 'vf_empty', returns: 0xffffffff },
   vf_count_only: { object: 'bench', program: 'vf_count_only', returns: 0xffffffff },
@@ -29,6 +29,8 @@ export const MEASURED = {
   vf_guard: { object: 'vfailover', program: 'vf_guard', returns: 0xffffffff },
   vf_deliver: { object: 'vfailover', program: 'vf_deliver', returns: 7 },
   vf_accept: { object: 'vfailover', program: 'vf_accept', returns: 0xffffffff },
+  placed_deliver: { object: 'placed', program: 'vf_deliver', returns: 7 },
+  placed_accept: { object: 'placed', program: 'vf_accept', returns: 0xffffffff },
   watched_steer: { object: 'watched', program: 'vf_steer', returns: 7 },
   watched_steer_asks: { object: 'watched', program: 'vf_steer', returns: 7, asks: true },
   watched_accept: { object: 'watched', program: 'vf_accept', returns: 0xffffffff },
@@ -69,7 +71,9 @@ function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
   return object;
 }
 
-function load(): Record<'vfailover' | 'watched' | 'probed' | 'reflecting', Vfailover> & { bench: Bench } {
+function load(
+  netns: number,
+): Record<'vfailover' | 'placed' | 'watched' | 'probed' | 'reflecting', Vfailover> & { bench: Bench } {
   const cpus = possibleCpus();
   const options = {
     maxEntries: { counters: cpus },
@@ -102,7 +106,12 @@ function load(): Record<'vfailover' | 'watched' | 'probed' | 'reflecting', Vfail
     using reflectors = object.maps.reflectors.mmap();
     new ReflectorMap(reflectors.mapping.int32()).open(0, REFLECTOR);
   }
+  const placed = vfailover.load(bpfObject('vfailover'), {
+    ...options,
+    variables: { ...options.variables, vf_netns_cookie: netnsCookie(netns) ?? 0n },
+  });
   return {
+    placed: pointAtLoopback(placed),
     watched: pointAtLoopback(watched),
     probed: pointAtLoopback(probed),
     reflecting: pointAtLoopback(reflecting),
@@ -176,7 +185,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   const rtnl = new Rtnl();
   rtnl.setLink(LOOPBACK, { up: true });
   rtnl.close();
-  const objects = load();
+  const objects = load(netns);
   const [plain, asking, asked] = [frame(false), frame(true), question()];
   const result = Object.fromEntries(NAMES.map((n) => [n, { wallNs: 0, kernelNs: 0 }])) as ProgramsResult;
   try {
@@ -216,6 +225,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   } finally {
     objects.bench.close();
     objects.vfailover.close();
+    objects.placed.close();
     objects.watched.close();
     objects.reflecting.close();
     objects.probed.close();

@@ -8,6 +8,8 @@ import {
   eventfdClear,
   linkStates,
   NetlinkSocket,
+  netnsCurrent,
+  netnsEnter,
   PacedSender,
 } from 'bpf-loader-ts/sys';
 import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
@@ -98,6 +100,8 @@ export class DecisionLoop {
   readonly #dup: (fd: number) => number;
   readonly #onEvent: (view: DataView, at: number, length: number) => void;
   #held: Held[] = [];
+  /** The namespace that this thread began in. */
+  readonly #home = netnsCurrent();
 
   // By position in #held; two entries per instance where paths are concerned.
   readonly #detectors: Detectors;
@@ -243,6 +247,8 @@ export class DecisionLoop {
     this.#tier0 = keep(this.#tier0, new Int32Array(n));
     this.#awaiting = keep(this.#awaiting, new Float64Array(n));
     this.#netns = Int32Array.from(held.flatMap((h) => [h.netnsFd, h.netnsFd]));
+    // The look at the links moves this thread; a namespace that it stood in would not end.
+    netnsEnter(this.#home);
     forgetNetns();
     this.#sockets = Int32Array.from(held.flatMap((h) => [h.control.fd, h.control.fd]));
     this.#ifindexes = new Int32Array(2 * n);
@@ -501,5 +507,6 @@ export class DecisionLoop {
     this.#countersMapping.close();
     for (const m of this.#maps) m.close();
     this.#epoll.close();
+    closeFd(this.#home);
   }
 }

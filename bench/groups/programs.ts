@@ -15,6 +15,8 @@ const ROWS: readonly { program: ProgramName; over?: ProgramName; name: string; t
   { program: 'vf_guard', name: 'vf_guard, whole', targets: [] },
   { program: 'vf_deliver', name: 'vf_deliver, whole', targets: [] },
   { program: 'vf_accept', name: 'vf_accept, whole', targets: [] },
+  { program: 'placed_deliver', over: 'vf_deliver', name: 'vf_deliver, look at the namespace', targets: [] },
+  { program: 'placed_accept', over: 'vf_accept', name: 'vf_accept, look at the namespace', targets: [] },
   { program: 'watched_steer', name: 'vf_steer with the watchdog, no answer expected', targets: [] },
   { program: 'watched_steer_asks', name: 'vf_steer with the watchdog, answer expected', targets: [] },
   { program: 'watched_accept', name: 'vf_accept with the watchdog', targets: [] },
@@ -80,7 +82,7 @@ export async function programs(ctx: BenchContext): Promise<Row[]> {
     ROWS.map(({ program, over: base = 'vf_empty', name: what, targets }) => {
       const differences = among.map((r) => r[program].wallNs - r[base].wallNs);
       const row: Row = {
-        name: `${what}, over empty${name}`,
+        name: `${what}, over ${base === 'vf_empty' ? 'empty' : base}${name}`,
         unit: 'ns',
         ...summarize(differences),
         parameters: about(program),

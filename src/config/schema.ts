@@ -123,6 +123,11 @@ export const instanceSchema = z
         .describe(
           'by which slave broadcast and multicast come in; either: by whichever brings them, each frame once; active: by the active one alone, and by both (once) for 100 ms after a switch',
         ),
+      slave_addresses: choice(['remove', 'refuse'])
+        .default('remove')
+        .describe(
+          'addresses and routes that somebody gave the slave; remove: taken away, and put back when it leaves; refuse: it does not join',
+        ),
       attach: choice(['auto', 'tcx', 'clsact'])
         .default('auto')
         .describe('how BPF programs attach; auto: tcx where the kernel has it (>= 6.6), else clsact'),

@@ -1,21 +1,16 @@
-import { VfUndo } from '../../bpf/vfailover.bpf.js';
 import type { Datapath } from '../datapath/datapath.js';
 import { foreignPrograms } from '../datapath/hooks.js';
 import type { UndoMap } from '../datapath/undo-map.js';
 import { VfError } from '../errors.js';
 import type { Device, Role } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
-import type { DriftField, FailoverOps, LeaveReason } from '../failover/ops.js';
+import type { FailoverOps, LeaveReason } from '../failover/ops.js';
 import type { JoinStep } from '../failover/transaction.js';
-import type { LinkChange, Rtnl } from '../netlink/index.js';
 import type { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';
 import { refuseSwappedPrimary } from './master.js';
 import type { Namespace } from './namespace.js';
-
-/** IFLA_INET6_ADDR_GEN_MODE none: the kernel makes no link-local address, so nothing is autoconfigured on a slave. */
-const ADDR_GEN_NONE = 1;
 
 /** Throws DEVICE_FOREIGN_PROGRAM when somebody else's program sits where ours would go: it is reported, never removed. */
 export function refuseForeign(ns: Namespace, device: Device): void {
@@ -33,12 +28,16 @@ export function refuseForeign(ns: Namespace, device: Device): void {
   );
 }
 
-/** What a device is asked before it joins. */
-export interface JoinChecks {
+/** How an instance takes its slaves. */
+export interface InstanceOptions {
   /** Refuse a VF that plainly should be the master. */
   readonly roles: boolean;
   /** Throws if another vfailover steers the device. */
   otherOwners(device: Device): void;
+  /** `slave_addresses` of the configuration. */
+  readonly slaveAddresses: 'remove' | 'refuse';
+  /** `groups: either` of the configuration. */
+  readonly groupsEither: boolean;
 }
 
 /** Name of a device's driver; undefined: it has none, or is just going. */
@@ -50,27 +49,24 @@ function driverOf({ control }: Namespace, device: Device): string | undefined {
   }
 }
 
-/**
- * What an instance asks of the outside. What joining a slave changes is written into the pinned identity first, so that a later daemon
- * can undo it.
- */
+/** What an instance asks of the outside. What a slave takes over at its join, and later, is its keeper's. */
 export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
   readonly #datapath: Datapath;
-  readonly #undo: UndoLog;
-  readonly #checks: JoinChecks;
+  readonly #undo: UndoMap;
+  readonly #options: InstanceOptions;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
   onLink: (device: Device) => void = () => {};
-  /** `groups: either` of the configuration. */
-  groupsEither = true;
+  /** A slave is not what its master is. */
+  onDrift: () => void = () => {};
   /** Keeps the slave what its master is. */
   keeper: SlaveKeeper | undefined;
 
-  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, checks: JoinChecks) {
+  constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, options: InstanceOptions) {
     this.#ns = ns;
-    this.#checks = checks;
-    this.#undo = new UndoLog(undo, datapath.slot);
+    this.#options = options;
+    this.#undo = undo;
     this.#datapath = datapath;
   }
 
@@ -79,10 +75,10 @@ export class InstanceOps implements FailoverOps {
     if (device.ifindex === instance.master.ifindex) return; // looked at before there was an instance
     if (instance.traits.masterOwnsSlaves && device.master !== instance.master.ifindex)
       throw notTaken(instance, device, role);
-    if (this.#checks.roles && instance.traits.standbyIsMaster)
+    if (this.#options.roles && instance.traits.standbyIsMaster)
       refuseSwappedPrimary(this.#ns, instance.master, device);
     if (device.ifindex === (role === 'primary' ? primaryIfindex : standbyIfindex)) return;
-    this.#checks.otherOwners(device);
+    this.#options.otherOwners(device);
     refuseForeign(this.#ns, device);
   }
 
@@ -93,36 +89,16 @@ export class InstanceOps implements FailoverOps {
       do: () => this.#datapath.attachSlave(role, device.ifindex),
       undo: () => this.#datapath.detachSlave(role),
     };
-    const takeovers = this.keeper?.steps(this.contextOf(instance, device, role)) ?? [];
-    // Such a master has set the MTU and opened the slave itself.
-    if (instance.traits.masterOwnsSlaves) return [...takeovers, attach];
-    const mtu = instance.master.mtu;
-    return [
-      this.#setting('no IPv6 address of its own', VfUndo.VF_UNDO_ADDR_GEN_MODE, device.ifindex, {
-        // On a device that is up already the setting would only take away an address that somebody uses.
-        change: (now) =>
-          now.up || now.addrGenMode === ADDR_GEN_NONE ? undefined : { addrGenMode: ADDR_GEN_NONE },
-        save: (now) => ({ undoAddrGenMode: now.addrGenMode ?? 0 }),
-        restore: (id) => ({ addrGenMode: id.undoAddrGenMode }),
-      }),
-      this.#setting(`set mtu ${mtu}`, VfUndo.VF_UNDO_MTU, device.ifindex, {
-        change: (now) => (now.mtu === mtu ? undefined : { mtu }),
-        save: (now) => ({ undoMtu: now.mtu }),
-        restore: (id) => ({ mtu: id.undoMtu }),
-      }),
-      ...takeovers,
-      attach,
-      this.#setting('set up', VfUndo.VF_UNDO_ADMIN_DOWN, device.ifindex, {
-        change: (now) => (now.up ? undefined : { up: true }),
-        save: () => ({}),
-        restore: () => ({ up: false }),
-      }),
-    ];
+    const { early, late } = this.keeper?.steps(this.contextOf(instance, device, role)) ?? {
+      early: [],
+      late: [],
+    };
+    return [...early, attach, ...late];
   }
 
   /** What a takeover works with. */
   contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
-    const { rtnl, ethtool, filters, monitor, fd, enter } = this.#ns;
+    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch } = this.#ns;
     return {
       instance: instance.name,
       model: instance.model,
@@ -134,49 +110,14 @@ export class InstanceOps implements FailoverOps {
       rtnl,
       ethtool,
       filters,
-      groupsEither: this.groupsEither,
+      groupsEither: this.#options.groupsEither,
       foreignByStandby: (mac) => this.#datapath.foreignByStandby(mac),
       driver: () => driverOf(this.#ns, slave),
       netns: fd,
       enter,
-      undo: this.#undo,
-    };
-  }
-
-  /** A change of one setting, remembered with what it was. A later daemon that joins the same device again finds it made already. */
-  #setting(
-    name: string,
-    bit: number,
-    ifindex: number,
-    how: {
-      change: (now: Device) => LinkChange | undefined;
-      save: (now: Device) => Partial<Datapath['identity']>;
-      restore: (id: Datapath['identity']) => LinkChange;
-    },
-  ): JoinStep {
-    const rtnl: Rtnl = this.#ns.rtnl;
-    const datapath = this.#datapath;
-    return {
-      name,
-      do() {
-        const now = rtnl.link(ifindex);
-        if (!now)
-          throw new VfError('DEVICE_NOT_FOUND', `device ${ifindex} is gone`, {
-            field: 'ifindex',
-            value: ifindex,
-          });
-        const change = how.change(now);
-        if (!change) return;
-        const { undo } = datapath.identity;
-        datapath.remember((undo & bit) === 0 ? { ...how.save(now), undo: undo | bit } : {});
-        rtnl.setLink(ifindex, change);
-      },
-      undo(gone) {
-        const id = datapath.identity;
-        if ((id.undo & bit) === 0) return;
-        datapath.remember({ undo: id.undo & ~bit });
-        if (!gone) rtnl.setLink(ifindex, how.restore(id));
-      },
+      undo: new UndoLog(this.#undo, this.#datapath.slot, role),
+      addresses: this.#options.slaveAddresses,
+      changes: { link: monitor.changes, address: addressWatch.count },
     };
   }
 
@@ -196,12 +137,8 @@ export class InstanceOps implements FailoverOps {
 
   nameChange(): void {}
 
-  /** The registry may not know the master's new MTU yet, where the kernel's own driver has just changed all three. */
-  drift(instance: FailoverInstance, device: Device, _role: Role, fields: readonly DriftField[]): void {
-    if (!fields.includes('mtu')) return;
-    const mtu = this.#ns.rtnl.link(instance.master.ifindex)?.mtu;
-    if (mtu !== undefined && this.#ns.rtnl.link(device.ifindex)?.mtu !== mtu)
-      this.#ns.rtnl.setLink(device.ifindex, { mtu });
+  drift(): void {
+    this.onDrift();
   }
 }
 

@@ -6,12 +6,13 @@ import { attachKind } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
 import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
-import { sameParent } from '../failover/match.js';
+import { macsOf, sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
 import { CHOICE_NONE, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
+import { UndoLog } from '../slave/undo-log.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
 import { type Impairment, Impairments } from './impairments.js';
@@ -40,13 +41,19 @@ export class Managed {
   readonly ns: Namespace;
   readonly datapath: Datapath;
   readonly ops: InstanceOps;
+  /** What has to be taken back on its primary. */
+  readonly undo: UndoLog;
   readonly instance: FailoverInstance;
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
+  /** The master has another MAC. */
+  onMac: () => void = () => {};
   readonly #shards: Shards;
   readonly supplier: DetectorSupplier;
   readonly impairments: Impairments;
+  /** The MAC that is used in the master's name. */
+  #mac: string;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(
@@ -68,7 +75,10 @@ export class Managed {
       const devices = clearOrphans(ns, store, device);
       if (devices.length > 0) onCleared(devices);
     };
-    const adopted = [...store.occupied()].some((s) => s.name === config.name);
+    this.#mac = master.address;
+    const pinned = [...store.occupied()].find((s) => s.name === config.name);
+    const adopted = pinned !== undefined;
+    const formerMac = pinned && store.identities.read(pinned.slot)?.mac;
     if (!adopted) {
       refuseSwapped(ns, config, master);
       refuseForeign(ns, master);
@@ -80,6 +90,7 @@ export class Managed {
       name: config.name,
       model: config.model,
       netns: ns.inode,
+      netnsCookie: ns.cookie,
       masterIfindex: master.ifindex,
       mac,
       attach: attachKind(config.attach),
@@ -87,10 +98,10 @@ export class Managed {
       active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
       slaveAlive: (ifindex) => {
         const d = ns.rtnl.link(ifindex);
-        return (
-          d !== undefined &&
-          (identityMac(d) === mac || config.primary.mac !== undefined || config.primary.bus !== undefined)
-        );
+        if (d === undefined) return false;
+        const macs = macsOf({ master, ...(formerMac !== undefined && { formerMac }) });
+        const known = macs.includes(identityMac(d) ?? '') || macs.includes(d.address);
+        return known || config.primary.mac !== undefined || config.primary.bus !== undefined;
       },
       enter: ns.enter,
     });
@@ -98,17 +109,21 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
+    this.undo = new UndoLog(store.undo, this.datapath.slot, 'primary');
     this.ops = new InstanceOps(ns, this.datapath, store.undo, {
       roles: config.check_roles,
       otherOwners: clear,
+      slaveAddresses: config.slave_addresses,
+      groupsEither: config.groups === 'either',
     });
-    this.ops.groupsEither = config.groups === 'either';
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
-      context: (role) => this.#slaveContext(role),
-      report: (takeover, shortfalls) => this.impairments.replace(takeover, shortfalls),
+      contexts: () => this.#slaveContexts(),
+      report: (source, shortfalls) => this.impairments.replace(source, shortfalls),
+      unfit: (role, reason) => ns.registry.expel(config.name, role, reason),
     });
     this.ops.onLink = () => this.readSpeeds();
+    this.ops.onDrift = () => this.keep();
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
@@ -120,7 +135,7 @@ export class Managed {
       settled: () => shards.settled(),
     });
     const { slot } = this.datapath;
-    this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(mac)));
+    this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(master.address)));
     this.supplier = new DetectorSupplier(ns, slot, config.detect, shards);
     shards.attach({
       slot,
@@ -133,7 +148,7 @@ export class Managed {
         known: this.datapath.adopted && this.datapath.primaryIfindex !== 0,
       },
       detect: config.detect,
-      mac: parseMac(mac),
+      mac: parseMac(master.address),
       deadlineFd: this.datapath.bfd?.fd ?? -1,
       bfdAuth: bfd,
       knownWord: this.datapath.identity.seenWord,
@@ -151,6 +166,7 @@ export class Managed {
         master,
         ops: this.ops,
         index: slot,
+        ...(formerMac !== undefined && { formerMac }),
         ...(Object.keys(selector).length > 0 && { rules: { primary: selector } }),
       });
       const standby = this.instance.slave('standby');
@@ -185,17 +201,30 @@ export class Managed {
     }
   }
 
-  /** What the slave in a role must follow; undefined: there is none, or it is the master itself. */
-  #slaveContext(role: Role): SlaveContext | undefined {
+  /** Of the slaves that are not the master itself. */
+  #slaveContexts(): SlaveContext[] {
     const { instance } = this;
-    const device = instance?.joined.get(role)?.device;
-    if (!device || device.ifindex === instance.master.ifindex) return undefined;
-    return this.ops.contextOf(instance, device, role);
+    if (instance === undefined) return [];
+    return ROLES.flatMap((role) => {
+      const device = instance.joined.get(role)?.device;
+      const apart = device !== undefined && device.ifindex !== instance.master.ifindex;
+      return apart ? [this.ops.contextOf(instance, device, role)] : [];
+    });
   }
 
-  /** Brings the slave in line with its master. */
+  /** Brings the slave in line with its master, and what is sent in the master's name. */
   keep(): void {
+    if (this.instance === undefined) return;
+    const { address } = this.instance.master;
+    const news = address !== this.#mac && address !== '';
+    // First: a later daemon knows the slave by the MAC that it is about to get.
+    if (news) this.datapath.remember({ mac: address });
     this.ops.keeper?.look();
+    if (!news) return;
+    this.#mac = address;
+    const { reflector } = this.config;
+    this.datapath.reflect(reflector && reflectorKey(reflector, parseMac(address)));
+    this.onMac();
   }
 
   /** Tells the policy how good the links are, if it asks. */

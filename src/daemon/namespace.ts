@@ -2,6 +2,7 @@ import {
   ControlSocket,
   closeFd,
   monotonicNs,
+  netnsCookie,
   netnsCurrent,
   netnsInode,
   netnsOpen,
@@ -10,18 +11,22 @@ import {
 import { AddressReader, AnnounceWatch } from '../announce/index.js';
 import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
+import { AddressWatch } from '../netlink/address-watch.js';
 import { Ethtool, FilterLists, LinkMonitor, Rtnl } from '../netlink/index.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {
   readonly fd: number;
   readonly inode: number;
+  /** Never used again while the machine runs, unlike the inode; 0 before Linux 5.14. */
+  readonly cookie: bigint;
   readonly rtnl: Rtnl;
   readonly control: ControlSocket;
   readonly ethtool: Ethtool;
   readonly filters: FilterLists;
   readonly monitor: LinkMonitor;
   readonly addresses: AddressReader;
+  readonly addressWatch: AddressWatch;
   readonly registry: FailoverRegistry;
   #announced: AnnounceWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -30,12 +35,14 @@ export class Namespace {
   constructor(netns: string | null, maxInstances: number) {
     this.fd = open(netns);
     this.inode = netnsInode(this.fd);
+    this.cookie = netnsCookie(this.fd) ?? 0n;
     this.rtnl = new Rtnl({ netns: this.fd });
     this.control = new ControlSocket(this.fd);
     this.ethtool = new Ethtool({ netns: this.fd });
     this.filters = new FilterLists({ netns: this.fd });
     this.monitor = new LinkMonitor({ netns: this.fd });
     this.addresses = new AddressReader(this.fd);
+    this.addressWatch = new AddressWatch(this.fd);
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
@@ -104,6 +111,7 @@ export class Namespace {
     this.#announced?.close();
     this.monitor.close();
     this.addresses.close();
+    this.addressWatch.close();
     this.control.close();
     this.ethtool.close();
     this.filters.close();
@@ -112,9 +120,12 @@ export class Namespace {
   }
 }
 
+/** The file that names a namespace of the configuration. */
+export const netnsPath = (netns: string): string => (netns.startsWith('/') ? netns : `/run/netns/${netns}`);
+
 function open(netns: string | null): number {
   if (netns === null) return netnsCurrent();
-  const path = netns.startsWith('/') ? netns : `/run/netns/${netns}`;
+  const path = netnsPath(netns);
   try {
     return netnsOpen(path);
   } catch (cause) {

@@ -12,11 +12,13 @@ import { KEEP_MS } from '../slave/keeper.js';
 import { freeQueue } from '../slave/queue.js';
 import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
+import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
 import type { Impairment } from './impairments.js';
 import type { Source } from './kept.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
+import { NamespaceWatch } from './namespace-watch.js';
 import { openFiles, refuseWithoutDescriptors } from './nofile.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
@@ -69,6 +71,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
+  readonly #paths = new NamespaceWatch((netns) => this.#netnsChanged(netns));
+  /** Only where an instance lives in another namespace than the daemon. */
+  #arrivals: Arrivals | undefined;
 
   /** `linesLost`: how many lines of the log could not be written. */
   constructor(config: Config, log: Log, linesLost: () => number = () => 0) {
@@ -159,6 +164,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const key = netns === null ? '' : netnsKey(netns);
     let ns = this.#namespaces.get(key);
     if (!ns) {
+      if (netns !== null) this.#paths.add(netns);
       ns = new Namespace(netns, this.#store.capacity);
       this.#namespaces.set(key, ns);
       const here = ns;
@@ -179,7 +185,41 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#log.warn({ netns, ...d }, 'link events were lost: devices read afresh'),
       );
     }
+    if (netns !== null) this.#watchArrivals();
     return ns;
+  }
+
+  /** A VF comes to the first namespace, which is presumably our own. */
+  #watchArrivals(): void {
+    if (this.#arrivals !== undefined) return;
+    const home = this.#namespace(null);
+    this.#arrivals = new Arrivals(home, () => this.#managed.values());
+    for (const event of ['added', 'changed', 'renamed', 'removed'] as const)
+      home.monitor.on(event, () => this.#lookForArrivals());
+  }
+
+  #lookForArrivals(): void {
+    for (const { device, instance } of this.#arrivals?.look() ?? [])
+      this.#log.info({ instance, device: device.name }, 'moved into the namespace of its master');
+  }
+
+  /** A path names no namespace any more, or another one. */
+  #netnsChanged(netns: string): void {
+    const key = netnsKey(netns);
+    const ns = this.#namespaces.get(key);
+    if (ns !== undefined) {
+      this.#namespaces.delete(key);
+      for (const [name, m] of [...this.#managed]) {
+        if (m.ns !== ns) continue;
+        this.#log.warn({ instance: name, netns }, 'its namespace is gone: waiting for a new one');
+        this.#remove(name);
+        this.#roster.lost(m);
+      }
+      // The workers, too, must have let go of it.
+      const close = () => ns.close();
+      this.#shards.settled().then(close, close);
+    }
+    this.#roster.retry();
   }
 
   #add(config: InstanceConfig, source: Source, master: Device): Managed {
@@ -205,9 +245,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       (impairment, over) => this.#impaired(config.name, impairment, over),
     );
     this.#managed.set(config.name, m);
+    m.onMac = () => this.#supply(m);
     this.#prepareAnnouncement(m);
     this.#orders.resume(m);
     this.#supply(m);
+    this.#lookForArrivals();
     this.#log.info(
       { instance: config.name, master: m.instance.master.name, adopted: m.datapath.adopted },
       m.datapath.adopted ? 'adopted' : 'attached',
@@ -249,6 +291,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       for (const f of failures)
         this.#log.error({ instance: name, step: f.step, error: f.error }, 'could not be undone');
     }
+    try {
+      giveBack(m);
+    } catch (error) {
+      this.#log.error({ instance: name, error }, 'its slave could not be moved back');
+    }
     m.datapath.remove();
     m.close();
     this.#managed.delete(name);
@@ -285,6 +332,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#supply(m);
       m.keep();
     }
+    if (e.type === 'leave') this.#lookForArrivals();
     this.#publishStatus(instance);
   }
 
@@ -426,6 +474,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     clearInterval(this.#addresses);
     clearInterval(this.#keeping);
     this.#roster.close();
+    this.#paths.close();
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

@@ -65,6 +65,11 @@ export class BfdMap {
     Atomics.store(this.#words, at + BFD.discr, onWire(key.discriminator));
   }
 
+  /** The master's MAC is this from now on. */
+  setMac(slot: number, mac: Uint8Array): void {
+    this.#bytes.set(mac, 4 * (bfdBase(slot) + BFD.mac));
+  }
+
   /** The programs know of no session any more; its packets go to the stack, as others do. */
   close(slot: number): void {
     const at = bfdBase(slot);

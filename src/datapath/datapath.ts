@@ -35,6 +35,8 @@ export interface DatapathOptions {
   model: SteeredModel;
   /** Inode of the namespace that the devices live in. */
   netns: number;
+  /** Its cookie; absent: the programs act in whatever namespace their devices are. */
+  netnsCookie?: bigint;
   masterIfindex: number;
   mac: string;
   attach: AttachKind;
@@ -84,13 +86,16 @@ export class Datapath {
     if (!adopted) this.#begin();
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
     try {
-      this.#object = store.load(options.name, slot, options.shardOf(slot), model, options.variables ?? {});
+      this.#object = store.load(options.name, slot, options.shardOf(slot), model, {
+        ...options.variables,
+        vf_netns_cookie: options.netnsCookie ?? 0n,
+      });
       this.#attach('master', options.masterIfindex);
       for (const role of ROLES) {
         const ifindex = this.identity[REMEMBERED[role]];
         if (ifindex === 0 || ifindex === options.masterIfindex) continue;
         if (options.slaveAlive(ifindex)) this.#attach(role, ifindex);
-        else this.detachSlave(role);
+        else this.#forgetSlave(role);
       }
       this.#carrier = new CarrierSignal(store.instanceFolder(options.name), () =>
         store.loadCarrier(slot, options.shardOf(slot), model, options.netns),
@@ -100,6 +105,12 @@ export class Datapath {
       if (!adopted) this.remove();
       throw e;
     }
+  }
+
+  /** The device is gone, or somebody else's by now: it keeps what it has. */
+  #forgetSlave(role: Role): void {
+    this.detachSlave(role);
+    this.#o.store.undo.clear(this.slot, role);
   }
 
   /** An instance that lost its session loses its deadline, too. */
@@ -150,8 +161,6 @@ export class Datapath {
       standbyIfindex,
       mac,
       undo: 0,
-      undoMtu: 0,
-      undoAddrGenMode: 0,
       attach,
       override: 0,
       overrideUntilNs: 0,
@@ -335,6 +344,7 @@ export function openDatapath(options: DatapathOptions): Datapath {
     }
     // The master was made anew while no daemon ran: its programs went with it, the pins are of no use.
     rmSync(store.instanceFolder(name), { recursive: true, force: true });
+    store.undo.clear(slot);
     store.identities.clear(slot);
   }
   const slot = store.identities.free();

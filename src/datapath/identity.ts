@@ -20,10 +20,8 @@ export interface Identity {
   /** In the transparent model the master. 0: none joined. */
   standbyIfindex: number;
   mac: string;
-  /** VfUndo: which of the next two, and of the admin state, to restore on the primary. */
+  /** VfUndo: what detaching programs removes. */
   undo: number;
-  undoMtu: number;
-  undoAddrGenMode: number;
   attach: 'tcx' | 'clsact';
   override: VfOverride;
   /** When the override ends, CLOCK_MONOTONIC ns; 0: it does not, or there is none. */
@@ -79,8 +77,6 @@ export class IdentityView {
       standbyIfindex: v.standby_ifindex,
       mac: toMac(v.mac),
       undo: v.undo,
-      undoMtu: v.undo_mtu,
-      undoAddrGenMode: v.undo_addr_gen_mode,
       attach: v.attach === VfAttach.VF_ATTACH_CLSACT ? 'clsact' : 'tcx',
       override: v.override as VfOverride,
       overrideUntilNs: v.override_until_nsNumber,
@@ -99,8 +95,6 @@ export class IdentityView {
     v.primary_ifindex = id.primaryIfindex;
     v.standby_ifindex = id.standbyIfindex;
     v.undo = id.undo;
-    v.undo_mtu = id.undoMtu;
-    v.undo_addr_gen_mode = id.undoAddrGenMode;
     v.netns = BigInt(id.netns);
     v.attach = id.attach === 'clsact' ? VfAttach.VF_ATTACH_CLSACT : VfAttach.VF_ATTACH_TCX;
     v.override = id.override;

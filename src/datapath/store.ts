@@ -35,6 +35,8 @@ export interface ProgramVariables {
   readonly vf_udp?: number;
   /** As many as the programs have; 0: none. */
   readonly vf_udp_ports?: readonly number[];
+  /** Of the namespace that the devices must be in; 0: it is not known. */
+  readonly vf_netns_cookie?: bigint;
 }
 
 const MAPS = ['lines', 'counters', 'identities', 'undo', 'watches', 'probes', 'bfd', 'reflectors'] as const;

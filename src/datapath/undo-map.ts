@@ -1,14 +1,18 @@
 import { type BpfMap, TypedMap } from 'bpf-loader-ts';
 import { VfUndoKey, type VfUndoKind, VfUndoValue } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import { type Path, pathOf, type Role, roleOf } from '../failover/device.js';
 
+/** Bytes that an entry's id has in the map; the last one is the slave's path. */
+const ID_BYTES = VfUndoKey.fields.id.codec.size;
 /** Bytes that an entry's id, and what was before, can have. */
-export const UNDO_ID_MAX = VfUndoKey.fields.id.codec.size;
+export const UNDO_ID_MAX = ID_BYTES - 1;
 export const UNDO_BEFORE_MAX = VfUndoValue.fields.before.codec.size;
 
 /** A change of a slave that its leave takes back. */
 export interface UndoEntry {
   readonly kind: VfUndoKind;
+  readonly role: Role;
   /** What was changed: `UNDO_ID_MAX` bytes, zeros at the end. */
   readonly id: Uint8Array;
   /** What it was before. */
@@ -26,7 +30,12 @@ export class UndoMap {
   constructor(map: BpfMap) {
     this.#map = new TypedMap(map, VfUndoKey, VfUndoValue);
     for (const [{ slot, kind, id }, { length, before }] of this.#map.entries())
-      this.#remember(slot, { kind: kind as VfUndoKind, id, before: before.subarray(0, length) });
+      this.#remember(slot, id, {
+        kind: kind as VfUndoKind,
+        role: roleOf(id[UNDO_ID_MAX] as Path),
+        id: id.subarray(0, UNDO_ID_MAX),
+        before: before.subarray(0, length),
+      });
   }
 
   /** What slot `slot` has to take back, oldest first. */
@@ -35,20 +44,25 @@ export class UndoMap {
   }
 
   /** The entry of a change; undefined: it was not made. */
-  get(slot: number, kind: VfUndoKind, id: Uint8Array): UndoEntry | undefined {
-    return this.#slots.get(slot)?.get(textOf(kind, padded(id)));
+  get(slot: number, role: Role, kind: VfUndoKind, id: Uint8Array): UndoEntry | undefined {
+    return this.#slots.get(slot)?.get(textOf(kind, padded(role, id)));
   }
 
   /**
    * Keeps a change, before it is made. An entry that is there stays: it knows the state before the first change.
    * @throws VfError UNDO_FULL if the map has no room, INTERNAL if `id` or `before` is too long.
    */
-  put(slot: number, kind: VfUndoKind, id: Uint8Array, before: Uint8Array = new Uint8Array(0)): void {
+  put(
+    slot: number,
+    role: Role,
+    kind: VfUndoKind,
+    id: Uint8Array,
+    before: Uint8Array = new Uint8Array(0),
+  ): void {
     if (id.length > UNDO_ID_MAX || before.length > UNDO_BEFORE_MAX)
       throw new VfError('INTERNAL', `an undo entry of ${id.length} and ${before.length} bytes`);
-    if (this.get(slot, kind, id)) return;
-    const key = padded(id);
-    const entry = { kind, id: key, before };
+    if (this.get(slot, role, kind, id)) return;
+    const key = padded(role, id);
     const bytes = new Uint8Array(UNDO_BEFORE_MAX);
     bytes.set(before);
     try {
@@ -64,34 +78,37 @@ export class UndoMap {
         },
       );
     }
-    this.#remember(slot, entry);
+    this.#remember(slot, key, { kind, role, id: key.subarray(0, UNDO_ID_MAX), before });
   }
 
   /** True if there was such an entry. */
-  delete(slot: number, kind: VfUndoKind, id: Uint8Array): boolean {
-    const bytes = padded(id);
+  delete(slot: number, role: Role, kind: VfUndoKind, id: Uint8Array): boolean {
+    const bytes = padded(role, id);
     this.#slots.get(slot)?.delete(textOf(kind, bytes));
     return this.#map.delete({ slot, kind, id: bytes });
   }
 
-  /** Forgets all of a slot. */
-  clear(slot: number): void {
-    for (const { kind, id } of this.of(slot)) this.delete(slot, kind, id);
+  /** Forgets all of a slot, or of one of its slaves. */
+  clear(slot: number, of?: Role): void {
+    for (const { kind, role, id } of this.of(slot))
+      if (of === undefined || of === role) this.delete(slot, role, kind, id);
   }
 
-  #remember(slot: number, entry: UndoEntry): void {
+  #remember(slot: number, key: Uint8Array, entry: UndoEntry): void {
     let entries = this.#slots.get(slot);
     if (!entries) {
       entries = new Map();
       this.#slots.set(slot, entries);
     }
-    entries.set(textOf(entry.kind, entry.id), entry);
+    entries.set(textOf(entry.kind, key), entry);
   }
 }
 
-function padded(id: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(UNDO_ID_MAX);
+/** An id as it is in the map. */
+function padded(role: Role, id: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(ID_BYTES);
   bytes.set(id);
+  bytes[UNDO_ID_MAX] = pathOf(role);
   return bytes;
 }
 

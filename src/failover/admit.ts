@@ -47,7 +47,16 @@ export function admit(
   if (MODELS[model].standbyIsMaster) checkNotKernels(master, devices);
   if (MODELS[model].masterOwnsSlaves) checkKernels(name, master, devices);
   const index = claimIndex(spec.index, instances, maxInstances);
-  return new FailoverInstance({ name, index, model, master, rules, ops });
+  const { formerMac } = spec;
+  return new FailoverInstance({
+    name,
+    index,
+    model,
+    master,
+    rules,
+    ops,
+    ...(formerMac !== undefined && { formerMac }),
+  });
 }
 
 /** A device plays one part in one instance. */

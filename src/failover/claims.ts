@@ -1,6 +1,13 @@
 import { VfError } from '../errors.js';
 import { type Device, identityMac, type Role } from './device.js';
-import { type Claim, type MatchResult, type MatchTarget, matchDevice, type NameOf } from './match.js';
+import {
+  type Claim,
+  claimOf,
+  type MatchResult,
+  type MatchTarget,
+  matchDevice,
+  type NameOf,
+} from './match.js';
 
 /** An instance as its rivals see it. */
 export interface Claimant extends MatchTarget {
@@ -26,6 +33,7 @@ export function arbitrate(
   for (const other of instances) {
     if (other === instance) continue;
     if (other.master.ifindex === device.ifindex) {
+      if (own.former) return { match: false };
       const refused = own.explicit
         ? heldElsewhere(device, own.role, other, 'master')
         : sameMacMaster(instance, device, other);
@@ -38,13 +46,29 @@ export function arbitrate(
     // What holds a device keeps its claim, even if a rename has since made its rule untrue.
     const theirs = held ?? standingClaim(other, device, nameOf);
     if (theirs === undefined) continue;
-    if (theirs.explicit && !own.explicit) {
-      return { match: false, reason: `${device.name} is the ${theirs.role} of ${other.name} by rule` };
+    if (rank(theirs) > rank(own)) {
+      const how = theirs.explicit ? 'by rule' : 'by its MAC';
+      return { match: false, reason: `${device.name} is the ${theirs.role} of ${other.name} ${how}` };
     }
-    if (theirs.explicit === own.explicit) rivals.push(other.name);
+    if (rank(theirs) === rank(own)) rivals.push(other.name);
   }
   if (rivals.length === 0) return own;
   return { refused: manyInstances(device, own.role, [instance.name, ...rivals]), role: own.role };
+}
+
+/** A rule says more than a MAC, and a MAC of now more than one of before. */
+const rank = ({ explicit, former }: Claim): number => (explicit ? 2 : former ? 0 : 1);
+
+/** A joined slave that answers to another instance more than to this one by what both are now: it changes hands. */
+export function goesElsewhere(instance: Claimant, device: Device, instances: Iterable<Claimant>): boolean {
+  const of = (claimant: Claimant): number => {
+    const claim = claimOf(claimant, device);
+    return claim === undefined ? -1 : rank(claim);
+  };
+  const own = of(instance);
+  if (own > 0) return false;
+  for (const other of instances) if (other !== instance && of(other) > own) return true;
+  return false;
 }
 
 function standingClaim(other: Claimant, device: Device, nameOf: NameOf): Claim | undefined {

@@ -1,5 +1,5 @@
 import type { VfError } from '../errors.js';
-import { type Device, isReady, type Path, ROLES, type Role, roleOf } from './device.js';
+import { type Device, identityMac, isReady, type Path, ROLES, type Role, roleOf } from './device.js';
 import { type Claim, type MatchRules, mtuLimits } from './match.js';
 import { MODELS, type Model, type ModelTraits } from './model.js';
 import type { FailoverOps } from './ops.js';
@@ -32,6 +32,8 @@ export interface Refusal {
    * Present if a join was tried and failed: the outside may change without an event, so it is tried again.
    */
   retry?: PendingRetry;
+  /** It was a slave, had to leave, and does not answer to the instance any more. */
+  expelled?: true;
 }
 
 /** A failed join that waits. */
@@ -42,6 +44,8 @@ export interface PendingRetry {
   attemptedAtMs: number;
   /** A change that may be an echo of our own undo is looked at again then. */
   recheckAtMs?: number;
+  /** The device had to leave: whoever made it may change its facts again and again, so only time counts. */
+  expelled?: true;
 }
 
 /** What is joined in a slot, with what it takes to leave. */
@@ -59,6 +63,7 @@ export interface InstanceInit {
   master: Device;
   rules: MatchRules;
   ops: FailoverOps;
+  formerMac?: string;
 }
 
 /**
@@ -72,12 +77,16 @@ export class FailoverInstance {
   readonly model: Model;
   readonly rules: MatchRules;
   readonly ops: FailoverOps;
+  /** The MAC that the master had at the beginning. */
+  readonly formerMac?: string;
   /** The latest facts of the master. */
   master: Device;
   /** @internal */
   readonly joined = new Map<Role, Joined>();
   /** @internal */
   readonly joining = new Map<Role, Device>();
+  /** Of slaves that had to leave, by ifindex: how long the next one waits. @internal */
+  readonly expulsions = new Map<number, { backoff: Backoff; atMs: number }>();
   /** By ifindex. */
   readonly refusals = new Map<number, Refusal>();
 
@@ -88,6 +97,8 @@ export class FailoverInstance {
     this.master = init.master;
     this.rules = init.rules;
     this.ops = init.ops;
+    const formerMac = init.formerMac ?? identityMac(init.master);
+    if (formerMac !== undefined) this.formerMac = formerMac;
   }
 
   get traits(): ModelTraits {

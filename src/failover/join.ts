@@ -69,6 +69,7 @@ export function joinFacts(instance: FailoverInstance, device: Device): string {
 export function mayTry(refusal: Refusal | undefined, facts: string, nowMs: number): boolean {
   const retry = refusal?.retry;
   if (retry === undefined) return true;
+  if (retry.expelled) return retry.backoff.due(nowMs);
   if (facts === retry.facts) {
     delete retry.recheckAtMs;
     return retry.backoff.due(nowMs);
@@ -160,7 +161,39 @@ function nextRetry(
   const backoff = before?.backoff ?? new Backoff(ctx.retry);
   const nowMs = ctx.now();
   backoff.fail(nowMs);
-  return { backoff, facts: joinFacts(instance, device), attemptedAtMs: nowMs };
+  const facts = joinFacts(instance, device);
+  return { backoff, facts, attemptedAtMs: nowMs, ...(before?.expelled && { expelled: true }) };
+}
+
+/** A slave that has behaved for so long begins with a short wait again, ms. */
+const REFORMED_MS = 120_000;
+const EXPELLED_BASE_MS = 1000;
+
+/** Takes a slave out because it cannot stay, and tries it again later: the later, the more often that has happened. */
+export function expel(
+  ctx: JoinContext,
+  instance: FailoverInstance,
+  role: Role,
+  error: VfError,
+  answers: boolean,
+): void {
+  const device = instance.joined.get(role)?.device;
+  if (device === undefined) return;
+  leave(ctx, instance, role, error.code === 'MAC_MISMATCH' ? 'mac-changed' : 'ineligible');
+  const nowMs = ctx.now();
+  let before = instance.expulsions.get(device.ifindex);
+  if (before === undefined || nowMs - before.atMs > REFORMED_MS)
+    before = { backoff: new Backoff({ ...ctx.retry, baseMs: EXPELLED_BASE_MS }), atMs: nowMs };
+  instance.expulsions.set(device.ifindex, { ...before, atMs: nowMs });
+  refuse(ctx, instance, device, role, error, false);
+  const refusal = instance.refusals.get(device.ifindex)!;
+  if (!answers) {
+    refusal.expelled = true;
+    return;
+  }
+  before.backoff.fail(nowMs);
+  const facts = joinFacts(instance, device);
+  refusal.retry = { backoff: before.backoff, facts, attemptedAtMs: nowMs, expelled: true };
 }
 
 /**

@@ -20,13 +20,21 @@ export interface MatchTarget {
   readonly model: Model;
   readonly master: Device;
   readonly rules: MatchRules;
+  /** The MAC that the master had when the instance was made: a slave whose master changed its MAC meanwhile still is its slave. */
+  readonly formerMac?: string;
+}
+
+/** The MACs that say "this instance's": the master's permanent and current one, and the one that the instance began with. */
+export function macsOf({ master, formerMac }: Pick<MatchTarget, 'master' | 'formerMac'>): string[] {
+  const macs = [identityMac(master), normaliseMac(master.address), formerMac];
+  return macs.filter((mac) => mac !== undefined);
 }
 
 /**
  * `reason` is given where a device has the MAC and yet is plainly not meant, such as a VLAN on the master.
  */
 export type MatchResult =
-  | { readonly match: true; readonly role: Role; readonly explicit: boolean }
+  | ({ readonly match: true } & Claim)
   | { readonly match: false; readonly reason?: string }
   | { readonly refused: VfError; readonly role: Role };
 
@@ -37,6 +45,8 @@ export type MatchResult =
 export interface Claim {
   readonly role: Role;
   readonly explicit: boolean;
+  /** By a MAC that the master had, and has no longer. */
+  readonly former?: true;
 }
 
 /** Name of a device by ifindex, for messages. */
@@ -76,9 +86,11 @@ export function claimOf(target: MatchTarget, device: Device): Claim | undefined 
     if (selector !== undefined && selects(selector, device)) return { role, explicit: true };
   }
   const mac = identityMac(device);
-  if (!traits.sameMac || mac === undefined || mac !== identityMac(target.master)) return undefined;
+  if (!traits.sameMac || mac === undefined || !macsOf(target).includes(mac)) return undefined;
   const role: Role = sameParent(device, target.master) ? 'standby' : 'primary';
-  return target.rules[role] === undefined ? { role, explicit: false } : undefined;
+  if (target.rules[role] !== undefined) return undefined;
+  const former = ![identityMac(target.master), normaliseMac(target.master.address)].includes(mac);
+  return { role, explicit: false, ...(former && { former }) };
 }
 
 /** Whether both belong to one device on a bus, as the standby and the kernel's failover master do. */
@@ -100,13 +112,13 @@ export function matchDevice(target: MatchTarget, device: Device, nameOf: NameOf 
     if (!explicit) return { match: false, reason: below };
     return { refused: stackedError(target, device, role, below), role };
   }
-  const refused = unfit(target, device, claim, nameOf);
-  return refused === undefined ? { match: true, role, explicit } : { refused, role };
+  const refused = unfit(target, device, claim, nameOf) ?? otherMac(target, device, claim);
+  return refused === undefined ? { match: true, ...claim } : { refused, role };
 }
 
 /**
  * Why a joined slave may not stay, or undefined. Rules are not asked again: a slave chosen by name keeps
- * its place when it is renamed.
+ * its place when it is renamed. Nor is its current MAC: it follows the master's (src/slave/mac.ts).
  */
 export function mustLeave(
   target: MatchTarget,
@@ -115,9 +127,10 @@ export function mustLeave(
   nameOf: NameOf = noName,
 ): VfError | undefined {
   if (device.ifindex === target.master.ifindex) return undefined;
-  if (!claim.explicit && MODELS[target.model].sameMac && identityMac(device) !== identityMac(target.master)) {
+  const permanent = device.permAddress === undefined ? undefined : normaliseMac(device.permAddress);
+  const other = permanent !== undefined && !macsOf(target).includes(permanent);
+  if (other && !claim.explicit && MODELS[target.model].sameMac)
     return macMismatch(target, device, claim.role);
-  }
   return unfit(target, device, claim, nameOf);
 }
 
@@ -128,22 +141,20 @@ function unfit(target: MatchTarget, device: Device, claim: Claim, nameOf: NameOf
   // An unset IFLA_MASTER and 0 both mean: none. The kernel's own failover master owns its slaves, as it
   // should.
   if (device.master && device.master !== master.ifindex) return owned(device, claim.role, nameOf);
-  if (claim.explicit && MODELS[target.model].sameMac && !sharesMac(device, master)) {
-    return macMismatch(target, device, claim.role);
-  }
   const { min, max } = mtuLimits([device]);
   return master.mtu >= min && master.mtu <= max
     ? undefined
     : mtuMismatch(target, device, claim.role, min, max);
 }
 
-/** A slave named by hand may also have had its current MAC set by hand. */
-function sharesMac(device: Device, master: Device): boolean {
-  const current = normaliseMac(device.address);
-  return (
-    (identityMac(device) !== undefined && identityMac(device) === identityMac(master)) ||
-    (current !== undefined && current === normaliseMac(master.address))
+/** A slave named by hand must have the master's MAC, too. Its current one may have been set by hand. */
+function otherMac(target: MatchTarget, device: Device, claim: Claim): VfError | undefined {
+  if (!claim.explicit || !MODELS[target.model].sameMac) return undefined;
+  const macs = macsOf(target);
+  const known = [identityMac(device), normaliseMac(device.address)].some(
+    (mac) => mac !== undefined && macs.includes(mac),
   );
+  return known ? undefined : macMismatch(target, device, claim.role);
 }
 
 /**

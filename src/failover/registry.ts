@@ -1,9 +1,9 @@
 import { VfError } from '../errors.js';
 import { admit } from './admit.js';
-import type { Device } from './device.js';
+import type { Device, Role } from './device.js';
 import { EventQueue, type FailoverListener } from './events.js';
 import type { FailoverInstance } from './instance.js';
-import { asVfError, leave, leaveAll, refName, wakeAt } from './join.js';
+import { asVfError, expel, leave, leaveAll, refName, wakeAt } from './join.js';
 import { claimOf } from './match.js';
 import { settingsChanged, tellDrift, tellLinkAndName } from './notify.js';
 import { type RefHandle, RefTracker } from './refs.js';
@@ -142,6 +142,20 @@ export class FailoverRegistry {
     });
   }
 
+  /**
+   * A slave of an instance cannot be what its master is: it leaves with this reason, and is tried again as after a failed join. Nothing
+   * happens if there is no such instance or slave any more.
+   */
+  expel(name: string, role: Role, error: VfError): void {
+    this.#input(() => {
+      const instance = this.#instances.get(name);
+      const device = instance?.joined.get(role)?.device;
+      if (instance === undefined || device === undefined) return;
+      // One that answers to this instance no longer is not tried again, but `status` goes on telling why it left.
+      expel(this.#ctx, instance, role, error, claimOf(instance, device) !== undefined);
+    });
+  }
+
   /** A device is there: new, or known with perhaps other facts. */
   offer(device: Device): void {
     this.#input(() => this.#update([device]));
@@ -266,6 +280,7 @@ export class FailoverRegistry {
         continue;
       }
       instance.refusals.delete(ifindex);
+      instance.expulsions.delete(ifindex);
       const role = instance.roleHeldBy(ifindex);
       if (role !== undefined) leave(this.#ctx, instance, role, 'removed');
     }

@@ -1,5 +1,5 @@
 import { VfError } from '../errors.js';
-import { arbitrate, manyDevices, slotTaken } from './claims.js';
+import { arbitrate, goesElsewhere, manyDevices, slotTaken } from './claims.js';
 import type { Device, Role } from './device.js';
 import type { FailoverInstance } from './instance.js';
 import { type JoinContext, joinFacts, leave, mayTry, refuse, tryJoin } from './join.js';
@@ -36,8 +36,9 @@ export function settle(ctx: SettleContext, concerned: Iterable<FailoverInstance>
 function expel(ctx: SettleContext, instance: FailoverInstance, nameOf: NameOf): void {
   for (const [role, { device, explicit }] of [...instance.joined]) {
     const error = mustLeave(instance, device, { role, explicit }, nameOf);
-    if (error !== undefined)
-      leave(ctx, instance, role, error.code === 'MAC_MISMATCH' ? 'mac-changed' : 'ineligible');
+    const other = !explicit && goesElsewhere(instance, device, ctx.instances.values());
+    if (error !== undefined || other)
+      leave(ctx, instance, role, other || error?.code === 'MAC_MISMATCH' ? 'mac-changed' : 'ineligible');
   }
 }
 
@@ -47,10 +48,14 @@ function fill(ctx: SettleContext, instance: FailoverInstance, nameOf: NameOf): v
     if (instance.roleHeldBy(device.ifindex) !== undefined) continue;
     const result = arbitrate(instance, device, ctx.instances.values(), nameOf);
     if ('refused' in result) refuse(ctx, instance, device, result.role, result.refused, false);
-    else if (!result.match) instance.refusals.delete(device.ifindex);
+    else if (!result.match) forget(instance, device);
     else candidates[result.role].push({ device, explicit: result.explicit });
   }
   for (const role of FILL_ORDER) fillSlot(ctx, instance, role, candidates[role]);
+}
+
+function forget(instance: FailoverInstance, { ifindex }: Device): void {
+  if (instance.refusals.get(ifindex)?.expelled !== true) instance.refusals.delete(ifindex);
 }
 
 function fillSlot(ctx: SettleContext, instance: FailoverInstance, role: Role, candidates: Candidate[]): void {

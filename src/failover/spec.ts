@@ -15,6 +15,8 @@ export interface InstanceSpec {
   rules?: MatchRules;
   /** Slot in the maps; the lowest free one by default. Given when a pinned instance is adopted. */
   index?: number;
+  /** The MAC that the master had when the instance was first made, where an earlier daemon did; its present one by default. */
+  formerMac?: string;
 }
 
 const SELECTOR_KEYS: readonly (keyof SlaveSelector)[] = ['name', 'mac', 'bus'];

@@ -14,6 +14,16 @@ export interface JoinStep {
   undo(gone: boolean): void;
 }
 
+/** Thrown by a step that has nothing against being done, but against the device: the join is refused for this reason. */
+export class JoinRefused extends Error {
+  readonly reason: VfError;
+
+  constructor(reason: VfError) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
 /** An undo that threw: what is left behind and must be restored by hand. */
 export interface UndoFailure {
   readonly step: string;
@@ -66,7 +76,7 @@ export function describeUndoFailures(failures: readonly UndoFailure[]): { step: 
  * Runs the steps in order, all or nothing (the kernel: the error path of failover_slave_register, whose
  * only trace is a line in dmesg).
  * @returns the undo stack of what was done.
- * @throws VfError JOIN_FAILED naming the step, with the step's error as `cause`; `value` is `{ step,
+ * @throws VfError the reason of a `JoinRefused`; otherwise JOIN_FAILED naming the step, with the step's error as `cause`; `value` is `{ step,
  *   undone: string[], notUndone: { step, message }[] }`.
  */
 export function runSteps(steps: readonly JoinStep[], what = 'join'): UndoStack {
@@ -85,6 +95,7 @@ export function runSteps(steps: readonly JoinStep[], what = 'join'): UndoStack {
 function joinFailed(what: string, step: string, cause: unknown, stack: UndoStack): VfError {
   const done = stack.steps.reverse();
   const notUndone = describeUndoFailures(stack.undo());
+  if (cause instanceof JoinRefused && notUndone.length === 0) return cause.reason;
   const undone = done.filter((name) => !notUndone.some((failure) => failure.step === name));
   const left = notUndone.map((failure) => `"${failure.step}" (${failure.message})`).join(', ');
   const ownFix = cause instanceof VfError ? cause.fix : undefined;

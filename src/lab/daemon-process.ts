@@ -11,12 +11,14 @@ export class DaemonProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'vfailover-'));
   readonly socket = join(this.folder, 'api.sock');
   readonly config: object;
+  readonly #netns: string | undefined;
   #child: ChildProcess | undefined;
   /** What it wrote to standard error: JSON lines. */
   log = '';
 
-  /** `config` as in the file; the socket is ours. */
-  constructor(config: object) {
+  /** `config` as in the file; the socket is ours. `netns`: path of the namespace that it runs in; ours by default. */
+  constructor(config: object, netns?: string) {
+    this.#netns = netns;
     this.config = { ...config, socket: this.socket };
     writeFileSync(join(this.folder, 'config.yaml'), stringify(this.config));
   }
@@ -31,6 +33,7 @@ export class DaemonProcess {
     const args = [
       '--pdeathsig',
       'KILL',
+      ...(this.#netns === undefined ? [] : ['nsenter', `--net=${this.#netns}`]),
       process.execPath,
       join(ROOT, 'dist/src/cli/main.js'),
       'run',

@@ -10,7 +10,7 @@ import {
   readU32,
   splitMessages,
 } from './codec.js';
-import { NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
+import { NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';
 
 const NETLINK_GENERIC = 16;
@@ -25,12 +25,16 @@ const ETHTOOL_A_LINKMODES_HEADER = 1;
 const ETHTOOL_A_HEADER_DEV_INDEX = 1;
 const ETHTOOL_A_LINKMODES_SPEED = 5;
 const ETHTOOL_A_LINKMODES_DUPLEX = 6;
-const DUPLEX_FULL = 1;
 const ETHTOOL_MSG_FEATURES_GET = 11;
+const ETHTOOL_MSG_FEATURES_SET = 12;
 const ETHTOOL_A_FEATURES_HEADER = 1;
+const ETHTOOL_A_FEATURES_WANTED = 3;
 const ETHTOOL_A_FEATURES_ACTIVE = 4;
 const ETHTOOL_A_BITSET_BITS = 3;
+const ETHTOOL_A_BITSET_BITS_BIT = 1;
 const ETHTOOL_A_BITSET_BIT_NAME = 2;
+const ETHTOOL_A_BITSET_BIT_VALUE = 3;
+const DUPLEX_FULL = 1;
 const TIMEOUT_MS = 5000;
 
 /** What a driver says of its link. */
@@ -77,8 +81,11 @@ export class Ethtool implements Disposable {
     return { mbps, fullDuplex: duplex !== undefined && readU8(duplex) === DUPLEX_FULL };
   }
 
-  /** Offloads and filters that are on, by the kernel's names (`rx-vlan-filter`); undefined: the kernel does not say. Linux 5.7. */
-  features(ifindex: number): ReadonlySet<string> | undefined {
+  /**
+   * Names of the offloads that are active on a device: `rx-lro`, `rx-gro`, `tx-tcp-segmentation` … (net/ethtool/common.c). undefined:
+   * there is no such device, or the kernel does not tell (it does from Linux 5.8 on).
+   */
+  features(ifindex: number): Set<string> | undefined {
     this.#family ??= this.#findFamily();
     if (this.#family === 0) return undefined;
     const reply = this.#ask(this.#family, ETHTOOL_MSG_FEATURES_GET, ETHTOOL_GENL_VERSION, (m) =>
@@ -86,13 +93,32 @@ export class Ethtool implements Disposable {
     );
     const active = reply && attributesAfter(reply.data, GENL_HDRLEN).get(ETHTOOL_A_FEATURES_ACTIVE);
     const bits = active && parseAttributes(active).get(ETHTOOL_A_BITSET_BITS);
-    if (!bits) return undefined;
+    if (bits === undefined) return undefined;
     const names = new Set<string>();
-    for (const [, bit] of listAttributes(bits)) {
-      const name = parseAttributes(bit).get(ETHTOOL_A_BITSET_BIT_NAME);
+    for (const [type, bit] of listAttributes(bits)) {
+      const name = type === ETHTOOL_A_BITSET_BITS_BIT && parseAttributes(bit).get(ETHTOOL_A_BITSET_BIT_NAME);
       if (name) names.add(readString(name));
     }
     return names;
+  }
+
+  /** Switches an offload. Returns whether it is active afterwards: a driver may not let it change. undefined: as `features`. */
+  setFeature(ifindex: number, name: string, on: boolean): boolean | undefined {
+    if (this.features(ifindex) === undefined) return undefined;
+    const fill = (m: MessageBuilder): void => {
+      m.nest(ETHTOOL_A_FEATURES_HEADER, (h) => h.u32(ETHTOOL_A_HEADER_DEV_INDEX, ifindex));
+      m.nest(ETHTOOL_A_FEATURES_WANTED, (wanted) =>
+        wanted.nest(ETHTOOL_A_BITSET_BITS, (bits) =>
+          bits.nest(ETHTOOL_A_BITSET_BITS_BIT, (bit) => {
+            bit.string(ETHTOOL_A_BITSET_BIT_NAME, name);
+            if (on) bit.attr(ETHTOOL_A_BITSET_BIT_VALUE, new Uint8Array(0));
+          }),
+        ),
+      );
+    };
+    // Acknowledged, since a change of nothing is not answered.
+    this.#ask(this.#family!, ETHTOOL_MSG_FEATURES_SET, ETHTOOL_GENL_VERSION, fill, NLM_F_ACK);
+    return this.features(ifindex)?.has(name);
   }
 
   #findFamily(): number {
@@ -110,8 +136,11 @@ export class Ethtool implements Disposable {
     command: number,
     version: number,
     fill: (m: MessageBuilder) => void,
+    flags = 0,
   ): NlMessage | undefined {
-    const message = new MessageBuilder(family, NLM_F_REQUEST).raw(Uint8Array.of(command, version, 0, 0));
+    const message = new MessageBuilder(family, NLM_F_REQUEST | flags).raw(
+      Uint8Array.of(command, version, 0, 0),
+    );
     fill(message);
     const seq = ++this.#seq;
     if (this.#socket.send(message.finish(seq)) < 0) return undefined;

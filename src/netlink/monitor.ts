@@ -67,6 +67,8 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
   readonly #queue: Emission[] = [];
   /** Told of by a notification, not yet looked up. */
   readonly #touched = new Set<number>();
+  /** Messages about each device; and times that some may have been lost. */
+  readonly #changes = new Map<number, number>();
   readonly #keepAlive: boolean;
   #watch: FdWatch | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -102,6 +104,12 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
   get version(): number {
     return this.#version;
   }
+
+  /**
+   * As long as it returns the same for a device, the kernel has told nothing of it. Also counts what no field of `Device` shows, such as
+   * a changed offload.
+   */
+  changes = (ifindex: number): number => this.counters.resyncs + (this.#changes.get(ifindex) ?? 0);
 
   /**
    * Subscribes, reads the devices (each is told as `added` before this returns) and follows changes: on this thread's event loop, or
@@ -210,6 +218,7 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
     const header = parseLinkHeader(message.data);
     // AF_BRIDGE speaks of a port: its DELLINK means "left the bridge", the device lives on
     if (header.family !== c.AF_UNSPEC) return;
+    this.#changes.set(header.ifindex, (this.#changes.get(header.ifindex) ?? 0) + 1);
     if (message.type === c.RTM_DELLINK) {
       this.#remove(header.ifindex);
     } else if (attributesAfter(message.data, 16).has(c.IFLA_IFNAME)) {
@@ -239,6 +248,7 @@ export class LinkMonitor extends EventEmitter<LinkEvents> implements Disposable 
     if (device === undefined) return;
     this.#version++;
     this.#links.delete(ifindex);
+    this.#changes.delete(ifindex);
     this.#queue.push(['removed', device]);
   }
 

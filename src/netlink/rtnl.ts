@@ -90,6 +90,9 @@ export interface RouteSpec {
   dev?: number;
 }
 
+/** Type and value of an attribute, raw. */
+export type RawAttribute = readonly [type: number, value: Uint8Array];
+
 /** One address of a device, as text. */
 export interface DeviceAddress extends Omit<Address, 'bytes'> {
   address: string;
@@ -426,6 +429,34 @@ export class Rtnl implements Disposable {
     return ifindex === undefined ? all : all.filter((q) => q.ifindex === ifindex);
   }
 
+  // ---- messages as bytes ----
+
+  /** The data of all messages of `type` that the kernel answers to a request for a list: a fixed header, then attributes. */
+  dumpRaw(
+    request: number,
+    head: Uint8Array,
+    attributes: readonly RawAttribute[],
+    type: number,
+    what: string,
+  ): Uint8Array[] {
+    const build = (): MessageBuilder => rawMessage(request, c.NLM_F_REQUEST | c.NLM_F_DUMP, head, attributes);
+    return this.dump(build, what, (m) => (m.type === type ? m.data.slice() : undefined));
+  }
+
+  /** A request by a fixed header and attributes. `tolerated`: errnos that are no error. */
+  requestRaw(
+    request: number,
+    flags: number,
+    head: Uint8Array,
+    attributes: readonly RawAttribute[],
+    what: string,
+    tolerated: readonly number[] = [],
+  ): void {
+    const message = rawMessage(request, c.NLM_F_REQUEST | c.NLM_F_ACK | flags, head, attributes);
+    const ack = this.#exchange(message, what, () => false);
+    if (ack.errno !== 0 && !tolerated.includes(ack.errno)) throw netlinkError(ack, what);
+  }
+
   // ---- request and answer ----
 
   /** For other files of this folder: sends one request and waits for its acknowledgement. Throws the kernel's refusal. */
@@ -511,6 +542,17 @@ export class Rtnl implements Disposable {
       });
     }
   }
+}
+
+function rawMessage(
+  type: number,
+  flags: number,
+  head: Uint8Array,
+  attributes: readonly RawAttribute[],
+): MessageBuilder {
+  const message = new MessageBuilder(type, flags).raw(head);
+  for (const [key, value] of attributes) message.attr(key, value);
+  return message;
 }
 
 /** The field that an error is about, when only one was asked to change. */

@@ -1,81 +1,123 @@
 import type { SteeredModel } from '../datapath/layouts.js';
-import { ROLES, type Role } from '../failover/device.js';
+import type { VfError } from '../errors.js';
+import type { Role } from '../failover/device.js';
+import { MODELS } from '../failover/model.js';
 import type { JoinStep } from '../failover/transaction.js';
 import { TAKEOVERS } from './table.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import {
+  type Shortfall,
+  type SlaveContext,
+  SlaveUnfit,
+  type Takeover,
+  type TakeoverKind,
+} from './takeover.js';
 
 /** Longest time between two looks at what a slave must follow and no message tells of, ms. */
 export const KEEP_MS = 80;
 
 export interface KeeperOptions {
   model: SteeredModel;
-  /** The facts of this moment; undefined: there is no slave in this role, or its device is gone. */
-  context: (role: Role) => SlaveContext | undefined;
-  /** Told after each look, with the takeover's name. */
-  report: (takeover: string, shortfalls: readonly Shortfall[]) => void;
-  takeovers?: readonly Takeover[];
+  /** The facts of this moment, of each slave that has joined and is not the master itself. */
+  contexts: () => readonly SlaveContext[];
+  /** Told after each look what is wrong; `source` names the takeover. */
+  report: (source: string, shortfalls: readonly Shortfall[]) => void;
+  /** A slave must leave. */
+  unfit: (role: Role, reason: VfError) => void;
+  takeovers?: readonly TakeoverKind[];
 }
 
-/** Takeovers of one slave whose join step is done, each with what it last reported. */
-type Kept = Map<Takeover, readonly Shortfall[]>;
+/** A slave's takeovers, and those of them whose join step is done, with what they last reported. */
+interface Kept {
+  readonly all: readonly Takeover[];
+  readonly done: Map<Takeover, readonly Shortfall[]>;
+  last: SlaveContext;
+}
 
-/** Keeps the slaves of an instance what their master is: from the join to the leave. */
+/** Keeps slaves what their master is: from the join to the leave. */
 export class SlaveKeeper {
   readonly #o: KeeperOptions;
-  readonly #takeovers: readonly Takeover[];
-  readonly #kept: Record<Role, Kept> = { primary: new Map(), standby: new Map() };
+  readonly #kinds: readonly TakeoverKind[];
+  readonly #kept = new Map<Role, Kept>();
 
   constructor(options: KeeperOptions) {
     this.#o = options;
-    this.#takeovers = (options.takeovers ?? TAKEOVERS).filter((t) => t.models.includes(options.model));
+    this.#kinds = options.takeovers ?? TAKEOVERS;
   }
 
-  /** The part of a join that brings the slave in line, a step for each takeover. `context`: the slave that joins. */
-  steps(context: SlaveContext): JoinStep[] {
-    const kept = this.#kept[context.role];
-    let last = context;
-    return this.#takeovers.map((takeover) => ({
+  /**
+   * The parts of a join that bring the slave in line, a step for each takeover: `early` ones before the programs are on it, `late` ones
+   * after. `context`: the slave that joins.
+   */
+  steps(context: SlaveContext): { early: JoinStep[]; late: JoinStep[] } {
+    const { model } = this.#o;
+    const all = this.#kinds.map((make) => make()).filter((t) => t.models.includes(model));
+    const kept: Kept = { all, done: new Map(), last: context };
+    this.#kept.set(context.role, kept);
+    const steps = (late: boolean): JoinStep[] =>
+      all.filter((t) => (t.late === true) === late).map((t) => this.#step(kept, t));
+    return { early: steps(false), late: steps(true) };
+  }
+
+  #step(kept: Kept, takeover: Takeover): JoinStep {
+    const { role } = kept.last;
+    return {
       name: `take over ${takeover.name}`,
       do: () => {
-        kept.set(takeover, takeover.follow(context));
-        this.#report(takeover);
+        try {
+          const told = takeover.follow(kept.last);
+          kept.done.set(takeover, told);
+          this.#report(takeover, role, told);
+        } catch (e) {
+          takeover.restore(kept.last, false);
+          throw e;
+        }
       },
       undo: (gone) => {
-        kept.delete(takeover);
-        last = (gone ? undefined : this.#o.context(context.role)) ?? last;
-        takeover.restore(last, gone);
-        this.#report(takeover);
+        kept.done.delete(takeover);
+        takeover.restore((gone ? undefined : this.#contextOf(role)) ?? kept.last, gone);
+        this.#report(takeover, role, []);
       },
-    }));
+    };
+  }
+
+  #contextOf(role: Role): SlaveContext | undefined {
+    return this.#o.contexts().find((c) => c.role === role);
+  }
+
+  #report(takeover: Takeover, role: Role, shortfalls: readonly Shortfall[]): void {
+    const both = MODELS[this.#o.model].masterOwnsSlaves;
+    this.#o.report(both ? `${takeover.name}/${role}` : takeover.name, shortfalls);
   }
 
   /** Looks at all takeovers. Called on each change of a device, and every KEEP_MS. */
   look(): void {
-    for (const role of ROLES) {
-      const kept = this.#kept[role];
-      const context = kept.size === 0 ? undefined : this.#o.context(role);
-      if (!context) continue;
-      for (const [takeover, before] of kept) {
-        const told = followed(takeover, context);
-        if (told === before) continue;
-        kept.set(takeover, told);
-        this.#report(takeover);
-      }
+    if (this.#kept.size === 0) return;
+    for (const context of this.#o.contexts()) {
+      const kept = this.#kept.get(context.role);
+      if (kept === undefined) continue;
+      kept.last = context;
+      for (const takeover of kept.all) if (kept.done.has(takeover)) this.#follow(kept, takeover);
     }
   }
 
-  /** What a takeover has to say of both slaves. */
-  #report(takeover: Takeover): void {
-    const all = ROLES.flatMap((role) => this.#kept[role].get(takeover) ?? []);
-    this.#o.report(takeover.name, all);
-  }
-}
-
-function followed(takeover: Takeover, context: SlaveContext): readonly Shortfall[] {
-  try {
-    return takeover.follow(context);
-  } catch (e) {
-    const { message, fix } = e as Error & { fix?: string };
-    return [{ key: 'failed', severity: 'degraded', message, ...(fix !== undefined && { fix }) }];
+  #follow(kept: Kept, takeover: Takeover): void {
+    const { role } = kept.last;
+    try {
+      const told = takeover.follow(kept.last);
+      // The same list again says the same.
+      if (told === kept.done.get(takeover)) return;
+      kept.done.set(takeover, told);
+      this.#report(takeover, role, told);
+    } catch (e) {
+      if (e instanceof SlaveUnfit) {
+        this.#o.unfit(role, e.reason);
+        return;
+      }
+      kept.done.set(takeover, []);
+      const { message, fix } = e as Error & { fix?: string };
+      this.#report(takeover, role, [
+        { key: 'failed', severity: 'degraded', message, ...(fix !== undefined && { fix }) },
+      ]);
+    }
   }
 }

@@ -1,16 +1,28 @@
+import { Addresses } from './addresses.js';
+import { AdminState } from './admin-state.js';
+import { Duplicates } from './duplicates.js';
 import { FLAGS } from './flags.js';
 import { FOREIGN } from './foreign.js';
 import { GROUPS } from './groups.js';
-import type { Takeover } from './takeover.js';
+import { Mac } from './mac.js';
+import { Mtu } from './mtu.js';
+import { Offloads } from './offloads.js';
+import type { TakeoverKind } from './takeover.js';
 import { UNICAST } from './unicast.js';
 import { VLANS } from './vlans.js';
 
 /** What slaves take over, in the order in which it is done at a join; a leave goes backwards. */
-export const TAKEOVERS: readonly Takeover[] = [
-  GROUPS,
-  UNICAST,
+export const TAKEOVERS: readonly TakeoverKind[] = [
+  () => new Mac(),
+  () => new Mtu(),
+  () => new Offloads(),
+  () => GROUPS,
+  () => UNICAST,
   // After those for whose lists it stands in where they do not fit.
-  FLAGS,
-  FOREIGN,
-  VLANS,
+  () => FLAGS,
+  () => FOREIGN,
+  () => VLANS,
+  () => new Addresses(),
+  () => new Duplicates(),
+  () => new AdminState(),
 ];

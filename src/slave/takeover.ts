@@ -1,6 +1,7 @@
 import type { SteeredModel } from '../datapath/layouts.js';
 import type { Device, Role } from '../failover/device.js';
 import type { Model } from '../failover/model.js';
+import { JoinRefused } from '../failover/transaction.js';
 import type { Ethtool, FilterLists, Rtnl } from '../netlink/index.js';
 import type { UndoLog } from './undo-log.js';
 
@@ -43,7 +44,20 @@ export interface SlaveContext {
   /** Runs a function with the calling thread in the namespace. */
   readonly enter: <T>(fn: () => T) => T;
   readonly undo: UndoLog;
+  /** What becomes of addresses that somebody has given the slave (`slave_addresses`). */
+  readonly addresses: 'remove' | 'refuse';
+  /** Counts the kernel's messages about a device: as long as it gives the same, nothing has changed. */
+  readonly changes: {
+    readonly link: (ifindex: number) => number;
+    readonly address: (ifindex: number) => number;
+  };
 }
+
+/** Thrown by `follow`: the slave cannot be what its master is, and leaves with this reason. It is tried again later. */
+export class SlaveUnfit extends JoinRefused {}
+
+/** A row of table.ts. Each slave gets one of its own, so it may remember what it saw. */
+export type TakeoverKind = () => Takeover;
 
 /**
  * One thing that a slave takes over from its master: groups, VLANs, the MAC … Each is a file of this folder and a row of table.ts.
@@ -54,11 +68,13 @@ export interface Takeover {
   readonly name: string;
   /** Models in which the kernel does not do it already. */
   readonly models: readonly SteeredModel[];
+  /** Done after the programs are on the slave, and undone before they go. */
+  readonly late?: true;
   /**
    * Brings the slave in line with its master. Called when the slave joins, when a fact of either device has changed, and every
    * `KEEP_MS`; so it compares first and is cheap when nothing differs.
    * @returns what could not be brought in line.
-   * @throws VfError to refuse the join (only heeded while joining).
+   * @throws VfError to refuse the join; later it is told as an impairment. SlaveUnfit to refuse the join, and later to leave.
    */
   follow(context: SlaveContext): readonly Shortfall[];
   /** Takes back what `follow` has changed. `gone`: the slave's device exists no more, so only what lies outside it is restored. */

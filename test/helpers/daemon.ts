@@ -24,20 +24,17 @@ export function world(kind: WireKind = 'veth'): World {
   return w;
 }
 
-/** A daemon, not started, whose one instance is net0 on virtio0; `instance` and `rest` override its configuration. */
+/** A daemon, not started, whose one instance is net0 on virtio0; `instance` and `rest` override its configuration. `netns`: where it runs. */
 export function daemonOf(
   w: World,
   instance: object = {},
   rest: object = {},
+  netns?: string,
 ): { daemon: DaemonProcess; pins: string } {
   const { path, reaper } = pinRoot();
-  const daemon = new DaemonProcess({
-    pin_root: path,
-    instances: [
-      { name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 }, ...instance },
-    ],
-    ...rest,
-  });
+  const net0 = { name: 'net0', netns: w.guestPath, master: 'virtio0', policy: { hold_down_ms: 20 } };
+  const config = { pin_root: path, instances: [{ ...net0, ...instance }], ...rest };
+  const daemon = new DaemonProcess(config, netns);
   onTestFinished(async () => {
     await daemon.close();
     await reaper.reap();
@@ -109,7 +106,7 @@ export const inGuest = (w: World, ...argv: string[]): string =>
 export const inHost = (w: World, ...argv: string[]): string =>
   execFileSync('nsenter', [`--net=/proc/${process.pid}/fd/${w.host}`, ...argv], { encoding: 'utf8' });
 
-/** Everything that attaching may change about a namespace: links, addresses, routes, qdiscs, filters, BPF. Times and counters left out. */
+/** Everything that attaching may change about a namespace: links, addresses, routes, qdiscs, filters, BPF. Times and counters left out, and the order of groups. */
 export function dump(w: World): string {
   const parts = [
     ['ip', '-d', 'link', 'show'],
@@ -124,5 +121,6 @@ export function dump(w: World): string {
     .map((argv) => `$ ${argv.join(' ')}\n${inGuest(w, ...argv)}`)
     .join('\n')
     .replaceAll(/(valid_lft|preferred_lft|expires) \w+/g, '$1 X')
-    .replaceAll(' tentative', '');
+    .replaceAll(' tentative', '')
+    .replaceAll(/(?:^\tlink .*\n)+/gm, (groups) => groups.split('\n').sort().join('\n'));
 }

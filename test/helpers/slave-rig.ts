@@ -45,7 +45,7 @@ export function slaveRig(
     await world.close();
     await reaper.reap();
   });
-  const undo = new UndoLog(store.undo, 0);
+  const undo = new UndoLog(store.undo, 0, 'primary');
   let version = 0;
   const foreign: (string | undefined)[] = [];
   const device = (name: string): Device => world.guestRtnl.link(name)!;
@@ -68,13 +68,18 @@ export function slaveRig(
     netns: world.guest,
     enter: (fn) => withNetns(world.guest, fn),
     undo,
+    addresses: 'remove',
+    changes: { link: () => version, address: () => version },
   });
   const told = new Map<string, readonly Shortfall[]>();
   const keeper = new SlaveKeeper({
     model: 'transparent',
-    context,
+    contexts: () => [context()],
     report: (takeover, shortfalls) => told.set(takeover, shortfalls),
-    takeovers,
+    unfit: (_role, reason) => {
+      throw reason;
+    },
+    takeovers: takeovers.map((t) => () => t),
   });
   return {
     world,
@@ -83,7 +88,8 @@ export function slaveRig(
     told,
     foreign,
     join: () => {
-      const steps = keeper.steps(context());
+      const { early, late } = keeper.steps(context());
+      const steps = [...early, ...late];
       for (const step of steps) step.do();
       return () => {
         for (const step of steps.reverse()) step.undo(false);

@@ -354,8 +354,8 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
     return error.message;
   }
 
-  test('a namespace that does not exist', async () => {
-    expect(await refused({ netns: '/proc/self/fd/9999' })).toMatch(/NETNS_NOT_FOUND \[netns\]/);
+  test('a namespace that is none', async () => {
+    expect(await refused({ netns: '/proc/self/status' })).toMatch(/NETNS_NOT_FOUND \[netns\]/);
   });
   test('a device that is not Ethernet', async () => {
     expect(await refused({ master: 'lo' })).toMatch(/DEVICE_NOT_ETHERNET/);

@@ -68,6 +68,7 @@ describe('defaults', () => {
         },
         detect: { combine: 'any', carrier: 'alone' },
         groups: 'either',
+        slave_addresses: 'remove',
         attach: 'auto',
         announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },
       },

@@ -233,8 +233,10 @@ describe('mustLeave', () => {
 
   it.each<[Partial<Device>, Partial<Device>, string | undefined]>([
     [{}, {}, undefined],
-    [{ address: OTHER }, {}, 'MAC_MISMATCH'],
-    [{}, { permAddress: OTHER }, 'MAC_MISMATCH'],
+    // Its current MAC follows the master's; a permanent one says that it is another device now.
+    [{ address: OTHER }, {}, undefined],
+    [{}, { permAddress: OTHER }, undefined],
+    [{ permAddress: OTHER }, {}, 'MAC_MISMATCH'],
     [{ master: 9 }, {}, 'DEVICE_OWNED'],
     [{ maxMtu: 1500 }, { mtu: 9000 }, 'MTU_MISMATCH'],
   ])('slave %j of master %j: %s', (slave, master, code) => {

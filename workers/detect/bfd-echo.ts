@@ -46,9 +46,10 @@ export class BfdEcho {
     return nowNs >= this.timer.expiresNs;
   }
 
-  /** The peer is at that MAC. */
+  /** The peer, or the master, has another MAC. */
   learn(): void {
     this.#frame?.bytes.set(this.#end.peerMac, 0);
+    this.#frame?.bytes.set(this.#end.localMac, 6);
   }
 
   /** Another path carries traffic. */

@@ -135,7 +135,7 @@ export class BfdDetector implements Detector {
           Math.random,
         );
     this.#end = {
-      localMac: mac,
+      localMac: mac.slice(),
       peerMac: config.peer_mac === undefined ? new Uint8Array(6) : parseMac(config.peer_mac, 'peer_mac'),
       local: parseIp(config.local).bytes,
       peer: parseIp(config.peer).bytes,
@@ -167,7 +167,8 @@ export class BfdDetector implements Detector {
   }
 
   /** Without `peer_mac` the kernel is asked; a peer that speaks tells better itself where it is. */
-  supply({ fds, peerMac }: DetectorSupply): void {
+  supply({ mac, fds, peerMac }: DetectorSupply): void {
+    if (mac.some((b, i) => b !== this.#end.localMac[i])) this.#leaveAs(mac);
     // Nothing may be sent by the old one from now on: its number may become somebody else's.
     const path = this.#path;
     if (path !== -1 && fds[path] !== this.#fds[path]) this.#unpace();
@@ -179,6 +180,15 @@ export class BfdDetector implements Detector {
 
   #build(): void {
     this.#frame = new BfdFrame(this.#end, this.#session.length, this.#asks ? SBFD_PORT : BFD_PORT);
+  }
+
+  /** The master has another MAC: ours come from there, and the peer's echo packets are sent back from there. */
+  #leaveAs(mac: Uint8Array): void {
+    this.#end.localMac.set(mac);
+    this.#frame?.bytes.set(mac, 6);
+    this.#echo?.learn();
+    this.#map.setMac(this.#c.slot, mac);
+    this.#stale = true;
   }
 
   /** A packet that the programs handed over. */

@@ -1,0 +1,55 @@
+import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { Strikes } from './strikes.js';
+import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+
+const { VF_UNDO_FEATURE } = VfUndoKind;
+
+/** Large receive offload, by the kernel's name. */
+const LRO = 'rx-lro';
+const LRO_ID = Buffer.from(LRO);
+
+/**
+ * LRO is off on the slave where the master has none, or has it off. Frames that it merged cannot be forwarded: the kernel switches it off
+ * on a device that routes or is a bridge's port (dev_disable_lro) and knows nothing of the slave below, so bonding and team do the same
+ * as we. No other offload needs care: GRO can be undone, and whatever the master sends, the kernel does for each frame what the slave cannot.
+ */
+export class Offloads implements Takeover {
+  readonly name = 'offloads';
+  readonly models = ['transparent', 'net-failover'] as const;
+  readonly #damper = new Strikes();
+  #seen = '';
+  #told: Shortfall[] = [];
+
+  follow(c: SlaveContext): Shortfall[] {
+    const { changes, master, slave } = c;
+    const seen = `${changes.link(master.ifindex)} ${changes.link(slave.ifindex)}`;
+    const nowMs = performance.now();
+    if (seen === this.#seen || !this.#damper.may(nowMs)) return this.#told;
+    this.#seen = seen;
+    const [of, on] = [c.ethtool.features(master.ifindex), c.ethtool.features(slave.ifindex)];
+    this.#told = [];
+    // A kernel before 5.8 does not tell.
+    if (of === undefined || on === undefined) return this.#told;
+    if (on.has(LRO) && !of.has(LRO)) this.#off(c, nowMs);
+    return this.#told;
+  }
+
+  #off({ ethtool, undo, master, slave }: SlaveContext, nowMs: number): void {
+    this.#damper.strike(nowMs);
+    undo.put(VF_UNDO_FEATURE, LRO_ID, Uint8Array.of(1));
+    if (ethtool.setFeature(slave.ifindex, LRO, false) === false) return;
+    undo.delete(VF_UNDO_FEATURE, LRO_ID);
+    this.#told.push({
+      key: LRO,
+      severity: 'degraded',
+      message: `${slave.name} keeps LRO on, which ${master.name} has off: frames that it merges cannot be forwarded`,
+      fix: `ethtool -K ${slave.name} lro off`,
+    });
+  }
+
+  restore({ ethtool, undo, slave }: SlaveContext, gone: boolean): void {
+    if (undo.get(VF_UNDO_FEATURE, LRO_ID) === undefined) return;
+    undo.delete(VF_UNDO_FEATURE, LRO_ID);
+    if (!gone) ethtool.setFeature(slave.ifindex, LRO, true);
+  }
+}

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { closeFd, netnsCreate, netnsOpen } from 'bpf-loader-ts/sys';
+import { expect, onTestFinished, test } from 'vitest';
+import type { DaemonProcess } from '../../src/lab/daemon-process.js';
+import { GUEST_MAC, type World } from '../../src/lab/world.js';
+import { Rtnl } from '../../src/netlink/index.js';
+import { daemonOf, status, until, untilActive, world } from '../helpers/daemon.js';
+
+const OWN = readlinkSync('/proc/self/ns/net');
+
+/** A process in a namespace of its own, as a container is; the namespace ends with it. */
+async function container(): Promise<{ path: string; end: () => Promise<void> }> {
+  const child: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--net', 'sleep', '600'], {
+    stdio: 'ignore',
+  });
+  const ended = new Promise<void>((done) => child.once('exit', () => done()));
+  const end = (): Promise<void> => {
+    child.kill('SIGKILL');
+    return ended;
+  };
+  onTestFinished(end);
+  const path = `/proc/${child.pid}/ns/net`;
+  await until(
+    () => readlinkSync(path),
+    (link) => link !== OWN,
+  );
+  return { path, end };
+}
+
+/** Gives a namespace a master and a VF, whose far ends are in `far`. */
+function furnish(path: string, far: number, mac: string, tag: string): void {
+  const netns = netnsOpen(path);
+  try {
+    using rtnl = new Rtnl({ netns });
+    using there = new Rtnl({ netns: far });
+    for (const name of ['virtio0', 'vf0']) {
+      const { ifindex } = rtnl.createVeth({ name, mac, peer: { name: `${name}${tag}`, netnsFd: far } });
+      there.setLink(there.link(`${name}${tag}`)!.ifindex, { up: true });
+      rtnl.setLink(ifindex, { up: true, addrGenMode: 1 });
+    }
+  } finally {
+    closeFd(netns);
+  }
+}
+
+test('a namespace ends with its container though an instance lives there, and the next one is taken by itself', async () => {
+  const far = netnsCreate();
+  onTestFinished(() => closeFd(far));
+  using rtnl = new Rtnl({ netns: far });
+  const folder = mkdtempSync(join(tmpdir(), 'vf-ns-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const name = join(folder, 'net');
+  // Absent at the start: the instance waits.
+  const { daemon } = daemonOf(world(), { netns: name });
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  expect((await status({ client })).state).toBe('waiting');
+  for (const tag of ['a', 'b']) {
+    const c = await container();
+    furnish(c.path, far, '02:76:66:00:09:01', tag);
+    rmSync(name, { force: true });
+    symlinkSync(c.path, name);
+    await untilActive({ client }, 'primary');
+    await c.end();
+    await until(
+      () => rtnl.links().map((d) => d.name),
+      (names) => !names.some((n) => n.endsWith(tag)),
+    );
+    expect((await status({ client })).state).toBe('waiting');
+  }
+});
+
+/** A namespace that a daemon runs in, and a guest without a VF in another one. */
+function apart(): { own: Rtnl; w: World; daemon: DaemonProcess } {
+  const home = netnsCreate();
+  onTestFinished(() => closeFd(home));
+  const own = new Rtnl({ netns: home });
+  onTestFinished(() => own.close());
+  const w = world();
+  w.guestRtnl.deleteLink(w.vf.guestIfindex);
+  const { daemon } = daemonOf(w, {}, {}, `/proc/${process.pid}/fd/${home}`);
+  return { own, w, daemon };
+}
+
+function plug({ own, w }: { own: Rtnl; w: World }, name: string): number {
+  const { ifindex } = own.createVeth({ name, mac: GUEST_MAC, peer: { name: `p${name}`, netnsFd: w.host } });
+  const far = w.hostRtnl.link(`p${name}`)!.ifindex;
+  w.hostRtnl.setLink(far, { up: true, addrGenMode: 1, master: w.bridge });
+  return ifindex;
+}
+
+test('a VF that is plugged into the first namespace is moved after its master, and back at the end', async () => {
+  const { own, w, daemon } = apart();
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  // Of a name that the master's namespace has already.
+  w.guestRtnl.createVeth({ name: 'eth1', peer: { name: 'other' } });
+  plug({ own, w }, 'eth1');
+  await untilActive({ client }, 'primary');
+  expect((await status({ client })).primary.name).toBe('eth1_0');
+  expect(own.link('eth1')).toBeUndefined();
+  // The next daemon knows where it came from.
+  await daemon.kill('SIGKILL');
+  await daemon.start();
+  const next = await daemon.client();
+  onTestFinished(() => next.close());
+  await untilActive({ client: next }, 'primary');
+  await next.request('detach', { name: 'net0' });
+  await until(
+    () => own.link('eth1'),
+    (d) => d !== undefined && !d.up && d.address === GUEST_MAC,
+  );
+});
+
+test('a device of the first namespace that others use is not taken', async () => {
+  const { own, w, daemon } = apart();
+  const bridge = own.createBridge({ name: 'br0' });
+  const used = plug({ own, w }, 'vf1');
+  own.setLink(used, { master: bridge });
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  await new Promise((done) => setTimeout(done, 500));
+  expect((await status({ client })).primary.state).toBe('absent');
+  expect(own.link('vf1')).toBeDefined();
+  // Let go, it is taken.
+  own.setLink(used, { master: 0 });
+  await untilActive({ client }, 'primary');
+  expect((await status({ client })).primary.name).toBe('vf1');
+});
+
+test('of two devices of the first namespace that answer to an instance none is taken', async () => {
+  const { own, w, daemon } = apart();
+  plug({ own, w }, 'vf1');
+  const second = plug({ own, w }, 'vf2');
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  const told = await until(
+    async () => (await status({ client })).impairments,
+    (list) => list.length > 0,
+  );
+  expect(told).toMatchObject([
+    { key: 'namespace/MAC_AMBIGUOUS', message: expect.stringMatching(/vf1 and vf2/) },
+  ]);
+  own.deleteLink(second);
+  await untilActive({ client }, 'primary');
+  expect((await status({ client })).impairments).toEqual([]);
+});
