@@ -29,6 +29,7 @@ export const RTM_GETNEIGH = 30;
 export const RTM_NEWQDISC = 36;
 export const RTM_GETQDISC = 38;
 export const RTNLGRP_LINK = 1;
+export const RTNLGRP_TC = 4;
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
@@ -50,6 +51,7 @@ export const IFLA_NUM_TX_QUEUES = 31;
 export const IFLA_LINKINFO = 18;
 export const IFLA_AF_SPEC = 26;
 export const IFLA_NET_NS_FD = 28;
+export const IFLA_STATS64 = 23;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_CARRIER = 33;
 export const IFLA_LINK_NETNSID = 37;
