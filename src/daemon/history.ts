@@ -30,6 +30,7 @@ function signalOf(cause: Decision['cause'], from: string): string {
     witness: `the ${from} misses multicast that the other slave receives`,
     latency: `the ${from} is slower than the other slave`,
     maintenance: `the ${from} is in maintenance`,
+    hooks: `programs of the ${from} were not in place`,
   };
   return what[cause];
 }
@@ -48,7 +49,7 @@ export class History {
   add(
     instance: string,
     m: FromWorker & { type: 'decision' },
-    leave?: 'unplug' | 'leave',
+    leave?: 'unplug' | 'leave' | 'hooks',
     remark?: string,
   ): Decision {
     const from = roleOf(pathOf(m.from));

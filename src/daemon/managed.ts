@@ -5,16 +5,17 @@ import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
+import { type Device, identityMac, PRIMARY, pathOf, ROLES, type Role, STANDBY } from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
-import { CHOICE_NONE, speedWord } from '../failover/policy.js';
+import { CHOICE_NONE, isHealthyLink, P_LINK_PRIMARY, policyBase, speedWord } from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
+import { HookKeeper } from './hooks/keeper.js';
 import { type Impairment, Impairments } from './impairments.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import type { Namespace } from './namespace.js';
@@ -35,6 +36,9 @@ export class Managed {
   readonly #shards: Shards;
   readonly supplier: DetectorSupplier;
   readonly impairments: Impairments;
+  readonly hooks: HookKeeper;
+  /** Why traffic was last moved since programs were not in place. */
+  hookLoss: string | undefined;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(
@@ -75,6 +79,7 @@ export class Managed {
         );
       },
       enter: ns.enter,
+      nameOf: (ifindex) => ns.rtnl.link(ifindex)?.name ?? `device ${ifindex}`,
     });
     const { overrideUntilNs } = this.datapath.identity;
     // It ended while no daemon ran.
@@ -87,6 +92,16 @@ export class Managed {
       report: (takeover, shortfalls) => this.impairments.replace(takeover, shortfalls),
     });
     this.ops.onLink = () => this.readSpeeds();
+    this.hooks = new HookKeeper({
+      datapath: this.datapath,
+      rtnl: ns.rtnl,
+      detect: config.detect,
+      impairments: this.impairments,
+      restUsable: () => this.#restUsable(),
+      moving: (why) => {
+        this.hookLoss = why;
+      },
+    });
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
@@ -155,6 +170,12 @@ export class Managed {
         return this.ops.contextOf(instance, device, role);
     }
     return undefined;
+  }
+
+  /** Whether the slave that needs no programs has carrier, as the worker sees it. */
+  #restUsable(): boolean {
+    const { slot, rest } = this.datapath;
+    return isHealthyLink(this.#shards.policy[policyBase(slot) + P_LINK_PRIMARY + pathOf(rest)]!);
   }
 
   /** Brings the slave in line with its master. */

@@ -11,6 +11,7 @@ import { KEEP_MS } from '../slave/keeper.js';
 import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
+import { HookWatch } from './hooks/watch.js';
 import type { Impairment } from './impairments.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
@@ -53,6 +54,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
+  readonly #hooks: HookWatch;
 
   constructor(config: Config, log: Log) {
     super();
@@ -81,6 +83,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#keeping = setInterval(() => {
       for (const m of this.#managed.values()) m.keep();
     }, KEEP_MS).unref();
+    this.#hooks = new HookWatch({
+      store: this.#store,
+      instances: () => [...this.#managed.values()],
+      storeReport: (fault) => this.#storeFault(fault),
+      restored: (what, m) =>
+        log.warn({ instance: m?.config.name }, `${what} were removed by somebody and are put back`),
+      failed: (m, error) => log.error({ instance: m?.config.name, error }, error.message),
+    });
     this.#orders = new Orders({
       shards: this.#shards,
       onDecision: (listen) => {
@@ -138,6 +148,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       ns = new Namespace(netns, this.#store.capacity);
       this.#namespaces.set(key, ns);
       ns.start();
+      this.#hooks.follow(ns);
       ns.registry.subscribe((e) => this.#fromRegistry(e));
       const retry = () => this.#attachWaiting();
       ns.monitor.on('added', retry);
@@ -276,8 +287,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (decision) this.emit('event', { type: 'decision', instance: name, decision });
       return;
     }
-    const leave = managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
-    const decision = this.#history.add(name, m, leave, this.#suppressed(managed, m.from));
+    const hooks = m.tier === 2 ? managed.hookLoss : undefined;
+    if (m.tier === 2) managed.hookLoss = undefined;
+    const leave = hooks !== undefined ? 'hooks' : managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
+    const decision = this.#history.add(name, m, leave, hooks ?? this.#suppressed(managed, m.from));
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce(m.announced);
@@ -288,6 +301,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     );
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);
+  }
+
+  /** Pins of the maps that cannot be put back concern all instances. */
+  #storeFault(fault: string): void {
+    for (const m of this.#managed.values())
+      if (fault === '') m.impairments.clear('store');
+      else
+        m.impairments.set('store', {
+          severity: 'note',
+          message: `pins of the maps were removed and cannot be put back: ${fault}; everything works until the daemon ends`,
+          fix: `see that ${this.#store.root} can be written: \`mount -t bpf bpf /sys/fs/bpf\``,
+        });
   }
 
   /** In words, that the path which was left has flapped too often. */
@@ -372,6 +397,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async close(): Promise<void> {
     clearInterval(this.#addresses);
     clearInterval(this.#keeping);
+    this.#hooks.close();
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

@@ -22,7 +22,9 @@ export type DecisionCause =
   | 'bfd'
   | 'witness'
   | 'latency'
-  | 'maintenance';
+  | 'maintenance'
+  /** Programs of ours were taken off, or get no frames. */
+  | 'hooks';
 
 /** One change of the active slave, recorded once. `*_ns` are CLOCK_MONOTONIC nanoseconds of the machine since boot. */
 export interface Decision {

@@ -1,0 +1,172 @@
+import { AttachType, listMarks } from 'bpf-loader-ts';
+import type { PinStore } from '../../datapath/store.js';
+import { TcMonitor } from '../../netlink/index.js';
+import type { Managed } from '../managed.js';
+import type { Namespace } from '../namespace.js';
+import { senderOf } from './sender.js';
+
+/** Time between two looks, ms. */
+const LOOK_MS = 100;
+/** Instances looked at in each, at least: a machine with a few has each looked at ten times a second, one with hundreds once. */
+const LEAST = 16;
+const LOOKS_PER_SECOND = 1000 / LOOK_MS;
+/** Of what costs a dump: one instance in so many looks. */
+const SLOW_EVERY = 4;
+/** Looks after which the pins of the maps are checked. */
+const STORE_EVERY = LOOKS_PER_SECOND;
+
+const ATTACH_TYPE = { ingress: AttachType.tcx_ingress, egress: AttachType.tcx_egress };
+
+export interface HookWatchOptions {
+  store: PinStore;
+  instances: () => readonly Managed[];
+  /** Told when pins of the store's maps could not be put back, and when they could: '' then. */
+  storeReport: (fault: string) => void;
+  /** Told what was found missing and put back: `the pins of maps/lines`. */
+  restored: (what: string, instance?: Managed) => void;
+  failed: (instance: Managed | undefined, error: Error) => void;
+}
+
+/**
+ * Looks after the programs, qdiscs and pins of all instances. Lists of TCX are asked for by one native call, filters tell of themselves
+ * (RTNLGRP_TC); what can be seen by a dump alone is looked at in turn.
+ */
+export class HookWatch {
+  readonly #o: HookWatchOptions;
+  readonly #monitors = new Map<Namespace, TcMonitor>();
+  readonly #timer: NodeJS.Timeout;
+  /** The marks of an instance's hooks, as of the last look. */
+  readonly #marks = new WeakMap<Managed, Int32Array>();
+  #turn = 0;
+  #next = 0;
+  #slow = 0;
+  // Room for the hooks of one look, grown as needed.
+  #netns = new Int32Array(0);
+  #ifindexes = new Int32Array(0);
+  #types = new Int32Array(0);
+  #out = new Int32Array(0);
+
+  constructor(options: HookWatchOptions) {
+    this.#o = options;
+    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+  }
+
+  /** Begins to hear of changes in a namespace. */
+  follow(ns: Namespace): void {
+    if (this.#monitors.has(ns)) return;
+    const of = (touched: (m: Managed) => boolean, by?: string): void => {
+      for (const m of this.#o.instances()) if (m.ns === ns && touched(m)) this.#check(m, by);
+    };
+    const listener = {
+      changed: (ifindex: number, port: number) =>
+        of((m) => m.datapath.attachments.places.some((p) => p.ifindex === ifindex), senderOf(port)),
+      lost: () => of(() => true),
+    };
+    this.#monitors.set(ns, new TcMonitor(ns.fd, listener));
+  }
+
+  /** Stops it, before the namespace is closed. */
+  unfollow(ns: Namespace): void {
+    this.#monitors.get(ns)?.close();
+    this.#monitors.delete(ns);
+  }
+
+  #check(m: Managed, by?: string): void {
+    try {
+      m.hooks.check(by);
+    } catch (e) {
+      this.#o.failed(m, e as Error);
+    }
+  }
+
+  /** One look at the instances whose turn it is. */
+  look(): void {
+    const all = this.#o.instances();
+    this.#turn++;
+    if (this.#turn % STORE_EVERY === 0) this.#store();
+    if (all.length === 0) return;
+    const n = Math.min(all.length, Math.max(LEAST, Math.ceil(all.length / LOOKS_PER_SECOND)));
+    const now = Array.from({ length: n }, (_, i) => all[(this.#next + i) % all.length]!);
+    this.#next = (this.#next + n) % all.length;
+    this.#lists(now);
+    for (const m of now) if (m.datapath.pinsTouched) this.#pins(m);
+    for (const m of all) m.hooks.tick();
+    if (this.#turn % SLOW_EVERY === 0) this.#inTurn(all[this.#slow++ % all.length]!);
+  }
+
+  /** What no list and no message tells of: XDP attached by a link, and filters, should a message ever be missing. */
+  #inTurn(m: Managed): void {
+    try {
+      if (m.datapath.attachments.kind === 'clsact') m.hooks.check();
+      else m.hooks.lookAtXdp();
+    } catch (e) {
+      this.#o.failed(m, e as Error);
+    }
+  }
+
+  /** Compares the lists of TCX with those of the last look. */
+  #lists(instances: readonly Managed[]): void {
+    const watched = instances.filter((m) => m.datapath.attachments.kind === 'tcx');
+    const n = watched.reduce((sum, m) => sum + m.datapath.attachments.places.length, 0);
+    this.#room(n);
+    let i = 0;
+    for (const { ns, datapath } of watched)
+      for (const { hook, ifindex } of datapath.attachments.places) {
+        this.#netns[i] = ns.fd;
+        this.#ifindexes[i] = ifindex;
+        this.#types[i++] = ATTACH_TYPE[hook.direction];
+      }
+    listMarks(this.#netns, this.#ifindexes, this.#types, this.#out, n);
+    i = 0;
+    for (const m of watched) {
+      const length = m.datapath.attachments.places.length;
+      const before = this.#marks.get(m);
+      const same = before?.length === length && before.every((mark, k) => mark === this.#out[i + k]);
+      if (!same) {
+        this.#marks.set(m, this.#out.slice(i, i + length));
+        this.#check(m);
+      }
+      i += length;
+    }
+  }
+
+  #room(n: number): void {
+    if (this.#out.length >= n) return;
+    this.#netns = new Int32Array(n);
+    this.#ifindexes = new Int32Array(n);
+    this.#types = new Int32Array(n);
+    this.#out = new Int32Array(n);
+  }
+
+  #pins(m: Managed): void {
+    try {
+      if (this.#o.store.pinsTouched) this.#store();
+      const put = m.datapath.restorePins();
+      m.impairments.clear('pins');
+      if (put.length > 0) this.#o.restored(`the pins ${put.join(', ')}`, m);
+    } catch (e) {
+      m.impairments.set('pins', {
+        severity: 'note',
+        message: `pins were removed and cannot be put back: ${(e as Error).message}; everything works until the daemon ends`,
+        fix: `see that ${this.#o.store.root} can be written: \`mount -t bpf bpf /sys/fs/bpf\``,
+      });
+    }
+  }
+
+  #store(): void {
+    if (!this.#o.store.pinsTouched) return;
+    try {
+      const put = this.#o.store.restorePins();
+      this.#o.storeReport('');
+      if (put.length > 0) this.#o.restored(`the pins ${put.join(', ')}`);
+    } catch (e) {
+      this.#o.storeReport((e as Error).message);
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const monitor of this.#monitors.values()) monitor.close();
+    this.#monitors.clear();
+  }
+}
