@@ -12,6 +12,7 @@ import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
 import { HookWatch } from './hooks/watch.js';
+import { ImpairmentLog } from './impairment-log.js';
 import type { Impairment } from './impairments.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
@@ -46,6 +47,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #store: PinStore;
   readonly #shards: Shards;
   readonly #history: History;
+  readonly #impairmentLog: ImpairmentLog;
   readonly #namespaces = new Map<string, Namespace>();
   readonly #managed = new Map<string, Managed>();
   /** Instances whose master went away: attached again when it is back. */
@@ -62,6 +64,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#config = config;
     this.#log = log;
     this.#history = new History(config.worker.history);
+    this.#impairmentLog = new ImpairmentLog(config.worker.history);
     this.#store = new PinStore({
       root: config.pin_root,
       capacity: config.capacity,
@@ -110,6 +113,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.handlers = {
       status: (p) => this.status(p.name),
       events: (p) => this.#history.list(p),
+      impairments: (p) => this.#impairmentLog.list(p),
       switch: (p) => this.#orders.switch(p.name, p.to, p.for_ms),
       maintenance: (p) => this.#orders.maintenance(p.name, p.slave, p.on),
       attach: (p) => this.attach(p),
@@ -197,7 +201,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         { instance, impairment: impairment.key, fix },
         message,
       );
-    this.emit('event', { type: 'impairment', instance, impairment, over });
+    const record = this.#impairmentLog.add(instance, impairment, over);
+    this.emit('event', { type: 'impairment', ...record });
     this.#publishStatus(instance);
   }
 

@@ -179,6 +179,18 @@ export interface InstanceStatus {
   impairments: Impairment[];
 }
 
+/** An impairment that began, became another, or ended. */
+export interface ImpairmentRecord {
+  /** Counts up from 1 while the daemon lives. */
+  seq: number;
+  /** When, ISO 8601 with milliseconds, UTC. */
+  at: string;
+  instance: string;
+  /** It is no more. */
+  over: boolean;
+  impairment: Impairment;
+}
+
 export interface ShardStatus {
   id: number;
   state: string;
@@ -217,6 +229,6 @@ export type ApiEvent =
   | { type: 'status'; instance: string; status: InstanceStatus }
   | { type: 'detached'; instance: string }
   /** An impairment is new or different; `over`: it is no more. */
-  | { type: 'impairment'; instance: string; impairment: Impairment; over: boolean };
+  | ({ type: 'impairment' } & ImpairmentRecord);
 
 export type ApiEventType = ApiEvent['type'];
