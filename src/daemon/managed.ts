@@ -5,11 +5,27 @@ import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind, ourPrograms } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac, PRIMARY, pathOf, ROLES, type Role, STANDBY } from '../failover/device.js';
+import {
+  type Device,
+  identityMac,
+  type Path,
+  PRIMARY,
+  pathOf,
+  ROLES,
+  type Role,
+  STANDBY,
+} from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
-import { CHOICE_NONE, isHealthyLink, P_LINK_PRIMARY, policyBase, speedWord } from '../failover/policy.js';
+import {
+  CAUSE_UNPLUG,
+  CHOICE_NONE,
+  isHealthyLink,
+  P_LINK_PRIMARY,
+  policyBase,
+  speedWord,
+} from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
@@ -22,6 +38,9 @@ import type { Namespace } from './namespace.js';
 import { policyInput } from './policy-input.js';
 import { detectVariables } from './programs.js';
 import type { Shards } from './shards.js';
+
+/** A worker's word of a switch takes less, ms. */
+const HOOK_LOSS_MS = 5_000;
 
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
 export class Managed {
@@ -37,8 +56,8 @@ export class Managed {
   readonly supplier: DetectorSupplier;
   readonly impairments: Impairments;
   readonly hooks: HookKeeper;
-  /** Why traffic was last moved since programs were not in place. */
-  hookLoss: string | undefined;
+  /** Why traffic leaves a slave whose programs are not in place, until the decision is recorded, and since when (performance.now()). */
+  #hookLoss: { why: string; at: number } | undefined;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(
@@ -99,7 +118,7 @@ export class Managed {
       impairments: this.impairments,
       restUsable: () => this.#restUsable(),
       moving: (why) => {
-        this.hookLoss = why;
+        this.#hookLoss = { why, at: performance.now() };
       },
     });
     this.announcer = new Announcer({
@@ -176,6 +195,18 @@ export class Managed {
   #restUsable(): boolean {
     const { slot, rest } = this.datapath;
     return isHealthyLink(this.#shards.policy[policyBase(slot) + P_LINK_PRIMARY + pathOf(rest)]!);
+  }
+
+  /**
+   * Why traffic left `path`, if it was for programs that are not in place; once. A worker may have been the first to see that the slave is out
+   * of use: `cause` is what it says.
+   */
+  takeHookLoss(tier: number, cause: number, path: Path): string | undefined {
+    const loss = this.#hookLoss;
+    if (loss === undefined || path !== pathOf(this.datapath.dependent)) return undefined;
+    if (tier === 0 || (tier === 1 && cause !== CAUSE_UNPLUG)) return undefined;
+    this.#hookLoss = undefined;
+    return this.datapath.suspended || performance.now() - loss.at < HOOK_LOSS_MS ? loss.why : undefined;
   }
 
   /** Brings the slave in line with its master. */

@@ -292,10 +292,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (decision) this.emit('event', { type: 'decision', instance: name, decision });
       return;
     }
-    const hooks = m.tier === 2 ? managed.hookLoss : undefined;
-    if (m.tier === 2) managed.hookLoss = undefined;
-    const leave = hooks !== undefined ? 'hooks' : managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
-    const decision = this.#history.add(name, m, leave, hooks ?? this.#suppressed(managed, m.from));
+    const hooks = managed.takeHookLoss(m.tier, m.cause, pathOf(m.from));
+    const leave = managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
+    const cause = hooks !== undefined ? 'hooks' : m.tier === 2 ? leave : undefined;
+    const decision = this.#history.add(name, m, cause, hooks ?? this.#suppressed(managed, m.from));
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce(m.announced);

@@ -65,9 +65,9 @@ export class Attachments {
     });
   }
 
-  #put(hook: Hook, ifindex: number): void {
+  #put(hook: Hook, ifindex: number, pin = true): void {
     const { hooks, programOf, undo, setUndo } = this.#o;
-    if (hooks.attach(hook, programOf(hook), ifindex)) setUndo(undo() | CLSACT_UNDO[hook.on]);
+    if (hooks.attach(hook, programOf(hook), ifindex, pin)) setUndo(undo() | CLSACT_UNDO[hook.on]);
   }
 
   /** Takes the programs of a part off, also when its device is gone. A clsact qdisc that we made goes unless others use it. */
@@ -110,7 +110,7 @@ export class Attachments {
     const { enter, undo, setUndo } = this.#o;
     enter(() => {
       for (const part of bare) setUndo(undo() & ~CLSACT_UNDO[part]);
-      for (const { hook, ifindex } of places) this.#put(hook, ifindex);
+      for (const { hook, ifindex } of places) this.#put(hook, ifindex, false);
     });
   }
 
@@ -118,7 +118,7 @@ export class Attachments {
   putInOrder({ hook, ifindex }: HookPlace): void {
     this.#o.enter(() => {
       this.#o.hooks.detach(hook, ifindex);
-      this.#put(hook, ifindex);
+      this.#put(hook, ifindex, false);
     });
   }
 }

@@ -39,8 +39,11 @@ export interface Hook {
 const HANDLE = 0x7666;
 /** Ours goes before filters that tc gives a priority (49152 and lower), and behind those that others number 1, 2, 10 … */
 const PRIORITY_FIRST = 0x7666;
-/** Behind all. */
-const PRIORITY_LAST = 0xffff;
+/** Behind all but those that want to be the very last. */
+const PRIORITY_LAST = 0xff66;
+
+/** What no folder is like. */
+const UNKNOWN = '?';
 
 const priorityOf = (hook: Hook): number => (hook.redirects ? PRIORITY_LAST : PRIORITY_FIRST);
 
@@ -114,13 +117,14 @@ export class HookSet {
 
   /**
    * Attaches a program, or puts it in the place of the one that an earlier daemon left (atomically: no frame goes without), and reads back
-   * that it is where it belongs. True if it made the device's clsact qdisc.
+   * that it is where it belongs. True if it made the device's clsact qdisc. `pin`: false leaves that to `restorePins`, which may find no file
+   * system at the moment.
    * @throws VfError BPF_ATTACH; nothing is attached then.
    */
-  attach(hook: Hook, program: Program, ifindex: number): boolean {
+  attach(hook: Hook, program: Program, ifindex: number, pin = true): boolean {
     try {
       const made = this.kind === 'clsact' ? this.#filter(hook, program, ifindex) : false;
-      if (this.kind === 'tcx') this.#link(hook, program, ifindex);
+      if (this.kind === 'tcx') this.#link(hook, program, ifindex, pin);
       this.#programs.set(hook.name, program.info.id);
       if (!this.survey(hook, ifindex)?.attached) {
         this.detach(hook, ifindex);
@@ -147,13 +151,13 @@ export class HookSet {
     return made;
   }
 
-  #link(hook: Hook, program: Program, ifindex: number): void {
+  #link(hook: Hook, program: Program, ifindex: number, pin: boolean): void {
     const old = this.#earlier(hook);
     if (old !== undefined) {
       this.#hold(hook, old);
       if (old.info().ifindex === ifindex) {
         old.update(program);
-        this.#pinLink(hook);
+        if (pin) this.#pinLink(hook);
         return;
       }
       this.#drop(hook); // its device is gone, or it was detached
@@ -162,7 +166,8 @@ export class HookSet {
       hook,
       attachTcx(program, ifindex, hook.direction, { where: hook.redirects ? 'tail' : 'head' }),
     );
-    this.#pinLink(hook);
+    if (pin) this.#pinLink(hook);
+    else this.#folderMark = UNKNOWN;
   }
 
   /** The link that is held, or that an earlier daemon pinned. */

@@ -52,7 +52,10 @@ export class TcMonitor implements Disposable {
     try {
       for (const { data, port } of splitMessages(datagram)) {
         if (data.length < TCMSG_BYTES) continue;
-        touched.set(new DataView(data.buffer, data.byteOffset).getInt32(IFINDEX_AT, true), port);
+        const ifindex = new DataView(data.buffer, data.byteOffset).getInt32(IFINDEX_AT, true);
+        // What follows from a change, as the end of its chains, the kernel tells in its own name. A process id is below 2^31.
+        const tells = port !== 0 && port <= 0x7fffffff;
+        touched.set(ifindex, tells ? port : (touched.get(ifindex) ?? port));
       }
       return true;
     } catch {

@@ -71,7 +71,7 @@ function fixBehind({ kind, master }: Scene, { hook, after }: HookPlace & Survey)
     return `attach it to the ingress of ${master}, where frames of both slaves pass`;
   if (kind === 'tcx' && after.some((o) => o.by === 'filter'))
     return 'set `attach: clsact` for the instance: then ours comes after other filters; or attach it by TCX';
-  return 'give it a priority below 65535';
+  return 'give it a priority below 65382';
 }
 
 function missed({ master, slave }: Scene, { hook }: HookPlace): string {

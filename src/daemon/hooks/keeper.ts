@@ -43,6 +43,8 @@ export class HookKeeper {
   /** Why it could not be put back. */
   #fault: { message: string; fix?: string } | undefined;
   #misplaced = false;
+  /** Programs were attached by us since `settle` was last called. */
+  #changed = false;
   /** Hooks that redirect, with something before ours. */
   #suspects = new Map<string, { place: HookPlace; counts: Starvation }>();
   readonly #starved = new Set<string>();
@@ -51,6 +53,13 @@ export class HookKeeper {
 
   constructor(options: HookKeeperOptions) {
     this.#o = options;
+  }
+
+  /** True if nothing was attached here since the last call: then a list that looks as before is as before. */
+  settle(): boolean {
+    const settled = !this.#changed;
+    this.#changed = false;
+    return settled;
   }
 
   /** Looks at everything, and mends it. `by`: who made the last change, as far as the kernel tells. */
@@ -76,6 +85,7 @@ export class HookKeeper {
     const bare = new Set<Part>();
     for (const { hook } of lost)
       if (looks.every((l) => l.hook.on !== hook.on || !l.attached)) bare.add(hook.on);
+    this.#changed = true;
     try {
       datapath.attachments.putBack(lost, bare);
     } catch (e) {
@@ -100,6 +110,7 @@ export class HookKeeper {
     if (!this.#misplaced) this.#moves.undone(now);
     this.#misplaced = true;
     if (now < this.#moves.dueAt) return looks;
+    this.#changed = true;
     try {
       for (const place of astray) datapath.attachments.putInOrder(place);
     } catch {
@@ -114,9 +125,9 @@ export class HookKeeper {
   #suspend(why: string): void {
     const { datapath, restUsable, moving } = this.#o;
     if (datapath.suspended) return;
-    const flip = datapath.active === datapath.dependent && restUsable();
-    if (flip) moving(why);
-    datapath.suspend(flip);
+    const used = datapath.active === datapath.dependent;
+    if (used) moving(why);
+    datapath.suspend(used && restUsable());
   }
 
   #nameOf = (ifindex: number): string => this.#o.rtnl.link(ifindex)?.name ?? `device ${ifindex}`;

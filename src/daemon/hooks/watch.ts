@@ -122,7 +122,8 @@ export class HookWatch {
       const length = m.datapath.attachments.places.length;
       const before = this.#marks.get(m);
       const same = before?.length === length && before.every((mark, k) => mark === this.#out[i + k]);
-      if (!same) {
+      // What we put back may have been taken off again by now, and look as when we missed it.
+      if (!m.hooks.settle() || !same) {
         this.#marks.set(m, this.#out.slice(i, i + length));
         this.#check(m);
       }
@@ -139,8 +140,9 @@ export class HookWatch {
   }
 
   #pins(m: Managed): void {
+    // Without the store's folders there is nowhere to pin.
+    if (!this.#store()) return;
     try {
-      if (this.#o.store.pinsTouched) this.#store();
       const put = m.datapath.restorePins();
       m.impairments.clear('pins');
       if (put.length > 0) this.#o.restored(`the pins ${put.join(', ')}`, m);
@@ -153,14 +155,17 @@ export class HookWatch {
     }
   }
 
-  #store(): void {
-    if (!this.#o.store.pinsTouched) return;
+  /** False: what is missing of the store cannot be put back. */
+  #store(): boolean {
+    if (!this.#o.store.pinsTouched) return true;
     try {
       const put = this.#o.store.restorePins();
       this.#o.storeReport('');
       if (put.length > 0) this.#o.restored(`the pins ${put.join(', ')}`);
+      return true;
     } catch (e) {
       this.#o.storeReport((e as Error).message);
+      return false;
     }
   }
 
