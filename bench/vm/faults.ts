@@ -27,6 +27,8 @@ export interface Trial {
   in: Cost | null;
   /** How long the machine itself stood still for a migration, ms. */
   pause_ms?: number;
+  /** Of a TCP stream: the longest time without progress after the fault, ms; null: it stood still when the watching ended. */
+  stall_ms?: number | null;
 }
 
 export interface Fault {

@@ -13,6 +13,7 @@ import { FAULTS, type Fault, mend, trial, untilOnPrimary } from './faults.js';
 import { MIGRATION, migrationTrial } from './migration.js';
 import { peersDocument, rowsOf } from './peers.js';
 import { TrialStore } from './store.js';
+import { TCP_FAULTS, type TcpFault, tcpTrial } from './tcp.js';
 import { Turn } from './turn.js';
 
 const USAGE = `make bench-vm [ARGS='…']
@@ -39,6 +40,7 @@ interface Options {
   /** Names. */
   contenders: readonly string[];
   faults: readonly Fault[];
+  tcp: readonly TcpFault[];
   migration: boolean;
   fresh: boolean;
   tableOnly: boolean;
@@ -74,13 +76,14 @@ function parseOptions(argv: string[]): Options {
       throw new UsageError(`--${what} ${words.join(' ')}: none of ${all.map((x) => x.name).join(', ')}`);
     return found;
   };
-  const faults = chosen('fault', [...FAULTS, MIGRATION], values.fault);
+  const faults = chosen('fault', [...FAULTS, ...TCP_FAULTS, MIGRATION], values.fault);
   return {
     n,
     kernel: values.kernel as KernelName,
     primaries,
     contenders: chosen('contender', contenders(), values.contender).map(({ name }) => name),
-    faults: faults.filter((f): f is Fault => f !== MIGRATION),
+    faults: FAULTS.filter((f) => faults.includes(f)),
+    tcp: TCP_FAULTS.filter((f) => faults.includes(f)),
     migration: faults.includes(MIGRATION),
     fresh: values.fresh,
     tableOnly: values.table,
@@ -120,6 +123,7 @@ class Bench {
   /** The primaries side by side, in turns: while one guest waits for a link to come back, the other one is measured. */
   async run(): Promise<void> {
     await Promise.all(this.#o.primaries.map((primary) => this.#lane(primary)));
+    for (const primary of this.#o.primaries) await this.#tcp(primary);
     if (this.#o.migration) for (const primary of this.#o.primaries) await this.#migrations(primary);
   }
 
@@ -220,7 +224,9 @@ class Bench {
       .join(', ');
     const pause = result.pause_ms === undefined ? '' : `, paused ${result.pause_ms} ms`;
     const time = new Date().toISOString().slice(11, 19);
-    say(`${time} ${this.#progress()} ${primary}, ${contender}, ${fault}: lost ${lost}${pause}`);
+    const cost =
+      result.stall_ms === undefined ? `lost ${lost}` : `stood still for ${result.stall_ms ?? 'ever'} ms`;
+    say(`${time} ${this.#progress()} ${primary}, ${contender}, ${fault}: ${cost}${pause}`);
   }
 
   /** Trials made of those wanted. */
@@ -231,11 +237,32 @@ class Bench {
     for (const primary of primaries)
       for (const contender of this.#contenders()) {
         const own: { name: string }[] = faults.filter((f) => f.applies?.(contender) ?? true);
+        own.push(...this.#o.tcp);
         if (this.#o.migration && migrates(contender)) own.push(MIGRATION);
         wanted += own.length * n;
         for (const fault of own) made += Math.min(n, this.#have(primary, contender, fault));
       }
     return `[${made}/${wanted}]`;
+  }
+
+  /** Streams of TCP. They end in the kernel's own stack behind taps. */
+  async #tcp(primary: PrimaryKind): Promise<void> {
+    const { kernel, n, tcp } = this.#o;
+    for (const contender of this.#contenders()) {
+      const missing = (): TcpFault[] => tcp.filter((f) => this.#have(primary, contender, f) < n);
+      for (let tries = 0; missing().length > 0 && tries < 3 && !this.#stopped; tries++)
+        try {
+          const { standbyFeature } = contender;
+          await using bed = await Testbed.boot({ kernel, primary, standbyFeature, wire: 'taps' });
+          await contender.start(bed);
+          await untilOnPrimary(bed);
+          while (missing().length > 0 && !this.#stopped)
+            for (const fault of missing())
+              this.#keep(primary, contender.name, fault.name, await tcpTrial(bed, contender, fault));
+        } catch (e) {
+          this.#failed(`${primary}, ${contender.name}, TCP`, e);
+        }
+    }
   }
 
   async #migrations(primary: PrimaryKind): Promise<void> {

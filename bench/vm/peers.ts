@@ -6,6 +6,7 @@ import { contenders as all } from './contenders.js';
 import { type Cost, FAULTS, PPS, WATCH_MS } from './faults.js';
 import { MIGRATION } from './migration.js';
 import type { TrialKey, TrialRecord } from './store.js';
+import { TCP_FAULTS, TCP_WATCH_MS } from './tcp.js';
 
 const DIRECTIONS = ['out', 'in'] as const;
 type Direction = (typeof DIRECTIONS)[number];
@@ -55,7 +56,18 @@ function grouped(records: readonly TrialRecord[]): Map<string, TrialRecord[]> {
 /** The trials as rows of the form that `make bench` writes. */
 export function rowsOf(records: readonly TrialRecord[]): Row[] {
   const rows: Row[] = [];
-  for (const group of grouped(records).values())
+  for (const group of grouped(records).values()) {
+    const stalls = stallsOf(group);
+    if (stalls.length > 0) {
+      const { kernel, primary, contender, fault } = group[0]!;
+      const parameters = { kernel, primary, contender, fault };
+      rows.push({
+        name: `${primary}, ${fault}: ${contender}, stands still`,
+        unit: 'ms',
+        parameters,
+        ...summarize(stalls),
+      });
+    }
     for (const direction of DIRECTIONS) {
       const cell = cellOf(group, direction);
       if (!cell) continue;
@@ -68,6 +80,7 @@ export function rowsOf(records: readonly TrialRecord[]): Row[] {
       if (fault !== BESIDE_THE_PAUSE)
         rows.push({ name: `${name}, outage`, unit: 'ms', parameters, ...summarize(cell.outageMs) });
     }
+  }
   return rows;
 }
 
@@ -80,6 +93,18 @@ function text(cell: Cell | undefined): string {
   const s = summarize(cell.lost);
   const spread = s.min === s.max ? '' : ` (${shown(s.min)}–${shown(s.max)})`;
   return Number.isFinite(median(cell.outageMs)) ? `${shown(s.p50)}${spread}` : `never: ${shown(s.p50)}`;
+}
+
+const stallsOf = (records: readonly TrialRecord[]): number[] =>
+  records.flatMap((r) => (r.stall_ms === undefined ? [] : [r.stall_ms ?? Number.POSITIVE_INFINITY]));
+
+/** A row of standstills of TCP streams, ms. */
+function stallText(records: readonly TrialRecord[]): string {
+  const stalls = stallsOf(records);
+  if (stalls.length === 0) return '–';
+  const s = summarize(stalls);
+  const spread = s.min === s.max ? '' : ` (${shown(s.min)}–${shown(s.max)})`;
+  return Number.isFinite(s.p50) ? `${shown(s.p50)} ms${spread}` : 'never';
 }
 
 function tableOf(kernel: string, primary: string, groups: Map<string, TrialRecord[]>): string {
@@ -99,6 +124,11 @@ function tableOf(kernel: string, primary: string, groups: Map<string, TrialRecor
       );
       if (cells.some((c) => c)) lines.push([fault, WORDS[direction], ...cells.map(text)]);
     }
+  for (const { name: fault } of TCP_FAULTS) {
+    const of = (contender: string) => groups.get(keyOf({ kernel, primary, fault, contender })) ?? [];
+    if (contenders.some((c) => of(c.name).length > 0))
+      lines.push([fault, 'stands still', ...contenders.map((c) => stallText(of(c.name)))]);
+  }
   return lines.map((l) => `| ${l.join(' | ')} |`).join('\n');
 }
 
@@ -137,6 +167,7 @@ export function peersDocument(file: string, records: readonly TrialRecord[], env
     '',
     `Frames lost, median (nearest rank) of ${Math.min(...counts)} to ${Math.max(...counts)} trials (least–most), of numbered streams of ${PPS.toLocaleString('en')} frames per second each way: a lost frame`,
     `is a millisecond of outage. "never": the path did not recover in the ${WATCH_MS} ms that it was watched; the figure is what was lost then.`,
+    `Rows "TCP": the longest time that a stream from the guest made no progress; "never": it stood still when ${TCP_WATCH_MS / 1000} s were over.`,
     '"–": cannot be done, or was not measured. Made by `make bench-vm`, which goes on where it was interrupted; every trial is in',
     '`bench/results/vm-trials.jsonl`, medians and outages in `bench/results/vm.json`. Method: `bench/vm/faults.ts`; how each contender is set',
     'up: `bench/vm/contenders.ts`.',

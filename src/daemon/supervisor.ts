@@ -8,7 +8,8 @@ import type { FailoverEvent } from '../failover/events.js';
 import { policyBase } from '../failover/policy.js';
 import { suppressedMs } from '../failover/policy-damping.js';
 import { KEEP_MS } from '../slave/keeper.js';
-import type { ApiEvent, ApiHandlers, DaemonStatus, InstanceStatus } from './api/index.js';
+import { freeQueue } from '../slave/queue.js';
+import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
 import { History } from './history.js';
 import { HookWatch } from './hooks/watch.js';
@@ -31,6 +32,15 @@ export interface Log {
 
 /** How often it is looked whether a master's addresses have changed, ms: what the workers announce at a switch is as old at most. */
 const ADDRESSES_MS = 5_000;
+
+/** Causes that leave a dead slave with its queue as it was. A slave that is set down or unplugged is emptied by the kernel. */
+const LEAVES_QUEUE: ReadonlySet<Decision['cause']> = new Set([
+  'carrier',
+  'unanswered',
+  'probe',
+  'bfd',
+  'witness',
+]);
 
 interface SupervisorEvents {
   event: [e: ApiEvent];
@@ -299,6 +309,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce(m.announced);
+    this.#freeQueue(managed, decision);
     this.#prepareAnnouncement(managed);
     this.#log.info(
       { decision },
@@ -318,6 +329,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           message: `pins of the maps were removed and cannot be put back: ${fault}; everything works until the daemon ends`,
           fix: `see that ${this.#store.root} can be written: \`mount -t bpf bpf /sys/fs/bpf\``,
         });
+  }
+
+  /** What waits for the slave that a fault made us leave is lost already, and keeps TCP from sending it again. */
+  #freeQueue({ ns, instance, config }: Managed, { cause, from }: Decision): void {
+    const device = from === null ? undefined : instance.joined.get(from)?.device;
+    if (!device || !LEAVES_QUEUE.has(cause)) return;
+    try {
+      freeQueue(ns.rtnl, device.ifindex);
+    } catch (error) {
+      this.#log.warn(
+        { instance: config.name, error },
+        `what waits in the queue of ${device.name} stays there`,
+      );
+    }
   }
 
   /** In words, that the path which was left has flapped too often. */

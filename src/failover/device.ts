@@ -14,6 +14,8 @@ export interface Device {
   mtu: number;
   minMtu?: number;
   maxMtu?: number;
+  /** IFLA_TXQLEN: frames; 0 where there is no queue. */
+  txQueueLength?: number;
   /** IFLA_NUM_TX_QUEUES: as many as the driver can have. */
   txQueues?: number;
   /** IFF_UP: administratively up. */

@@ -256,6 +256,7 @@ export function parseLink(data: Uint8Array): Device {
     permAddress: get(c.IFLA_PERM_ADDRESS, formatMac),
     minMtu: get(c.IFLA_MIN_MTU, readU32),
     txQueues: get(c.IFLA_NUM_TX_QUEUES, readU32),
+    txQueueLength: get(c.IFLA_TXQLEN, readU32),
     maxMtu: get(c.IFLA_MAX_MTU, readU32) || undefined, // 0: the driver sets none
     kind: get(c.IFLA_LINKINFO, (bytes) => {
       const kind = parseAttributes(bytes).get(c.IFLA_INFO_KIND);

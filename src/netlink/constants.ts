@@ -47,6 +47,7 @@ export const IFLA_MTU = 4;
 export const IFLA_LINK = 5;
 export const IFLA_MASTER = 10;
 export const IFLA_OPERSTATE = 16;
+export const IFLA_TXQLEN = 13;
 export const IFLA_NUM_TX_QUEUES = 31;
 export const IFLA_LINKINFO = 18;
 export const IFLA_AF_SPEC = 26;

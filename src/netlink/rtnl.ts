@@ -54,6 +54,8 @@ export interface LinkChange {
   netnsFd?: number;
   promisc?: boolean;
   allmulti?: boolean;
+  /** Frames. A change throws away what waits in the device's queueing discipline. */
+  txQueueLength?: number;
 }
 
 export interface VethSpec {
@@ -212,6 +214,7 @@ export class Rtnl implements Disposable {
     if (change.address !== undefined) request.attr(c.IFLA_ADDRESS, parseMac(change.address));
     if (change.master !== undefined) request.u32(c.IFLA_MASTER, change.master);
     if (change.netnsFd !== undefined) request.u32(c.IFLA_NET_NS_FD, change.netnsFd);
+    if (change.txQueueLength !== undefined) request.u32(c.IFLA_TXQLEN, change.txQueueLength);
     if (addrGenMode !== undefined) {
       request.nest(c.IFLA_AF_SPEC, (m) =>
         m.nest(c.AF_INET6, (n) => n.u8(c.IFLA_INET6_ADDR_GEN_MODE, addrGenMode)),
