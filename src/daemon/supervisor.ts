@@ -66,7 +66,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
-  readonly #hooks: HookWatch;
+  readonly #hooks: HookWatch<Managed>;
 
   constructor(config: Config, log: Log) {
     super();
@@ -102,7 +102,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       storeReport: (fault) => this.#storeFault(fault),
       restored: (what, m) =>
         log.warn({ instance: m?.config.name }, `${what} were removed by somebody and are put back`),
-      failed: (m, error) => log.error({ instance: m?.config.name, error }, error.message),
+      failed: (m, error) => log.error({ instance: m.config.name, error }, error.message),
     });
     this.#orders = new Orders({
       shards: this.#shards,

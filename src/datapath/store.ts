@@ -275,7 +275,7 @@ export class PinStore implements Disposable {
   #folders(): string {
     return ['', 'maps', 'events', 'instances']
       .map((d) => statSync(join(this.root, d), { throwIfNoEntry: false }))
-      .map((s, i) => (s === undefined ? '' : i === 1 || i === 2 ? `${s.ino} ${s.mtimeMs}` : `${s.ino}`))
+      .map((s, i) => (s === undefined ? '' : i === 0 ? `${s.ino}` : `${s.ino} ${s.mtimeMs}`))
       .join();
   }
 

@@ -180,6 +180,29 @@ describe('an ingress qdisc', () => {
   });
 });
 
+test('a qdisc of the master that limits does not limit what leaves by the VF: that is told', async () => {
+  const l = await running('tcx');
+  const tbf = 'root tbf rate 200kbit burst 4kb latency 20ms'.split(' ');
+  inGuest(l.world, 'tc', 'qdisc', 'add', 'dev', 'virtio0', ...tbf);
+  expect(
+    await noteOf(l, /^what leaves by vf0 passes its own qdisc \(noqueue\), not tbf of virtio0/),
+  ).toMatchObject({
+    severity: 'note',
+  });
+  const fast = await exchange(l);
+  expect(fast.out).toBe(fast.sent);
+  await l.client.request('switch', { name: 'net0', to: 'standby' });
+  await untilActive(l, 'standby');
+  const slow = await exchange(l);
+  expect(slow.out).toBeLessThan(slow.sent / 2);
+  inGuest(l.world, 'tc', 'qdisc', 'add', 'dev', 'vf0', ...tbf);
+  await until(
+    () => status(l),
+    (s) => s.impairments.length === 0,
+    SEEN_MS,
+  );
+});
+
 test('a leave and a detach leave filters of others, and the qdisc they are on', async () => {
   const l = await running('clsact');
   for (const on of ['virtio', 'vf'] as const)

@@ -216,6 +216,7 @@ export class HookKeeper {
 
   /** Called about ten times a second: whether something is due, or starved. Free of charge when nothing is. */
   tick(): void {
+    if (this.#missing === undefined && !this.#misplaced && this.#suspects.size === 0) return;
     const now = clockMs();
     if (this.#missing !== undefined && now >= this.#losses.dueAt) this.check();
     else if (this.#misplaced && now >= this.#moves.dueAt) this.check();

@@ -1,8 +1,9 @@
 import { AttachType, listMarks } from 'bpf-loader-ts';
+import type { Datapath } from '../../datapath/datapath.js';
 import type { PinStore } from '../../datapath/store.js';
 import { TcMonitor } from '../../netlink/index.js';
-import type { Managed } from '../managed.js';
-import type { Namespace } from '../namespace.js';
+import type { Impairments } from '../impairments.js';
+import type { HookKeeper } from './keeper.js';
 import { senderOf } from './sender.js';
 
 /** Time between two looks, ms. */
@@ -17,26 +18,39 @@ const STORE_EVERY = LOOKS_PER_SECOND;
 
 const ATTACH_TYPE = { ingress: AttachType.tcx_ingress, egress: AttachType.tcx_egress };
 
-export interface HookWatchOptions {
+/** A namespace, by what the watch needs of it. */
+export interface WatchedNamespace {
+  readonly fd: number;
+}
+
+/** An instance, by what the watch needs of it. */
+export interface Watched {
+  readonly ns: WatchedNamespace;
+  readonly datapath: Pick<Datapath, 'attachments' | 'pinsTouched' | 'restorePins'>;
+  readonly hooks: Pick<HookKeeper, 'check' | 'tick' | 'settle' | 'lookAtXdp'>;
+  readonly impairments: Impairments;
+}
+
+export interface HookWatchOptions<W extends Watched> {
   store: PinStore;
-  instances: () => readonly Managed[];
+  instances: () => readonly W[];
   /** Told when pins of the store's maps could not be put back, and when they could: '' then. */
   storeReport: (fault: string) => void;
   /** Told what was found missing and put back: `the pins of maps/lines`. */
-  restored: (what: string, instance?: Managed) => void;
-  failed: (instance: Managed | undefined, error: Error) => void;
+  restored: (what: string, instance?: W) => void;
+  failed: (instance: W, error: Error) => void;
 }
 
 /**
  * Looks after the programs, qdiscs and pins of all instances. Lists of TCX are asked for by one native call, filters tell of themselves
  * (RTNLGRP_TC); what can be seen by a dump alone is looked at in turn.
  */
-export class HookWatch {
-  readonly #o: HookWatchOptions;
-  readonly #monitors = new Map<Namespace, TcMonitor>();
+export class HookWatch<W extends Watched> {
+  readonly #o: HookWatchOptions<W>;
+  readonly #monitors = new Map<WatchedNamespace, TcMonitor>();
   readonly #timer: NodeJS.Timeout;
   /** The marks of an instance's hooks, as of the last look. */
-  readonly #marks = new WeakMap<Managed, Int32Array>();
+  readonly #marks = new WeakMap<W, Int32Array>();
   #turn = 0;
   #next = 0;
   #slow = 0;
@@ -46,15 +60,15 @@ export class HookWatch {
   #types = new Int32Array(0);
   #out = new Int32Array(0);
 
-  constructor(options: HookWatchOptions) {
+  constructor(options: HookWatchOptions<W>) {
     this.#o = options;
     this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
   /** Begins to hear of changes in a namespace. */
-  follow(ns: Namespace): void {
+  follow(ns: WatchedNamespace): void {
     if (this.#monitors.has(ns)) return;
-    const of = (touched: (m: Managed) => boolean, by?: string): void => {
+    const of = (touched: (m: W) => boolean, by?: string): void => {
       for (const m of this.#o.instances()) if (m.ns === ns && touched(m)) this.#check(m, by);
     };
     const listener = {
@@ -66,12 +80,12 @@ export class HookWatch {
   }
 
   /** Stops it, before the namespace is closed. */
-  unfollow(ns: Namespace): void {
+  unfollow(ns: WatchedNamespace): void {
     this.#monitors.get(ns)?.close();
     this.#monitors.delete(ns);
   }
 
-  #check(m: Managed, by?: string): void {
+  #check(m: W, by?: string): void {
     try {
       m.hooks.check(by);
     } catch (e) {
@@ -83,19 +97,22 @@ export class HookWatch {
   look(): void {
     const all = this.#o.instances();
     this.#turn++;
-    if (this.#turn % STORE_EVERY === 0) this.#store();
+    if (this.#turn % STORE_EVERY === 0 && this.#o.store.pinsTouched)
+      for (const m of all) if (!this.#pins(m)) break;
     if (all.length === 0) return;
     const n = Math.min(all.length, Math.max(LEAST, Math.ceil(all.length / LOOKS_PER_SECOND)));
     const now = Array.from({ length: n }, (_, i) => all[(this.#next + i) % all.length]!);
     this.#next = (this.#next + n) % all.length;
     this.#lists(now);
-    for (const m of now) if (m.datapath.pinsTouched) this.#pins(m);
+    // The links are held: a pin is needed when this process has ended, not before.
+    const pinned = all[this.#turn % all.length]!;
+    if (pinned.datapath.pinsTouched) this.#pins(pinned);
     for (const m of all) m.hooks.tick();
     if (this.#turn % SLOW_EVERY === 0) this.#inTurn(all[this.#slow++ % all.length]!);
   }
 
   /** What no list and no message tells of: XDP attached by a link, and filters, should a message ever be missing. */
-  #inTurn(m: Managed): void {
+  #inTurn(m: W): void {
     try {
       if (m.datapath.attachments.kind === 'clsact') m.hooks.check();
       else m.hooks.lookAtXdp();
@@ -105,7 +122,7 @@ export class HookWatch {
   }
 
   /** Compares the lists of TCX with those of the last look. */
-  #lists(instances: readonly Managed[]): void {
+  #lists(instances: readonly W[]): void {
     const watched = instances.filter((m) => m.datapath.attachments.kind === 'tcx');
     const n = watched.reduce((sum, m) => sum + m.datapath.attachments.places.length, 0);
     this.#room(n);
@@ -139,9 +156,9 @@ export class HookWatch {
     this.#out = new Int32Array(n);
   }
 
-  #pins(m: Managed): void {
-    // Without the store's folders there is nowhere to pin.
-    if (!this.#store()) return;
+  /** False: the store's own pins cannot be put back, and without its folders there is nowhere to pin. */
+  #pins(m: W): boolean {
+    if (!this.#store()) return false;
     try {
       const put = m.datapath.restorePins();
       m.impairments.clear('pins');
@@ -153,6 +170,7 @@ export class HookWatch {
         fix: `see that ${this.#o.store.root} can be written: \`mount -t bpf bpf /sys/fs/bpf\``,
       });
     }
+    return true;
   }
 
   /** False: what is missing of the store cannot be put back. */
