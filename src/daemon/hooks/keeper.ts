@@ -48,6 +48,8 @@ export class HookKeeper {
   /** Hooks that redirect, with something before ours. */
   #suspects = new Map<string, { place: HookPlace; counts: Starvation }>();
   readonly #starved = new Set<string>();
+  /** What the last check found at the hooks, as `factsOf` writes it. */
+  #facts = '';
   /** Programs of XDP as last seen, by ifindex. */
   readonly #xdp = new Map<number, number>();
 
@@ -133,6 +135,7 @@ export class HookKeeper {
   #nameOf = (ifindex: number): string => this.#o.rtnl.link(ifindex)?.name ?? `device ${ifindex}`;
 
   #report(looks: readonly Look[]): void {
+    this.#facts = factsOf(looks);
     this.#watchCounts(looks);
     if (this.#missing === undefined && this.#starved.size === 0) this.#o.datapath.resume();
     this.#o.impairments.replace('hooks', [
@@ -202,8 +205,13 @@ export class HookKeeper {
     return queues[0]?.kind ?? '';
   }
 
-  /** XDP attached by a link is told by no message. Looks, and checks everything if there is another than before. */
-  lookAtXdp(): void {
+  /** What no message and no list tells of: XDP attached by a link, and filters should a message be missing. Checks everything if it differs. */
+  lookSlowly(): void {
+    const { attachments } = this.#o.datapath;
+    if (attachments.kind === 'clsact' && factsOf(attachments.survey()) !== this.#facts) {
+      this.check();
+      return;
+    }
     const seen = new Set(this.#o.datapath.attachments.places.map((p) => p.ifindex));
     for (const ifindex of seen) {
       const device = this.#o.rtnl.link(ifindex);
@@ -269,6 +277,13 @@ export class HookKeeper {
     for (const name of this.#starved) if (!this.#suspects.has(name)) this.#starved.delete(name);
   }
 }
+
+const factsOf = (looks: readonly Look[]): string =>
+  looks
+    .map((l) =>
+      [l.ifindex, l.attached, ...l.before.map((o) => o.text), '|', ...l.after.map((o) => o.text)].join(),
+    )
+    .join(';');
 
 const outOfOrder = ({ hook, attached, before, after }: Look): boolean =>
   attached && (hook.redirects ? after : before).some((o) => o.by === 'tcx');

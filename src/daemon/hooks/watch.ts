@@ -27,7 +27,7 @@ export interface WatchedNamespace {
 export interface Watched {
   readonly ns: WatchedNamespace;
   readonly datapath: Pick<Datapath, 'attachments' | 'pinsTouched' | 'restorePins'>;
-  readonly hooks: Pick<HookKeeper, 'check' | 'tick' | 'settle' | 'lookAtXdp'>;
+  readonly hooks: Pick<HookKeeper, 'check' | 'tick' | 'settle' | 'lookSlowly'>;
   readonly impairments: Impairments;
 }
 
@@ -114,8 +114,7 @@ export class HookWatch<W extends Watched> {
   /** What no list and no message tells of: XDP attached by a link, and filters, should a message ever be missing. */
   #inTurn(m: W): void {
     try {
-      if (m.datapath.attachments.kind === 'clsact') m.hooks.check();
-      else m.hooks.lookAtXdp();
+      m.hooks.lookSlowly();
     } catch (e) {
       this.#o.failed(m, e as Error);
     }
