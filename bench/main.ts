@@ -8,6 +8,7 @@ import { cpuTimes, environment, stolenSince } from './environment.js';
 import { carrier } from './groups/carrier.js';
 import { events } from './groups/events.js';
 import { flips } from './groups/flips.js';
+import { hooks } from './groups/hooks.js';
 import { idle } from './groups/idle.js';
 import { loader } from './groups/loader.js';
 import { openVswitch } from './groups/open-vswitch.js';
@@ -27,7 +28,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   b: [tcp, udp],
   c: [carrier, openVswitch],
   d: [flips],
-  e: [idle],
+  e: [idle, hooks],
   f: [events, primitives],
   g: [loader],
   h: [silence],

@@ -6,7 +6,7 @@ export const GROUPS = {
   b: 'TCP and UDP throughput through an instance, against the same wires without',
   c: 'carrier faults: outage, detection, frames lost, per tier and waiting mode',
   d: 'planned flips under traffic: frames lost, duplicated, reordered',
-  e: 'what an idle daemon costs',
+  e: 'what an idle daemon costs, and looking after the programs of many instances',
   f: 'event to worker latency; primitives that the decision loop is made of',
   g: 'the loader: loading programs, reading maps in batches, the size of its package',
   h: 'black holes: detection and outage per T of the unanswered-TX watchdog, false alarms',

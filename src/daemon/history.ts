@@ -3,7 +3,7 @@ import type { FromWorker } from '../../workers/protocol.js';
 import { epochOf, pathOf } from '../datapath/line.js';
 import { roleOf } from '../failover/device.js';
 import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../failover/policy.js';
-import type { Decision } from './api/index.js';
+import type { Decision, DecisionCause } from './api/index.js';
 
 /** A verdict stands in place of `up`. */
 const healthOf = (link: number): string => {
@@ -30,6 +30,7 @@ function signalOf(cause: Decision['cause'], from: string): string {
     witness: `the ${from} misses multicast that the other slave receives`,
     latency: `the ${from} is slower than the other slave`,
     maintenance: `the ${from} is in maintenance`,
+    hooks: `programs of the ${from} were not in place`,
   };
   return what[cause];
 }
@@ -44,17 +45,16 @@ export class History {
     this.#limit = limit;
   }
 
-  /** `remark`: what else is to be said of the slave that was left. */
+  /** `instead`: the cause, where the worker does not know it. `remark`: what else is to be said of the slave that was left. */
   add(
     instance: string,
     m: FromWorker & { type: 'decision' },
-    leave?: 'unplug' | 'leave',
+    instead?: DecisionCause,
     remark?: string,
   ): Decision {
     const from = roleOf(pathOf(m.from));
     const named = CAUSE_NAMES[m.cause] ?? 'none';
-    const cause =
-      m.tier === 2 ? (leave ?? 'leave') : ((named === 'none' ? 'manual' : named) as Decision['cause']);
+    const cause = instead ?? ((named === 'none' ? 'manual' : named) as DecisionCause);
     const decision: Decision = {
       seq: ++this.#seq,
       instance,

@@ -4,17 +4,34 @@ import type { InstanceConfig } from '../config/index.js';
 import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
-import { type Device, identityMac, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
+import {
+  type Device,
+  identityMac,
+  type Path,
+  PRIMARY,
+  pathOf,
+  ROLES,
+  type Role,
+  STANDBY,
+} from '../failover/device.js';
 import type { FailoverInstance } from '../failover/instance.js';
 import { macsOf, sameParent } from '../failover/match.js';
 import { MODELS } from '../failover/model.js';
-import { CHOICE_NONE, speedWord } from '../failover/policy.js';
+import {
+  CAUSE_UNPLUG,
+  CHOICE_NONE,
+  isHealthyLink,
+  P_LINK_PRIMARY,
+  policyBase,
+  speedWord,
+} from '../failover/policy.js';
 import { parseMac } from '../netlink/codec.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
+import { HookKeeper } from './hooks/keeper.js';
 import { type Impairment, Impairments } from './impairments.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import { keep, type Source } from './kept.js';
@@ -32,6 +49,8 @@ export interface Placed {
   /** Told of devices that programs of a lost store were taken off. */
   onCleared(devices: readonly string[]): void;
 }
+/** A worker's word of a switch takes less, ms. */
+const HOOK_LOSS_MS = 5_000;
 
 /** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
 export class Managed {
@@ -54,6 +73,9 @@ export class Managed {
   readonly impairments: Impairments;
   /** The MAC that is used in the master's name. */
   #mac: string;
+  readonly hooks: HookKeeper;
+  /** Why traffic leaves a slave whose programs are not in place, until the decision is recorded, and since when (performance.now()). */
+  #hookLoss: { why: string; at: number } | undefined;
 
   /** Attaches or adopts. On failure everything is as it was. */
   constructor(
@@ -104,6 +126,7 @@ export class Managed {
         return known || config.primary.mac !== undefined || config.primary.bus !== undefined;
       },
       enter: ns.enter,
+      nameOf: (ifindex) => ns.rtnl.link(ifindex)?.name ?? `device ${ifindex}`,
     });
     const { overrideUntilNs } = this.datapath.identity;
     // It ended while no daemon ran.
@@ -124,6 +147,16 @@ export class Managed {
     });
     this.ops.onLink = () => this.readSpeeds();
     this.ops.onDrift = () => this.keep();
+    this.hooks = new HookKeeper({
+      datapath: this.datapath,
+      rtnl: ns.rtnl,
+      detect: config.detect,
+      impairments: this.impairments,
+      restUsable: () => this.#restUsable(),
+      moving: (why) => {
+        this.#hookLoss = { why, at: performance.now() };
+      },
+    });
     this.announcer = new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
@@ -199,6 +232,24 @@ export class Managed {
       for (const step of [...steps].reverse()) step.undo(false);
       if (datapath.identity[`${role}Ifindex`] === ifindex) datapath.detachSlave(role);
     }
+  }
+
+  /** Whether the slave that needs no programs has carrier, as the worker sees it. */
+  #restUsable(): boolean {
+    const { slot, rest } = this.datapath;
+    return isHealthyLink(this.#shards.policy[policyBase(slot) + P_LINK_PRIMARY + pathOf(rest)]!);
+  }
+
+  /**
+   * Why traffic left `path`, if it was for programs that are not in place; once. A worker may have been the first to see that the slave is out
+   * of use: `cause` is what it says.
+   */
+  takeHookLoss(tier: number, cause: number, path: Path): string | undefined {
+    const loss = this.#hookLoss;
+    if (loss === undefined || path !== pathOf(this.datapath.dependent)) return undefined;
+    if (tier === 0 || (tier === 1 && cause !== CAUSE_UNPLUG)) return undefined;
+    this.#hookLoss = undefined;
+    return this.datapath.suspended || performance.now() - loss.at < HOOK_LOSS_MS ? loss.why : undefined;
   }
 
   /** Of the slaves that are not the master itself. */

@@ -14,6 +14,8 @@ import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } fr
 import { VERSION } from './api/index.js';
 import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
+import { HookWatch } from './hooks/watch.js';
+import { ImpairmentLog } from './impairment-log.js';
 import type { Impairment } from './impairments.js';
 import type { Source } from './kept.js';
 import { Managed } from './managed.js';
@@ -62,6 +64,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #store: PinStore;
   readonly #shards: Shards;
   readonly #history: History;
+  readonly #impairmentLog: ImpairmentLog;
   readonly #namespaces = new Map<string, Namespace>();
   readonly #managed = new Map<string, Managed>();
   readonly #roster: Roster;
@@ -74,6 +77,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #paths = new NamespaceWatch((netns) => this.#netnsChanged(netns));
   /** Only where an instance lives in another namespace than the daemon. */
   #arrivals: Arrivals | undefined;
+  readonly #hooks: HookWatch<Managed>;
 
   /** `linesLost`: how many lines of the log could not be written. */
   constructor(config: Config, log: Log, linesLost: () => number = () => 0) {
@@ -83,6 +87,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#log = log;
     this.#linesLost = linesLost;
     this.#history = new History(config.worker.history);
+    this.#impairmentLog = new ImpairmentLog(config.worker.history);
     this.#store = new PinStore({
       root: config.pin_root,
       capacity: config.capacity,
@@ -115,6 +120,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       release: (name) => this.#release(name),
       changed: (name) => this.#publishStatus(name),
     });
+    this.#hooks = new HookWatch({
+      store: this.#store,
+      instances: () => [...this.#managed.values()],
+      storeReport: (fault) => this.#storeFault(fault),
+      restored: (what, m) =>
+        log.warn({ instance: m?.config.name }, `${what} were removed by somebody and are put back`),
+      failed: (m, error) => log.error({ instance: m.config.name, error }, error.message),
+    });
     this.#orders = new Orders({
       shards: this.#shards,
       onDecision: (listen) => {
@@ -134,6 +147,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.handlers = {
       status: (p) => this.status(p.name),
       events: (p) => this.#history.list(p),
+      impairments: (p) => this.#impairmentLog.list(p),
       switch: (p) => this.#orders.switch(p.name, p.to, p.for_ms),
       maintenance: (p) => this.#orders.maintenance(p.name, p.slave, p.on),
       attach: (p) => this.attach(p),
@@ -173,6 +187,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         for (const m of this.#managed.values()) if (m.ns === here) this.#prepareAnnouncement(m);
       });
       ns.start();
+      this.#hooks.follow(ns);
       ns.registry.subscribe((e) => this.#fromRegistry(e));
       const retry = () => this.#roster.retry();
       ns.monitor.on('added', retry);
@@ -265,7 +280,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         { instance, impairment: impairment.key, fix },
         message,
       );
-    this.emit('event', { type: 'impairment', instance, impairment, over });
+    const record = this.#impairmentLog.add(instance, impairment, over);
+    this.emit('event', { type: 'impairment', ...record });
     this.#publishStatus(instance);
   }
 
@@ -362,8 +378,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (decision) this.emit('event', { type: 'decision', instance: name, decision });
       return;
     }
+    const hooks = managed.takeHookLoss(m.tier, m.cause, pathOf(m.from));
     const leave = managed.ops.leaving === 'removed' ? 'unplug' : 'leave';
-    const decision = this.#history.add(name, m, leave, this.#suppressed(managed, m.from));
+    const cause = hooks !== undefined ? 'hooks' : m.tier === 2 ? leave : undefined;
+    const decision = this.#history.add(name, m, cause, hooks ?? this.#suppressed(managed, m.from));
     const { identity } = managed.datapath;
     managed.datapath.remember({ switches: identity.switches + 1, seenWord: m.to });
     managed.announcer.announce(m.announced);
@@ -375,6 +393,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     );
     this.emit('event', { type: 'decision', instance: name, decision });
     this.#publishStatus(name);
+  }
+
+  /** Pins of the maps that cannot be put back concern all instances. */
+  #storeFault(fault: string): void {
+    for (const m of this.#managed.values())
+      if (fault === '') m.impairments.clear('store');
+      else
+        m.impairments.set('store', {
+          severity: 'note',
+          message: `pins of the maps were removed and cannot be put back: ${fault}; everything works until the daemon ends`,
+          fix: `see that ${this.#store.root} can be written: \`mount -t bpf bpf /sys/fs/bpf\``,
+        });
   }
 
   /** What waits for the slave that a fault made us leave is lost already, and keeps TCP from sending it again. */
@@ -475,6 +505,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     clearInterval(this.#keeping);
     this.#roster.close();
     this.#paths.close();
+    this.#hooks.close();
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { BpfError, detachClsact } from 'bpf-loader-ts';
-import { HANDLE, PRIORITY } from './hooks.js';
+import { HANDLE, PRIORITIES } from './hooks.js';
 import type { PinStore } from './store.js';
 
 /**
@@ -19,12 +19,13 @@ export function abandon(store: PinStore, slot: number, enter: (<T>(fn: () => T) 
   store.identities.clear(slot);
 }
 
-/** Takes our filters off a device, by their place. In the device's namespace. */
+/** Takes our filters off a device, by their places. In the device's namespace. */
 export function detachFilters(ifindex: number): void {
   for (const direction of ['ingress', 'egress'] as const)
-    try {
-      detachClsact({ ifindex, direction, handle: HANDLE, priority: PRIORITY });
-    } catch (e) {
-      if (!(e instanceof BpfError) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(e.errno ?? '')) throw e;
-    }
+    for (const priority of PRIORITIES)
+      try {
+        detachClsact({ ifindex, direction, handle: HANDLE, priority });
+      } catch (e) {
+        if (!(e instanceof BpfError) || !['ENOENT', 'ENODEV', 'EINVAL'].includes(e.errno ?? '')) throw e;
+      }
 }

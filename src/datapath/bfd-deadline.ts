@@ -11,19 +11,18 @@ const PIN = 'deadlines';
  */
 export class BfdDeadline {
   readonly #object: Bfd | undefined;
+  readonly #folder: string;
   /** Why there is none; undefined: there is. */
   readonly missing: string | undefined;
 
   /** `load` is given the map that an earlier daemon left, if it did. */
   constructor(folder: string, load: (map: BpfMap | undefined) => Bfd) {
+    this.#folder = folder;
     const path = join(folder, PIN);
     const earlier = existsSync(path) ? BpfMap.fromPin(path) : undefined;
     try {
       this.#object = load(earlier);
-      if (earlier === undefined) {
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
-        this.#object.maps.deadlines.bytes.pin(path);
-      }
+      this.restorePin();
     } catch (e) {
       this.#object?.close();
       this.#object = undefined;
@@ -42,6 +41,19 @@ export class BfdDeadline {
   /** Starts the timer anew for the session as it is in the map. */
   start(): void {
     this.#object?.programs.vf_bfd_watch.testRun({ data: new Uint8Array(14) });
+  }
+
+  /** True if somebody removed the pin. */
+  get unpinned(): boolean {
+    return this.#object !== undefined && !existsSync(join(this.#folder, PIN));
+  }
+
+  /** Pins the timer's map if its pin is not there. The pin's name. */
+  restorePin(): string[] {
+    if (!this.unpinned) return [];
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    this.#object!.maps.deadlines.bytes.pin(join(this.#folder, PIN));
+    return [PIN];
   }
 
   /** Lets go of the descriptors; the timer goes on. */

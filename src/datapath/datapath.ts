@@ -1,15 +1,16 @@
 import { rmSync } from 'node:fs';
-import { type Vfailover, VfDetector, VfUndo } from '../../bpf/vfailover.bpf.js';
+import { type Vfailover, VfDetector } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
-import { type Part, type Path, PRIMARY, ROLES, type Role, STANDBY } from '../failover/device.js';
+import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../failover/device.js';
 import { MODELS } from '../failover/model.js';
 import { parseMac } from '../netlink/codec.js';
+import { Attachments } from './attachments.js';
 import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
 import { removeGroupTable } from './group-table.js';
 import type { HeldPrograms } from './held-programs.js';
-import { type AttachKind, type Hook, HookSet } from './hooks.js';
+import { type AttachKind, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
 import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
@@ -48,13 +49,10 @@ export interface DatapathOptions {
   slaveAlive: (ifindex: number) => boolean;
   /** Runs a function in the instance's namespace: programs are attached by ifindex, which counts there. */
   enter: <T>(fn: () => T) => T;
+  /** Name of a device, for messages. Default: its index. */
+  nameOf?: (ifindex: number) => string;
 }
 
-const CLSACT_UNDO: Readonly<Record<Part, VfUndo>> = {
-  master: VfUndo.VF_UNDO_CLSACT_MASTER,
-  primary: VfUndo.VF_UNDO_CLSACT_PRIMARY,
-  standby: VfUndo.VF_UNDO_CLSACT_STANDBY,
-};
 const IFINDEX = { primary: LINE.primary_ifindex, standby: LINE.standby_ifindex };
 const REMEMBERED = { primary: 'primaryIfindex', standby: 'standbyIfindex' } as const;
 
@@ -70,12 +68,14 @@ export class Datapath {
   readonly adopted: boolean;
   readonly #o: DatapathOptions;
   readonly #hooks: HookSet;
+  readonly attachments: Attachments;
   readonly #object: HeldPrograms<Vfailover['programs']>;
   readonly #base: number;
   readonly #carrier: CarrierSignal;
   /** Of its BFD session; undefined: it has none. */
   readonly bfd: BfdDeadline | undefined;
   #steering = true;
+  #suspended = false;
 
   constructor(options: DatapathOptions, slot: number, adopted: boolean) {
     this.#o = options;
@@ -84,17 +84,26 @@ export class Datapath {
     this.#base = lineBase(slot);
     const { store, model } = options;
     if (!adopted) this.#begin();
-    this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach);
+    const nameOf = options.nameOf ?? ((ifindex: number) => `device ${ifindex}`);
+    this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach, nameOf);
+    this.attachments = new Attachments({
+      hooks: this.#hooks,
+      layout: LAYOUTS[model].hooks,
+      programOf: (hook) => this.#object.programs[hook.program],
+      enter: options.enter,
+      undo: () => this.identity.undo,
+      setUndo: (undo) => this.remember({ undo }),
+    });
     try {
       this.#object = store.load(options.name, slot, options.shardOf(slot), model, {
         ...options.variables,
         vf_netns_cookie: options.netnsCookie ?? 0n,
       });
-      this.#attach('master', options.masterIfindex);
+      this.attachments.attach('master', options.masterIfindex);
       for (const role of ROLES) {
         const ifindex = this.identity[REMEMBERED[role]];
         if (ifindex === 0 || ifindex === options.masterIfindex) continue;
-        if (options.slaveAlive(ifindex)) this.#attach(role, ifindex);
+        if (options.slaveAlive(ifindex)) this.attachments.attach(role, ifindex);
         else this.#forgetSlave(role);
       }
       this.#carrier = new CarrierSignal(store.instanceFolder(options.name), () =>
@@ -183,35 +192,58 @@ export class Datapath {
     return this.#o.store.lines[this.#base + LINE.primary_ifindex]!;
   }
 
-  #attach(on: Part, ifindex: number): void {
-    this.#o.enter(() => {
-      for (const hook of this.#hooksOn(on)) {
-        const made = this.#hooks.attach(hook, this.#object.programs[hook.program], ifindex);
-        if (made) this.remember({ undo: this.identity.undo | CLSACT_UNDO[on] });
-      }
-    });
-  }
-
-  #detach(on: Part, ifindex: number): void {
-    this.#o.enter(() => {
-      for (const hook of this.#hooksOn(on)) this.#hooks.detach(hook, ifindex);
-      const { undo } = this.identity;
-      if (undo & CLSACT_UNDO[on]) {
-        this.#hooks.removeClsact(ifindex);
-        this.remember({ undo: undo & ~CLSACT_UNDO[on] });
-      }
-    });
-  }
-
-  #hooksOn(on: Part): Hook[] {
-    return LAYOUTS[this.#o.model].hooks.filter((h) => h.on === on);
-  }
-
   /** Puts the programs on a slave, then lets frames go there. Over the primary they go only after a flip. */
   attachSlave(role: Role, ifindex: number): void {
     this.remember({ [REMEMBERED[role]]: ifindex });
-    this.#attach(role, ifindex);
+    this.attachments.attach(role, ifindex);
+    if (this.#suspended && role === this.dependent) return;
     Atomics.store(this.#o.store.lines, this.#base + IFINDEX[role], ifindex);
+  }
+
+  /** The slave that only our programs can use: the other one carries traffic without them. */
+  get dependent(): Role {
+    return LAYOUTS[this.#o.model].rest === PRIMARY ? 'standby' : 'primary';
+  }
+
+  /** True while nothing is sent to the dependent slave because its programs are not in place. */
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** Takes the dependent slave out of use until `resume`: workers and programs take it for absent. `flip`: traffic moves off it at once. */
+  suspend(flip: boolean): void {
+    const { lines } = this.#o.store;
+    this.#suspended = true;
+    Atomics.store(lines, this.#base + IFINDEX[this.dependent], 0);
+    if (!flip) return;
+    // The worker arms anew after a flip, and only then.
+    arm(lines, this.#base, 0);
+    this.#flipTo(LAYOUTS[this.#o.model].rest);
+  }
+
+  /** Lets the dependent slave be used again. Where it is no member any more, nothing but that is noted. */
+  resume(): void {
+    if (!this.#suspended) return;
+    this.#suspended = false;
+    const role = this.dependent;
+    Atomics.store(this.#o.store.lines, this.#base + IFINDEX[role], this.attachments.ifindexOf(role) ?? 0);
+  }
+
+  /** The slave that carries traffic without our programs. */
+  get rest(): Role {
+    return roleOf(LAYOUTS[this.#o.model].rest);
+  }
+
+  /** True if somebody may have removed a pin of this instance. Costs one `stat`. */
+  get pinsTouched(): boolean {
+    return this.#hooks.pinsTouched;
+  }
+
+  /** Puts back the pins that somebody removed. Their names. */
+  restorePins(): string[] {
+    const others = [...this.#carrier.restorePin(), ...(this.bfd?.restorePin() ?? [])];
+    // Last, since it remembers what the folder is like.
+    return [...others, ...this.#hooks.restorePins()];
   }
 
   /** Moves traffic to the standby: the primary is about to leave, or gone. */
@@ -227,10 +259,7 @@ export class Datapath {
   unsteer(): void {
     const { rest } = LAYOUTS[this.#o.model];
     this.#steering = false;
-    this.#o.enter(() => {
-      for (const hook of this.#hooksOn('master').filter((h) => h.direction === 'egress'))
-        this.#hooks.detach(hook, this.#o.masterIfindex);
-    });
+    this.attachments.unsteer(this.#o.masterIfindex);
     arm(this.#o.store.lines, this.#base, 0);
     // The word still says whose multicast is accepted.
     this.#flipTo(rest);
@@ -249,7 +278,7 @@ export class Datapath {
     if (role === 'primary' && this.#steering) this.abandonPrimary();
     if (role === 'standby') Atomics.store(this.#o.store.lines, this.#base + LINE.standby_ifindex, 0);
     const ifindex = this.identity[REMEMBERED[role]];
-    if (ifindex !== 0) this.#detach(role, ifindex);
+    if (ifindex !== 0) this.attachments.detach(role, ifindex);
     this.remember({ [REMEMBERED[role]]: 0 });
   }
 
@@ -312,19 +341,22 @@ export class Datapath {
     this.#o.store.reflectors.close(this.slot);
     this.unsteer();
     for (const role of ROLES) this.detachSlave(role);
-    this.#detach('master', this.#o.masterIfindex);
+    this.attachments.detach('master', this.#o.masterIfindex);
     this.#carrier?.remove();
     removeGroupTable(this.#o.store.instanceFolder(this.#o.name));
     this.#hooks.removeFolder();
     this.#o.store.undo.clear(this.slot);
     this.#o.store.kept.clear(this.slot);
     this.#o.store.identities.clear(this.slot);
+    this.#hooks.release();
     this.#object?.close();
   }
 
   /** Lets go of the descriptors; programs, links and maps stay in the kernel: the next daemon adopts them. */
   release(): void {
     this.bfd?.close();
+    this.#carrier.release();
+    this.#hooks.release();
     this.#object.close();
   }
 }

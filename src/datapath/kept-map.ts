@@ -68,6 +68,10 @@ export class KeptMap {
     for (let part = 0; part <= PARTS; part++) this.#map.delete(key(slot, part));
   }
 
+  pin(path: string): void {
+    this.#map.pin(path);
+  }
+
   close(): void {
     this.#map.close();
   }

@@ -9,7 +9,7 @@ export type SteeredModel = 'transparent' | 'net-failover';
 export interface Layout {
   readonly id: VfModel;
   readonly hooks: readonly Hook[];
-  /** The path that frames take when no program steers them. */
+  /** The path that frames take when no program steers them: safe while a program is missing. The other one needs them all. */
   readonly rest: Path;
 }
 
@@ -18,20 +18,20 @@ export const LAYOUTS: Readonly<Record<SteeredModel, Layout>> = {
     id: VfModel.VF_TRANSPARENT,
     rest: STANDBY,
     hooks: [
-      { name: 'accept', program: 'vf_accept', on: 'master', direction: 'ingress' },
-      { name: 'steer', program: 'vf_steer', on: 'master', direction: 'egress' },
-      { name: 'guard', program: 'vf_guard', on: 'primary', direction: 'egress' },
-      { name: 'deliver', program: 'vf_deliver', on: 'primary', direction: 'ingress' },
+      { name: 'accept', program: 'vf_accept', on: 'master', direction: 'ingress', redirects: false },
+      { name: 'steer', program: 'vf_steer', on: 'master', direction: 'egress', redirects: true },
+      { name: 'guard', program: 'vf_guard', on: 'primary', direction: 'egress', redirects: false },
+      { name: 'deliver', program: 'vf_deliver', on: 'primary', direction: 'ingress', redirects: true },
     ],
   },
   'net-failover': {
     id: VfModel.VF_NET_FAILOVER,
     rest: PRIMARY,
     hooks: [
-      { name: 'steer', program: 'vf_steer', on: 'master', direction: 'egress' },
-      { name: 'guard', program: 'vf_guard', on: 'standby', direction: 'egress' },
-      { name: 'deliver', program: 'vf_deliver', on: 'standby', direction: 'ingress' },
-      { name: 'accept', program: 'vf_accept', on: 'primary', direction: 'ingress' },
+      { name: 'steer', program: 'vf_steer', on: 'master', direction: 'egress', redirects: true },
+      { name: 'guard', program: 'vf_guard', on: 'standby', direction: 'egress', redirects: false },
+      { name: 'deliver', program: 'vf_deliver', on: 'standby', direction: 'ingress', redirects: true },
+      { name: 'accept', program: 'vf_accept', on: 'primary', direction: 'ingress', redirects: false },
     ],
   },
 };

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   BpfError,
@@ -93,6 +102,8 @@ export class PinStore implements Disposable {
   readonly #events: BpfMap[] = [];
   readonly #mappings: Mapping[] = [];
   #lock: number | undefined;
+  /** What the folders were like when this process last changed them. */
+  #mark = '';
 
   /** Opens or makes the store. `capacity` (instance slots) counts only when it is made. */
   constructor(options: { root: string; capacity: number; shards: number }) {
@@ -116,6 +127,7 @@ export class PinStore implements Disposable {
       this.undo = new UndoMap(this.#maps.undo);
       this.kept = new KeptMap(join(this.root, 'maps', 'kept'), this.capacity);
       this.#finishRename();
+      this.#mark = this.#folders();
     } catch (e) {
       this.close();
       throw asVfError(e, 'BPF_LOAD', 'pin_root');
@@ -289,6 +301,43 @@ export class PinStore implements Disposable {
     return this.#maps.lines.info.id;
   }
 
+  /** Changes when a pin of the store, or a folder, is added or removed. */
+  #folders(): string {
+    return ['', 'maps', 'events', 'instances']
+      .map((d) => statSync(join(this.root, d), { throwIfNoEntry: false }))
+      .map((s, i) => (s === undefined ? '' : i === 0 ? `${s.ino}` : `${s.ino} ${s.mtimeMs}`))
+      .join();
+  }
+
+  /** True if somebody touched the pins of the maps, or the file system below them. */
+  get pinsTouched(): boolean {
+    return this.#folders() !== this.#mark;
+  }
+
+  /**
+   * Puts back what is missing of the store's folders and pins, the lock on its root included. The names of the maps that had no pin.
+   * @throws VfError INSTANCE_BUSY if another daemon has taken the folder meanwhile; what pinning throws.
+   */
+  restorePins(): string[] {
+    ensurePinFolder(this.root);
+    if (this.#lock === undefined || !sameFile(this.#lock, this.root)) {
+      const held = this.#lock;
+      this.#lock = lock(this.root);
+      if (held !== undefined) closeFd(held);
+    }
+    for (const d of ['maps', 'events', 'instances'])
+      mkdirSync(join(this.root, d), { recursive: true, mode: 0o700 });
+    const pinned: { path: string; map: { pin(path: string): void } }[] = [
+      { path: join('maps', 'kept'), map: this.kept },
+      ...[...MAPS].reverse().map((n) => ({ path: join('maps', n), map: this.#maps[n] })),
+      ...this.#events.map((map, shard) => ({ path: join('events', String(shard)), map })),
+    ];
+    const lost = pinned.filter(({ path }) => !existsSync(join(this.root, path)));
+    for (const { path, map } of lost) map.pin(join(this.root, path));
+    this.#mark = this.#folders();
+    return lost.map(({ path }) => path);
+  }
+
   instanceFolder(name: string): string {
     return join(this.root, 'instances', name);
   }
@@ -331,6 +380,12 @@ export class PinStore implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** True if the descriptor is that of what stands at `path`. */
+function sameFile(fd: number, path: string): boolean {
+  const [held, now] = [fstatSync(fd), statSync(path)];
+  return held.ino === now.ino && held.dev === now.dev;
 }
 
 /** One daemon to a store: the folder itself is locked, so the lock is gone when its holder is, and leaves nothing behind. */

@@ -17,6 +17,8 @@ export interface NlMessage {
   type: number;
   flags: number;
   seq: number;
+  /** Netlink port of whoever asked for what a notification tells: as a rule its process id. 0: the kernel itself. */
+  port: number;
   /** What follows the header; a view, not a copy. */
   data: Uint8Array;
 }
@@ -148,6 +150,7 @@ export function* splitMessages(bytes: Uint8Array): Generator<NlMessage, void, un
       type: view.getUint16(at + 4, LE),
       flags: view.getUint16(at + 6, LE),
       seq: view.getUint32(at + 8, LE),
+      port: view.getUint32(at + 12, LE),
       data: bytes.subarray(at + NLMSG_HDRLEN, at + len),
     };
     at += align4(len);
@@ -406,6 +409,14 @@ export function parseNeighbour(data: Uint8Array): Neighbour {
   const mac = attributesAfter(data, 12).get(c.NDA_LLADDR);
   const valid = (state & NUD_VALID) !== 0 && mac?.length === 6;
   return { mac: valid ? mac.slice() : undefined, fresh: valid && (state & NUD_FRESH) !== 0 };
+}
+
+/** Frames received and sent (IFLA_STATS64) in RTM_NEWLINK data; undefined where there are no counters. */
+export function parsePackets(data: Uint8Array): { rx: number; tx: number } | undefined {
+  const stats = attributesAfter(data, 16).get(c.IFLA_STATS64);
+  if (stats === undefined) return undefined;
+  const view = need(stats, 16);
+  return { rx: Number(view.getBigUint64(0, LE)), tx: Number(view.getBigUint64(8, LE)) };
 }
 
 /** One queueing discipline of a device. */

@@ -19,6 +19,7 @@ import {
   parseLink,
   parseMac,
   parseNeighbour,
+  parsePackets,
   parseQdisc,
   parseRoute,
   parseUntaggedVlans,
@@ -178,6 +179,20 @@ export class Rtnl implements Disposable {
       return true; // a plain GET is answered by the device itself, without an ACK
     });
     if (ack.errno !== 0 && ack.errno !== c.ENODEV) throw netlinkError(ack, `look up device ${which}`);
+    return found;
+  }
+
+  /** Frames that a device has received and sent, as the driver counts; undefined when there is none. */
+  packets(ifindex: number): { rx: number; tx: number } | undefined {
+    const request = new MessageBuilder(c.RTM_GETLINK, c.NLM_F_REQUEST).ifinfo(ifindex);
+    let found: { rx: number; tx: number } | undefined;
+    const what = `read the counters of device ${ifindex}`;
+    const ack = this.#exchange(request, what, (m) => {
+      if (m.type !== c.RTM_NEWLINK) return false;
+      found = parsePackets(m.data);
+      return true;
+    });
+    if (ack.errno !== 0 && ack.errno !== c.ENODEV) throw netlinkError(ack, what);
     return found;
   }
 

@@ -97,6 +97,7 @@ const handlers: ApiHandlers = {
     throw new TypeError('a defect');
   },
   events: ({ limit }) => Array<Decision>(limit ?? 1).fill(decision),
+  impairments: () => [],
   switch: ({ name }) => {
     throw new VfError('INSTANCE_NOT_FOUND', `no instance ${name}`, {
       field: 'name',

@@ -16,6 +16,7 @@ import {
   ApiServer,
   type DaemonStatus,
   type Decision,
+  type ImpairmentRecord,
   type InstanceStatus,
 } from '../../src/daemon/api/index.js';
 import { VfError } from '../../src/errors.js';
@@ -62,6 +63,19 @@ const decision: Decision = {
   first_frame_in_ns: null,
   at: '2026-01-01T00:00:00.000Z',
   health: { primary: 'no-carrier', standby: 'up' },
+};
+
+const impairment: ImpairmentRecord = {
+  seq: 1,
+  at: '2026-01-01T00:00:00.000Z',
+  instance: 'net0',
+  over: false,
+  impairment: {
+    key: 'hooks/lost',
+    severity: 'degraded',
+    message: 'vf_deliver at ens5 ingress was taken off',
+    since: '2026-01-01T00:00:00.000Z',
+  },
 };
 
 const quiet = { penalty: 0, suppressed_until: null };
@@ -159,6 +173,7 @@ const handlers: ApiHandlers = {
     return status;
   },
   events: ({ since = 0 }) => (since < 7 ? [decision] : []),
+  impairments: () => [impairment],
   switch: (params) => {
     switched.push(params);
     return { decision: params.to === 'standby' ? decision : null, status: instance };
@@ -285,6 +300,28 @@ describe('commands of the daemon', () => {
     );
     expect((await run('events --since 7')).out).toBe('no decision yet\n');
     expect(JSON.parse((await run('events --json')).out)).toEqual([decision]);
+  });
+
+  it('events: impairments among the decisions, in their order, and alone', async () => {
+    const lines = (await run('events')).out.trimEnd().split('\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[1]).toMatch(/^ +7 /);
+    expect(lines[2]).toMatch(/^ +2026-01-01T00:00:00.000Z +net0 +degraded +vf_deliver .* taken off$/);
+    expect((await run('events --impairments')).out).not.toContain(' 7 ');
+    expect(JSON.parse((await run('events --impairments --json')).out)).toEqual([impairment]);
+  });
+
+  it('events --follow tells impairments as well', async () => {
+    const stdout = new Sink();
+    const stop = new AbortController();
+    const done = run('events --follow', { stdout, signal: stop.signal });
+    await vi.waitFor(() => expect(stdout.text).toContain('taken off'));
+    server.publish({ type: 'impairment', ...impairment });
+    server.publish({ type: 'impairment', ...impairment, seq: 2, over: true });
+    await vi.waitFor(() => expect(stdout.text).toContain('over: vf_deliver'));
+    stop.abort();
+    expect((await done).status).toBe(0);
+    expect(stdout.text.match(/taken off/g)).toHaveLength(2);
   });
 
   it('events --follow: past and future, each once', async () => {

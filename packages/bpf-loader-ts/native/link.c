@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bpf_sys.h"
+#include "sys_netns.h"
 #include "util.h"
 
 /* as many as the kernel attaches to one hook (BPF_MPROG_MAX) */
@@ -187,6 +188,63 @@ static napi_value prog_query(napi_env env, napi_callback_info info)
 	return r;
 }
 
+/* A number for what is on one hook: other programs, links or another order give another one. Or -errno. */
+static int mark_of(uint32_t ifindex, uint32_t type)
+{
+	uint32_t progs[MAX_QUERY], links[MAX_QUERY], i, mark = 0x811c9dc5;
+	struct prog_query q = {
+		.target = ifindex,
+		.attach_type = type,
+		.prog_ids = (uint64_t)(uintptr_t)progs,
+		.link_ids = (uint64_t)(uintptr_t)links,
+		.count = MAX_QUERY,
+	};
+
+	/* ENOSPC: there are more, of which the count tells. */
+	if (sys_bpf(BPF_PROG_QUERY, &q, sizeof(q)) && errno != ENOSPC)
+		return -errno;
+	/* The revision alone does not do: a list that was empty in between begins with the same one. */
+	mark = (mark ^ (uint32_t)q.revision) * 0x01000193;
+	for (i = 0; i < q.count && i < MAX_QUERY; i++) {
+		mark = (mark ^ progs[i]) * 0x01000193;
+		mark = (mark ^ links[i]) * 0x01000193;
+	}
+	return mark & 0x7fffffff;
+}
+
+/* listMarks(netnsFds, ifindexes, attachTypes, out, n) -> n | -EINVAL. An ifindex of 0 is skipped, with the mark 0. */
+static napi_value list_marks(napi_env env, napi_callback_info info)
+{
+	size_t nns, nifs, ntypes, nout;
+	void *ns, *ifs, *types, *out;
+	int here = -1, ticket = -1;
+	struct args a;
+	uint32_t n;
+
+	if (!args_get(env, info, &a, 5) || !arg_bytes(&a, 0, "netnsFds", &ns, &nns) ||
+	    !arg_bytes(&a, 1, "ifindexes", &ifs, &nifs) || !arg_bytes(&a, 2, "attachTypes", &types, &ntypes) ||
+	    !arg_bytes(&a, 3, "out", &out, &nout) || !arg_u32(&a, 4, "n", &n))
+		return NULL;
+	if (n > nns / 4 || n > nifs / 4 || n > ntypes / 4 || n > nout / 4)
+		return mk_i32(env, -EINVAL);
+	for (uint32_t i = 0; i < n; i++) {
+		int32_t *mark = (int32_t *)out + i, want = ((int32_t *)ns)[i];
+
+		*mark = 0;
+		if (((int32_t *)ifs)[i] == 0)
+			continue;
+		if (want != here) {
+			ns_leave(ticket);
+			ticket = ns_enter(want);
+			here = want;
+		}
+		/* Left with a failed ticket, the thread is where it was: nothing is asked of the wrong namespace. */
+		*mark = NS_FAILED(ticket) ? -NS_ERR(ticket) : mark_of(((uint32_t *)ifs)[i], ((uint32_t *)types)[i]);
+	}
+	ns_leave(ticket);
+	return mk_i32(env, (int32_t)n);
+}
+
 /* xdpQuery(ifindex) -> {offload, native, generic}: program ids, 0 for none. In the calling thread's network namespace. */
 static napi_value xdp_query(napi_env env, napi_callback_info info)
 {
@@ -216,5 +274,6 @@ void link_init(napi_env env, napi_value exports)
 	export_fn(env, exports, "linkUpdate", link_update);
 	export_fn(env, exports, "linkDetach", link_detach);
 	export_fn(env, exports, "progQuery", prog_query);
+	export_fn(env, exports, "listMarks", list_marks);
 	export_fn(env, exports, "xdpQuery", xdp_query);
 }

@@ -55,7 +55,14 @@ export {
   detachClsact,
   queryClsact,
 } from './link/clsact.js';
-export { type ClsactFilter, listClsact } from './link/clsact-list.js';
+export {
+  type ClsactFilter,
+  type IngressQdisc,
+  ingressQdisc,
+  listClsact,
+  listTcFilters,
+  type TcFilter,
+} from './link/clsact-list.js';
 export type { CookieOptions } from './link/cookie.js';
 export type { LinkInfo, PerfEvent } from './link/info.js';
 export { type AttachedProgram, type InspectOptions, inspect } from './link/inspect.js';
@@ -72,6 +79,7 @@ export {
   attachNetkit,
   attachTcx,
   type Direction,
+  listMarks,
   type NetkitSide,
   type ProgramList,
   queryNetkit,

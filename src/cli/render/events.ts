@@ -1,4 +1,4 @@
-import type { Decision } from '../../daemon/api/types.js';
+import type { Decision, ImpairmentRecord } from '../../daemon/api/types.js';
 import { plain } from './colour.js';
 import { table } from './table.js';
 import { microseconds, span } from './units.js';
@@ -44,9 +44,36 @@ function row(decision: Decision): string[] {
   ];
 }
 
-/** Decisions as a table, oldest first. The three time columns count from detection. */
-export function renderEvents(decisions: readonly Decision[]): string {
-  return table(COLUMNS, decisions.map(row)).join('\n');
+/** Impairments have numbers of their own, which no option takes: their column stays empty. */
+const impairmentRow = (r: ImpairmentRecord): string[] => [
+  '',
+  r.at,
+  plain(r.instance),
+  causeOf(r),
+  ...['', '', '', '', ''],
+  plain(r.impairment.message),
+];
+
+const causeOf = ({ over, impairment }: ImpairmentRecord): string => (over ? 'over' : impairment.severity);
+
+/** Decisions and impairments as a table, oldest first. The three time columns count from detection. */
+export function renderEvents(
+  decisions: readonly Decision[],
+  impairments: readonly ImpairmentRecord[] = [],
+): string {
+  const rows = [
+    ...decisions.map((d) => ({ at: d.at, cells: row(d) })),
+    ...impairments.map((r) => ({ at: r.at, cells: impairmentRow(r) })),
+  ].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  return table(
+    COLUMNS,
+    rows.map((r) => r.cells),
+  ).join('\n');
+}
+
+/** One more impairment below a table. */
+export function renderImpairment(r: ImpairmentRecord): string {
+  return `${r.at}  ${plain(r.instance)}  ${causeOf(r)}: ${plain(r.impairment.message)}`;
 }
 
 /** One more decision below a table whose widths are gone: single line, same order of facts. */

@@ -21,6 +21,7 @@ export {
   type DetectorStatus,
   type DeviceStatus,
   type ErrorJson,
+  type ImpairmentRecord,
   type InstanceStatus,
   type PathCounters,
   type ShardStatus,

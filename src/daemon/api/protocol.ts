@@ -3,7 +3,14 @@ import { type InstanceConfig, type InstanceInput, parseInstance } from '../../co
 import { asError, nearest, problemsOf, shown } from '../../config/problems.js';
 import { instanceNameSchema } from '../../config/schema.js';
 import { VfError } from '../../errors.js';
-import type { ApiEvent, DaemonStatus, Decision, ErrorJson, InstanceStatus } from './types.js';
+import type {
+  ApiEvent,
+  DaemonStatus,
+  Decision,
+  ErrorJson,
+  ImpairmentRecord,
+  InstanceStatus,
+} from './types.js';
 
 /**
  * The API: JSON objects, one per line, over a unix stream socket.
@@ -49,6 +56,14 @@ const PARAMS = {
     {
       name: nameParam.exactOptional(),
       since: since.describe('only decisions with a greater seq').exactOptional(),
+      limit: limit.describe('the newest so many').exactOptional(),
+    },
+    mapping,
+  ),
+  impairments: z.strictObject(
+    {
+      name: nameParam.exactOptional(),
+      since: since.describe('only records with a greater seq').exactOptional(),
       limit: limit.describe('the newest so many').exactOptional(),
     },
     mapping,
@@ -101,6 +116,7 @@ export interface ApiMethods {
   ping: { params: Params<'ping'>; result: { version: string; pid: number; uptime_ms: number } };
   status: { params: Params<'status'>; result: DaemonStatus };
   events: { params: Params<'events'>; result: Decision[] };
+  impairments: { params: Params<'impairments'>; result: ImpairmentRecord[] };
   switch: { params: Params<'switch'>; result: SwitchResult };
   maintenance: { params: Params<'maintenance'>; result: MaintenanceResult };
   attach: { params: InstanceConfig; result: InstanceStatus };
@@ -127,6 +143,7 @@ export const METHODS: readonly ApiMethod[] = [
   'ping',
   'status',
   'events',
+  'impairments',
   'switch',
   'maintenance',
   'attach',

@@ -167,6 +167,8 @@ export class ApiServer {
         return await this.#handlers.status(request.params);
       case 'events':
         return await this.#handlers.events(request.params);
+      case 'impairments':
+        return await this.#handlers.impairments(request.params);
       case 'switch':
         return await this.#handlers.switch(request.params);
       case 'maintenance':

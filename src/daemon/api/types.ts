@@ -22,7 +22,9 @@ export type DecisionCause =
   | 'bfd'
   | 'witness'
   | 'latency'
-  | 'maintenance';
+  | 'maintenance'
+  /** Programs of ours were taken off, or get no frames. */
+  | 'hooks';
 
 /** One change of the active slave, recorded once. `*_ns` are CLOCK_MONOTONIC nanoseconds of the machine since boot. */
 export interface Decision {
@@ -182,6 +184,18 @@ export interface InstanceStatus {
   impairments: Impairment[];
 }
 
+/** An impairment that began, became another, or ended. */
+export interface ImpairmentRecord {
+  /** Counts up from 1 while the daemon lives. */
+  seq: number;
+  /** When, ISO 8601 with milliseconds, UTC. */
+  at: string;
+  instance: string;
+  /** It is no more. */
+  over: boolean;
+  impairment: Impairment;
+}
+
 export interface ShardStatus {
   id: number;
   state: string;
@@ -222,6 +236,6 @@ export type ApiEvent =
   | { type: 'status'; instance: string; status: InstanceStatus }
   | { type: 'detached'; instance: string }
   /** An impairment is new or different; `over`: it is no more. */
-  | { type: 'impairment'; instance: string; impairment: Impairment; over: boolean };
+  | ({ type: 'impairment' } & ImpairmentRecord);
 
 export type ApiEventType = ApiEvent['type'];
