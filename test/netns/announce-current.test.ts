@@ -90,7 +90,8 @@ test('what lies on the master: its bridge, a station behind that, a macvlan in a
   ip('link set virtio0 master brg');
   ip('addr add 10.99.0.2/24 dev brg');
   ip('link add tap0 type veth peer name tap1 address 02:76:66:00:0a:03');
-  for (const port of ['tap0', 'tap1']) ip(`link set ${port} up`);
+  // Without IPv6: a router solicitation of its own would be taken for an announcement.
+  for (const port of ['tap0', 'tap1']) ip(`link set ${port} addrgenmode none up`);
   ip('link set tap0 master brg');
   // A frame of the station, and nothing more.
   const station = new PacketSocket({
@@ -118,7 +119,7 @@ test('what lies on the master: its bridge, a station behind that, a macvlan in a
   await untilActive(l, 'standby');
   const first = heard();
   expect([...first.macs].sort()).toEqual(['02:76:66:00:00:01', '02:76:66:00:0a:03', '02:76:66:00:0b:07']);
-  expect(first.ips).toEqual(['10.99.0.2']);
+  expect([...new Set(first.ips)]).toEqual(['10.99.0.2']);
   // Each switch has destinations of its own, or Open vSwitch would take them for what it knows.
   w.mendVf();
   await untilActive(l, 'primary');
@@ -131,7 +132,7 @@ test('what lies on the master: its bridge, a station behind that, a macvlan in a
   inGuest(w, 'bridge', 'fdb', 'replace', '02:76:66:00:0a:03', 'dev', 'virtio0', 'master', 'dynamic');
   w.mendVf();
   await untilActive(l, 'primary');
-  await sleep(FOLLOWED_MS * SLOWDOWN);
+  await sleep(3 * FOLLOWED_MS * SLOWDOWN);
   heard();
   w.cutVf();
   await untilActive(l, 'standby');

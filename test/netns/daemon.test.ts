@@ -212,7 +212,13 @@ describe('the controller dies', () => {
     const before = await status(l);
     expect(before.standby.counters.tx.packets).toBeGreaterThanOrEqual(3);
     await l.daemon.kill('SIGTERM');
-    expect(readdirSync(`${l.pins}/instances/net0`).sort()).toEqual(['accept', 'deliver', 'guard', 'steer']);
+    expect(readdirSync(`${l.pins}/instances/net0`).sort()).toEqual([
+      'accept',
+      'deliver',
+      'groups',
+      'guard',
+      'steer',
+    ]);
     await l.daemon.start();
     const again = { client: await l.daemon.client() };
     const s = await until(

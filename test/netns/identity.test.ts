@@ -284,14 +284,15 @@ describe('pins that somebody removed', () => {
     expect(programs(e.world)).toEqual([]);
   });
 
-  test('of a daemon that lives: the process is named', async () => {
+  test('of a daemon that stands still, and so cannot put them back: the process is named', async () => {
     const e = await edited({ attach: 'clsact' });
+    const pid = e.daemon.pid!;
+    process.kill(pid, 'SIGSTOP');
+    onTestFinished(() => void process.kill(pid, 'SIGCONT'));
     rmSync(e.pins, { recursive: true });
     const { daemon: other } = daemonOf(e.world);
     await expect(other.start()).rejects.toThrow(
-      new RegExp(
-        `INSTANCE_BUSY[\\s\\S]*belong to process ${e.daemon.pid}[\\s\\S]*stop process ${e.daemon.pid}`,
-      ),
+      new RegExp(`INSTANCE_BUSY[\\s\\S]*belong to process ${pid}[\\s\\S]*stop process ${pid}`),
     );
     expect(programs(e.world)).toEqual(ONE_SET);
   });
