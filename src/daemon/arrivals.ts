@@ -85,7 +85,10 @@ export class Arrivals {
   }
 
   /** Moves the device after the master. True if it did. */
-  #fetch(m: Managed, device: Device): true | VfError | undefined {
+  #fetch(m: Managed, known: Device): true | VfError | undefined {
+    // What was told of it may be older than a move by ourselves, whose undo entry a second one would lose.
+    const device = this.#home.rtnl.link(known.ifindex);
+    if (device === undefined || device.address !== known.address) return undefined;
     const nowMs = performance.now();
     const damper = this.#dampers.get(device.ifindex) ?? new Strikes();
     this.#dampers.set(device.ifindex, damper);

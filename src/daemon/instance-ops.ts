@@ -53,7 +53,8 @@ function driverOf({ control }: Namespace, device: Device): string | undefined {
 export class InstanceOps implements FailoverOps {
   readonly #ns: Namespace;
   readonly #datapath: Datapath;
-  readonly #undo: UndoMap;
+  /** What has to be taken back on each slave. */
+  readonly undo: Readonly<Record<Role, UndoLog>>;
   readonly #options: InstanceOptions;
   /** Why the primary is leaving, for the record of the flip that this causes. */
   leaving: LeaveReason | undefined;
@@ -66,8 +67,9 @@ export class InstanceOps implements FailoverOps {
   constructor(ns: Namespace, datapath: Datapath, undo: UndoMap, options: InstanceOptions) {
     this.#ns = ns;
     this.#options = options;
-    this.#undo = undo;
     this.#datapath = datapath;
+    const logOf = (role: Role): UndoLog => new UndoLog(undo, datapath.slot, role);
+    this.undo = { primary: logOf('primary'), standby: logOf('standby') };
   }
 
   preRegister(instance: FailoverInstance, device: Device, role: Role): void {
@@ -115,7 +117,7 @@ export class InstanceOps implements FailoverOps {
       driver: () => driverOf(this.#ns, slave),
       netns: fd,
       enter,
-      undo: new UndoLog(this.#undo, this.#datapath.slot, role),
+      undo: this.undo[role],
       addresses: this.#options.slaveAddresses,
       changes: { link: monitor.changes, address: addressWatch.count },
     };

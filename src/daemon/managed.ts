@@ -28,7 +28,7 @@ import {
 import { parseMac } from '../netlink/codec.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
-import { UndoLog } from '../slave/undo-log.js';
+import type { UndoLog } from '../slave/undo-log.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
 import { HookKeeper } from './hooks/keeper.js';
@@ -132,13 +132,13 @@ export class Managed {
     // It ended while no daemon ran.
     if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
       this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
-    this.undo = new UndoLog(store.undo, this.datapath.slot, 'primary');
     this.ops = new InstanceOps(ns, this.datapath, store.undo, {
       roles: config.check_roles,
       otherOwners: clear,
       slaveAddresses: config.slave_addresses,
       groupsEither: config.groups === 'either',
     });
+    this.undo = this.ops.undo.primary;
     this.ops.keeper = new SlaveKeeper({
       model: config.model,
       contexts: () => this.#slaveContexts(),

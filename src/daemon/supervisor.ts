@@ -230,6 +230,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#remove(name);
         this.#roster.lost(m);
       }
+      // Its sockets keep a namespace alive as its descriptor does.
+      this.#hooks.unfollow(ns);
       // The workers, too, must have let go of it.
       const close = () => ns.close();
       this.#shards.settled().then(close, close);

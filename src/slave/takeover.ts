@@ -43,6 +43,7 @@ export interface SlaveContext {
   readonly netns: number;
   /** Runs a function with the calling thread in the namespace. */
   readonly enter: <T>(fn: () => T) => T;
+  /** The same object as long as the instance lives: what takeovers remember of a slave belongs to it. */
   readonly undo: UndoLog;
   /** What becomes of addresses that somebody has given the slave (`slave_addresses`). */
   readonly addresses: 'remove' | 'refuse';

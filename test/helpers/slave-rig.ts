@@ -13,6 +13,8 @@ import { pinRoot } from './in-process.js';
 export interface SlaveRig {
   world: World;
   keeper: SlaveKeeper;
+  /** Looks as the daemon does KEEP_MS later: the lists are read anew. */
+  look(): void;
   context: () => SlaveContext;
   /** What the takeovers last said. */
   told: Map<string, readonly Shortfall[]>;
@@ -84,6 +86,10 @@ export function slaveRig(
   return {
     world,
     keeper,
+    look: () => {
+      filters.stale();
+      keeper.look();
+    },
     context,
     told,
     foreign,

@@ -75,7 +75,14 @@ test('a namespace ends with its container though an instance lives there, and th
 });
 
 /** A namespace that a daemon runs in, and a guest without a VF in another one. */
-function apart(): { own: Rtnl; w: World; daemon: DaemonProcess } {
+interface Apart {
+  home: number;
+  own: Rtnl;
+  w: World;
+  daemon: DaemonProcess;
+}
+
+function apart(): Apart {
   const home = netnsCreate();
   onTestFinished(() => closeFd(home));
   const own = new Rtnl({ netns: home });
@@ -83,24 +90,26 @@ function apart(): { own: Rtnl; w: World; daemon: DaemonProcess } {
   const w = world();
   w.guestRtnl.deleteLink(w.vf.guestIfindex);
   const { daemon } = daemonOf(w, {}, {}, `/proc/${process.pid}/fd/${home}`);
-  return { own, w, daemon };
+  return { home, own, w, daemon };
 }
 
-function plug({ own, w }: { own: Rtnl; w: World }, name: string): number {
-  const { ifindex } = own.createVeth({ name, mac: GUEST_MAC, peer: { name: `p${name}`, netnsFd: w.host } });
-  const far = w.hostRtnl.link(`p${name}`)!.ifindex;
-  w.hostRtnl.setLink(far, { up: true, addrGenMode: 1, master: w.bridge });
-  return ifindex;
+/** Made from the host's end: a daemon that runs may have moved the other one before anybody has looked at it. */
+function plug({ home, w }: Apart, name: string): number {
+  const spec = { name: `p${name}`, peer: { name, mac: GUEST_MAC, netnsFd: home } };
+  const { ifindex, peerIfindex } = w.hostRtnl.createVeth(spec);
+  w.hostRtnl.setLink(ifindex, { up: true, addrGenMode: 1, master: w.bridge });
+  return peerIfindex;
 }
 
 test('a VF that is plugged into the first namespace is moved after its master, and back at the end', async () => {
-  const { own, w, daemon } = apart();
+  const a = apart();
+  const { own, w, daemon } = a;
   await daemon.start();
   const client = await daemon.client();
   onTestFinished(() => client.close());
   // Of a name that the master's namespace has already.
   w.guestRtnl.createVeth({ name: 'eth1', peer: { name: 'other' } });
-  plug({ own, w }, 'eth1');
+  plug(a, 'eth1');
   await untilActive({ client }, 'primary');
   expect((await status({ client })).primary.name).toBe('eth1_0');
   expect(own.link('eth1')).toBeUndefined();
@@ -118,9 +127,10 @@ test('a VF that is plugged into the first namespace is moved after its master, a
 });
 
 test('a device of the first namespace that others use is not taken', async () => {
-  const { own, w, daemon } = apart();
+  const a = apart();
+  const { own, daemon } = a;
   const bridge = own.createBridge({ name: 'br0' });
-  const used = plug({ own, w }, 'vf1');
+  const used = plug(a, 'vf1');
   own.setLink(used, { master: bridge });
   await daemon.start();
   const client = await daemon.client();
@@ -135,9 +145,10 @@ test('a device of the first namespace that others use is not taken', async () =>
 });
 
 test('of two devices of the first namespace that answer to an instance none is taken', async () => {
-  const { own, w, daemon } = apart();
-  plug({ own, w }, 'vf1');
-  const second = plug({ own, w }, 'vf2');
+  const a = apart();
+  const { own, daemon } = a;
+  plug(a, 'vf1');
+  const second = plug(a, 'vf2');
   await daemon.start();
   const client = await daemon.client();
   onTestFinished(() => client.close());

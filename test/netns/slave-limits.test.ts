@@ -17,7 +17,7 @@ const ALL = [GROUPS, UNICAST, FLAGS, FOREIGN];
 const looks = async (rig: SlaveRig, holds: () => boolean): Promise<unknown> =>
   until(
     () => {
-      rig.keeper.look();
+      rig.look();
       return holds();
     },
     (x) => x,
@@ -42,7 +42,7 @@ describe('a driver with 30 groups, one MAC and neither allmulti nor promisc', ()
     ]);
     // Room that is made is used.
     f.leave('virtio0', groupsOf(40));
-    rig.keeper.look();
+    rig.look();
     expect(rig.told.get('groups')).toEqual([]);
     leave();
     expect(groupsOf(40).some((mac) => f.groups('vf0').has(mac))).toBe(false);
@@ -57,7 +57,7 @@ describe('a driver with 30 groups, one MAC and neither allmulti nor promisc', ()
     const leave = rig.join();
     expect(rig.told.get('foreign')).toEqual([]);
     f.fdb('add', 'virtio0', MAC);
-    rig.keeper.look();
+    rig.look();
     expect(f.unicast('vf0').size).toBe(0);
     expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
     expect(rig.told.get('foreign')).toMatchObject([
@@ -73,7 +73,7 @@ describe('a driver with 30 groups, one MAC and neither allmulti nor promisc', ()
 
     const more = [1, 2, 3].map((n) => `02:00:00:00:02:0${n}`);
     for (const mac of more) f.fdb('add', 'virtio0', mac);
-    rig.keeper.look();
+    rig.look();
     expect(f.unicast('vf0').size).toBe(0);
     expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
     leave();
@@ -89,7 +89,7 @@ describe('a driver with 30 groups, one MAC and neither allmulti nor promisc', ()
     inHost(rig.world, 'bridge', 'link', 'set', 'dev', 'port-vf', 'flood', 'off');
     const leave = rig.join();
     f.fdb('add', 'virtio0', MAC);
-    rig.keeper.look();
+    rig.look();
     expect(f.unicast('vf0').size, 'one is tried').toBe(1);
     await looks(rig, () => f.unicast('vf0').size === 0);
     expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
@@ -107,11 +107,11 @@ test('a driver that has no room is made promiscuous instead, and no longer when 
   expect(f.unicast('vf0').size).toBe(0);
   expect(f.flags('vf0').promisc).toBe(true);
   for (const mac of many.slice(4)) f.fdb('del', 'virtio0', mac);
-  rig.keeper.look();
+  rig.look();
   expect(f.unicast('vf0').size).toBe(4);
   // The kernel makes a veth with any such MAC promiscuous itself, the master as well.
   for (const mac of many.slice(0, 4)) f.fdb('del', 'virtio0', mac);
-  rig.keeper.look();
+  rig.look();
   expect(f.flags('vf0').promisc).toBe(false);
   leave();
 });
