@@ -222,7 +222,7 @@ export class HookKeeper {
     }
   }
 
-  /** Called about ten times a second: whether something is due, or starved. Free of charge when nothing is. */
+  /** Called about four times a second: whether something is due, or starved. Free of charge when nothing is. */
   tick(): void {
     if (this.#missing === undefined && !this.#misplaced && this.#suspects.size === 0) return;
     const now = clockMs();

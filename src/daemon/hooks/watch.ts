@@ -6,13 +6,13 @@ import type { Impairments } from '../impairments.js';
 import type { HookKeeper } from './keeper.js';
 import { senderOf } from './sender.js';
 
-/** Time between two looks, ms. */
-const LOOK_MS = 100;
-/** Instances looked at in each, at least: a machine with a few has each looked at ten times a second, one with hundreds once. */
-const LEAST = 16;
+/** Time between two looks, ms. Each wakes the main thread of an idle daemon. */
+const LOOK_MS = 250;
+/** Instances looked at in each, at least: a machine with a few has each looked at four times a second, one with hundreds once. */
+const LEAST = 40;
 const LOOKS_PER_SECOND = 1000 / LOOK_MS;
 /** Of what costs a dump: one instance in so many looks. */
-const SLOW_EVERY = 4;
+const SLOW_EVERY = 2;
 /** Looks after which the pins of the maps are checked. */
 const STORE_EVERY = LOOKS_PER_SECOND;
 
