@@ -1,4 +1,4 @@
-import { netnsInode, withNetns } from 'bpf-loader-ts/sys';
+import { netnsCookie, netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
@@ -58,6 +58,7 @@ export async function inProcess(
     name: 'net0',
     model,
     netns: netnsInode(world.guest),
+    netnsCookie: netnsCookie(world.guest) ?? 0n,
     masterIfindex,
     mac: GUEST_MAC,
     attach,

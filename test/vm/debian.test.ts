@@ -101,7 +101,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
     await answersAnew();
   });
 
-  describe('on top of the master', () => {
+  describe.runIf(FULL)('on top of the master', () => {
     /** Asks while the standby carries the traffic, and while the VF does. */
     const made = async (commands: string, undo: string, ask: () => Promise<Pings>): Promise<void> => {
       await bed.guest.run(commands);

@@ -96,6 +96,7 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
     'group frames, net-failover > come in once *': WINDOW,
     'what makes two frames one > any byte *': WINDOW,
   },
+  'test/netns/groups-concurrent.test.ts': WINDOW,
   'test/netns/daemon.test.ts':
     'a guest has real devices for the daemon: test/vm/agent.test.ts, on each kernel',
   'test/netns/unanswered.test.ts':
