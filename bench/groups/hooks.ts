@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { monotonicNs, netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { HookKeeper } from '../../src/daemon/hooks/keeper.js';
-import { HookWatch, type Watched } from '../../src/daemon/hooks/watch.js';
+import { HOOKS_MS, HookWatch, type Watched } from '../../src/daemon/hooks/watch.js';
 import { Impairments } from '../../src/daemon/impairments.js';
+import { Pulse } from '../../src/daemon/pulse.js';
 import { openDatapath } from '../../src/datapath/datapath.js';
 import { type AttachKind, attachKind } from '../../src/datapath/hooks.js';
 import { PinStore } from '../../src/datapath/store.js';
@@ -87,6 +88,8 @@ async function measure(ctx: BenchContext, fleet: Fleet, kind: AttachKind): Promi
     failed: (_, e) => fail(e),
   });
   watch.follow(ns);
+  const pulse = new Pulse();
+  pulse.add(HOOKS_MS, () => watch.look());
   try {
     // The first looks see everything for the first time, and the code is compiled.
     await ctx.sleep(ctx.scale(10_000, 2000));
@@ -103,6 +106,7 @@ async function measure(ctx: BenchContext, fleet: Fleet, kind: AttachKind): Promi
       },
     };
   } finally {
+    pulse.close();
     watch.close();
     for (const i of instances) i.close();
     store.close();

@@ -108,7 +108,6 @@ export class InstanceOps implements FailoverOps {
       master: instance.master,
       slave,
       links: monitor.links,
-      linksVersion: monitor.version,
       rtnl,
       ethtool,
       filters,
@@ -119,7 +118,12 @@ export class InstanceOps implements FailoverOps {
       enter,
       undo: this.undo[role],
       addresses: this.#options.slaveAddresses,
-      changes: { link: monitor.changes, address: addressWatch.count },
+      changes: {
+        links: () => monitor.version,
+        link: monitor.changes,
+        address: addressWatch.count,
+        filters: filters.changes,
+      },
     };
   }
 

@@ -278,6 +278,13 @@ export class Managed {
     this.onMac();
   }
 
+  /** Called every KEEP_MS: looks whether anything has changed that the slave has to follow. */
+  poll(): void {
+    if (this.instance === undefined) return;
+    if (this.instance.master.address === this.#mac) this.ops.keeper?.poll();
+    else this.keep();
+  }
+
   /** Tells the policy how good the links are, if it asks. */
   readSpeeds(): void {
     if (this.config.policy.reselect !== 'better' || this.instance === undefined) return;

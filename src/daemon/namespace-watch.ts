@@ -3,8 +3,8 @@ import { netnsPath } from './namespace.js';
 
 /** Where `ip netns` keeps names. A change there is seen at once. */
 const NAMES = '/run/netns';
-/** Other paths, such as /proc/PID/ns/net, are looked at so often, ms; and so is everything, should a notification be missing. */
-const LOOK_MS = 500;
+/** Other paths, such as /proc/PID/ns/net, are to be looked at so often, ms; and so is everything, should a notification be missing. */
+export const PATHS_MS = 480;
 /** `ip netns add` makes the name first and then puts the namespace there: looked at again after so many ms. */
 const AGAIN_MS = [5, 30, 100];
 
@@ -15,13 +15,11 @@ const AGAIN_MS = [5, 30, 100];
 export class NamespaceWatch {
   readonly #known = new Map<string, number | undefined>();
   readonly #changed: (netns: string) => void;
-  readonly #timer: NodeJS.Timeout;
   #names: FSWatcher | undefined;
 
   /** `changed` is told of each change, with the configuration's word for the namespace. */
   constructor(changed: (netns: string) => void) {
     this.#changed = changed;
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
   /** From now on this namespace is looked after. */
@@ -31,7 +29,7 @@ export class NamespaceWatch {
     this.#watchNames();
   }
 
-  /** Looks at all of them now. */
+  /** Looks at all of them. To be called every PATHS_MS. */
   look(): void {
     this.#watchNames();
     for (const [netns, before] of this.#known) {
@@ -60,7 +58,6 @@ export class NamespaceWatch {
   }
 
   close(): void {
-    clearInterval(this.#timer);
     this.#names?.close();
   }
 }

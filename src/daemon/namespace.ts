@@ -90,6 +90,16 @@ export class Namespace {
     );
   }
 
+  /** Reads what its devices let in. False: the kernel refuses. */
+  lookAtFilters(): boolean {
+    try {
+      this.filters.look();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /**
    * Has the kernel tell of a lost carrier now. It limits such events to one a second for all devices together (net/core/link_watch.c),
    * and operstate, routes and network managers learn of the loss only then. RTM_GETLINK handles a waiting event first (Linux 6.7; no

@@ -8,22 +8,23 @@ import type { Device } from '../failover/device.js';
 import type { FailoverEvent } from '../failover/events.js';
 import { policyBase } from '../failover/policy.js';
 import { suppressedMs } from '../failover/policy-damping.js';
-import { KEEP_MS } from '../slave/keeper.js';
 import { freeQueue } from '../slave/queue.js';
+import { KEEP_MS } from '../slave/takeover.js';
 import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from './api/index.js';
 import { VERSION } from './api/index.js';
 import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
-import { HookWatch } from './hooks/watch.js';
+import { HOOKS_MS, HookWatch } from './hooks/watch.js';
 import { ImpairmentLog } from './impairment-log.js';
 import type { Impairment } from './impairments.js';
 import type { Source } from './kept.js';
 import { Managed } from './managed.js';
 import { Namespace } from './namespace.js';
-import { NamespaceWatch } from './namespace-watch.js';
+import { NamespaceWatch, PATHS_MS } from './namespace-watch.js';
 import { openFiles, refuseWithoutDescriptors } from './nofile.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
+import { Pulse } from './pulse.js';
 import { Roster } from './roster.js';
 import { Shards } from './shards.js';
 import { instanceStatus, nowMs, waitingStatus } from './status.js';
@@ -73,7 +74,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #openFiles: number;
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
-  readonly #keeping: NodeJS.Timeout;
+  readonly #pulse = new Pulse();
   readonly #paths = new NamespaceWatch((netns) => this.#netnsChanged(netns));
   /** Only where an instance lives in another namespace than the daemon. */
   #arrivals: Arrivals | undefined;
@@ -107,9 +108,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#supply(m);
       }
     }, ADDRESSES_MS).unref();
-    this.#keeping = setInterval(() => {
-      for (const m of this.#managed.values()) m.keep();
-    }, KEEP_MS).unref();
+    this.#pulse.add(KEEP_MS, () => this.#keep());
+    this.#pulse.add(PATHS_MS, () => this.#paths.look());
     this.#roster = new Roster({
       store: this.#store,
       log,
@@ -128,6 +128,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         log.warn({ instance: m?.config.name }, `${what} were removed by somebody and are put back`),
       failed: (m, error) => log.error({ instance: m.config.name, error }, error.message),
     });
+    this.#pulse.add(HOOKS_MS, () => this.#hooks.look());
     this.#orders = new Orders({
       shards: this.#shards,
       onDecision: (listen) => {
@@ -216,6 +217,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #lookForArrivals(): void {
     for (const { device, instance } of this.#arrivals?.look() ?? [])
       this.#log.info({ instance, device: device.name }, 'moved into the namespace of its master');
+  }
+
+  /** Looks whether the slaves are still what their masters are. */
+  #keep(): void {
+    const looked = new Map<Namespace, boolean>();
+    for (const m of this.#managed.values()) {
+      if (!looked.has(m.ns)) looked.set(m.ns, m.ns.lookAtFilters());
+      // A look meets the same fault, and tells.
+      if (looked.get(m.ns)) m.poll();
+      else m.keep();
+    }
   }
 
   /** A path names no namespace any more, or another one. */
@@ -504,7 +516,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Ends the daemon's part. Instances stay pinned and steering unless they are detached first. */
   async close(): Promise<void> {
     clearInterval(this.#addresses);
-    clearInterval(this.#keeping);
+    this.#pulse.close();
     this.#roster.close();
     this.#paths.close();
     this.#hooks.close();

@@ -46,6 +46,10 @@ export class Addresses implements Takeover {
   #looks: number[] = [];
   #told: Shortfall[] = [];
 
+  waits(): boolean {
+    return this.#looks.length > 0;
+  }
+
   follow(c: SlaveContext): Shortfall[] {
     const nowMs = performance.now();
     const count = c.changes.address(c.slave.ifindex);

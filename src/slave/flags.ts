@@ -10,18 +10,10 @@ import { Memory } from './memory.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 import { unicastOverflow } from './unicast.js';
 
-/** Time between two readings of a master's allmulti, for one instance, ms: the kernel sends no message when it changes. */
-const READ_MS = 80;
-/** Readings of one device in a look of all instances: with more instances each is read less often. */
-const READINGS = 4;
-
 interface State {
   limits: DriverLimits;
   damper: Damper;
-  readAt: number;
-  /** The master's allmulti as last read. */
-  allmulti: boolean;
-  seen: readonly [master: Device, slave: Device] | undefined;
+  seen: readonly [master: Device, slave: Device, allmulti: boolean] | undefined;
   overflow: number;
   retryAt: number;
   told: Shortfall[];
@@ -30,16 +22,11 @@ interface State {
 const memory = new Memory<State>((context) => ({
   limits: limitsOf(context.driver()),
   damper: new Damper(),
-  readAt: Number.NEGATIVE_INFINITY,
-  allmulti: false,
   seen: undefined,
   overflow: 0,
   retryAt: Number.POSITIVE_INFINITY,
   told: [],
 }));
-
-/** Readings in the last READ_MS, of all instances. */
-const budget = { since: 0, left: READINGS };
 
 const FLAGS_OF = [
   { bit: IFF_PROMISC, name: 'promisc' },
@@ -56,19 +43,19 @@ export const FLAGS: Takeover = {
   follow(context) {
     const state = memory.of(context);
     const { master, slave } = context;
-    const read = readAllmulti(context, state);
+    const asked = context.filters.allmulti(master.ifindex, state);
     const { promisc, allmulti } = state.limits;
     // A flag that the driver ignores stands in for nothing.
     const overflow =
       Number(promisc !== false && unicastOverflow(context)) |
       (Number(allmulti !== false && groupsOverflow(context)) << 1);
-    const same =
-      state.seen?.[0] === master && state.seen[1] === slave && state.overflow === overflow && !read;
+    const seen = [master, slave, asked] as const;
+    const same = seen.every((fact, i) => fact === state.seen?.[i]) && state.overflow === overflow;
     if (same && performance.now() < state.retryAt) return state.told;
-    Object.assign(state, { seen: [master, slave], overflow, retryAt: Number.POSITIVE_INFINITY });
+    Object.assign(state, { seen, overflow, retryAt: Number.POSITIVE_INFINITY });
     const wanted =
       ((master.promiscuity ?? 0) > 0 || overflow & 1 ? IFF_PROMISC : 0) |
-      (state.allmulti || overflow & 2 ? IFF_ALLMULTI : 0);
+      (asked || overflow & 2 ? IFF_ALLMULTI : 0);
     state.told = bring(context, state, wanted);
     return state.told;
   },
@@ -79,24 +66,10 @@ export const FLAGS: Takeover = {
       if (((now?.userFlags ?? 0) & bit) !== 0) context.rtnl.setLink(context.slave.ifindex, { [name]: false });
       context.undo.delete(VfUndoKind.VF_UNDO_FLAG, flagId(context, bit));
     }
+    context.filters.forget(context.master.ifindex, memory.of(context));
     memory.forget(context);
   },
 };
-
-/** True if the master's allmulti is another than it was. */
-function readAllmulti({ rtnl, master }: SlaveContext, state: State): boolean {
-  const now = performance.now();
-  if (now - budget.since >= READ_MS) Object.assign(budget, { since: now, left: READINGS });
-  // A look of the supervisor's timer may come a little early.
-  if (now - state.readAt < READ_MS / 2 || budget.left === 0) return false;
-  budget.left--;
-  state.readAt = now;
-  const device = rtnl.link(master.ifindex);
-  const allmulti = (device?.allmulti ?? 0) > 0 || ((device?.userFlags ?? 0) & IFF_ALLMULTI) !== 0;
-  if (allmulti === state.allmulti) return false;
-  state.allmulti = allmulti;
-  return true;
-}
 
 /** Sets what is wanted and not there, and takes back what we set and nobody wants. */
 function bring(context: SlaveContext, state: State, wanted: number): Shortfall[] {

@@ -12,8 +12,8 @@ import {
   type TakeoverKind,
 } from './takeover.js';
 
-/** Longest time between two looks at what a slave must follow and no message tells of, ms. */
-export const KEEP_MS = 80;
+/** A takeover that tells of a shortfall tries again in one of so many looks. */
+const TROUBLED_EVERY = 3;
 
 export interface KeeperOptions {
   model: SteeredModel;
@@ -31,6 +31,10 @@ interface Kept {
   readonly all: readonly Takeover[];
   readonly done: Map<Takeover, readonly Shortfall[]>;
   last: SlaveContext;
+  /** How many changes there had been when it was last looked at. */
+  seen: number;
+  /** Those that are to be asked again soon. */
+  readonly waiting: Set<Takeover>;
 }
 
 /** Keeps slaves what their master is: from the join to the leave. */
@@ -38,6 +42,7 @@ export class SlaveKeeper {
   readonly #o: KeeperOptions;
   readonly #kinds: readonly TakeoverKind[];
   readonly #kept = new Map<Role, Kept>();
+  #polls = 0;
 
   constructor(options: KeeperOptions) {
     this.#o = options;
@@ -51,7 +56,7 @@ export class SlaveKeeper {
   steps(context: SlaveContext): { early: JoinStep[]; late: JoinStep[] } {
     const { model } = this.#o;
     const all = this.#kinds.map((make) => make()).filter((t) => t.models.includes(model));
-    const kept: Kept = { all, done: new Map(), last: context };
+    const kept: Kept = { all, done: new Map(), last: context, seen: Number.NaN, waiting: new Set() };
     this.#kept.set(context.role, kept);
     const steps = (late: boolean): JoinStep[] =>
       all.filter((t) => (t.late === true) === late).map((t) => this.#step(kept, t));
@@ -74,6 +79,7 @@ export class SlaveKeeper {
       },
       undo: (gone) => {
         kept.done.delete(takeover);
+        kept.waiting.delete(takeover);
         takeover.restore((gone ? undefined : this.#contextOf(role)) ?? kept.last, gone);
         this.#report(takeover, role, []);
       },
@@ -89,21 +95,43 @@ export class SlaveKeeper {
     this.#o.report(both ? `${takeover.name}/${role}` : takeover.name, shortfalls);
   }
 
-  /** Looks at all takeovers. Called on each change of a device, and every KEEP_MS. */
+  /** Called every KEEP_MS, after a look at `filters`: looks at a slave of which something has changed since the last look. */
+  poll(): void {
+    const again = this.#polls++ % TROUBLED_EVERY === 0;
+    for (const kept of this.#kept.values()) {
+      if (kept.done.size === 0) continue;
+      if (changesOf(kept.last) !== kept.seen) {
+        this.look();
+        return;
+      }
+      for (const takeover of kept.waiting) this.#follow(kept, takeover);
+      if (!again) continue;
+      for (const [takeover, told] of kept.done) if (told.length > 0) this.#follow(kept, takeover);
+    }
+  }
+
+  /** Looks at all takeovers. Called on each change of a device. */
   look(): void {
     if (this.#kept.size === 0) return;
     for (const context of this.#o.contexts()) {
       const kept = this.#kept.get(context.role);
-      if (kept === undefined) continue;
-      kept.last = context;
-      for (const takeover of kept.all) if (kept.done.has(takeover)) this.#follow(kept, takeover);
+      if (kept !== undefined) this.#look(kept, context);
     }
+  }
+
+  #look(kept: Kept, context: SlaveContext): void {
+    kept.last = context;
+    // First: what changes meanwhile is looked at again.
+    kept.seen = changesOf(context);
+    for (const takeover of kept.all) if (kept.done.has(takeover)) this.#follow(kept, takeover);
   }
 
   #follow(kept: Kept, takeover: Takeover): void {
     const { role } = kept.last;
     try {
       const told = takeover.follow(kept.last);
+      if (takeover.waits?.(kept.last)) kept.waiting.add(takeover);
+      else kept.waiting.delete(takeover);
       // The same list again says the same.
       if (told === kept.done.get(takeover)) return;
       kept.done.set(takeover, told);
@@ -121,3 +149,11 @@ export class SlaveKeeper {
     }
   }
 }
+
+/** Counts the changes of anything that a takeover may look at. */
+const changesOf = ({ changes, master, slave }: SlaveContext): number =>
+  changes.links() +
+  changes.address(master.ifindex) +
+  changes.address(slave.ifindex) +
+  changes.filters(master.ifindex) +
+  changes.filters(slave.ifindex);

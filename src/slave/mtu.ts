@@ -21,6 +21,10 @@ export class Mtu implements Takeover {
     return this.#told;
   }
 
+  waits({ master, slave }: SlaveContext): boolean {
+    return slave.mtu !== master.mtu;
+  }
+
   /** Facts of the registry may be older than what the kernel's driver has just done to all three devices. */
   #set({ rtnl, undo, master, slave }: SlaveContext, nowMs: number): void {
     const wanted = rtnl.link(master.ifindex)?.mtu;

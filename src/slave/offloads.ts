@@ -20,10 +20,14 @@ export class Offloads implements Takeover {
   #seen = '';
   #told: Shortfall[] = [];
 
+  waits(c: SlaveContext): boolean {
+    return changesOf(c) !== this.#seen;
+  }
+
   follow(c: SlaveContext): Shortfall[] {
-    const { changes, master, slave } = c;
-    const seen = `${changes.link(master.ifindex)} ${changes.link(slave.ifindex)}`;
+    const { master, slave } = c;
     const nowMs = performance.now();
+    const seen = changesOf(c);
     if (seen === this.#seen || !this.#damper.may(nowMs)) return this.#told;
     this.#seen = seen;
     const [of, on] = [c.ethtool.features(master.ifindex), c.ethtool.features(slave.ifindex)];
@@ -53,3 +57,6 @@ export class Offloads implements Takeover {
     if (!gone) ethtool.setFeature(slave.ifindex, LRO, true);
   }
 }
+
+const changesOf = ({ changes, master, slave }: SlaveContext): string =>
+  `${changes.link(master.ifindex)} ${changes.link(slave.ifindex)}`;

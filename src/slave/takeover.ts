@@ -5,6 +5,9 @@ import { JoinRefused } from '../failover/transaction.js';
 import type { Ethtool, FilterLists, Rtnl } from '../netlink/index.js';
 import type { UndoLog } from './undo-log.js';
 
+/** Time between two looks at what no message tells of, ms. */
+export const KEEP_MS = 80;
+
 /** How much an impairment costs: `degraded` loses frames that the master should receive or send, `note` does not. */
 export type Severity = 'degraded' | 'note';
 
@@ -27,8 +30,6 @@ export interface SlaveContext {
   readonly slave: Device;
   /** All devices of the namespace, by ifindex. */
   readonly links: ReadonlyMap<number, Device>;
-  /** Another number whenever one of them has changed. */
-  readonly linksVersion: number;
   readonly rtnl: Rtnl;
   readonly ethtool: Ethtool;
   /** What all devices of the namespace let in. */
@@ -47,10 +48,14 @@ export interface SlaveContext {
   readonly undo: UndoLog;
   /** What becomes of addresses that somebody has given the slave (`slave_addresses`). */
   readonly addresses: 'remove' | 'refuse';
-  /** Counts the kernel's messages about a device: as long as it gives the same, nothing has changed. */
+  /** Count the kernel's messages about a device: as long as they give the same, nothing has changed. */
   readonly changes: {
+    /** Changes of any device of the namespace. */
+    readonly links: () => number;
     readonly link: (ifindex: number) => number;
     readonly address: (ifindex: number) => number;
+    /** Of what a device lets in, as `filters` has seen it. */
+    readonly filters: (ifindex: number) => number;
   };
 }
 
@@ -72,12 +77,14 @@ export interface Takeover {
   /** Done after the programs are on the slave, and undone before they go. */
   readonly late?: true;
   /**
-   * Brings the slave in line with its master. Called when the slave joins, when a fact of either device has changed, and every
-   * `KEEP_MS`; so it compares first and is cheap when nothing differs.
+   * Brings the slave in line with its master. Called when the slave joins, when a fact of a device has changed, and at times while it
+   * tells of a shortfall; so it compares first and is cheap when nothing differs.
    * @returns what could not be brought in line.
    * @throws VfError to refuse the join; later it is told as an impairment. SlaveUnfit to refuse the join, and later to leave.
    */
   follow(context: SlaveContext): readonly Shortfall[];
+  /** Asked after each `follow`: true if it is to be called again within `KEEP_MS` although nothing changes. Default: false. */
+  waits?(context: SlaveContext): boolean;
   /** Takes back what `follow` has changed. `gone`: the slave's device exists no more, so only what lies outside it is restored. */
   restore(context: SlaveContext, gone: boolean): void;
 }

@@ -56,6 +56,7 @@ export const UNICAST: Takeover = {
   name: 'unicast',
   // net_failover copies the lists to both slaves itself (dev_uc_sync_multiple).
   models: ['transparent'],
+  waits: (context) => memory.of(context).proof?.mac !== undefined,
   follow(context) {
     const lists = listsOf(context);
     const state = memory.of(context);

@@ -50,11 +50,12 @@ export const VLANS: Takeover = {
   name: 'vlans',
   // net_failover passes ids on itself (vlan_vids_add_by_dev).
   models: ['transparent'],
+  waits: (context) => memory.of(context).bridged,
   follow(context) {
     const state = memory.of(context);
     const due = performance.now() >= state.retryAt;
-    if (state.links === context.linksVersion && !state.bridged && !due) return state.told;
-    state.links = context.linksVersion;
+    if (state.links === context.changes.links() && !state.bridged && !due) return state.told;
+    state.links = context.changes.links();
     state.bridged = bridgeWithVlans(context) !== undefined;
     const wanted = wantedVlans(context);
     const have = vlansOn(context);

@@ -51,28 +51,35 @@ export function slaveRig(
   let version = 0;
   const foreign: (string | undefined)[] = [];
   const device = (name: string): Device => world.guestRtnl.link(name)!;
-  const context = (): SlaveContext => ({
-    instance: 'net0',
-    model: 'transparent',
-    role: 'primary',
-    master: unlessForced(device('virtio0')),
-    slave: device('vf0'),
-    links: new Map(world.guestRtnl.links().map((d) => [d.ifindex, d])),
-    linksVersion: ++version,
-    rtnl: world.guestRtnl,
-    ethtool,
-    filters,
-    driver: () => driver,
-    groupsEither: true,
-    foreignByStandby: (mac) => {
-      foreign.push(mac);
-    },
-    netns: world.guest,
-    enter: (fn) => withNetns(world.guest, fn),
-    undo,
-    addresses: 'remove',
-    changes: { link: () => version, address: () => version },
-  });
+  const context = (): SlaveContext => {
+    version++;
+    return {
+      instance: 'net0',
+      model: 'transparent',
+      role: 'primary',
+      master: unlessForced(device('virtio0')),
+      slave: device('vf0'),
+      links: new Map(world.guestRtnl.links().map((d) => [d.ifindex, d])),
+      rtnl: world.guestRtnl,
+      ethtool,
+      filters,
+      driver: () => driver,
+      groupsEither: true,
+      foreignByStandby: (mac) => {
+        foreign.push(mac);
+      },
+      netns: world.guest,
+      enter: (fn) => withNetns(world.guest, fn),
+      undo,
+      addresses: 'remove',
+      changes: {
+        links: () => version,
+        link: () => version,
+        address: () => version,
+        filters: filters.changes,
+      },
+    };
+  };
   const told = new Map<string, readonly Shortfall[]>();
   const keeper = new SlaveKeeper({
     model: 'transparent',

@@ -6,13 +6,13 @@ import type { Impairments } from '../impairments.js';
 import type { HookKeeper } from './keeper.js';
 import { senderOf } from './sender.js';
 
-/** Time between two looks, ms. Each wakes the main thread of an idle daemon. */
-const LOOK_MS = 250;
+/** Time between two looks, ms: three beats of the daemon's pulse. */
+export const HOOKS_MS = 240;
 /** Instances looked at in each, at least: a machine with a few has each looked at four times a second, one with hundreds once. */
 const LEAST = 40;
-const LOOKS_PER_SECOND = 1000 / LOOK_MS;
+const LOOKS_PER_SECOND = Math.round(1000 / HOOKS_MS);
 /** Of what costs a dump: one instance in so many looks. */
-const SLOW_EVERY = 2;
+const SLOW_EVERY = 4;
 /** Looks after which the pins of the maps are checked. */
 const STORE_EVERY = LOOKS_PER_SECOND;
 
@@ -48,7 +48,6 @@ export interface HookWatchOptions<W extends Watched> {
 export class HookWatch<W extends Watched> {
   readonly #o: HookWatchOptions<W>;
   readonly #monitors = new Map<WatchedNamespace, TcMonitor>();
-  readonly #timer: NodeJS.Timeout;
   /** The marks of an instance's hooks, as of the last look. */
   readonly #marks = new WeakMap<W, Int32Array>();
   #turn = 0;
@@ -62,7 +61,6 @@ export class HookWatch<W extends Watched> {
 
   constructor(options: HookWatchOptions<W>) {
     this.#o = options;
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
   /** Begins to hear of changes in a namespace. */
@@ -93,7 +91,7 @@ export class HookWatch<W extends Watched> {
     }
   }
 
-  /** One look at the instances whose turn it is. */
+  /** One look at the instances whose turn it is. To be called every HOOKS_MS. */
   look(): void {
     const all = this.#o.instances();
     this.#turn++;
@@ -187,7 +185,6 @@ export class HookWatch<W extends Watched> {
   }
 
   close(): void {
-    clearInterval(this.#timer);
     for (const monitor of this.#monitors.values()) monitor.close();
     this.#monitors.clear();
   }
