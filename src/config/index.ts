@@ -23,5 +23,6 @@ export {
   type InstanceInput,
   MODELS,
   type PrimaryMatch,
+  VLANS_MAX,
   type WorkerConfig,
 } from './schema.js';

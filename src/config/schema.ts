@@ -77,6 +77,9 @@ export const primarySchema = z.strictObject(
   { error: mapping },
 );
 
+/** So many VLAN ids are let in at most, each by a device of its own on the slave: a trunk with all 4,094 would take as many. */
+export const VLANS_MAX = 64;
+
 export const INSTANCE_NAME = /^[a-z0-9][a-z0-9_.-]{0,30}$/;
 
 export const instanceNameSchema = pattern(
@@ -127,6 +130,14 @@ export const instanceSchema = z
         .default('remove')
         .describe(
           'addresses and routes that somebody gave the slave; remove: taken away, and put back when it leaves; refuse: it does not join',
+        ),
+      slave_vlans: z
+        .array(integer(1, 4094, '', 'a VLAN id'), { error: 'a list of VLAN ids' })
+        .max(VLANS_MAX, { error: `a list of at most ${VLANS_MAX} VLAN ids` })
+        .refine((ids) => new Set(ids).size === ids.length, { error: 'a list without repeated ids' })
+        .default([])
+        .describe(
+          'VLAN ids (802.1Q) that slaves let in beside those seen on the master: of VLAN devices that live in other network namespaces, such as those of containers',
         ),
       attach: choice(['auto', 'tcx', 'clsact'])
         .default('auto')

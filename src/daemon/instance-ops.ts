@@ -36,6 +36,8 @@ export interface InstanceOptions {
   otherOwners(device: Device): void;
   /** `slave_addresses` of the configuration. */
   readonly slaveAddresses: 'remove' | 'refuse';
+  /** `slave_vlans` of the configuration. */
+  readonly slaveVlans: readonly number[];
   /** `groups: either` of the configuration. */
   readonly groupsEither: boolean;
 }
@@ -112,6 +114,7 @@ export class InstanceOps implements FailoverOps {
       ethtool,
       filters,
       groupsEither: this.#options.groupsEither,
+      vlans: this.#options.slaveVlans,
       foreignByStandby: (mac) => this.#datapath.foreignByStandby(mac),
       driver: () => driverOf(this.#ns, slave),
       netns: fd,

@@ -136,6 +136,7 @@ export class Managed {
       roles: config.check_roles,
       otherOwners: clear,
       slaveAddresses: config.slave_addresses,
+      slaveVlans: config.slave_vlans,
       groupsEither: config.groups === 'either',
     });
     this.undo = this.ops.undo.primary;

@@ -46,6 +46,8 @@ export interface SlaveContext {
   readonly enter: <T>(fn: () => T) => T;
   /** The same object as long as the instance lives: what takeovers remember of a slave belongs to it. */
   readonly undo: UndoLog;
+  /** VLAN ids that are let in whatever is seen on the master (`slave_vlans`). */
+  readonly vlans: readonly number[];
   /** What becomes of addresses that somebody has given the slave (`slave_addresses`). */
   readonly addresses: 'remove' | 'refuse';
   /** Count the kernel's messages about a device: as long as they give the same, nothing has changed. */

@@ -1,4 +1,5 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { VLANS_MAX } from '../config/index.js';
 import { VfError } from '../errors.js';
 import type { Device } from '../failover/device.js';
 import { createVlan } from '../netlink/index.js';
@@ -9,8 +10,6 @@ import { Owned } from './owned.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 import { bridgeWithVlans, idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
 
-/** So many ids are let in, each by a device. A trunk with all 4,094 would take as many devices. */
-const VLANS_MAX = 64;
 const STAG = 0x88a8;
 
 interface State {

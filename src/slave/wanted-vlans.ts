@@ -24,7 +24,7 @@ export const idText = (bytes: Uint8Array): string =>
   textOfVlan({ protocol: (bytes[0]! << 8) | bytes[1]!, id: (bytes[2]! << 8) | bytes[3]! });
 
 /**
- * The VLANs whose frames the master should receive: those of VLAN devices on it, and on what passes the master's frames on unchanged (a
+ * The VLANs whose frames the master should receive: those of the configuration; those of VLAN devices on it, and on what passes the master's frames on unchanged (a
  * bridge it is a port of, macvlans above it); and the VLANs of its bridge port, where the bridge filters. A VLAN on a VLAN is
  * not among them: a NIC sees the outer tag alone.
  */
@@ -33,7 +33,8 @@ export function wantedVlans(context: SlaveContext): Map<string, VlanKey> {
   const add = (vlan: VlanKey): void => {
     if (vlan.id >= 1 && vlan.id <= VID_MAX) out.set(textOfVlan(vlan), vlan);
   };
-  const { master, links } = context;
+  const { master, links, vlans } = context;
+  for (const id of vlans) add({ id, protocol: CTAG });
   const tagged = withFramesOf(context);
   for (const d of links.values()) {
     if (d.vlan && d.link !== undefined && d.linkNetnsId === undefined && tagged.has(d.link)) add(d.vlan);

@@ -72,6 +72,7 @@ export function slaveRig(
       enter: (fn) => withNetns(world.guest, fn),
       undo,
       addresses: 'remove',
+      vlans: [],
       changes: {
         links: () => version,
         link: () => version,

@@ -69,6 +69,7 @@ describe('defaults', () => {
         detect: { combine: 'any', carrier: 'alone' },
         groups: 'either',
         slave_addresses: 'remove',
+        slave_vlans: [],
         attach: 'auto',
         announce: { count: 1, delay_ms: 100, rejoin: { count: 1, delay_ms: 200 } },
       },
@@ -329,6 +330,15 @@ describe('wrong keys and values', () => {
       'instances[1].master',
       'a mapping',
       /one instance/,
+    ],
+    [instance('slave_vlans: [100, 4095]'), 'instances[0].slave_vlans[1]', 4095, /a VLAN id from 1 to 4094/],
+    [instance('slave_vlans: 100'), 'instances[0].slave_vlans', 100, /a list of VLAN ids/],
+    [instance('slave_vlans: [100, 100]'), 'instances[0].slave_vlans', 'a list of 2', /repeated/],
+    [
+      instance(`slave_vlans: [${Array.from({ length: 65 }, (_, i) => i + 1).join()}]`),
+      'instances[0].slave_vlans',
+      'a list of 65',
+      /at most 64 VLAN ids/,
     ],
     [instance('check_roles: 1'), 'instances[0].check_roles', 1, /true or false/],
   ])('%s', (text, field, value, fix) => {

@@ -56,6 +56,24 @@ describe.each(CASES)('Linux %s, %s as primary', (kernel, primary) => {
     await untilVlans(1);
   }, 120_000);
 
+  test('an id of the configuration is let in, whatever is on the master', async () => {
+    const { master } = d;
+    await daemon.request('detach', { name: 'net0' });
+    expect(await vlans()).toEqual([]);
+    await bed.guest.run(`ip netns add pod; ip link add link ${master} name q102 netns pod type vlan id 102`);
+    await daemon.kill('TERM');
+    await daemon.start({ model: 'transparent', master, slave_vlans: [102] });
+    await daemon.untilActive('primary');
+    await untilVlans(2);
+    expect((await vlans()).map((v) => /vf\d+v(\d+)@/.exec(v)![1]).sort()).toEqual(['100', '102']);
+    expect((await daemon.status()).impairments).toEqual([]);
+    await bed.guest.run('ip netns del pod');
+    await daemon.kill('TERM');
+    await daemon.start({ model: 'transparent', master });
+    await daemon.untilActive('primary');
+    await untilVlans(1);
+  }, 180_000);
+
   test('they outlive a daemon that is killed; the next one takes them back at the detach', async () => {
     await daemon.kill('KILL');
     expect(await vlans()).toHaveLength(1);
