@@ -54,15 +54,13 @@ export const FOREIGN: Takeover = {
     const { seen } = state;
     if (seen?.[0] === master && seen[1] === list && seen[2] === overflow) return state.told;
     state.seen = [master, list, overflow];
-    // In net-failover the kernel itself gives its slaves the MACs, and nobody knows which of them come in.
-    const lacks = overflow || (context.model === 'net-failover' && list.unicast.size > 0);
-    const needed = (master.promiscuity ?? 0) > 0 || lacks;
+    const needed = (master.promiscuity ?? 0) > 0 || overflow;
     if (needed !== state.needed) {
       context.foreignByStandby(needed ? master.address : undefined);
       state.needed = needed;
       if (needed) tellNetwork(context, list);
     } else if (needed) context.foreignByStandby(master.address);
-    const whose = lacks ? some([...list.unicast]) : `stations behind ${master.name}`;
+    const whose = overflow ? some([...list.unicast]) : `stations behind ${master.name}`;
     state.told = needed
       ? [
           {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PacketSocket } from 'bpf-loader-ts/sys';
+import type { Device } from '../failover/device.js';
 import { addUnicast, deleteUnicast } from '../netlink/index.js';
 import { macText } from './lists.js';
 import type { Owned } from './owned.js';
@@ -75,7 +76,8 @@ export class UnicastProof {
       ({ ifindex }) => new PacketSocket({ netns, ifindex, protocol: ETH_P_EXPERIMENTAL }),
     );
     try {
-      const from = new PacketSocket({ netns, ifindex: master.ifindex, protocol: 0, bypass: true });
+      const { ifindex } = standbyOf(context)!;
+      const from = new PacketSocket({ netns, ifindex, protocol: 0, bypass: true });
       this.mac = macText(this.#frame);
       ours.add(context, this.mac);
       addUnicast(rtnl, slave.ifindex, this.mac);
@@ -99,9 +101,18 @@ export class UnicastProof {
   }
 }
 
+/** Where the frame leaves: in net-failover the master is a device of its own. */
+function standbyOf({ model, master, slave, links }: SlaveContext): Device | undefined {
+  if (model !== 'net-failover') return master;
+  return [...links.values()].find((d) => d.master === master.ifindex && d.ifindex !== slave.ifindex);
+}
+
 /** Frames can go from one to the other. */
-const ready = ({ master, slave }: SlaveContext): boolean =>
-  master.up && master.carrier && slave.up && slave.carrier;
+function ready(context: SlaveContext): boolean {
+  const { slave } = context;
+  const standby = standbyOf(context);
+  return standby?.up === true && standby.carrier && slave.up && slave.carrier;
+}
 
 /** A unicast MAC of nobody's. */
 function localMac(): Uint8Array {

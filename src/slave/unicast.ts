@@ -54,14 +54,15 @@ export const unicastOverflow = (context: SlaveContext): boolean => memory.peek(c
  */
 export const UNICAST: Takeover = {
   name: 'unicast',
-  // net_failover copies the lists to both slaves itself (dev_uc_sync_multiple).
-  models: ['transparent'],
+  // net_failover copies the list to both slaves itself (dev_uc_sync_multiple). What is left is to find out whether the VF obeys.
+  models: ['transparent', 'net-failover'],
   waits: (context) => memory.of(context).proof?.mac !== undefined,
   follow(context) {
-    const lists = listsOf(context);
     const state = memory.of(context);
+    if (context.model === 'net-failover' && state.proof === undefined) return state.told;
+    const lists = listsOf(context);
     const { address } = context.master;
-    const proven = lists.master.unicast.size > 0 && state.proof?.step(context, state.ours);
+    const proven = isToBeProven(state, lists) && state.proof?.step(context, state.ours);
     const same = state.master === lists.master && state.slave === lists.slave && state.masterMac === address;
     if (same && !proven && performance.now() < state.retryAt) return state.told;
     Object.assign(state, { ...lists, masterMac: address, retryAt: Number.POSITIVE_INFINITY });
@@ -79,6 +80,10 @@ export const UNICAST: Takeover = {
     memory.forget(context);
   },
 };
+
+/** The MAC that is tried needs room beside those that the kernel has put there: with one too many an igbvf lets in none. */
+const isToBeProven = ({ limits, proof }: State, { master, slave }: ReturnType<typeof listsOf>): boolean =>
+  master.unicast.size > 0 && (proof?.mac !== undefined || slave.unicast.size < (limits.unicast ?? 0));
 
 /** Makes the slave's list the master's, as far as the driver has room. Returns what does not come in. */
 function bring(

@@ -31,7 +31,7 @@ export interface Bench {
 }
 
 /** In place of the kernel's failover master, which takes a VM: a device of its own, so that both slaves are others'. */
-function standIn({ guestRtnl }: World): number {
+export function standInMaster({ guestRtnl }: World): number {
   const { ifindex } = guestRtnl.createVeth({ name: 'master0', mac: GUEST_MAC, peer: { name: 'master0p' } });
   for (const name of ['master0', 'master0p']) guestRtnl.setLink(guestRtnl.link(name)!.ifindex, { up: true });
   return ifindex;
@@ -51,7 +51,7 @@ export async function inProcess(
   });
   const store = new PinStore({ root: path, capacity: 4, shards: 1 });
   onTestFinished(() => store.close());
-  const masterIfindex = model === 'transparent' ? world.virtio.guestIfindex : standIn(world);
+  const masterIfindex = model === 'transparent' ? world.virtio.guestIfindex : standInMaster(world);
   const datapath = openDatapath({
     store,
     shardOf: () => 0,

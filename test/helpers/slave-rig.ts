@@ -1,5 +1,6 @@
 import { withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
+import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { PinStore } from '../../src/datapath/store.js';
 import type { Device } from '../../src/failover/device.js';
 import { World } from '../../src/lab/world.js';
@@ -7,7 +8,7 @@ import { Ethtool, FilterLists } from '../../src/netlink/index.js';
 import { SlaveKeeper } from '../../src/slave/keeper.js';
 import type { Shortfall, SlaveContext, Takeover } from '../../src/slave/takeover.js';
 import { UndoLog } from '../../src/slave/undo-log.js';
-import { pinRoot } from './in-process.js';
+import { pinRoot, standInMaster } from './in-process.js';
 
 /** A slave that takes over from its master in this process, without a daemon: real devices, real lists, a real undo map. */
 export interface SlaveRig {
@@ -30,11 +31,12 @@ function unlessForced(master: Device): Device {
   return promiscuity === 1 && !master.master && !master.userFlags ? rest : master;
 }
 
-/** `driver`: what the slave's driver is taken for. */
+/** `driver`: what the slave's driver is taken for. In net-failover a device of its own stands in for the kernel's master. */
 export function slaveRig(
   takeovers: readonly Takeover[],
   driver = 'veth',
   world = new World('veth'),
+  model: SteeredModel = 'transparent',
 ): SlaveRig {
   const { path, reaper } = pinRoot();
   const store = new PinStore({ root: path, capacity: 4, shards: 1 });
@@ -50,16 +52,21 @@ export function slaveRig(
   const undo = new UndoLog(store.undo, 0, 'primary');
   let version = 0;
   const foreign: (string | undefined)[] = [];
-  const device = (name: string): Device => world.guestRtnl.link(name)!;
+  const master = model === 'net-failover' ? standInMaster(world) : world.guestRtnl.link('virtio0')!.ifindex;
+  const device = (ifindex: number): Device => world.guestRtnl.link(ifindex)!;
+  const isSlave = ({ ifindex }: Device): boolean =>
+    model === 'net-failover' && [world.virtio.guestIfindex, world.vf.guestIfindex].includes(ifindex);
+  const links = (): [number, Device][] =>
+    world.guestRtnl.links().map((d) => [d.ifindex, isSlave(d) ? { ...d, master } : d]);
   const context = (): SlaveContext => {
     version++;
     return {
       instance: 'net0',
-      model: 'transparent',
+      model,
       role: 'primary',
-      master: unlessForced(device('virtio0')),
-      slave: device('vf0'),
-      links: new Map(world.guestRtnl.links().map((d) => [d.ifindex, d])),
+      master: unlessForced(device(master)),
+      slave: device(world.vf.guestIfindex),
+      links: new Map(links()),
       rtnl: world.guestRtnl,
       ethtool,
       filters,
@@ -83,7 +90,7 @@ export function slaveRig(
   };
   const told = new Map<string, readonly Shortfall[]>();
   const keeper = new SlaveKeeper({
-    model: 'transparent',
+    model,
     contexts: () => [context()],
     report: (takeover, shortfalls) => told.set(takeover, shortfalls),
     unfit: (_role, reason) => {

@@ -82,6 +82,46 @@ describe('a driver with 30 groups, one MAC and neither allmulti nor promisc', ()
     expect(f.flags('vf0')).toEqual({ promisc: false, allmulti: false });
   });
 
+  test('in net-failover the kernel gives it the MACs; they go by it once the network has shown that it lets them in', async () => {
+    const rig = slaveRig(ALL, 'igbvf', undefined, 'net-failover');
+    const f = new Filters(rig.world);
+    const kernel = (verb: 'add' | 'del', mac: string): void => {
+      for (const name of ['master0', 'virtio0', 'vf0']) f.fdb(verb, name, mac);
+      rig.look();
+    };
+    const leave = rig.join();
+    kernel('add', MAC);
+    expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
+    rig.world.guestRtnl.setLink(rig.world.vf.guestIfindex, { up: true });
+    await looks(rig, () => rig.foreign.at(-1) === undefined);
+    expect([...f.unicast('vf0')]).toEqual([MAC]);
+    expect(rig.told.get('foreign/primary')).toEqual([]);
+
+    const more = [1, 2, 3].map((n) => `02:00:00:00:02:0${n}`);
+    for (const mac of more) kernel('add', mac);
+    expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
+    for (const mac of more) kernel('del', mac);
+    expect(rig.foreign.at(-1)).toBeUndefined();
+    leave();
+    expect([...f.unicast('vf0')], 'the kernel takes its own back').toEqual([MAC]);
+  });
+
+  test('in net-failover no MAC is tried where the kernel has filled its room', async () => {
+    const rig = slaveRig(ALL, 'igbvf', undefined, 'net-failover');
+    const f = new Filters(rig.world);
+    rig.world.guestRtnl.setLink(rig.world.vf.guestIfindex, { up: true });
+    const all = [1, 2, 3].map((n) => `02:00:00:00:02:0${n}`);
+    for (const mac of all) for (const name of ['master0', 'vf0']) f.fdb('add', name, mac);
+    const leave = rig.join();
+    rig.look();
+    expect([...f.unicast('vf0')].sort()).toEqual(all);
+    expect(rig.foreign.at(-1)).toBe(GUEST_MAC);
+    f.fdb('del', 'vf0', all[0]!);
+    f.fdb('del', 'master0', all[0]!);
+    await looks(rig, () => rig.foreign.at(-1) === undefined);
+    leave();
+  });
+
   test('takes none where a frame to an unknown MAC does not arrive: the host refuses it, or nobody knows', async () => {
     const rig = slaveRig(ALL, 'igbvf');
     const f = new Filters(rig.world);

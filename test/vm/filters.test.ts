@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { STREAM_KINDS } from '../../src/lab/stream-kinds.js';
 import { Stream } from './lab/stream.js';
+import type { PrimaryKind } from './lab/testbed.js';
 import { Interview, type Row, type State } from './questions/interview.js';
-import { SCENE_NAMES } from './questions/questions.js';
+import { SCENE_NAMES, type SceneName } from './questions/questions.js';
 import { FILTERS, thorough, WIRE } from './selection.js';
 
 /**
@@ -21,6 +22,9 @@ const PPS = 200;
 const STREAM_MS = 500;
 
 const FOLLOWED: readonly State[] = ['primary', 'primary-alone', 'standby'];
+/** An igbvf lets in no station behind a bridge: their frames go by the standby, which is there then, and status says so (filter-limits). */
+const statesOf = (primary: PrimaryKind, scene: SceneName): readonly State[] =>
+  primary === 'igbvf' && scene === 'bridge' ? FOLLOWED.filter((s) => s !== 'primary-alone') : FOLLOWED;
 
 describe.each(FILTERS)('Linux %s, %s as primary, %s', (kernel, primary, model) => {
   let interview: Interview;
@@ -33,7 +37,7 @@ describe.each(FILTERS)('Linux %s, %s as primary, %s', (kernel, primary, model) =
   test.each(SCENE_NAMES)(
     'what is made on the master while it is joined gets every question: %s',
     async (scene) => {
-      const rows = await interview.followed([scene], FOLLOWED);
+      const rows = await interview.followed([scene], statesOf(primary, scene));
       expect(rows.length).toBeGreaterThan(0);
       expect(told(rows)).toEqual(allOf(rows));
     },

@@ -86,6 +86,8 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'test/netns/bfd.test.ts': 'fetches FRR; sessions are decided in user space, the same on every kernel',
   'test/netns/bfd-daemon.test.ts': 'fetches FRR; what the programs do is tested in bfd-programs',
   'test/netns/bfd-echo-daemon.test.ts': 'fetches FRR; what the programs do is tested in bfd-echo',
+  'test/netns/bfd-bird.test.ts': 'fetches BIRD; sessions are decided in user space, the same on every kernel',
+  'test/netns/open-vswitch.test.ts': 'fetches Open vSwitch, whose kernel is the host’s',
   'test/netns/bfd-auth.test.ts': USER_SPACE,
   'test/netns/sbfd-daemon.test.ts':
     'two daemons; what the programs do is tested in bfd-reflector and bfd-echo',
