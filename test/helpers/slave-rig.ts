@@ -76,6 +76,7 @@ export function slaveRig(
         links: () => version,
         link: () => version,
         address: () => version,
+        qdisc: () => version,
         filters: filters.changes,
       },
     };
