@@ -4,7 +4,7 @@ import type { InstanceStatus } from '../../src/daemon/api/index.js';
 import { GuestDaemon } from './lab/daemon.js';
 import { PACED, PacedPair } from './lab/paced-pair.js';
 import { type Devices, Testbed } from './lab/testbed.js';
-import { TESTBEDS, thorough, WIRE } from './selection.js';
+import { FULL, TESTBEDS, thorough, WIRE } from './selection.js';
 
 /**
  * fq of the master on the slave: on a NIC with several queues, and what it is there for: a connection that learned on the standby that fq
@@ -93,7 +93,7 @@ describe.each(KERNELS)('Linux %s', (kernel) => {
     await bed.until('no note', async () => notes(await daemon.status()).length === 0, FOLLOWED_MS);
   }, 120_000);
 
-  test.each(PACED)(
+  test.each(FULL ? PACED : PACED.slice(0, 1))(
     'a connection that fq paces on the standby keeps its pace by the VF: $name',
     async (kind) => {
       const kept = await pair.rate(daemon, kind, 'taken over');
