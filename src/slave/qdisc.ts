@@ -35,8 +35,8 @@ export class Pacing implements Takeover {
   readonly #damper = new Damper();
   #seen = '';
   #retryAt = Number.POSITIVE_INFINITY;
-  /** The master's options as last set, and what the kernel lists for that on the slave. */
-  #set: { wanted: string; listed: string } | undefined;
+  /** The master's options as last set, what the kernel lists for that on the slave, and what it refused of them. */
+  #set: { wanted: string; listed: string; told: Shortfall[] } | undefined;
   #told: Shortfall[] = [];
 
   follow(c: SlaveContext): Shortfall[] {
@@ -45,7 +45,13 @@ export class Pacing implements Takeover {
     if (seen === this.#seen && performance.now() < this.#retryAt) return this.#told;
     this.#seen = seen;
     this.#retryAt = Number.POSITIVE_INFINITY;
-    this.#told = this.#bring(c);
+    try {
+      this.#told = this.#bring(c);
+    } catch (e) {
+      // Pacing is no reason to refuse a join.
+      if (!(e instanceof VfError)) throw e;
+      this.#told = this.#refused(c, e);
+    }
     return this.#told;
   }
 
@@ -65,17 +71,12 @@ export class Pacing implements Takeover {
       return [];
     }
     const odd = ours ? queuesOf(all, c.slave.ifindex).filter((q) => this.#differs(q, wanted)) : [];
-    if (ours && odd.length === 0) return [];
+    if (ours && odd.length === 0) return this.#set?.told ?? [];
     // Another device's options, or a queue that has come into use, are news. The rest is somebody's doing.
     const undone = had && (!ours || (odd.some((q) => q.kind === FQ) && this.#set?.wanted === textOf(wanted)));
     if (undone && this.#damper.waitMs > 0) return this.#waits(c);
     if (undone) this.#damper.repaired();
-    try {
-      return this.#make(c, root, wanted, ours);
-    } catch (e) {
-      if (!(e instanceof VfError)) throw e;
-      return this.#refused(c, e);
-    }
+    return this.#make(c, root, wanted, ours);
   }
 
   #make(c: SlaveContext, root: Qdisc | undefined, wanted: Qdisc, ours: boolean): Shortfall[] {
@@ -96,8 +97,13 @@ export class Pacing implements Takeover {
     const top = { ifindex, parent: TC_H_ROOT, handle: OURS };
     if (!ours) {
       undo.put(VF_UNDO_QDISC, NO_ID, deviceBytes(ifindex));
-      if (several) addQdisc(rtnl, { ...top, kind: 'mq' });
-      else withOptions((options) => addQdisc(rtnl, { ...top, kind: FQ, options }));
+      try {
+        if (several) addQdisc(rtnl, { ...top, kind: 'mq' });
+        else withOptions((options) => addQdisc(rtnl, { ...top, kind: FQ, options }));
+      } catch (e) {
+        undo.delete(VF_UNDO_QDISC, NO_ID);
+        throw e;
+      }
     }
     for (const q of queuesOf(rtnl.qdiscs(), ifindex)) {
       if (!this.#differs(q, wanted)) continue;
@@ -106,8 +112,9 @@ export class Pacing implements Takeover {
         withOptions((options) => addQdisc(rtnl, { ifindex, parent, handle, kind: FQ, options }));
       else withOptions((options) => changeQdisc(rtnl, { ifindex, parent, handle, kind: FQ, options }));
     }
-    this.#set = { wanted: textOf(wanted), listed: textOf(fqOf(rtnl.qdiscs(), ifindex)) };
-    return refused ? [optionsRefused(c, refused)] : [];
+    const told = refused ? [optionsRefused(c, refused)] : [];
+    this.#set = { wanted: textOf(wanted), listed: textOf(fqOf(rtnl.qdiscs(), ifindex)), told };
+    return told;
   }
 
   /** True for a queue that the kernel fitted out by itself, or whose fq has other options than ours. One that somebody has configured is his. */
@@ -131,7 +138,6 @@ export class Pacing implements Takeover {
 
   #refused(c: SlaveContext, { message }: VfError): Shortfall[] {
     this.#retryAt = performance.now() + REFUSED_MS;
-    if (rootOf(c.rtnl.qdiscs(), c.slave.ifindex)?.handle !== OURS) c.undo.delete(VF_UNDO_QDISC, NO_ID);
     return [
       {
         key: 'refused',
