@@ -84,7 +84,7 @@ test: build $(SANITIZED) $(NODES)/node_modules/.package-lock.json ## every test,
 
 vm-test: build ## in guests with Linux 6.1, 6.12 and 7.x: the kernel's tests (KERNELS=6.1,7 takes some), and the daemon under faults and migrations
 	@rc=0; node dist/test/vm/matrix/main.js $(if $(KERNELS),--kernels $(KERNELS)) || rc=1; \
-	VM_TEST=full $(NODE_TOOLS) vitest run --project vm agent debian doctor filters taps migration || rc=1; exit $$rc
+	VM_TEST=full $(NODE_TOOLS) vitest run --project vm agent debian doctor filters pacing taps migration || rc=1; exit $$rc
 
 test-unit: build ## tests that need no privileges
 	$(NODE_TOOLS) vitest run --project unit

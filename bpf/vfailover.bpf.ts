@@ -656,6 +656,7 @@ export const VfUndoKind = {
   VF_UNDO_NETNS: 10,
   VF_UNDO_MTU: 11,
   VF_UNDO_UP: 12,
+  VF_UNDO_QDISC: 13,
 } as const;
 export type VfUndoKind = (typeof VfUndoKind)[keyof typeof VfUndoKind];
 
@@ -806,8 +807,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'a2f75f09233a021be1ec6c2c4509ed97f04c2bbb9c94252b7e8392dc841f7541',
-  layout: '423926a0f927de72691a6884395078b9c9bdb570a16c9b0f6f5e7f0d16260428',
+  sha256: '356a3cc8f673ea7ab219c3d8a7180b3d9714487a356885c3f936de061b6440c8',
+  layout: '21a3d2f816aadec53430fcf10bb78e38ac342941af8e2e19bfe639c8aadf18db',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

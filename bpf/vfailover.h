@@ -248,6 +248,7 @@ enum vf_undo_kind {
 	VF_UNDO_NETNS = 10, /* value: where the slave was before it followed the master */
 	VF_UNDO_MTU = 11, /* value: the slave's MTU before, in host order */
 	VF_UNDO_UP = 12, /* value: 1 if the slave was up before */
+	VF_UNDO_QDISC = 13, /* the slave has a root qdisc of ours; value: its ifindex */
 };
 
 /* A change of a slave that its leave takes back: the map `undo`. Written by the supervisor, never by a program. */

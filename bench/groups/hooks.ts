@@ -8,6 +8,7 @@ import { openDatapath } from '../../src/datapath/datapath.js';
 import { type AttachKind, attachKind } from '../../src/datapath/hooks.js';
 import { PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/failover/device.js';
+import { TcMonitor } from '../../src/netlink/index.js';
 import type { BenchContext } from '../context.js';
 import { Fleet } from '../fleet.js';
 import { type Row, withTargets } from '../report.js';
@@ -40,7 +41,7 @@ export async function hooks(ctx: BenchContext): Promise<Row[]> {
 async function measure(ctx: BenchContext, fleet: Fleet, kind: AttachKind): Promise<Row> {
   const n = fleet.members.length;
   const store = new PinStore({ root: ctx.newPins(), capacity: n, shards: 1 });
-  const ns = { fd: fleet.guest };
+  const ns = { fd: fleet.guest, tc: new TcMonitor(fleet.guest) };
   const instances = fleet.members.map((member): Watched & { close(): void } => {
     const ifindex = (name: string): number => fleet.guestRtnl.link(name)!.ifindex;
     const datapath = openDatapath({
@@ -66,7 +67,7 @@ async function measure(ctx: BenchContext, fleet: Fleet, kind: AttachKind): Promi
       restUsable: () => true,
       moving: () => {},
     });
-    return { ns, datapath, hooks, impairments, close: () => datapath.release() };
+    return { ns, datapath, hooks, impairments, poll: () => {}, close: () => datapath.release() };
   });
   const fail = (e: unknown): never => {
     throw new Error(`something is amiss with a fleet that nobody touches: ${String(e)}`);
@@ -107,7 +108,7 @@ async function measure(ctx: BenchContext, fleet: Fleet, kind: AttachKind): Promi
     };
   } finally {
     pulse.close();
-    watch.close();
+    ns.tc.close();
     for (const i of instances) i.close();
     store.close();
   }

@@ -102,7 +102,7 @@ export class InstanceOps implements FailoverOps {
 
   /** What a takeover works with. */
   contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
-    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch } = this.#ns;
+    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch, tc } = this.#ns;
     return {
       instance: instance.name,
       model: instance.model,
@@ -125,6 +125,7 @@ export class InstanceOps implements FailoverOps {
         links: () => monitor.version,
         link: monitor.changes,
         address: addressWatch.count,
+        qdisc: tc.changes,
         filters: filters.changes,
       },
     };

@@ -242,9 +242,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#remove(name);
         this.#roster.lost(m);
       }
-      // Its sockets keep a namespace alive as its descriptor does.
       this.#hooks.unfollow(ns);
-      // The workers, too, must have let go of it.
+      // Sockets keep a namespace alive as its descriptor does, and the workers, too, must have let go of it.
       const close = () => ns.close();
       this.#shards.settled().then(close, close);
     }
@@ -519,7 +518,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#pulse.close();
     this.#roster.close();
     this.#paths.close();
-    this.#hooks.close();
+    for (const ns of this.#namespaces.values()) this.#hooks.unfollow(ns);
     await this.#shards.close();
     for (const m of this.#managed.values()) {
       clearTimeout(m.overrideTimer);

@@ -427,17 +427,22 @@ export interface Qdisc {
   /** major << 16 | minor. */
   handle: number;
   parent: number;
+  /** TCA_OPTIONS, raw; undefined: the kind has none. */
+  options?: Uint8Array;
 }
 
 /** The qdisc in RTM_NEWQDISC data. */
 export function parseQdisc(data: Uint8Array): Qdisc {
   const view = need(data, 20);
-  const kind = attributesAfter(data, 20).get(c.TCA_KIND);
+  const attributes = attributesAfter(data, 20);
+  const kind = attributes.get(c.TCA_KIND);
+  const options = attributes.get(c.TCA_OPTIONS);
   return {
     ifindex: view.getInt32(4, LE),
     kind: kind === undefined ? '' : readString(kind),
     handle: view.getUint32(8, LE),
     parent: view.getUint32(12, LE),
+    ...(options !== undefined && { options: options.slice() }),
   };
 }
 
@@ -584,8 +589,11 @@ export function rtmsgGet(family: number, prefix: number): Uint8Array {
   return bytes;
 }
 
-export function tcmsg(ifindex: number): Uint8Array {
+export function tcmsg(ifindex: number, handle = 0, parent = 0): Uint8Array {
   const bytes = new Uint8Array(20);
-  viewOf(bytes).setInt32(4, ifindex, LE);
+  const view = viewOf(bytes);
+  view.setInt32(4, ifindex, LE);
+  view.setUint32(8, handle, LE);
+  view.setUint32(12, parent, LE);
   return bytes;
 }

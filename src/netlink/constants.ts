@@ -30,6 +30,7 @@ export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
 export const RTM_NEWQDISC = 36;
+export const RTM_DELQDISC = 37;
 export const RTM_GETQDISC = 38;
 export const RTM_NEWVLAN = 112;
 export const RTM_GETVLAN = 114;
@@ -162,14 +163,17 @@ export const RT_SCOPE_LINK = 253;
 export const RTN_UNICAST = 1;
 
 export const TCA_KIND = 1;
+export const TCA_OPTIONS = 2;
 
 export const EPERM = 1;
+export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
+export const EINVAL = 22;
 export const EMSGSIZE = 90;
 export const EOPNOTSUPP = 95;
 export const EADDRNOTAVAIL = 99;

@@ -23,15 +23,21 @@ export class TcMonitor implements Disposable {
   readonly #socket: NetlinkSocket;
   readonly #watch: FdWatch;
   readonly #buffer = new Uint8Array(RECEIVE_BYTES);
-  readonly #listener: TcListener;
+  readonly #counts = new Map<number, number>();
+  /** Notifications that were lost, and so may have been of any device. */
+  #lost = 0;
+  /** Who is told at once; undefined: nobody. */
+  listener: TcListener | undefined;
 
   /** `netns`: fd of the namespace, not needed any more afterwards. */
-  constructor(netns: number, listener: TcListener) {
-    this.#listener = listener;
+  constructor(netns: number) {
     this.#socket = new NetlinkSocket({ netns, rcvbuf: RCVBUF });
     this.#socket.join(c.RTNLGRP_TC);
     this.#watch = watchFd(this.#socket.fd, () => this.#drain());
   }
+
+  /** As long as it returns the same, the device's qdiscs and filters are the same. */
+  changes = (ifindex: number): number => this.#lost + (this.#counts.get(ifindex) ?? 0);
 
   #drain(): void {
     const touched = new Map<number, number>();
@@ -43,8 +49,10 @@ export class TcMonitor implements Disposable {
       if (n < 0) lost = true;
       else lost = !this.#read(this.#buffer.subarray(0, n), touched) || lost;
     }
-    if (lost) this.#listener.lost();
-    else for (const [ifindex, port] of touched) this.#listener.changed(ifindex, port);
+    if (lost) this.#lost++;
+    for (const ifindex of touched.keys()) this.#counts.set(ifindex, (this.#counts.get(ifindex) ?? 0) + 1);
+    if (lost) this.listener?.lost();
+    else for (const [ifindex, port] of touched) this.listener?.changed(ifindex, port);
   }
 
   /** False if the datagram cannot be understood. */

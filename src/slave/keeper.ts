@@ -155,5 +155,7 @@ const changesOf = ({ changes, master, slave }: SlaveContext): number =>
   changes.links() +
   changes.address(master.ifindex) +
   changes.address(slave.ifindex) +
+  changes.qdisc(master.ifindex) +
+  changes.qdisc(slave.ifindex) +
   changes.filters(master.ifindex) +
   changes.filters(slave.ifindex);

@@ -7,6 +7,7 @@ import { GROUPS } from './groups.js';
 import { Mac } from './mac.js';
 import { Mtu } from './mtu.js';
 import { Offloads } from './offloads.js';
+import { Pacing } from './qdisc.js';
 import type { TakeoverKind } from './takeover.js';
 import { UNICAST } from './unicast.js';
 import { VLANS } from './vlans.js';
@@ -16,6 +17,7 @@ export const TAKEOVERS: readonly TakeoverKind[] = [
   () => new Mac(),
   () => new Mtu(),
   () => new Offloads(),
+  () => new Pacing(),
   () => GROUPS,
   () => UNICAST,
   // After those for whose lists it stands in where they do not fit.

@@ -56,6 +56,8 @@ export interface SlaveContext {
     readonly links: () => number;
     readonly link: (ifindex: number) => number;
     readonly address: (ifindex: number) => number;
+    /** Of its qdiscs and the filters in them. */
+    readonly qdisc: (ifindex: number) => number;
     /** Of what a device lets in, as `filters` has seen it. */
     readonly filters: (ifindex: number) => number;
   };

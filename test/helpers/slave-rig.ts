@@ -84,6 +84,7 @@ export function slaveRig(
         links: () => version,
         link: () => version,
         address: () => version,
+        qdisc: () => version,
         filters: filters.changes,
       },
     };

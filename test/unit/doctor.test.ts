@@ -342,7 +342,8 @@ describe('devices and managers', () => {
     expect(check(of({}, { xdp: ['lb (id 3)'] }), 'xdp').cost).toMatch(/before ours/);
     expect(check(of({ qdisc: 'tbf' }, {}), 'qdisc')).toMatchObject({ status: 'warn', found: 'tbf on ens4' });
     expect(check(of({ qdisc: 'tbf' }, {}, 'net_failover'), 'qdisc').status).toBe('ok');
-    for (const qdisc of ['mq', 'fq_codel', null]) expect(check(of({ qdisc }, {}), 'qdisc').status).toBe('ok');
+    for (const qdisc of ['mq', 'fq_codel', 'fq', null])
+      expect(check(of({ qdisc }, {}), 'qdisc').status).toBe('ok');
   });
 
   it('a device on top of the master is held against what the slave lets in', () => {

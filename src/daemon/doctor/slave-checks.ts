@@ -21,7 +21,7 @@ export function slaveChecks({ candidates }: ProbeFindings): Check[] {
     unknown('slave-addresses', 'none'),
     unknown('stacked', 'VLANs, macvlans and bridges that slaves let in'),
     unknown('xdp', 'none on the devices of a pair'),
-    unknown('qdisc', 'none that shapes or paces on the master'),
+    unknown('qdisc', 'none that shapes on the master'),
   ];
 }
 
@@ -130,7 +130,7 @@ function xdp(candidates: readonly Candidate[]): Check {
   return problem('warn', name, needed, [...master, ...slaves].join(', '), costs.join('; '), fix);
 }
 
-/** Kinds that do no more than queue. */
+/** Kinds that do no more than queue, and fq, which a slave takes over. */
 const PLAIN: ReadonlySet<string> = new Set([
   'noqueue',
   'pfifo_fast',
@@ -139,10 +139,11 @@ const PLAIN: ReadonlySet<string> = new Set([
   'fq_codel',
   'mq',
   'codel',
+  'fq',
 ]);
 
 function qdisc(candidates: readonly Candidate[]): Check {
-  const [name, needed] = ['qdisc', 'none that shapes or paces on the master'];
+  const [name, needed] = ['qdisc', 'none that shapes on the master'];
   // The kernel's own master sends to its slaves from behind its qdisc.
   const found = candidates.flatMap(({ visible }) =>
     visible === null || FILTERS_FOLLOW.has(visible.driver ?? '') || PLAIN.has(visible.qdisc ?? 'noqueue')
@@ -155,7 +156,7 @@ function qdisc(candidates: readonly Candidate[]): Check {
     name,
     needed,
     found.join(', '),
-    'what leaves by the VF does not pass the master’s qdisc: its limits, marks and pacing apply on the standby alone',
+    'what leaves by the VF does not pass the master’s qdisc: its limits and marks apply on the standby alone',
     'put the same qdisc on the VF, or shape on a device on top of the master',
   );
 }

@@ -5,14 +5,12 @@ import type { HookPlace } from '../../datapath/attachments.js';
 import type { Datapath } from '../../datapath/datapath.js';
 import type { Survey } from '../../datapath/hook-survey.js';
 import { type Device, type Part, PRIMARY, pathOf, STANDBY } from '../../failover/device.js';
-import type { Rtnl } from '../../netlink/index.js';
+import { queuesOf, type Rtnl } from '../../netlink/index.js';
 import type { Shortfall } from '../../slave/takeover.js';
 import type { Impairments } from '../impairments.js';
 import { conflicts } from './conflicts.js';
 import { Patience } from './patience.js';
 import { Starvation } from './starvation.js';
-
-const TC_H_ROOT = 0xffffffff;
 
 export interface HookKeeperOptions {
   datapath: Datapath;
@@ -198,11 +196,7 @@ export class HookKeeper {
 
   /** The kind of the qdisc at the root, or of the queues' where that is mq. */
   #qdiscOf(ifindex: number): string {
-    const all = this.#o.rtnl.qdiscs(ifindex);
-    const root = all.find((q) => q.parent === TC_H_ROOT);
-    if (root?.kind !== 'mq') return root?.kind ?? '';
-    const queues = all.filter((q) => q.handle !== root.handle && q.parent >>> 16 === root.handle >>> 16);
-    return queues[0]?.kind ?? '';
+    return queuesOf(this.#o.rtnl.qdiscs(), ifindex)[0]?.kind ?? '';
   }
 
   /** What no message and no list tells of: XDP attached by a link, and filters should a message be missing. Checks everything if it differs. */

@@ -1,7 +1,7 @@
 import { AttachType, listMarks } from 'bpf-loader-ts';
 import type { Datapath } from '../../datapath/datapath.js';
 import type { PinStore } from '../../datapath/store.js';
-import { TcMonitor } from '../../netlink/index.js';
+import type { TcMonitor } from '../../netlink/index.js';
 import type { Impairments } from '../impairments.js';
 import type { HookKeeper } from './keeper.js';
 import { senderOf } from './sender.js';
@@ -21,6 +21,7 @@ const ATTACH_TYPE = { ingress: AttachType.tcx_ingress, egress: AttachType.tcx_eg
 /** A namespace, by what the watch needs of it. */
 export interface WatchedNamespace {
   readonly fd: number;
+  readonly tc: Pick<TcMonitor, 'listener'>;
 }
 
 /** An instance, by what the watch needs of it. */
@@ -29,6 +30,8 @@ export interface Watched {
   readonly datapath: Pick<Datapath, 'attachments' | 'pinsTouched' | 'restorePins'>;
   readonly hooks: Pick<HookKeeper, 'check' | 'tick' | 'settle' | 'lookSlowly'>;
   readonly impairments: Impairments;
+  /** Brings the slaves in line with their master, if anything has changed. */
+  poll(): void;
 }
 
 export interface HookWatchOptions<W extends Watched> {
@@ -47,7 +50,6 @@ export interface HookWatchOptions<W extends Watched> {
  */
 export class HookWatch<W extends Watched> {
   readonly #o: HookWatchOptions<W>;
-  readonly #monitors = new Map<WatchedNamespace, TcMonitor>();
   /** The marks of an instance's hooks, as of the last look. */
   readonly #marks = new WeakMap<W, Int32Array>();
   #turn = 0;
@@ -65,22 +67,24 @@ export class HookWatch<W extends Watched> {
 
   /** Begins to hear of changes in a namespace. */
   follow(ns: WatchedNamespace): void {
-    if (this.#monitors.has(ns)) return;
     const of = (touched: (m: W) => boolean, by?: string): void => {
-      for (const m of this.#o.instances()) if (m.ns === ns && touched(m)) this.#check(m, by);
+      for (const m of this.#o.instances()) {
+        if (m.ns !== ns || !touched(m)) continue;
+        // First: no conflict is told of a qdisc that the slave is just about to take over.
+        m.poll();
+        this.#check(m, by);
+      }
     };
-    const listener = {
+    ns.tc.listener = {
       changed: (ifindex: number, port: number) =>
         of((m) => m.datapath.attachments.places.some((p) => p.ifindex === ifindex), senderOf(port)),
       lost: () => of(() => true),
     };
-    this.#monitors.set(ns, new TcMonitor(ns.fd, listener));
   }
 
-  /** Stops it, before the namespace is closed. */
+  /** Stops it. */
   unfollow(ns: WatchedNamespace): void {
-    this.#monitors.get(ns)?.close();
-    this.#monitors.delete(ns);
+    ns.tc.listener = undefined;
   }
 
   #check(m: W, by?: string): void {
@@ -182,10 +186,5 @@ export class HookWatch<W extends Watched> {
       this.#o.storeReport((e as Error).message);
       return false;
     }
-  }
-
-  close(): void {
-    for (const monitor of this.#monitors.values()) monitor.close();
-    this.#monitors.clear();
   }
 }

@@ -35,6 +35,7 @@ const MODULES = [
   ...['failover', 'net_failover', 'e1000e', 'igb', 'igbvf', 'vmxnet3'],
   ...['bonding', 'team', 'team_mode_activebackup'],
   ...['sch_ingress', 'cls_bpf', 'act_bpf', 'veth', 'dummy', '8021q', 'bridge', 'tun', 'macvlan', 'ifb'],
+  ...['sch_fq', 'sch_tbf', 'sch_netem', 'tcp_bbr'],
   // A whole Debian boots from a disk, and systemd mounts on demand.
   ...['crc32c_generic', 'ext4', 'autofs4', 'binfmt_misc'],
 ];
