@@ -53,7 +53,6 @@ export const FOREIGN: Takeover = {
     const overflow = unicastOverflow(context);
     const { seen } = state;
     if (seen?.[0] === master && seen[1] === list && seen[2] === overflow) return state.told;
-    state.seen = [master, list, overflow];
     // In net-failover the kernel itself gives its slaves the MACs, and nobody knows which of them come in.
     const lacks = overflow || (context.model === 'net-failover' && list.unicast.size > 0);
     const needed = (master.promiscuity ?? 0) > 0 || lacks;
@@ -72,6 +71,7 @@ export const FOREIGN: Takeover = {
           },
         ]
       : [];
+    state.seen = [master, list, overflow];
     return state.told;
   },
   restore(context) {
