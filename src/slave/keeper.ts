@@ -158,6 +158,8 @@ export class SlaveKeeper {
 /** Counts the changes of anything that a takeover may look at. */
 const changesOf = ({ changes, master, slave }: SlaveContext): number =>
   changes.links() +
+  changes.link(master.ifindex) +
+  changes.link(slave.ifindex) +
   changes.address(master.ifindex) +
   changes.address(slave.ifindex) +
   changes.filters(master.ifindex) +

@@ -16,6 +16,8 @@ export interface SlaveRig {
   /** Looks as the daemon does KEEP_MS later: the lists are read anew. */
   look(): void;
   context: () => SlaveContext;
+  /** Counts changes instead of the rig, for which everything has changed at each look. */
+  changes: SlaveContext['changes'] | undefined;
   /** What the takeovers last said. */
   told: Map<string, readonly Shortfall[]>;
   /** What the datapath was last told: frames from other MACs than this leave by the standby. */
@@ -72,7 +74,7 @@ export function slaveRig(
       enter: (fn) => withNetns(world.guest, fn),
       undo,
       addresses: 'remove',
-      changes: {
+      changes: rig.changes ?? {
         links: () => version,
         link: () => version,
         address: () => version,
@@ -90,7 +92,7 @@ export function slaveRig(
     },
     takeovers: takeovers.map((t) => () => t),
   });
-  return {
+  const rig: SlaveRig = {
     world,
     keeper,
     look: () => {
@@ -98,6 +100,7 @@ export function slaveRig(
       keeper.look();
     },
     context,
+    changes: undefined,
     told,
     foreign,
     join: () => {
@@ -109,4 +112,5 @@ export function slaveRig(
       };
     },
   };
+  return rig;
 }

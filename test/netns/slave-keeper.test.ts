@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { LinkMonitor } from '../../src/netlink/index.js';
 import { Addresses } from '../../src/slave/addresses.js';
-import type { Shortfall, Takeover } from '../../src/slave/takeover.js';
+import type { Shortfall, SlaveContext, Takeover } from '../../src/slave/takeover.js';
 import { inGuest } from '../helpers/daemon.js';
 import { slaveRig } from '../helpers/slave-rig.js';
 
@@ -24,6 +25,33 @@ function recorded(follow: () => readonly Shortfall[]): Takeover & { calls: numbe
   };
   return takeover;
 }
+
+test('a change that no fact of a device shows, as one of its offloads, makes a look', () => {
+  const seen = recorded(() => []);
+  const rig = slaveRig([seen]);
+  const monitor = new LinkMonitor({ netns: rig.world.guest }).start({ loop: false });
+  onTestFinished(() => monitor.close());
+  const context = rig.context();
+  const none = () => 0;
+  const counts: SlaveContext['changes'] = {
+    links: () => monitor.version,
+    link: monitor.changes,
+    address: none,
+    filters: none,
+  };
+  rig.changes = counts;
+  rig.join();
+  for (let i = 0; i < LOOKS; i++) rig.keeper.poll();
+  const before = seen.calls;
+  for (const { ifindex } of [context.slave, context.master]) {
+    const { version } = monitor;
+    expect(context.ethtool.setFeature(ifindex, 'rx-gro-list', true)).toBe(true);
+    monitor.poll();
+    expect(monitor.version).toBe(version);
+    rig.keeper.poll();
+  }
+  expect(seen.calls - before).toBe(2);
+});
 
 test('a takeover that failed is asked again soon, though nothing changes, and the failure is told until then', () => {
   let fails = false;
