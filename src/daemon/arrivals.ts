@@ -124,7 +124,7 @@ export class Arrivals {
 }
 
 /** Moves a slave back to where it was before `Arrivals` moved it, when its instance ends. Throws what the kernel refuses. */
-export function giveBack({ undo, ns }: Managed): void {
+export function giveBack({ undo, ns }: Pick<Managed, 'undo' | 'ns'>): void {
   const entry = undo.get(VF_UNDO_NETNS, NO_ID);
   if (entry === undefined) return;
   undo.delete(VF_UNDO_NETNS, NO_ID);

@@ -43,7 +43,7 @@ export interface InstanceOptions {
 }
 
 /** Name of a device's driver; undefined: it has none, or is just going. */
-function driverOf({ control }: Namespace, device: Device): string | undefined {
+export function driverOf({ control }: Namespace, device: Device): string | undefined {
   try {
     return control.driver(device.name)?.driver;
   } catch {

@@ -136,6 +136,16 @@ export class Namespace {
 /** The file that names a namespace of the configuration. */
 export const netnsPath = (netns: string): string => (netns.startsWith('/') ? netns : `/run/netns/${netns}`);
 
+/** Inode of the namespace that the configuration's word names. Throws NETNS_NOT_FOUND. */
+export function inodeOf(netns: string | null): number {
+  const fd = open(netns);
+  try {
+    return netnsInode(fd);
+  } finally {
+    closeFd(fd);
+  }
+}
+
 function open(netns: string | null): number {
   if (netns === null) return netnsCurrent();
   const path = netnsPath(netns);

@@ -64,7 +64,11 @@ function placementOfPinned(
 }
 
 /** The device that the pinned programs sit on; undefined: it is gone, or its ifindex means another one now. */
-function masterOf(ns: Namespace, { id }: Pinned, kept: Kept['config'] | undefined): Device | undefined {
+export function masterOf(
+  ns: Namespace,
+  { id }: Pinned,
+  kept: Kept['config'] | undefined,
+): Device | undefined {
   const device = id.netns === ns.inode ? ns.rtnl.link(id.masterIfindex) : undefined;
   if (device === undefined) return undefined;
   const named = kept !== undefined && masterLabel(kept.master) === device.name;

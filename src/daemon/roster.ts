@@ -4,9 +4,10 @@ import type { PinStore } from '../datapath/store.js';
 import { VfError } from '../errors.js';
 import type { Device } from '../failover/device.js';
 import { allPinned, configOf, keep, keptOf, type Pinned, pinnedAs, type Source } from './kept.js';
+import { restoreSlaves } from './leftover.js';
 import type { Managed } from './managed.js';
 import type { Namespace } from './namespace.js';
-import { placementOf } from './placing.js';
+import { masterOf, placementOf } from './placing.js';
 import type { Log } from './supervisor.js';
 import { asError, isAbsence, RETRY_MS, type Waiting } from './waiting.js';
 
@@ -107,6 +108,7 @@ export class Roster {
     const { name } = config;
     if (managed.has(name)) throw exists(name);
     const ns = this.#host.namespace(config.netns);
+    this.#clearWithoutMaster(ns, name);
     const taken = (other: string): boolean => managed.has(other) || this.#filed.has(other);
     let placement = placementOf(ns, store, config, taken);
     if (placement.how === 'rename') {
@@ -125,6 +127,15 @@ export class Roster {
     if (placement.missing) this.#tellMissing(m, placement.missing, placement.master);
     if (source === 'unconfigured') this.#tellUnconfigured(m);
     return m;
+  }
+
+  /** An instance whose master went while no daemon lived ends as it does when one lives: its VF is given back. */
+  #clearWithoutMaster(ns: Namespace, name: string): void {
+    const { store, log } = this.#host;
+    const pinned = pinnedAs(store, name);
+    if (pinned?.id.netns !== ns.inode || masterOf(ns, pinned, keptOf(store, pinned.slot)?.config)) return;
+    log.warn({ instance: name }, 'its master is gone: what is left of it is taken off');
+    this.#takeApart(pinned);
   }
 
   #tellMissing(m: Managed, { message }: VfError, { name, ifindex }: Device): void {
@@ -150,11 +161,12 @@ export class Roster {
   #takeApart(pinned: Pinned): void {
     const { store, log } = this.#host;
     const { name, slot } = pinned;
-    const config = keptOf(store, slot)?.config ?? configOf(pinned);
+    const kept = keptOf(store, slot)?.config;
+    const config = kept ?? configOf(pinned);
     let ns: Namespace | undefined;
     try {
       ns = config && this.#host.namespace(config.netns);
-      const master = ns?.inode === pinned.id.netns ? ns.rtnl.link(pinned.id.masterIfindex) : undefined;
+      const master = ns && masterOf(ns, pinned, kept);
       if (config && master) {
         const { model } = pinned.id;
         this.#host.open({ ...config, name, model, attach: pinned.id.attach }, 'file', master);
@@ -164,8 +176,10 @@ export class Roster {
     } catch (error) {
       log.error({ instance: name, error }, 'it could not be opened, and so not every setting be put back');
     }
-    const { netns } = pinned.id;
-    abandon(store, slot, ns?.inode === netns ? ns.enter : undefined);
+    const here = ns?.inode === pinned.id.netns ? ns : undefined;
+    for (const error of here ? restoreSlaves(here, store, pinned) : [])
+      log.error({ instance: name, error }, 'could not be undone');
+    abandon(store, slot, here?.enter);
   }
 
   #wait(entry: Waiting): void {

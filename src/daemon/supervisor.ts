@@ -19,7 +19,7 @@ import { ImpairmentLog } from './impairment-log.js';
 import type { Impairment } from './impairments.js';
 import type { Source } from './kept.js';
 import { Managed } from './managed.js';
-import { Namespace } from './namespace.js';
+import { inodeOf, Namespace } from './namespace.js';
 import { NamespaceWatch, PATHS_MS } from './namespace-watch.js';
 import { openFiles, refuseWithoutDescriptors } from './nofile.js';
 import { Orders } from './orders.js';
@@ -180,6 +180,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     let ns = this.#namespaces.get(key);
     if (!ns) {
       if (netns !== null) this.#paths.add(netns);
+      ns = this.#sameAs(netns);
+      if (ns) this.#namespaces.set(key, ns);
+    }
+    if (!ns) {
       ns = new Namespace(netns, this.#store.capacity);
       this.#namespaces.set(key, ns);
       const here = ns;
@@ -203,6 +207,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     if (netns !== null) this.#watchArrivals();
     return ns;
+  }
+
+  /** The namespace that another path names as well: one registry knows all who claim its devices. */
+  #sameAs(netns: string | null): Namespace | undefined {
+    const inode = inodeOf(netns);
+    return [...this.#namespaces.values()].find((ns) => ns.inode === inode);
   }
 
   /** A VF comes to the first namespace, which is presumably our own. */
@@ -237,17 +247,23 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (ns !== undefined) {
       this.#namespaces.delete(key);
       for (const [name, m] of [...this.#managed]) {
-        if (m.ns !== ns) continue;
+        if (m.ns !== ns || m.config.netns === null || netnsKey(m.config.netns) !== key) continue;
         this.#log.warn({ instance: name, netns }, 'its namespace is gone: waiting for a new one');
         this.#remove(name);
         this.#roster.lost(m);
       }
-      this.#hooks.unfollow(ns);
-      // Sockets keep a namespace alive as its descriptor does, and the workers, too, must have let go of it.
-      const close = () => ns.close();
-      this.#shards.settled().then(close, close);
+      // Another path may name it still.
+      if (![...this.#namespaces.values()].includes(ns)) this.#closeNamespace(ns);
     }
     this.#roster.retry();
+  }
+
+  /** Its sockets keep a namespace alive as its descriptor does. */
+  #closeNamespace(ns: Namespace): void {
+    this.#hooks.unfollow(ns);
+    // The workers, too, must have let go of it.
+    const close = () => ns.close();
+    this.#shards.settled().then(close, close);
   }
 
   #add(config: InstanceConfig, source: Source, master: Device): Managed {
@@ -481,7 +497,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   status(name?: string): DaemonStatus {
     const names = name === undefined ? [...this.#managed.keys(), ...this.#roster.waiting.keys()] : [name];
     const netlink = { overruns: 0, resyncs: 0, messages: 0 };
-    for (const { monitor } of this.#namespaces.values())
+    for (const { monitor } of new Set(this.#namespaces.values()))
       for (const key of ['overruns', 'resyncs', 'messages'] as const) netlink[key] += monitor.counters[key];
     const { wait, poll_interval_us } = this.#config.worker;
     return {
@@ -525,7 +541,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       m.datapath.release();
       m.close();
     }
-    for (const ns of this.#namespaces.values()) ns.close();
+    for (const ns of new Set(this.#namespaces.values())) ns.close();
     this.#store.removeIfEmpty();
     this.#store.close();
   }

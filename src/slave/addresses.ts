@@ -56,8 +56,9 @@ export class Addresses implements Takeover {
     const due = this.#looks[0] !== undefined && nowMs >= this.#looks[0];
     if (count !== this.#seen || due) {
       if (due) this.#looks.shift();
-      this.#seen = count;
       this.#look(c, nowMs);
+      // Last: a look that failed is made again.
+      this.#seen = count;
       this.#joined = true;
     } else if (this.#damper.strikes(nowMs) === 0) this.#told = [];
     return this.#told;

@@ -25,11 +25,11 @@ export class Duplicates implements Takeover {
     const { ifindex } = c.master;
     const count = c.changes.address(ifindex);
     if (count === this.#seen) return this.#told;
-    this.#seen = count;
     const failed = savedAddresses(c.rtnl, ifindex).filter(
       (a) => a.family === 6 && (a.flags & k.IFA_F_DADFAILED) !== 0,
     );
     this.#told = failed.flatMap((a) => (this.#repair(c, a) ? [] : [told(c, a)]));
+    this.#seen = count;
     return this.#told;
   }
 

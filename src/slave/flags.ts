@@ -10,6 +10,9 @@ import { Memory } from './memory.js';
 import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 import { unicastOverflow } from './unicast.js';
 
+/** A flag that was refused is tried again after so long, ms. */
+const REFUSED_MS = 5_000;
+
 interface State {
   limits: DriverLimits;
   damper: Damper;
@@ -52,11 +55,12 @@ export const FLAGS: Takeover = {
     const seen = [master, slave, asked] as const;
     const same = seen.every((fact, i) => fact === state.seen?.[i]) && state.overflow === overflow;
     if (same && performance.now() < state.retryAt) return state.told;
-    Object.assign(state, { seen, overflow, retryAt: Number.POSITIVE_INFINITY });
+    state.retryAt = Number.POSITIVE_INFINITY;
     const wanted =
       ((master.promiscuity ?? 0) > 0 || overflow & 1 ? IFF_PROMISC : 0) |
       (asked || overflow & 2 ? IFF_ALLMULTI : 0);
     state.told = bring(context, state, wanted);
+    Object.assign(state, { seen, overflow });
     return state.told;
   },
   restore(context, gone) {
@@ -123,6 +127,7 @@ function turnOn(
   } catch (e) {
     if (!(e instanceof VfError)) throw e;
     context.undo.delete(VfUndoKind.VF_UNDO_FLAG, flagId(context, bit));
+    state.retryAt = performance.now() + REFUSED_MS;
     const { message, fix } = e;
     return [
       {

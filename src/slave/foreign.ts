@@ -53,7 +53,6 @@ export const FOREIGN: Takeover = {
     const overflow = unicastOverflow(context);
     const { seen } = state;
     if (seen?.[0] === master && seen[1] === list && seen[2] === overflow) return state.told;
-    state.seen = [master, list, overflow];
     const needed = (master.promiscuity ?? 0) > 0 || overflow;
     if (needed !== state.needed) {
       context.foreignByStandby(needed ? master.address : undefined);
@@ -70,6 +69,7 @@ export const FOREIGN: Takeover = {
           },
         ]
       : [];
+    state.seen = [master, list, overflow];
     return state.told;
   },
   restore(context) {

@@ -56,10 +56,10 @@ export const GROUPS: Takeover = {
     const state = memory.of(context);
     const same = state.master === lists.master && state.slave === lists.slave;
     if (same && performance.now() < state.retryAt) return state.told;
-    state.master = lists.master;
-    state.slave = lists.slave;
     state.retryAt = Number.POSITIVE_INFINITY;
     state.told = bring(context, state, lists.master.groups, lists.slave.groups);
+    state.master = lists.master;
+    state.slave = lists.slave;
     return state.told;
   },
   restore(context, gone) {

@@ -141,11 +141,16 @@ export class SlaveKeeper {
         this.#o.unfit(role, e.reason);
         return;
       }
-      kept.done.set(takeover, []);
       const { message, fix } = e as Error & { fix?: string };
-      this.#report(takeover, role, [
-        { key: 'failed', severity: 'degraded', message, ...(fix !== undefined && { fix }) },
-      ]);
+      const failed: Shortfall = {
+        key: 'failed',
+        severity: 'degraded',
+        message,
+        ...(fix !== undefined && { fix }),
+      };
+      // As one that tells of a shortfall, it is tried again.
+      kept.done.set(takeover, [failed]);
+      this.#report(takeover, role, [failed]);
     }
   }
 }
@@ -153,6 +158,8 @@ export class SlaveKeeper {
 /** Counts the changes of anything that a takeover may look at. */
 const changesOf = ({ changes, master, slave }: SlaveContext): number =>
   changes.links() +
+  changes.link(master.ifindex) +
+  changes.link(slave.ifindex) +
   changes.address(master.ifindex) +
   changes.address(slave.ifindex) +
   changes.qdisc(master.ifindex) +

@@ -29,12 +29,11 @@ export class Offloads implements Takeover {
     const nowMs = performance.now();
     const seen = changesOf(c);
     if (seen === this.#seen || !this.#damper.may(nowMs)) return this.#told;
-    this.#seen = seen;
     const [of, on] = [c.ethtool.features(master.ifindex), c.ethtool.features(slave.ifindex)];
     this.#told = [];
     // A kernel before 5.8 does not tell.
-    if (of === undefined || on === undefined) return this.#told;
-    if (on.has(LRO) && !of.has(LRO)) this.#off(c, nowMs);
+    if (of !== undefined && on?.has(LRO) && !of.has(LRO)) this.#off(c, nowMs);
+    this.#seen = seen;
     return this.#told;
   }
 

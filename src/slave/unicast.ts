@@ -65,8 +65,11 @@ export const UNICAST: Takeover = {
     const proven = isToBeProven(state, lists) && state.proof?.step(context, state.ours);
     const same = state.master === lists.master && state.slave === lists.slave && state.masterMac === address;
     if (same && !proven && performance.now() < state.retryAt) return state.told;
-    Object.assign(state, { ...lists, masterMac: address, retryAt: Number.POSITIVE_INFINITY });
+    // The verdict comes once: should what follows fail, the next look is not to find that nothing has changed.
+    if (proven) state.master = undefined;
+    state.retryAt = Number.POSITIVE_INFINITY;
     state.told = bring(context, state, lists.master.unicast, lists.slave.unicast);
+    Object.assign(state, { ...lists, masterMac: address });
     return state.told;
   },
   restore(context, gone) {

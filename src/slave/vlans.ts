@@ -11,11 +11,13 @@ import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
 import { bridgeWithVlans, idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
 
 const STAG = 0x88a8;
+/** An id that was refused is tried again after so long, ms: nothing tells that the module 8021q was loaded. */
+const REFUSED_MS = 5_000;
 
 interface State {
   ours: Owned;
   damper: Damper;
-  /** The devices at the last look; the master's bridge, if it filters VLANs, is asked at each look all the same. */
+  /** Count of changes at the last look; the master's bridge, if it filters VLANs, is asked at each look all the same. */
   links: number;
   bridged: boolean;
   /** What was wanted and what was there at the last look, as text. */
@@ -52,18 +54,21 @@ export const VLANS: Takeover = {
   waits: (context) => memory.of(context).bridged,
   follow(context) {
     const state = memory.of(context);
-    const due = performance.now() >= state.retryAt;
-    if (state.links === context.changes.links() && !state.bridged && !due) return state.told;
-    state.links = context.changes.links();
+    const { links, link } = context.changes;
+    // The count of the slave: its offloads, of which the VLAN filter is one, are no fact of a device.
+    const count = links() + link(context.slave.ifindex);
+    const due = performance.now() >= state.retryAt || (state.links !== count && state.told.length > 0);
+    if (state.links === count && !state.bridged && !due) return state.told;
     state.bridged = bridgeWithVlans(context) !== undefined;
     const wanted = wantedVlans(context);
     const have = vlansOn(context);
     const seen = `${[...wanted.keys()].join()} ${[...have].map(([id, d]) => `${id}${d.up ? '+' : ''}`).join()}`;
-    if (seen === state.seen && !due) return state.told;
-    state.retryAt = Number.POSITIVE_INFINITY;
-    state.told = bring(context, state, wanted, have);
+    if (seen !== state.seen || due) {
+      state.retryAt = Number.POSITIVE_INFINITY;
+      state.told = bring(context, state, wanted, have);
+    }
     // What was just made is not known yet: the kernel's message brings the next look.
-    state.seen = seen;
+    Object.assign(state, { links: count, seen });
     return state.told;
   },
   restore(context, gone) {
@@ -141,6 +146,7 @@ function make(
     const refusal = makeOne(context, ours, id, wanted.get(id)!);
     if (refusal !== undefined) told.push(refusal);
   }
+  if (told.length > 0) state.retryAt = performance.now() + REFUSED_MS;
   return told;
 }
 

@@ -17,6 +17,8 @@ export interface SlaveRig {
   /** Looks as the daemon does KEEP_MS later: the lists are read anew. */
   look(): void;
   context: () => SlaveContext;
+  /** Counts changes instead of the rig, for which everything has changed at each look. */
+  changes: SlaveContext['changes'] | undefined;
   /** What the takeovers last said. */
   told: Map<string, readonly Shortfall[]>;
   /** What the datapath was last told: frames from other MACs than this leave by the standby. */
@@ -80,7 +82,7 @@ export function slaveRig(
       undo,
       addresses: 'remove',
       vlans: [],
-      changes: {
+      changes: rig.changes ?? {
         links: () => version,
         link: () => version,
         address: () => version,
@@ -99,7 +101,7 @@ export function slaveRig(
     },
     takeovers: takeovers.map((t) => () => t),
   });
-  return {
+  const rig: SlaveRig = {
     world,
     keeper,
     look: () => {
@@ -107,6 +109,7 @@ export function slaveRig(
       keeper.look();
     },
     context,
+    changes: undefined,
     told,
     foreign,
     join: () => {
@@ -118,4 +121,5 @@ export function slaveRig(
       };
     },
   };
+  return rig;
 }

@@ -3,8 +3,10 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Stream } from '../../src/lab/stream.js';
+import type { World } from '../../src/lab/world.js';
 import { cli, daemonOf, dump, inGuest, status, until, untilActive, world } from '../helpers/daemon.js';
 import { edited, ONE_SET, programs } from '../helpers/edited.js';
+import { Filters } from '../helpers/filters.js';
 
 /** Which device an instance is of, whatever its name is now, and which instances there are, whatever the file says. */
 
@@ -69,6 +71,35 @@ describe('over a restart', () => {
     const s = await status(e);
     expect(s).toMatchObject({ master: { name: 'ens3' }, epoch: before.epoch, impairments: [] });
     expect(programs(e.world)).toEqual(ONE_SET);
+  });
+
+  test('a master that went while no daemon lived: the VF is given back, as when one lives', async () => {
+    const e = await edited();
+    const filters = new Filters(e.world);
+    const vf = () => {
+      const { mtu, userFlags, address, up } = e.world.guestRtnl.link('vf0')!;
+      const groups = [...filters.groups('vf0')].sort();
+      const off = inGuest(e.world, 'sysctl', '-n', 'net.ipv6.conf.vf0.disable_ipv6').trim();
+      return { mtu, userFlags, address, up, groups, off };
+    };
+    expect(cli('--socket', e.daemon.socket, 'detach', 'net0')).toMatchObject({ code: 0 });
+    const before = vf();
+    await e.restart([e.net0]);
+    await untilActive(e, 'primary');
+    for (const change of ['mtu 1400', 'allmulticast on', 'address 02:76:66:00:00:77'])
+      inGuest(e.world, 'ip', 'link', 'set', 'virtio0', ...change.split(' '));
+    inGuest(e.world, 'ip', 'maddress', 'add', '33:33:00:00:12:12', 'dev', 'virtio0');
+    await until(
+      vf,
+      ({ groups, userFlags }) => groups.includes('33:33:00:00:12:12') && userFlags !== undefined,
+    );
+    e.client.close();
+    await e.daemon.kill('SIGKILL');
+    e.world.guestRtnl.deleteLink(e.world.guestRtnl.link('virtio0')!.ifindex);
+    await e.restart([e.net0]);
+    expect(await status(e)).toMatchObject({ state: 'waiting' });
+    expect(vf()).toEqual(before);
+    expect(programs({ ...e.world, virtio: e.world.vf } as World)).toEqual([]);
   });
 
   test('one that is gone from the file goes on, is told of, and detach ends it', async () => {

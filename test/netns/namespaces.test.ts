@@ -74,6 +74,54 @@ test('a namespace ends with its container though an instance lives there, and th
   }
 });
 
+test('a namespace that two instances name by different paths is one: a VF has one instance, and each path its own end', async () => {
+  const far = netnsCreate();
+  onTestFinished(() => closeFd(far));
+  using there = new Rtnl({ netns: far });
+  const folder = mkdtempSync(join(tmpdir(), 'vf-ns-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const name = join(folder, 'net');
+  const c = await container();
+  symlinkSync(c.path, name);
+  furnish(c.path, far, '02:76:66:00:09:01', 'a');
+  // Held no longer than for this.
+  const netns = netnsOpen(c.path);
+  const rtnl = new Rtnl({ netns });
+  rtnl.createVeth({
+    name: 'virtio1',
+    mac: '02:76:66:00:09:01',
+    peer: { name: 'virtio1a', netnsFd: far },
+  });
+  rtnl.close();
+  closeFd(netns);
+  const { daemon } = daemonOf(world(), { netns: name, primary: { name: 'vf0' } });
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  await untilActive({ client }, 'primary');
+  await client.request('attach', {
+    name: 'net1',
+    netns: c.path,
+    master: 'virtio1',
+    primary: { name: 'vf0' },
+  });
+  expect(await status({ client }, 'net1')).toMatchObject({
+    primary: { state: 'refused' },
+    refusals: [{ device: 'vf0', error: { code: 'DEVICE_OWNED', fix: expect.stringContaining('net0') } }],
+  });
+  rmSync(name);
+  await until(
+    () => status({ client }, 'net0'),
+    (s) => s.state === 'waiting',
+  );
+  expect((await status({ client }, 'net1')).master.name).toBe('virtio1');
+  await c.end();
+  await until(
+    () => there.links().map((d) => d.name),
+    (names) => !names.some((n) => n.endsWith('a')),
+  );
+});
+
 /** A namespace that a daemon runs in, and a guest without a VF in another one. */
 interface Apart {
   home: number;

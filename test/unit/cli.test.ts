@@ -602,6 +602,8 @@ describe('rendering', () => {
       renderStatus({ ...status, instances: [{ ...instance, ...change }] }, none, 0);
     const starting = one({ state: 'starting' });
     expect(starting).toContain('net0: starting, its slaves were not looked at yet');
+    const refused = one({ state: 'failed', master: { ...instance.master, ifindex: null, up: false } });
+    expect(refused).toContain('net0: failed, it cannot be attached: the reason is below');
     const down = one({ state: 'failed', master: { ...instance.master, up: false } });
     expect(down).toContain('net0: failed, its master eth0 is down: nothing is sent or received');
     for (const text of [starting, down]) {

@@ -46,6 +46,7 @@ function summary(instance: InstanceStatus): string {
     case 'starting':
       return 'its slaves were not looked at yet';
     case 'failed':
+      if (instance.master.ifindex === null) return 'it cannot be attached: the reason is below';
       return instance.master.up
         ? 'no path carries traffic'
         : `its master ${plain(instance.master.name ?? '')} is down: nothing is sent or received`;
