@@ -74,6 +74,7 @@ function contextOf(
     enter,
     undo,
     addresses: 'remove',
-    changes: { links: none, link: none, address: none, filters: none },
+    vlans: [],
+    changes: { links: none, link: none, address: none, qdisc: none, filters: none },
   };
 }
