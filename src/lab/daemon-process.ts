@@ -6,6 +6,9 @@ import { stringify } from 'yaml';
 import { ApiClient } from '../daemon/api/index.js';
 import { ROOT } from '../paths.js';
 
+/** An emulated machine takes longer to answer, by the factor that tests stretch their deadlines by. */
+const ANSWER_MS = 5_000 * Number(process.env.TEST_SLOWDOWN ?? 1);
+
 /** A `vfailover run` of its own, which ends with us at the latest. */
 export class DaemonProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'vfailover-'));
@@ -56,7 +59,7 @@ export class DaemonProcess {
   }
 
   client(): Promise<ApiClient> {
-    return ApiClient.connect(this.socket);
+    return ApiClient.connect(this.socket, { timeout_ms: ANSWER_MS });
   }
 
   /** Sends a signal and waits for the end. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { InstanceStatus } from '../../src/daemon/api/index.js';
-import { daemonOf, lab, status, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, lab, status, until, untilActive, world } from '../helpers/daemon.js';
 
 /** What `status` says at moments at which nothing is carried, or nothing is known. */
 
@@ -46,12 +46,17 @@ test('an instance whose master is down has failed, whatever its slaves could car
   await untilActive(l, 'primary');
   const { guestRtnl, virtio } = l.world;
   guestRtnl.setLink(virtio.guestIfindex, { up: false });
-  expect(await status(l)).toMatchObject({
-    state: 'failed',
+  const down = await until(
+    () => status(l),
+    (s) => s.state === 'failed',
+  );
+  expect(down).toMatchObject({
     master: { up: false },
     notes: expect.arrayContaining(['the master virtio0 is down: nothing is sent or received']),
   });
   guestRtnl.setLink(virtio.guestIfindex, { up: true });
-  await untilActive(l, 'primary');
-  expect((await status(l)).state).toBe('ok');
+  await until(
+    () => status(l),
+    (s) => s.state === 'ok' && s.active === 'primary',
+  );
 });

@@ -148,7 +148,7 @@ describe.each(DEBIAN)('Debian with %s', (manager) => {
         `ip netns add c; ip link add br0 type bridge; ip link add vb type veth peer name ve netns c
          ip -n c addr add 10.99.0.4/24 dev ve; ip -n c link set ve up
          ip link set vb master br0; ip link set vb up; ip link set br0 up; ip link set ${MASTER} master br0`,
-        // dhcpcd 10.1 and networkd 257 give up a device that leaves a bridge, whoever is beside it.
+        // As a device leaves a bridge dhcpcd 10.1 says 'removing interface', and networkd 257 solicits no more (so too without our daemon).
         `ip link set ${MASTER} nomaster; ip link del br0; ip netns del c; ${MANAGERS[manager].operations.restart}`,
         () => bed.router.askAnew('10.99.0.4'),
       ),
