@@ -100,7 +100,7 @@ export class InstanceOps implements FailoverOps {
 
   /** What a takeover works with. */
   contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
-    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch } = this.#ns;
+    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch, routeWatch } = this.#ns;
     return {
       instance: instance.name,
       model: instance.model,
@@ -122,6 +122,7 @@ export class InstanceOps implements FailoverOps {
         links: () => monitor.version,
         link: monitor.changes,
         address: addressWatch.count,
+        routes: routeWatch.count,
         filters: filters.changes,
       },
     };

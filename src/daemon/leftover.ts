@@ -74,6 +74,6 @@ function contextOf(
     enter,
     undo,
     addresses: 'remove',
-    changes: { links: none, link: none, address: none, filters: none },
+    changes: { links: none, link: none, address: none, routes: none, filters: none },
   };
 }

@@ -13,6 +13,7 @@ import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
 import { AddressWatch } from '../netlink/address-watch.js';
 import { Ethtool, FilterLists, LinkMonitor, Rtnl } from '../netlink/index.js';
+import { RouteWatch } from '../netlink/route-watch.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {
@@ -27,6 +28,7 @@ export class Namespace {
   readonly monitor: LinkMonitor;
   readonly addresses: AddressReader;
   readonly addressWatch: AddressWatch;
+  readonly routeWatch: RouteWatch;
   readonly registry: FailoverRegistry;
   #announced: AnnounceWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -43,6 +45,7 @@ export class Namespace {
     this.monitor = new LinkMonitor({ netns: this.fd });
     this.addresses = new AddressReader(this.fd);
     this.addressWatch = new AddressWatch(this.fd);
+    this.routeWatch = new RouteWatch(this.fd);
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
@@ -122,6 +125,7 @@ export class Namespace {
     this.monitor.close();
     this.addresses.close();
     this.addressWatch.close();
+    this.routeWatch.close();
     this.control.close();
     this.ethtool.close();
     this.filters.close();

@@ -162,5 +162,6 @@ const changesOf = ({ changes, master, slave }: SlaveContext): number =>
   changes.link(slave.ifindex) +
   changes.address(master.ifindex) +
   changes.address(slave.ifindex) +
+  changes.routes(slave.ifindex) +
   changes.filters(master.ifindex) +
   changes.filters(slave.ifindex);

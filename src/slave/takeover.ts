@@ -54,6 +54,8 @@ export interface SlaveContext {
     readonly links: () => number;
     readonly link: (ifindex: number) => number;
     readonly address: (ifindex: number) => number;
+    /** Of routes by the device. */
+    readonly routes: (ifindex: number) => number;
     /** Of what a device lets in, as `filters` has seen it. */
     readonly filters: (ifindex: number) => number;
   };

@@ -78,6 +78,7 @@ export function slaveRig(
         links: () => version,
         link: () => version,
         address: () => version,
+        routes: () => version,
         filters: filters.changes,
       },
     };

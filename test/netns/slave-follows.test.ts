@@ -176,6 +176,33 @@ describe('addresses', () => {
     expect(s.state).toBe('degraded');
   });
 
+  test('routes that come alone are taken away, and those that have other next hops as well are told', async () => {
+    const l = await lab();
+    await untilActive(l, 'primary');
+    ip(l, 'route add 10.7.0.0/16 dev vf0');
+    await until(
+      () => ip(l, 'route show dev vf0'),
+      (routes) => routes === '',
+    );
+    expect(impairment(await status(l), 'addresses/configured')).toMatchObject({
+      message: expect.stringMatching(/put routes on vf0/),
+    });
+    ip(l, 'route add 10.9.0.0/16 nexthop dev vf0 nexthop dev virtio0');
+    const told = await until(
+      async () => impairment(await status(l), 'addresses/shared'),
+      (i) => i !== undefined,
+    );
+    expect(told).toMatchObject({
+      severity: 'degraded',
+      message: expect.stringMatching(/a route .* has vf0 among them/),
+    });
+    ip(l, 'route del 10.9.0.0/16');
+    await until(
+      async () => impairment(await status(l), 'addresses/shared'),
+      (i) => i === undefined,
+    );
+  });
+
   test('slave_addresses: refuse', async () => {
     const w = world();
     const l = { world: w };

@@ -37,6 +37,7 @@ test('a change that no fact of a device shows, as one of its offloads, makes a l
     links: () => monitor.version,
     link: monitor.changes,
     address: none,
+    routes: none,
     filters: none,
   };
   rig.changes = counts;
