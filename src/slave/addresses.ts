@@ -156,6 +156,8 @@ export class Addresses implements Takeover {
     const { undo, rtnl, slave } = c;
     const addresses = undo.of(VF_UNDO_ADDRESS);
     const routes = undo.of(VF_UNDO_ROUTE);
+    // Where IPv6 is switched on again the kernel makes its own, of the MAC of then and only if the slave is up.
+    const makesItself = undo.get(VfUndoKind.VF_UNDO_SYSCTL, Buffer.from(IPV6_OFF)) !== undefined;
     restoreSysctl(c, IPV6_OFF, gone);
     restoreGenMode(c, gone);
     for (const { id } of addresses) undo.delete(VF_UNDO_ADDRESS, id);
@@ -170,7 +172,8 @@ export class Addresses implements Takeover {
       }
     };
     for (const { address, elapsedS } of ordered(addresses.map((e) => e.before)))
-      attempt(() => addAddress(rtnl, slave.ifindex, address, elapsedS));
+      if (!makesItself || address.proto !== k.IFAPROT_KERNEL_LL)
+        attempt(() => addAddress(rtnl, slave.ifindex, address, elapsedS));
     const raws = routes.map((e) => e.before);
     for (const raw of [...raws.filter((r) => !hasGateway(r)), ...raws.filter(hasGateway)])
       attempt(() => addRoute(rtnl, slave.ifindex, raw));

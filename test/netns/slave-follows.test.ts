@@ -203,6 +203,34 @@ describe('addresses', () => {
     );
   });
 
+  test('that the kernel made meanwhile are not given to a slave that has another MAC again, and is down', async () => {
+    const w = world();
+    const l = { world: w };
+    // As udev and managers leave it: IPv6 makes an address, as soon as it is switched on.
+    ip(l, 'link set vf0 down addrgenmode eui64');
+    const { daemon } = daemonOf(w);
+    await daemon.start();
+    const client = await daemon.client();
+    onTestFinished(() => client.close());
+    await untilActive({ client }, 'primary');
+    ip(l, `link set virtio0 address ${NEW}`);
+    // Below IPv6's minimum the kernel forgets that it is switched off.
+    for (const mtu of [1000, 1500]) {
+      ip(l, `link set virtio0 mtu ${mtu}`);
+      await until(
+        () => w.guestRtnl.link('vf0')!.mtu,
+        (n) => n === mtu,
+      );
+    }
+    const made = await until(
+      async () => impairment(await status({ client }), 'addresses/configured'),
+      (i) => i !== undefined,
+    );
+    expect(made!.message).toContain('fe80::');
+    await client.request('detach', { name: 'net0' });
+    expect(addresses(l, 'vf0')).toEqual([]);
+  });
+
   test('slave_addresses: refuse', async () => {
     const w = world();
     const l = { world: w };
