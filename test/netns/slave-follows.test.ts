@@ -293,6 +293,20 @@ test('the slave is set down and up with its master, and whoever sets it down kee
   await untilActive(l, 'standby');
   await sleep(300);
   expect(isUp()).toBe(false);
+  // Another daemon knows that the order came after the master was last set up.
+  await l.daemon.kill('SIGKILL');
+  await l.daemon.start();
+  const client = await l.daemon.client();
+  onTestFinished(() => client.close());
+  await untilActive({ client }, 'standby');
+  expect(isUp()).toBe(false);
+  ip(l, 'link set virtio0 down');
+  await until(
+    async () => (await status({ client })).master.up,
+    (up) => !up,
+  );
+  ip(l, 'link set virtio0 up');
+  await until(isUp, (up) => up);
 });
 
 test('offloads are read and switched', () => {
