@@ -89,7 +89,9 @@ async function measure(ctx: BenchContext, fleet: Fleet, kind: AttachKind): Promi
     failed: (_, e) => fail(e),
   });
   watch.follow(ns);
-  const pulse = new Pulse();
+  const pulse = new Pulse((error) => {
+    throw error;
+  });
   pulse.add(HOOKS_MS, () => watch.look());
   try {
     // The first looks see everything for the first time, and the code is compiled.

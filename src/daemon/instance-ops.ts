@@ -102,7 +102,7 @@ export class InstanceOps implements FailoverOps {
 
   /** What a takeover works with. */
   contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
-    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch, tc } = this.#ns;
+    const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch, routeWatch, tc } = this.#ns;
     return {
       instance: instance.name,
       model: instance.model,
@@ -126,6 +126,7 @@ export class InstanceOps implements FailoverOps {
         link: monitor.changes,
         address: addressWatch.count,
         qdisc: tc.changes,
+        routes: routeWatch.count,
         filters: filters.changes,
       },
     };

@@ -75,6 +75,6 @@ function contextOf(
     undo,
     addresses: 'remove',
     vlans: [],
-    changes: { links: none, link: none, address: none, qdisc: none, filters: none },
+    changes: { links: none, link: none, address: none, routes: none, qdisc: none, filters: none },
   };
 }

@@ -13,6 +13,7 @@ import { VfError } from '../errors.js';
 import { FailoverRegistry } from '../failover/registry.js';
 import { AddressWatch } from '../netlink/address-watch.js';
 import { Ethtool, FilterLists, LinkMonitor, Rtnl, TcMonitor } from '../netlink/index.js';
+import { RouteWatch } from '../netlink/route-watch.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {
@@ -28,6 +29,7 @@ export class Namespace {
   readonly addresses: AddressReader;
   readonly addressWatch: AddressWatch;
   readonly tc: TcMonitor;
+  readonly routeWatch: RouteWatch;
   readonly registry: FailoverRegistry;
   #announced: AnnounceWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -45,6 +47,7 @@ export class Namespace {
     this.addresses = new AddressReader(this.fd);
     this.addressWatch = new AddressWatch(this.fd);
     this.tc = new TcMonitor(this.fd);
+    this.routeWatch = new RouteWatch(this.fd);
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
@@ -125,6 +128,7 @@ export class Namespace {
     this.addresses.close();
     this.addressWatch.close();
     this.tc.close();
+    this.routeWatch.close();
     this.control.close();
     this.ethtool.close();
     this.filters.close();

@@ -8,11 +8,15 @@ export const BEAT_MS = KEEP_MS;
  * are due together are made together.
  */
 export class Pulse {
-  readonly #looks: { every: number; look: () => void }[] = [];
+  readonly #looks: { every: number; look: () => void; fault?: string }[] = [];
   readonly #timer: NodeJS.Timeout;
   #beats = 0;
 
-  constructor() {
+  readonly #failed: (error: unknown) => void;
+
+  /** `failed` is told what a look has thrown, once as long as it throws the same: the others are made all the same, and the daemon lives. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
     this.#timer = setInterval(() => this.#beat(), BEAT_MS).unref();
   }
 
@@ -23,7 +27,17 @@ export class Pulse {
 
   #beat(): void {
     this.#beats++;
-    for (const { every, look } of this.#looks) if (this.#beats % every === 0) look();
+    for (const each of this.#looks) {
+      if (this.#beats % each.every !== 0) continue;
+      try {
+        each.look();
+        delete each.fault;
+      } catch (error) {
+        const fault = (error as Error).message;
+        if (fault !== each.fault) this.#failed(error);
+        each.fault = fault;
+      }
+    }
   }
 
   close(): void {

@@ -74,7 +74,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #openFiles: number;
   readonly #orders: Orders;
   readonly #addresses: NodeJS.Timeout;
-  readonly #pulse = new Pulse();
+  readonly #pulse: Pulse;
   readonly #paths = new NamespaceWatch((netns) => this.#netnsChanged(netns));
   /** Only where an instance lives in another namespace than the daemon. */
   #arrivals: Arrivals | undefined;
@@ -108,6 +108,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#supply(m);
       }
     }, ADDRESSES_MS).unref();
+    this.#pulse = new Pulse((error) =>
+      log.error({ error }, `defect: please report it: ${(error as Error).message}`),
+    );
     this.#pulse.add(KEEP_MS, () => this.#keep());
     this.#pulse.add(PATHS_MS, () => this.#paths.look());
     this.#roster = new Roster({

@@ -187,7 +187,7 @@ function need(bytes: Uint8Array, size: number): DataView {
   return viewOf(bytes);
 }
 
-const readU16 = (bytes: Uint8Array): number => need(bytes, 2).getUint16(0, LE);
+export const readU16 = (bytes: Uint8Array): number => need(bytes, 2).getUint16(0, LE);
 /** In network order. */
 const readBe16 = (bytes: Uint8Array): number => need(bytes, 2).getUint16(0);
 export const readU8 = (bytes: Uint8Array): number => need(bytes, 1).getUint8(0);

@@ -1,6 +1,7 @@
 /** Addresses and routes as bytes that can be kept, and given to the kernel again. */
 import { endianness } from 'node:os';
 import * as c from './constants.js';
+import { devicesOf } from './route-watch.js';
 import type { Rtnl } from './rtnl.js';
 
 const LE = endianness() === 'LE';
@@ -58,6 +59,8 @@ export interface SavedRoute {
   readonly family: 4 | 6;
   /** RTPROT_*: who made it. */
   readonly proto: number;
+  /** It has several next hops, and other devices among them. */
+  readonly shared: boolean;
   /** It needs another route to be there first. */
   readonly hasGateway: boolean;
   /** struct rtmsg and the attributes worth keeping; undefined: it has several ways, or cannot be kept. */
@@ -142,8 +145,8 @@ function routeOf(data: Uint8Array, ifindex: number): SavedRoute | undefined {
   const [proto, type, table] = [data[5]!, data[7]!, data[4]!];
   const cloned = (viewOf(data).getUint32(8, LE) & c.RTM_F_CLONED) !== 0;
   const made = proto !== c.RTPROT_RA && !cloned && type === c.RTN_UNICAST && table !== c.RT_TABLE_LOCAL;
-  const oif = attributeOf(data, RTMSG, c.RTA_OIF);
-  if (!made || oif === undefined || viewOf(oif).getUint32(0, LE) !== ifindex) return undefined;
+  if (!made || !devicesOf(data).includes(ifindex)) return undefined;
+  const shared = attributeOf(data, RTMSG, c.RTA_OIF) === undefined;
   const dst = attributeOf(data, RTMSG, c.RTA_DST);
   // fe80::/64 comes and goes with the device's IPv6.
   if (proto === c.RTPROT_KERNEL && dst?.[0] === 0xfe && (dst[1]! & 0xc0) === 0x80) return undefined;
@@ -151,8 +154,9 @@ function routeOf(data: Uint8Array, ifindex: number): SavedRoute | undefined {
   return {
     family: data[0] === c.AF_INET ? 4 : 6,
     proto,
+    shared,
     hasGateway: gateway !== undefined,
-    raw: kept(data, RTMSG, ROUTE_ATTRIBUTES),
+    raw: shared ? undefined : kept(data, RTMSG, ROUTE_ATTRIBUTES),
   };
 }
 

@@ -17,6 +17,7 @@ import {
   savedAddresses,
   savedRoutes,
 } from '../netlink/saved.js';
+import { some } from './lists.js';
 import { managersOf } from './managers.js';
 import { Strikes } from './strikes.js';
 import { restoreSysctl, setSysctl } from './sysctl.js';
@@ -30,6 +31,7 @@ const GEN_MODE = 'addr_gen_mode';
 /** Whoever configures a device adds routes after its addresses: they are looked for so long after the last address went, ms. */
 const ROUTES_MS = [250, 2000];
 const SECONDS = 4;
+const CONFIGURED = 'configured';
 
 /**
  * The slave has no addresses and no routes, and gets none: an address there makes the kernel send and answer by the slave itself, around
@@ -45,6 +47,8 @@ export class Addresses implements Takeover {
   /** When it is looked without a notification. */
   #looks: number[] = [];
   #told: Shortfall[] = [];
+  /** Of routes that stay, since other devices are among their next hops. */
+  #shared: Shortfall[] = [];
 
   waits(): boolean {
     return this.#looks.length > 0;
@@ -52,7 +56,7 @@ export class Addresses implements Takeover {
 
   follow(c: SlaveContext): Shortfall[] {
     const nowMs = performance.now();
-    const count = c.changes.address(c.slave.ifindex);
+    const count = c.changes.address(c.slave.ifindex) + c.changes.routes(c.slave.ifindex);
     const due = this.#looks[0] !== undefined && nowMs >= this.#looks[0];
     if (count !== this.#seen || due) {
       if (due) this.#looks.shift();
@@ -60,18 +64,23 @@ export class Addresses implements Takeover {
       // Last: a look that failed is made again.
       this.#seen = count;
       this.#joined = true;
-    } else if (this.#damper.strikes(nowMs) === 0) this.#told = [];
+    } else if (this.#damper.strikes(nowMs) === 0) this.#told = this.#shared;
     return this.#told;
   }
 
   #look(c: SlaveContext, nowMs: number): void {
     const { rtnl, slave } = c;
     const addresses = savedAddresses(rtnl, slave.ifindex);
-    const routes = savedRoutes(rtnl, slave.ifindex);
+    const all = savedRoutes(rtnl, slave.ifindex);
+    const routes = all.filter((r) => !r.shared);
+    this.#shared = routes.length < all.length ? [sharedRoutes(c, all.length - routes.length)] : [];
     const found = addresses.length > 0 || routes.length > 0;
     if (c.addresses === 'refuse') this.#refuse(c, addresses);
     if (this.#joined) {
-      if (!found) return;
+      if (!found) {
+        this.#told = [...this.#told.filter((t) => t.key === CONFIGURED), ...this.#shared];
+        return;
+      }
       if (!this.#damper.may(nowMs)) {
         this.#tell(c, nowMs, addresses, 'degraded');
         this.#looks = [nowMs + ROUTES_MS[0]!];
@@ -83,6 +92,7 @@ export class Addresses implements Takeover {
     this.#take(c, addresses, routes);
     this.#looks = found ? ROUTES_MS.map((ms) => nowMs + ms) : [];
     if (this.#joined) this.#tell(c, nowMs, addresses, 'note');
+    else this.#told = [...this.#shared];
     if (lost > 0)
       this.#told.push({
         key: 'routes',
@@ -95,15 +105,11 @@ export class Addresses implements Takeover {
   #refuse({ slave, role }: SlaveContext, addresses: readonly SavedAddress[]): void {
     const texts = addresses.filter((a) => !isKernelMade(a)).map(textOf);
     if (texts.length === 0) return;
-    const error = new VfError(
-      'SLAVE_ADDRESSED',
-      `${slave.name} has addresses of its own: ${texts.join(', ')}`,
-      {
-        field: role,
-        value: texts,
-        fix: `ip address flush dev ${slave.name}, and tell the network manager to leave it alone; or set slave_addresses: remove`,
-      },
-    );
+    const error = new VfError('SLAVE_ADDRESSED', `${slave.name} has addresses of its own: ${some(texts)}`, {
+      field: role,
+      value: texts,
+      fix: `ip address flush dev ${slave.name}, and tell the network manager to leave it alone; or set slave_addresses: remove`,
+    });
     throw new SlaveUnfit(error);
   }
 
@@ -135,7 +141,7 @@ export class Addresses implements Takeover {
     const { slave, master } = c;
     const managers = managersOf(c);
     const who = managers.length === 0 ? 'somebody' : managers.join(' or ');
-    const what = addresses.length === 0 ? 'routes' : addresses.map(textOf).join(', ');
+    const what = addresses.length === 0 ? 'routes' : some(addresses.map(textOf));
     const strikes = this.#damper.strikes(nowMs);
     const times = `${strikes} ${strikes === 1 ? 'time' : 'times'}`;
     const message =
@@ -143,13 +149,15 @@ export class Addresses implements Takeover {
         ? `${who} put ${what} on ${slave.name}: taken away, ${times} by now`
         : `${who} puts ${what} on ${slave.name} again and again (${times}): what is sent from there goes around ${master.name}`;
     const fix = `tell ${managers.length === 0 ? 'the network manager' : who} to leave ${slave.name} alone: see \`vfailover doctor\``;
-    this.#told = [{ key: 'configured', severity, message, fix }];
+    this.#told = [{ key: CONFIGURED, severity, message, fix }, ...this.#shared];
   }
 
   restore(c: SlaveContext, gone: boolean): void {
     const { undo, rtnl, slave } = c;
     const addresses = undo.of(VF_UNDO_ADDRESS);
     const routes = undo.of(VF_UNDO_ROUTE);
+    // Where IPv6 is switched on again the kernel makes its own, of the MAC of then and only if the slave is up.
+    const makesItself = undo.get(VfUndoKind.VF_UNDO_SYSCTL, Buffer.from(IPV6_OFF)) !== undefined;
     restoreSysctl(c, IPV6_OFF, gone);
     restoreGenMode(c, gone);
     for (const { id } of addresses) undo.delete(VF_UNDO_ADDRESS, id);
@@ -164,12 +172,23 @@ export class Addresses implements Takeover {
       }
     };
     for (const { address, elapsedS } of ordered(addresses.map((e) => e.before)))
-      attempt(() => addAddress(rtnl, slave.ifindex, address, elapsedS));
+      if (!makesItself || address.proto !== k.IFAPROT_KERNEL_LL)
+        attempt(() => addAddress(rtnl, slave.ifindex, address, elapsedS));
     const raws = routes.map((e) => e.before);
     for (const raw of [...raws.filter((r) => !hasGateway(r)), ...raws.filter(hasGateway)])
       attempt(() => addRoute(rtnl, slave.ifindex, raw));
     if (failed.length > 0) throw new VfError('NETLINK', failed.join('; '));
   }
+}
+
+function sharedRoutes({ slave, master }: SlaveContext, count: number): Shortfall {
+  const [who, has] = count === 1 ? ['a route', 'has'] : [`${count} routes`, 'have'];
+  return {
+    key: 'shared routes',
+    severity: 'degraded',
+    message: `${who} with several next hops ${has} ${slave.name} among them: what goes by it goes around ${master.name}`,
+    fix: `replace the route by one without ${slave.name}: ip route show dev ${slave.name}`,
+  };
 }
 
 function restoreGenMode({ undo, rtnl, slave }: SlaveContext, gone: boolean): void {

@@ -164,5 +164,6 @@ const changesOf = ({ changes, master, slave }: SlaveContext): number =>
   changes.address(slave.ifindex) +
   changes.qdisc(master.ifindex) +
   changes.qdisc(slave.ifindex) +
+  changes.routes(slave.ifindex) +
   changes.filters(master.ifindex) +
   changes.filters(slave.ifindex);

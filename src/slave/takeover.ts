@@ -58,6 +58,8 @@ export interface SlaveContext {
     readonly address: (ifindex: number) => number;
     /** Of its qdiscs and the filters in them. */
     readonly qdisc: (ifindex: number) => number;
+    /** Of routes by the device. */
+    readonly routes: (ifindex: number) => number;
     /** Of what a device lets in, as `filters` has seen it. */
     readonly filters: (ifindex: number) => number;
   };

@@ -87,6 +87,7 @@ export function slaveRig(
         link: () => version,
         address: () => version,
         qdisc: () => version,
+        routes: () => version,
         filters: filters.changes,
       },
     };

@@ -176,6 +176,61 @@ describe('addresses', () => {
     expect(s.state).toBe('degraded');
   });
 
+  test('routes that come alone are taken away, and those that have other next hops as well are told', async () => {
+    const l = await lab();
+    await untilActive(l, 'primary');
+    ip(l, 'route add 10.7.0.0/16 dev vf0');
+    await until(
+      () => ip(l, 'route show dev vf0'),
+      (routes) => routes === '',
+    );
+    expect(impairment(await status(l), 'addresses/configured')).toMatchObject({
+      message: expect.stringMatching(/put routes on vf0/),
+    });
+    ip(l, 'route add 10.9.0.0/16 nexthop dev vf0 nexthop dev virtio0');
+    const told = await until(
+      async () => impairment(await status(l), 'addresses/shared'),
+      (i) => i !== undefined,
+    );
+    expect(told).toMatchObject({
+      severity: 'degraded',
+      message: expect.stringMatching(/a route .* has vf0 among them/),
+    });
+    ip(l, 'route del 10.9.0.0/16');
+    await until(
+      async () => impairment(await status(l), 'addresses/shared'),
+      (i) => i === undefined,
+    );
+  });
+
+  test('that the kernel made meanwhile are not given to a slave that has another MAC again, and is down', async () => {
+    const w = world();
+    const l = { world: w };
+    // As udev and managers leave it: IPv6 makes an address, as soon as it is switched on.
+    ip(l, 'link set vf0 down addrgenmode eui64');
+    const { daemon } = daemonOf(w);
+    await daemon.start();
+    const client = await daemon.client();
+    onTestFinished(() => client.close());
+    await untilActive({ client }, 'primary');
+    ip(l, `link set virtio0 address ${NEW}`);
+    // Below IPv6's minimum the kernel forgets that it is switched off.
+    for (const mtu of [1000, 1500]) {
+      ip(l, `link set virtio0 mtu ${mtu}`);
+      await until(
+        () => w.guestRtnl.link('vf0')!.mtu,
+        (n) => n === mtu,
+      );
+    }
+    const made = await until(
+      async () => impairment(await status({ client }), 'addresses/configured'),
+      (i) => i !== undefined,
+    );
+    expect(made!.message).toContain('fe80::');
+    await client.request('detach', { name: 'net0' });
+    expect(addresses(l, 'vf0')).toEqual([]);
+  });
+
   test('slave_addresses: refuse', async () => {
     const w = world();
     const l = { world: w };
@@ -238,6 +293,20 @@ test('the slave is set down and up with its master, and whoever sets it down kee
   await untilActive(l, 'standby');
   await sleep(300);
   expect(isUp()).toBe(false);
+  // Another daemon knows that the order came after the master was last set up.
+  await l.daemon.kill('SIGKILL');
+  await l.daemon.start();
+  const client = await l.daemon.client();
+  onTestFinished(() => client.close());
+  await untilActive({ client }, 'standby');
+  expect(isUp()).toBe(false);
+  ip(l, 'link set virtio0 down');
+  await until(
+    async () => (await status({ client })).master.up,
+    (up) => !up,
+  );
+  ip(l, 'link set virtio0 up');
+  await until(isUp, (up) => up);
 });
 
 test('offloads are read and switched', () => {

@@ -38,6 +38,7 @@ test('a change that no fact of a device shows, as one of its offloads, makes a l
     link: monitor.changes,
     address: none,
     qdisc: none,
+    routes: none,
     filters: none,
   };
   rig.changes = counts;
