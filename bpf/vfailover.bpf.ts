@@ -806,8 +806,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: 'a2f75f09233a021be1ec6c2c4509ed97f04c2bbb9c94252b7e8392dc841f7541',
-  layout: '423926a0f927de72691a6884395078b9c9bdb570a16c9b0f6f5e7f0d16260428',
+  sha256: 'bab5bdd5e3eda4ad905b6c77a1a7923d3b29873eee963a4ffddc6f6c577d835d',
+  layout: '61ae136b8cc84742bae441c2f5c54a338cc18b6aae497f5498a94090dd399b10',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
