@@ -8,6 +8,7 @@ import { cpuTimes, environment, stolenSince } from './environment.js';
 import { carrier } from './groups/carrier.js';
 import { events } from './groups/events.js';
 import { flips } from './groups/flips.js';
+import { groupFlood } from './groups/group-flood.js';
 import { hooks } from './groups/hooks.js';
 import { idle } from './groups/idle.js';
 import { loader } from './groups/loader.js';
@@ -27,7 +28,7 @@ const RUNNERS: Record<GroupName, readonly Group[]> = {
   a: [programs],
   b: [tcp, udp],
   c: [carrier, openVswitch],
-  d: [flips],
+  d: [flips, groupFlood],
   e: [idle, hooks],
   f: [events, primitives],
   g: [loader],

@@ -5,7 +5,7 @@ export const GROUPS = {
   a: 'cost of the BPF programs per packet, over an empty one',
   b: 'TCP and UDP throughput through an instance, against the same wires without',
   c: 'carrier faults: outage, detection, frames lost, per tier and waiting mode',
-  d: 'planned flips under traffic: frames lost, duplicated, reordered',
+  d: 'planned flips under traffic, a flood of group frames: lost, duplicated, reordered',
   e: 'what an idle daemon costs, and looking after the programs of many instances',
   f: 'event to worker latency; primitives that the decision loop is made of',
   g: 'the loader: loading programs, reading maps in batches, the size of its package',

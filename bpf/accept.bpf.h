@@ -21,6 +21,7 @@ int vf_accept(struct __sk_buff *skb)
 	line = vf_line();
 	if (!line)
 		return TC_NEXT;
-	verdict = vf_receive(skb, vf_model == VF_NET_FAILOVER ? VF_PRIMARY : VF_STANDBY, line);
+	/* A copy for each model, as in vf_deliver. */
+	verdict = vf_model == VF_NET_FAILOVER ? vf_receive(skb, VF_PRIMARY, line) : vf_receive(skb, VF_STANDBY, line);
 	return verdict ? verdict : TC_NEXT;
 }

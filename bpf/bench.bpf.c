@@ -160,7 +160,8 @@ int vf_groups_earlier(struct __sk_buff *skb)
 SEC("tc")
 int vf_groups_sent(struct __sk_buff *skb)
 {
-	vf_group_sent(skb);
+	if (vf_is_group(skb))
+		vf_group_remember(skb);
 	return TC_NEXT;
 }
 

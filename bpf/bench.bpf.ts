@@ -415,8 +415,8 @@ export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: '53180e439fc9490a1792ffda5cddad66139e94e009500cf7f743c878bca9b47a',
-  layout: 'b3d47dc04da23a423708b551c10e1b7f1beb07e2402fd2614ede1f08102640b0',
+  sha256: 'd4b83a0b7d64a0d018f7944138c096fa2f68757fac1e563785bc028ec6319a34',
+  layout: 'ad913b5621b792115bb7bf3b0eceeaff08c0764d0cd96fc4cff0b610c0603230',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

@@ -470,7 +470,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '521a71962eebbc5aa9fbd81da177f006a366a0b6fb859068950dbdad4db0dbaf',
+  sha256: '934b4ca4126313eeff84315b0deb40394a424f208df4be975f682c8e9a23a2b3',
   layout: '18a5d025c15dc3363a01e63d1a9af488cc29deda8586b221068164ae1222e290',
   license: 'GPL',
   programs: {

@@ -339,8 +339,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'b6a2ec97953e80e2bcb3b4d0fddbafc179e9bfa89ed0d0ee0d61c62c39c9c41e',
-  layout: '8e619f9b0db22668b5d6ef17e860d7cadb941b2f5886cb6532462fe104416c4c',
+  sha256: 'ac9fff9c9506ce68e9bca2c646d6739e81f23dfb557b7c4bc090fb6c10ec4012',
+  layout: '2ca24fb775d1c36283f767d777f0be371d39931575945eb158cd121d1b4bafde',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -92,7 +92,7 @@ static __always_inline struct vf_watch *vf_watch(__u32 path)
 }
 
 /* Bytes of headers that segmentation repeats in front of every segment. */
-static __noinline __u32 vf_gso_header(struct __sk_buff *skb)
+__noinline __u32 vf_gso_header(struct __sk_buff *skb)
 {
 	__u8 b[20];
 	__u32 at = ETH_HLEN;

@@ -19,7 +19,7 @@ static __always_inline bool vf_is_eapol(struct __sk_buff *skb)
 }
 
 /* A frame from the wire of `path`. True: the slave's own supplicant talks there; false: it is the master's. */
-static __noinline bool vf_eapol_own(__u32 path)
+__noinline int vf_eapol_own(__u32 path)
 {
 	struct vf_watch *here = vf_watch(path & 1), *other = vf_watch((path & 1) ^ 1);
 
@@ -33,7 +33,7 @@ static __noinline bool vf_eapol_own(__u32 path)
 }
 
 /* The slave that a frame of the master's own supplicant leaves by, `active` by default. */
-static __noinline __u32 vf_eapol_path(struct __sk_buff *skb, __u32 active)
+__noinline __u32 vf_eapol_path(struct __sk_buff *skb, __u32 active)
 {
 	__u32 path = active & 1;
 	struct vf_watch *w = vf_watch(path ^ 1);
@@ -50,7 +50,7 @@ static __noinline __u32 vf_eapol_path(struct __sk_buff *skb, __u32 active)
 }
 
 /* A frame that the slave of `path` itself sends: from now on that wire's conversation is its own. */
-static __noinline int vf_eapol_slave(__u32 path)
+__noinline int vf_eapol_slave(__u32 path)
 {
 	struct vf_watch *w = vf_watch(path & 1);
 

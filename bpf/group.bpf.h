@@ -78,9 +78,20 @@ static __always_inline __u64 vf_group_age(__u64 word, __u64 tick)
 	return (tick + 1 - (word >> VF_GROUP_TICK_AT)) & VF_GROUP_TICK_MASK;
 }
 
-static __always_inline bool vf_group_is(__u64 word, const struct vf_group_key *k)
+static __always_inline bool vf_group_void(__u64 word, __u64 tick)
 {
-	return word >> VF_GROUP_TAG_AT == k->tag && word && vf_group_age(word, k->tick) <= VF_GROUP_TICKS;
+	return !word || vf_group_age(word, tick) > VF_GROUP_TICKS;
+}
+
+/* The words of a bucket that have a tag: a bit for each. Without a branch for each, which the verifier would follow both ways. */
+static __always_inline __u32 vf_group_tagged(const struct vf_group_bucket *b, __u64 tag)
+{
+	__u32 i, bits = 0;
+
+#pragma unroll
+	for (i = 0; i < VF_GROUP_WORDS; i++)
+		bits |= (((READ_ONCE(b->words[i]) >> VF_GROUP_TAG_AT) ^ tag) - 1) >> 63 << i;
+	return bits;
 }
 
 /* The line behind the buckets: what a frame needs to know of the moment. */
@@ -109,15 +120,15 @@ static __always_inline __u64 vf_group_tick(void)
 	return tick;
 }
 
-/* The bucket and the key of a frame; NULL if the frame cannot be read. */
-static __always_inline struct vf_group_bucket *vf_group_find(struct __sk_buff *skb, struct vf_group_key *k)
+/* Fills in what a frame of this hash looks for, and returns its bucket. */
+static __always_inline struct vf_group_bucket *vf_group_find(__u64 hash, __u32 who, struct vf_group_key *k)
 {
-	__u64 hash = vf_group_hash(skb);
 	__u32 at = hash & (VF_GROUP_BUCKETS - 1);
 
 	k->tag = hash >> VF_GROUP_TAG_AT;
 	k->tick = vf_group_tick();
-	return hash ? bpf_map_lookup_elem(&groups, &at) : NULL;
+	k->who = who;
+	return bpf_map_lookup_elem(&groups, &at);
 }
 
 static __always_inline __u64 vf_group_word(const struct vf_group_key *k)
@@ -125,30 +136,37 @@ static __always_inline __u64 vf_group_word(const struct vf_group_key *k)
 	return k->tag << VF_GROUP_TAG_AT | k->tick << VF_GROUP_TICK_AT | VF_GROUP_ONE | k->who;
 }
 
+/* How soon a word is written over: free ones first, then by age. No branch, as above. */
+static __always_inline __u64 vf_group_worth(__u64 word, __u64 tick)
+{
+	__u64 used = (word | -word) >> 63;
+
+	return vf_group_age(word, tick) | (used ^ 1) << (VF_GROUP_TAG_AT - VF_GROUP_TICK_AT);
+}
+
 /*
  * Writes a word of count 1 over a free or void one, or else over the oldest. False if another CPU was faster. A global function, as are
- * some below: the verifier looks at it once, with every place in the bucket that it may come to.
+ * some below: the verifier looks at it once.
  */
 __noinline int vf_group_insert(struct vf_group_bucket *b, __u64 new, __u64 tick)
 {
-	__u64 old = 0, oldest = 0, age, word;
-	__u32 i, at = 0;
+	__u64 word, best = 0;
+	__s64 less;
+	__u32 i;
 
 	if (!b)
 		return false;
-
 #pragma unroll
 	for (i = 0; i < VF_GROUP_WORDS; i++) {
-		word = READ_ONCE(b->words[i]);
-		age = word ? vf_group_age(word, tick) : VF_GROUP_TICK_MASK + 1;
-		if (i && age <= oldest)
-			continue;
-		oldest = age;
-		old = word;
-		at = i;
+		less = best - (vf_group_worth(READ_ONCE(b->words[i]), tick) * VF_GROUP_WORDS + i);
+		asm volatile("" : "+r"(less)); /* a maximum, else, is a branch */
+		best -= less & less >> 63;
 	}
-	at = VF_BELOW(at, VF_GROUP_WORDS);
-	return __sync_val_compare_and_swap(&b->words[at], old, new) == old;
+	i = VF_BELOW(best, VF_GROUP_WORDS);
+	word = READ_ONCE(b->words[i]);
+	/* Is it still the one that was chosen? */
+	return vf_group_worth(word, tick) == best / VF_GROUP_WORDS &&
+	       __sync_val_compare_and_swap(&b->words[i], word, new) == word;
 }
 
 /* Takes one frame off a word. False if another CPU changed the word first. */
@@ -157,36 +175,52 @@ static __always_inline bool vf_group_take(__u64 *at, __u64 word)
 	return __sync_val_compare_and_swap(at, word, vf_group_count(word) > 1 ? word - VF_GROUP_ONE : 0) == word;
 }
 
-/* What a bucket has of a frame. */
+/* A word of a bucket, as it was read. */
 struct vf_group_seen {
-	__u64 ahead; /* the oldest word of the other slave, or the one of what the master sent; 0: none */
-	__u64 ours; /* this slave's of the same tick, with room; 0: none */
-	__u32 ahead_at, ours_at;
+	__u64 word; /* 0: none */
+	__u32 at;
 };
 
-static __always_inline void vf_group_look(struct vf_group_bucket *b, const struct vf_group_key *k, struct vf_group_seen *s)
+#define VF_GROUP_OURS 0x100u /* beside the tagged words: none of others */
+
+/*
+ * The word that a frame goes by, of those whose `bits` are set: what the master sent, else the oldest of the other slave, else this slave's of
+ * the same tick that has room. Written out and not a loop: a verifier seldom compares the ways that meet within a short one.
+ */
+__noinline int vf_group_pick(const struct vf_group_bucket *b, struct vf_group_seen *s, __u32 bits, __u64 tick, __u32 who)
 {
-	__u64 word;
+	__u64 word, age, rank, best = VF_UNKNOWN(0, tick);
 	__u32 i;
 
-	s->ahead = s->ours = 0;
-	s->ahead_at = s->ours_at = 0;
+	if (!b || !s)
+		return 0;
+	s->word = 0;
+	s->at = 0;
 #pragma unroll
 	for (i = 0; i < VF_GROUP_WORDS; i++) {
-		word = READ_ONCE(b->words[i]);
-		if (likely(!vf_group_is(word, k)))
+		if (!(bits & 1u << i))
 			continue;
-		if ((word & VF_GROUP_WHO) != k->who) {
-			if (!s->ahead || (word & VF_GROUP_WHO) == VF_GROUP_SENT ||
-			    vf_group_age(word, k->tick) > vf_group_age(s->ahead, k->tick)) {
-				s->ahead = word;
-				s->ahead_at = i;
-			}
-		} else if (((word >> VF_GROUP_TICK_AT) & VF_GROUP_TICK_MASK) == k->tick && vf_group_count(word) < VF_GROUP_COUNT_MAX) {
-			s->ours = word;
-			s->ours_at = i;
-		}
+		word = READ_ONCE(b->words[i]);
+		age = vf_group_age(word, tick);
+		if (age > VF_GROUP_TICKS)
+			continue;
+		if ((word & VF_GROUP_WHO) != who)
+			rank = bits & VF_GROUP_OURS ? 0 : (word & VF_GROUP_WHO) == VF_GROUP_SENT ? VF_GROUP_TICK_MASK : age + 2;
+		else
+			rank = who == VF_GROUP_SENT || (age == 1 && vf_group_count(word) < VF_GROUP_COUNT_MAX);
+		rank = VF_UNKNOWN(rank, word);
+		if (rank <= best)
+			continue;
+		best = rank;
+		s->word = word;
+		s->at = i;
 	}
+	return 0;
+}
+
+static __always_inline __u64 *vf_group_at(struct vf_group_bucket *b, const struct vf_group_seen *s)
+{
+	return &b->words[VF_BELOW(s->at, VF_GROUP_WORDS)];
 }
 
 enum vf_group_verdict {
@@ -201,48 +235,51 @@ enum vf_group_verdict {
  * anew. If its own is gone by then, the other CPU has counted as a copy of it, and the frame is to be delivered. A frame is dropped only
  * by taking away one entry of the other slave, so one of the two is delivered and never both.
  */
-__noinline int vf_group_try(struct vf_group_bucket *b, __u64 tag, __u64 tick, __u32 who)
+__noinline int vf_group_try(__u64 hash, __u32 who)
 {
-	const struct vf_group_key key = { .tag = tag, .tick = tick, .who = who }, *k = &key;
-	struct vf_group_seen s;
+	struct vf_group_key k;
+	struct vf_group_bucket *b = vf_group_find(hash, who, &k);
+	struct vf_group_seen s = {};
+	__u32 bits;
 
 	if (!b)
 		return VF_GROUP_FIRST;
-	vf_group_look(b, k, &s);
-	if (s.ahead) {
-		if ((s.ahead & VF_GROUP_WHO) == VF_GROUP_SENT || vf_group_take(&b->words[VF_BELOW(s.ahead_at, VF_GROUP_WORDS)], s.ahead))
-			return VF_GROUP_COPY;
-		return VF_GROUP_RACE;
-	}
-	if (!s.ours) {
-		if (!vf_group_insert(b, vf_group_word(k), tick))
+	bits = vf_group_tagged(b, k.tag);
+	if (bits)
+		vf_group_pick(b, &s, bits, k.tick, who);
+	if (!s.word) {
+		if (!vf_group_insert(b, vf_group_word(&k), k.tick))
 			return VF_GROUP_RACE;
-	} else if (__sync_val_compare_and_swap(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours, s.ours + VF_GROUP_ONE) != s.ours) {
+	} else if ((s.word & VF_GROUP_WHO) == VF_GROUP_SENT) {
+		return VF_GROUP_COPY;
+	} else if ((s.word & VF_GROUP_WHO) != who) {
+		return vf_group_take(vf_group_at(b, &s), s.word) ? VF_GROUP_COPY : VF_GROUP_RACE;
+	} else if (__sync_val_compare_and_swap(vf_group_at(b, &s), s.word, s.word + VF_GROUP_ONE) != s.word) {
 		return VF_GROUP_RACE;
 	}
-	vf_group_look(b, k, &s);
-	if (likely(!s.ahead))
+	/* One word is the own one, or the own one is gone. */
+	bits = vf_group_tagged(b, k.tag);
+	if (likely(!(bits & (bits - 1))))
+		return VF_GROUP_FIRST;
+	vf_group_pick(b, &s, bits, k.tick, who);
+	if (!s.word || (s.word & VF_GROUP_WHO) == who)
 		return VF_GROUP_FIRST;
 	/* Frames of one slave and tick are alike: any of them may be the one that is taken back. */
-	if (!s.ours || !vf_group_take(&b->words[VF_BELOW(s.ours_at, VF_GROUP_WORDS)], s.ours))
-		return VF_GROUP_FIRST;
-	return VF_GROUP_RACE;
+	vf_group_pick(b, &s, bits | VF_GROUP_OURS, k.tick, who);
+	return s.word && vf_group_take(vf_group_at(b, &s), s.word) ? VF_GROUP_RACE : VF_GROUP_FIRST;
 }
 
-/*
- * True if the frame is to be delivered, false if it is a copy. A CPU that loses so many races in a row delivers. Written out and not
- * a loop: the verifier of 6.1 refuses one whose head is reached by falling into it.
- */
-static __always_inline bool vf_group_first(struct vf_group_bucket *b, struct vf_group_key *k)
+/* After a race. A CPU that loses so many in a row delivers. Written out: the verifier of 6.1 refuses a loop whose head is reached by falling into it. */
+__noinline int vf_group_again(__u64 hash, __u32 who)
 {
-	int verdict = !b ? VF_GROUP_FIRST : vf_group_try(b, k->tag, k->tick, k->who);
+	int verdict = VF_GROUP_RACE;
 	__u32 i;
 
 #pragma unroll
 	for (i = 0; i < 7; i++)
-		if (unlikely(verdict == VF_GROUP_RACE))
-			verdict = vf_group_try(b, k->tag, k->tick, k->who);
-	return verdict != VF_GROUP_COPY;
+		if (verdict == VF_GROUP_RACE)
+			verdict = vf_group_try(hash, who);
+	return verdict;
 }
 
 /* With `groups: active`, true if the frame came by the slave whose turn it is not. For VF_GRACE_NS after a flip both are accepted. */
@@ -261,35 +298,45 @@ static __always_inline bool vf_group_inactive(__u32 path, __u32 word)
 	return path != (word & VF_PATH_MASK) && now - b->words[VF_GROUP_SINCE] >= VF_GRACE_NS;
 }
 
-/* True if the group frame that the slave `path` received is to be dropped. */
-static __noinline bool vf_group_dropped(struct __sk_buff *skb, __u32 path, __u32 word)
+static __always_inline bool vf_is_group(struct __sk_buff *skb)
 {
-	struct vf_group_key k = { .who = path };
+	const __u8 *data = (void *)(long)skb->data;
+
+	return (void *)(data + 1) <= (void *)(long)skb->data_end && unlikely(data[0] & 1);
+}
+
+/* True if the group frame that the slave `path` received is to be dropped. */
+__noinline int vf_group_dropped(struct __sk_buff *skb, __u32 path, __u32 word)
+{
+	__u64 hash;
+	int verdict;
 
 	if (vf_groups == VF_GROUPS_ACTIVE && vf_group_inactive(path, word))
 		return true;
-	return !vf_group_first(vf_group_find(skb, &k), &k);
+	hash = vf_group_hash(skb);
+	if (!hash)
+		return false;
+	verdict = vf_group_try(hash, path);
+	if (unlikely(verdict == VF_GROUP_RACE))
+		verdict = vf_group_again(hash, path);
+	return verdict == VF_GROUP_COPY;
 }
 
-/*
- * Remembers a group frame that the master sends. Within the window it is not let in again, by neither slave and however often: its source
- * is the master, or a machine behind it, so nobody else sends that frame.
- */
-static __noinline int vf_group_remember(struct __sk_buff *skb)
+/* As vf_group_try, for what the master sends. */
+__noinline int vf_group_note(__u64 hash)
 {
-	struct vf_group_key k = { .who = VF_GROUP_SENT };
-	struct vf_group_bucket *b = vf_group_find(skb, &k);
-	__u64 word, new = vf_group_word(&k);
-	__u32 i;
+	struct vf_group_key k;
+	struct vf_group_bucket *b = vf_group_find(hash, VF_GROUP_SENT, &k);
+	__u64 new = vf_group_word(&k);
+	struct vf_group_seen s = {};
+	__u32 i, bits;
 
 	if (!b)
 		return 0;
-#pragma unroll
-	for (i = 0; i < VF_GROUP_WORDS; i++) {
-		word = READ_ONCE(b->words[i]);
-		if (likely(!vf_group_is(word, &k) || (word & VF_GROUP_WHO) != VF_GROUP_SENT))
-			continue;
-		if (word == new || __sync_val_compare_and_swap(&b->words[i], word, new) == word)
+	bits = vf_group_tagged(b, k.tag);
+	if (unlikely(bits)) {
+		vf_group_pick(b, &s, bits | VF_GROUP_OURS, k.tick, VF_GROUP_SENT);
+		if (s.word == new || (s.word && __sync_val_compare_and_swap(vf_group_at(b, &s), s.word, new) == s.word))
 			return 0;
 	}
 #pragma unroll
@@ -299,10 +346,13 @@ static __noinline int vf_group_remember(struct __sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void vf_group_sent(struct __sk_buff *skb)
+/*
+ * Remembers a group frame that the master sends. Within the window it is not let in again, by neither slave and however often: its source
+ * is the master, or a machine behind it, so nobody else sends that frame.
+ */
+__noinline int vf_group_remember(struct __sk_buff *skb)
 {
-	const __u8 *data = (void *)(long)skb->data;
+	__u64 hash = vf_group_hash(skb);
 
-	if ((void *)(data + 1) <= (void *)(long)skb->data_end && unlikely(data[0] & 1))
-		vf_group_remember(skb);
+	return hash ? vf_group_note(hash) : 0;
 }

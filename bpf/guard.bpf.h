@@ -58,13 +58,22 @@ static __noinline int vf_fallen_back(struct __sk_buff *skb)
 	return TC_NEXT;
 }
 
+/* 802.1X that steer did not send here: of the slave itself, so not ours to move. */
+static __always_inline bool vf_own_eapol(struct __sk_buff *skb)
+{
+	return vf_is_eapol(skb) && skb->cb[0] != VF_MARK_PRIMARY && skb->cb[0] != VF_MARK_STANDBY;
+}
+
 SEC("tc")
 int vf_guard(struct __sk_buff *skb)
 {
-	__u32 cause = vf_unusable(skb), sent = vf_model == VF_NET_FAILOVER ? VF_MARK_STANDBY : VF_MARK_PRIMARY;
+	__u32 cause;
 
-	if (unlikely(skb->cb[0] != sent) && skb->cb[0] != VF_MARK_PRIMARY && vf_is_eapol(skb))
+	if (vf_own_eapol(skb)) {
 		vf_eapol_slave(vf_model == VF_NET_FAILOVER ? VF_STANDBY : VF_PRIMARY);
+		return TC_NEXT;
+	}
+	cause = vf_unusable(skb);
 	if (vf_model == VF_NET_FAILOVER) {
 		if (unlikely(skb->cb[0] == VF_MARK_PRIMARY))
 			return cause ? TC_NEXT : vf_fallen_back(skb);

@@ -145,7 +145,7 @@ static __always_inline bool vf_refused(struct vf_probe_path *l, bool asked_there
  * An ARP reply says neither which path's request it answers nor when that was sent. It is taken for the one of the path that it came by
  * if that waits, else for the other's: the worker lets the inactive path's be answered before it sends the active one's.
  */
-static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
+__noinline int vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
 {
 	struct vf_probe_path *l;
 	bool known = false, taken = false, absorb = false;
@@ -207,7 +207,7 @@ static __noinline bool vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p,
 	return absorb;
 }
 
-static __noinline bool vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
+__noinline int vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
 {
 	struct vf_icmp_frame f;
 	struct vf_probe *t;
@@ -251,7 +251,7 @@ static __always_inline bool vf_nd_sum(struct vf_nd_frame *f, __u32 len)
  * last byte says which. So an advertisement to such an address is an answer, and tells to what. The target also comes to ask whether the
  * address is still there: nobody is, and the stack need not be told.
  */
-static __noinline bool vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
+__noinline int vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
 {
 	struct vf_nd_frame f = {};
 	struct vf_probe_path *l;

@@ -13,7 +13,7 @@
 /* 01:80:c2:00:00:0x never crosses a bridge: such a frame belongs to the wire it is on. */
 static __always_inline bool vf_link_local(const __u8 *dst)
 {
-	return dst[0] == 0x01 && dst[1] == 0x80 && dst[2] == 0xc2 && dst[3] == 0 && dst[4] == 0 && dst[5] < 0x10;
+	return *(const __u32 *)dst == bpf_htonl(0x0180c200) && !(*(const __u16 *)(dst + 4) & bpf_htons(0xfff0));
 }
 
 /*
@@ -25,58 +25,96 @@ static __always_inline bool vf_to_nobody(struct __sk_buff *skb, const __u8 *dst)
 	return unlikely(skb->protocol == VF_HTONS(ETH_P_RARP)) && dst[0] == 0x06 && dst[1] == 0x76 && dst[2] == 0x66;
 }
 
-/*
- * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
- * TC_DROP: a copy, or a packet for a detector; else an answer that goes back where it came from.
- */
-static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
+enum { VF_GO_ON = 1 }; /* no verdict yet: none of tc's that we return */
+
+/* Both protocols that need a look of their own (and few others): one test in the way of data. */
+static __always_inline bool vf_is_rare(struct __sk_buff *skb)
+{
+	return unlikely((skb->protocol & VF_HTONS(0x8600)) == VF_HTONS(0x8000));
+}
+
+/* 802.1X, and what was sent to nobody. */
+__noinline int vf_receive_rare(struct __sk_buff *skb, __u32 path)
 {
 	const __u8 *data = (void *)(long)skb->data;
 	struct vf_counters *count = vf_counters();
-	int verdict;
-	__u32 word;
 
 	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
 		return TC_NEXT;
-	if (unlikely(vf_moved(skb)))
+	if (vf_to_nobody(skb, data))
+		return TC_DROP;
+	if (!vf_is_eapol(skb))
+		return VF_GO_ON;
+	if (vf_eapol_own(path))
 		return TC_NEXT;
-	word = READ_ONCE(line->word);
+	vf_count(skb, &count->rx[path & 1]);
+	return 0;
+}
+
+/* A group frame. 0: it is the master's, and not yet counted. */
+__noinline int vf_receive_group(struct __sk_buff *skb, __u32 path, __u32 word)
+{
+	const __u8 *data = (void *)(long)skb->data;
+	struct vf_counters *count = vf_counters();
+
+	if (!count || (void *)(data + ETH_HLEN) > (void *)(long)skb->data_end || vf_link_local(data))
+		return TC_NEXT;
+	if (vf_detect & VF_DETECT_WITNESS)
+		vf_witness(skb, path);
+	if ((vf_detect & VF_DETECT_PROBES) && vf_probe_receive(skb, path))
+		return TC_DROP;
+	if (!vf_group_dropped(skb, path, word))
+		return 0;
+	count->rx[path & 1].rerouted++;
+	return TC_DROP;
+}
+
+/*
+ * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
+ * TC_DROP: a copy, or a packet for a detector; else an answer that goes back where it came from. As in vf_steer, what is rare stands last.
+ */
+static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
+{
+	struct vf_counters *count = vf_counters();
+	const __u8 *data;
+	int verdict;
+	__u32 word;
+
+	if (!count || unlikely(vf_moved(skb)))
+		return TC_NEXT;
 	if (vf_detect & (VF_DETECT_BFD | VF_DETECT_REFLECTOR)) {
 		verdict = vf_answer(skb, path);
 		if (verdict)
 			return verdict;
-		/* What may write to the frame has made the old pointer void. */
-		data = (void *)(long)skb->data;
-		if ((void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
-			return TC_NEXT;
 	}
-	if (vf_is_eapol(skb)) {
-		if (vf_eapol_own(path))
-			return TC_NEXT;
-		vf_count(skb, &count->rx[path]);
-		return 0;
-	}
-	if (unlikely(data[0] & 1)) {
-		if (vf_link_local(data))
-			return TC_NEXT;
-		if (vf_detect & VF_DETECT_WITNESS)
-			vf_witness(skb, path);
-	}
+	if (vf_is_rare(skb))
+		goto rare;
+usual:
+	data = (void *)(long)skb->data;
+	if ((void *)(data + ETH_HLEN) > (void *)(long)skb->data_end)
+		return TC_NEXT;
+	if (unlikely(data[0] & 1))
+		goto group;
 	if ((vf_detect & VF_DETECT_PROBES) && unlikely(vf_probe_receive(skb, path)))
 		return TC_DROP;
-	if (unlikely(data[0] & 1)) {
-		if (vf_group_dropped(skb, path, word)) {
-			count->rx[path].rerouted++;
-			return TC_DROP;
-		}
-	} else {
-		if (vf_to_nobody(skb, data))
-			return TC_DROP;
-		if (vf_watching())
-			vf_answered(line, word, path);
-	}
+	if (vf_watching())
+		vf_answered(line, READ_ONCE(line->word), path);
+masters:
 	vf_count(skb, &count->rx[path]);
+	word = READ_ONCE(line->word);
 	if ((word & VF_PATH_MASK) == path)
 		vf_first(&line->seen_rx, &line->first_rx_ns, word);
 	return 0;
+
+group:
+	verdict = vf_receive_group(skb, path, READ_ONCE(line->word));
+	if (verdict)
+		return verdict;
+	goto masters;
+
+rare:
+	verdict = vf_receive_rare(skb, path);
+	if (verdict == VF_GO_ON)
+		goto usual;
+	return verdict;
 }

@@ -807,8 +807,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '356a3cc8f673ea7ab219c3d8a7180b3d9714487a356885c3f936de061b6440c8',
-  layout: '21a3d2f816aadec53430fcf10bb78e38ac342941af8e2e19bfe639c8aadf18db',
+  sha256: '9386b8e0dafd981290f31cfd5a503727b372c0ba53e7bc7c5339e660e0c8afed',
+  layout: '4dc6b486ea677386c3d988f89e21366d763c2ccb1de952c9d2539f19925966c5',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',

@@ -34,7 +34,7 @@ interface Total {
 }
 
 /** The datapath of an instance without a daemon: nothing but the test decides. */
-function open(store: PinStore, world: World): Datapath {
+export function openInstance(store: PinStore, world: World): Datapath {
   const datapath = openDatapath({
     store,
     shardOf: () => 0,
@@ -89,7 +89,7 @@ async function measure(ctx: BenchContext, kind: WireKind, of: StreamKind): Promi
   let datapath: Datapath | undefined;
   let stream: Stream | undefined;
   try {
-    datapath = open(store, world);
+    datapath = openInstance(store, world);
     world.startTraffic(CPU_B);
     stream = new Stream(world);
     while (total.flips < wanted) {

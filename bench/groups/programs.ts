@@ -33,7 +33,7 @@ const ROWS: readonly { program: ProgramName; over?: ProgramName; name: string; t
     program: 'large_groups_once',
     over: 'large_groups_earlier',
     name: 'group frame of 1,514 B likewise, all of it instead of 64 B',
-    targets: [],
+    targets: [{ of: 'p50', atMost: 60 }],
   },
   { program: 'vf_groups_sent', name: 'group frame of 60 B that the master sends', targets: [] },
   {

@@ -189,18 +189,21 @@ describe('what makes two frames one', () => {
     const s = await groupScene();
     for (const length of [60, 65, 77, 78, 79, 128, 142, 333, 334, 335, 600, 1514, 9000]) {
       const step = length < 700 ? 1 : 97;
-      const variants = [groupFrame(0x55, { length })];
-      for (let at = 14; at < length; at += step) {
-        const f = groupFrame(0x55, { length });
-        f[at]! ^= 0x80;
-        variants.push(f);
-      }
+      const plain = groupFrame(0x55, { length });
+      const variants: Uint8Array[] = [];
+      // The uppermost bit and the lowest: a product keeps little of the one, an odd factor nothing of the other.
+      for (const bit of [0x80, 0x01])
+        for (let at = 14; at < length; at += step) {
+          const f = groupFrame(0x55, { length });
+          f[at]! ^= bit;
+          variants.push(f);
+        }
       const last = groupFrame(0x55, { length });
-      last[length - 1]! ^= 1;
+      last[length - 1]! ^= 2;
       variants.push(last);
-      // In turns: were two of them taken for one, the second would be dropped. So many at a time as come within the window.
-      for (let from = 0; from < variants.length; from += 40) {
-        const some = variants.slice(from, from + 40);
+      // In turns: were one of them taken for the plain one, it would be dropped. So many at a time as come within the window.
+      for (let from = 0; from < variants.length; from += 39) {
+        const some = variants.slice(from, from + 39).flatMap((f) => [plain, f]);
         for (const [i, f] of some.entries()) {
           s[SLAVES[i % 2]!].send(f);
           s.drain();

@@ -7,6 +7,8 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -299,9 +301,26 @@ static napi_value object_attach_target(napi_env env, napi_callback_info info)
 	return err ? NULL : mk_undefined(env);
 }
 
+/*
+ * Holds back this thread's signals, which come when they are let in again. A signal that waits ends the verifier's work with EAGAIN, and
+ * libbpf begins anew five times at most: a profiler's timer is faster than a long program. Faults cannot be held back.
+ */
+static void signals_hold(sigset_t *before)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
+	sigset_t held;
+	size_t i;
+
+	sigfillset(&held);
+	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		sigdelset(&held, faults[i]);
+	pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
 /* objectLoad(handle) */
 static napi_value object_load(napi_env env, napi_callback_info info)
 {
+	sigset_t signals;
 	struct object *o;
 	struct args a;
 	int err;
@@ -309,7 +328,9 @@ static napi_value object_load(napi_env env, napi_callback_info info)
 	if (!args_get(env, info, &a, 1) || !(o = object_arg(&a)))
 		return NULL;
 	listen_begin();
+	signals_hold(&signals);
 	err = bpf_object__load(o->obj);
+	pthread_sigmask(SIG_SETMASK, &signals, NULL);
 	if (err)
 		throw_said(env, -err, "bpf_object__load");
 	listen_end();

@@ -209,6 +209,25 @@ describe('loading', () => {
   });
 });
 
+describe('signals', () => {
+  it('do not end the load of a long program: a profiler is faster than the verifier', () => {
+    const run = node(`
+      import { readFileSync } from 'node:fs';
+      import { Session } from 'node:inspector';
+      import { parseSpec } from '${INDEX_URL}';
+      const profiler = new Session();
+      profiler.connect();
+      profiler.post('Profiler.enable');
+      profiler.post('Profiler.setSamplingInterval', { interval: 50 });
+      profiler.post('Profiler.start');
+      const spec = parseSpec(new Uint8Array(readFileSync('${VFAILOVER_O}')));
+      for (let i = 0; i < 5; i++) spec.load().close();
+      profiler.post('Profiler.stop', (_, { profile }) => console.log(profile.samples.length > 100));
+    `);
+    expect(run).toMatchObject({ status: 0, stdout: 'true\n' });
+  });
+});
+
 describe('variables', () => {
   it('are live: read and written in the memory that the programs use', () => {
     const object = basic({ variables: { runs: 40n } });
