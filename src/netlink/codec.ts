@@ -427,6 +427,8 @@ export interface Qdisc {
   /** major << 16 | minor. */
   handle: number;
   parent: number;
+  /** Frames that wait in it; absent: the kernel does not say. */
+  queued?: number;
   /** TCA_OPTIONS, raw; undefined: the kind has none. */
   options?: Uint8Array;
 }
@@ -437,11 +439,14 @@ export function parseQdisc(data: Uint8Array): Qdisc {
   const attributes = attributesAfter(data, 20);
   const kind = attributes.get(c.TCA_KIND);
   const options = attributes.get(c.TCA_OPTIONS);
+  const stats = attributes.get(c.TCA_STATS2);
+  const queue = stats && parseAttributes(stats).get(c.TCA_STATS_QUEUE);
   return {
     ifindex: view.getInt32(4, LE),
     kind: kind === undefined ? '' : readString(kind),
     handle: view.getUint32(8, LE),
     parent: view.getUint32(12, LE),
+    ...(queue !== undefined && { queued: readU32(queue) }),
     ...(options !== undefined && { options: options.slice() }),
   };
 }

@@ -167,6 +167,8 @@ export const RTN_UNICAST = 1;
 
 export const TCA_KIND = 1;
 export const TCA_OPTIONS = 2;
+export const TCA_STATS2 = 7;
+export const TCA_STATS_QUEUE = 3;
 
 export const EPERM = 1;
 export const ENOENT = 2;
