@@ -79,7 +79,8 @@ export async function withInstance<T>(
   let lines: Mapping | undefined;
   try {
     await daemon.start();
-    if (options.cpu !== null) pinProcess(daemon.pid!, options.cpu);
+    // A worker that spins is pinned by itself: beside it the daemon's other threads would get a hundredth of that CPU.
+    if (options.cpu !== null && options.wait !== 'spin') pinProcess(daemon.pid!, options.cpu);
     client = await daemon.client();
     const api = client;
     const status = async (): Promise<InstanceStatus> =>
