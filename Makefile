@@ -70,7 +70,7 @@ $(NODES)/node_modules/.package-lock.json: $(NODES)/package.json $(NODES)/package
 	cd $(NODES) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-build/ts.ok: $(shell find bpf src workers bench test $(LOADER)/src $(LOADER)/fuzz $(LOADER)/test $(LOADER)/examples -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
+build/ts.ok: $(shell find bpf src workers lab bench test $(LOADER)/src $(LOADER)/fuzz $(LOADER)/test $(LOADER)/examples -name '*.ts') tsconfig*.json | node_modules/.package-lock.json
 	$(NODE_TOOLS) tsc -b
 	@chmod +x dist/src/cli/main.js
 	@touch $@

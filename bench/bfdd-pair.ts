@@ -1,6 +1,6 @@
 import { closeFd, netnsCreate } from 'bpf-loader-ts/sys';
+import { Frr } from '../lab/vm/frr.js';
 import { Rtnl } from '../src/netlink/index.js';
-import { Frr } from '../test/vm/lab/frr.js';
 import type { BenchContext } from './context.js';
 import { until } from './instance.js';
 

@@ -4,7 +4,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
-import { Reaper } from '../src/lab/reaper.js';
+import { Reaper } from '../lab/netns/reaper.js';
 import { workerFile } from '../src/paths.js';
 import type { Row } from './report.js';
 

@@ -1,5 +1,5 @@
-import type { Decision } from '../src/daemon/api/index.js';
-import type { Stream } from '../src/lab/stream.js';
+import type { Stream } from '../lab/netns/stream.js';
+import type { Decision } from '../src/api/index.js';
 import { type BenchContext, CPU_A, CPU_B, hog } from './context.js';
 import { type Instance, until } from './instance.js';
 import { Mix } from './mix.js';

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { closeFd, netnsCreate } from 'bpf-loader-ts/sys';
-import type { ApiClient, InstanceStatus } from '../src/daemon/api/index.js';
-import { DaemonProcess } from '../src/lab/daemon-process.js';
-import { Wire } from '../src/lab/wire.js';
+import { DaemonProcess } from '../lab/netns/daemon-process.js';
+import { Wire } from '../lab/netns/wire.js';
+import type { ApiClient, InstanceStatus } from '../src/api/index.js';
 import { Rtnl } from '../src/netlink/index.js';
 import { type BenchContext, pinProcess } from './context.js';
 

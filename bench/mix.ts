@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Stream } from '../src/lab/stream.js';
-import { HOST_ADDRESS, type World } from '../src/lab/world.js';
+import type { Stream } from '../lab/netns/stream.js';
+import { HOST_ADDRESS, type World } from '../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B } from './context.js';
 import { until } from './instance.js';
 import { iperf } from './iperf.js';

@@ -1,5 +1,5 @@
-import type { Decision } from '../src/daemon/api/index.js';
-import { faultTime, outage, type StreamRecord } from '../src/lab/stream.js';
+import { faultTime, outage, type StreamRecord } from '../lab/netns/stream.js';
+import type { Decision } from '../src/api/index.js';
 import { longestGap, lowerBound } from './stats.js';
 
 /** One cut of the primary's wire, as the one who made it knows it. CLOCK_MONOTONIC ns. */

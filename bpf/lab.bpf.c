@@ -159,7 +159,7 @@ int vf_blackhole(struct __sk_buff *skb)
 }
 
 /*
- * A port of the VM lab's wire (test/vm/lab/wire-taps.ts): a tap in a bridge, its far end a device of the guest. Ingress is what the guest
+ * A port of the VM lab's wire (lab/vm/wire-taps.ts): a tap in a bridge, its far end a device of the guest. Ingress is what the guest
  * sends. Swallowed frames are learnt and delivered by nobody.
  */
 #define VF_MILLION 1000000

@@ -17,7 +17,7 @@ static __always_inline bool vf_link_local(const __u8 *dst)
 }
 
 /*
- * A frame that an announcement sent to nobody (moveFrame in src/announce/frames.ts): 06:76:66 and three random bytes, RARP. A network that
+ * A frame that an announcement sent to nobody (moveFrame in src/frames/announcements.ts): 06:76:66 and three random bytes, RARP. A network that
  * floods it brings it back by the other slave; a bridge above the master would learn from it that its own stations are outside.
  */
 static __always_inline bool vf_to_nobody(struct __sk_buff *skb, const __u8 *dst)

@@ -15,8 +15,8 @@ import {
 import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
-import { type Path, PRIMARY, STANDBY } from '../src/failover/device.js';
-import { forgetLinks, lostLink, sawLink } from '../src/failover/link-failures.js';
+import { Detectors } from '../src/detect/detectors.js';
+import { type Path, PRIMARY, STANDBY } from '../src/device.js';
 import {
   accept,
   armedFallbacks,
@@ -30,16 +30,16 @@ import {
   P_LINK_STANDBY,
   policyBase,
   withVerdict,
-} from '../src/failover/policy.js';
-import { Detectors } from './detectors.js';
-import { keepPenalties, recallPenalties } from './penalties.js';
+} from '../src/policy/evaluate.js';
+import { forgetLinks, lostLink, sawLink } from '../src/policy/link-failures.js';
+import { keepPenalties, recallPenalties } from '../src/shard/penalties.js';
 import {
   type AnnouncementFrame,
   CONTROL,
   type DecisionTask,
   type FromWorker,
   type ToWorker,
-} from './protocol.js';
+} from '../src/shard/protocol.js';
 
 const EVENT = VfEvent.offsets;
 

@@ -1,7 +1,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { dupFd, setAffinity, setNice } from 'bpf-loader-ts/sys';
+import { CONTROL, type DecisionTask, type ToWorker } from '../src/shard/protocol.js';
 import { DecisionLoop } from './decision-loop.js';
-import { CONTROL, type DecisionTask, type ToWorker } from './protocol.js';
 
 /**
  * A shard's task: runs until told to stop. The thread never returns to its event loop meanwhile, so mail is fetched by hand when the

@@ -1,5 +1,5 @@
-import type { StreamKind } from '../../src/lab/stream-kinds.js';
-import type { WireKind } from '../../src/lab/wire.js';
+import type { StreamKind } from '../../lab/netns/stream-kinds.js';
+import type { WireKind } from '../../lab/netns/wire.js';
 import type { Figures } from '../outage.js';
 import { type Parameters, type Row, type Target, withTargets } from '../report.js';
 import { median, summarize } from '../stats.js';

@@ -1,7 +1,7 @@
 import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
-import { Stream } from '../../src/lab/stream.js';
-import type { StreamKind } from '../../src/lab/stream-kinds.js';
-import { STREAM_MAX } from '../../src/lab/world.js';
+import { Stream } from '../../lab/netns/stream.js';
+import type { StreamKind } from '../../lab/netns/stream-kinds.js';
+import { STREAM_MAX } from '../../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { type Instance, type InstanceOptions, until, withInstance } from '../instance.js';
 import { type Cut, type Figures, judgeCut, LEAD_NS } from '../outage.js';

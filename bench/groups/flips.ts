@@ -1,13 +1,13 @@
 import { Epoll, monotonicNs, netnsInode, withNetns } from 'bpf-loader-ts/sys';
+import { Stream } from '../../lab/netns/stream.js';
+import type { StreamKind } from '../../lab/netns/stream-kinds.js';
+import type { WireKind } from '../../lab/netns/wire.js';
+import { GUEST_MAC, STREAM_MAX, World } from '../../lab/netns/world.js';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { flip, lineBase, pathOf, readWord } from '../../src/datapath/line.js';
 import { PinStore } from '../../src/datapath/store.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { Stream } from '../../src/lab/stream.js';
-import type { StreamKind } from '../../src/lab/stream-kinds.js';
-import type { WireKind } from '../../src/lab/wire.js';
-import { GUEST_MAC, STREAM_MAX, World } from '../../src/lab/world.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';

@@ -1,6 +1,6 @@
+import { GroupFlood, type GroupFloodResult } from '../../lab/netns/group-flood.js';
+import { World } from '../../lab/netns/world.js';
 import { PinStore } from '../../src/datapath/store.js';
-import { GroupFlood, type GroupFloodResult } from '../../src/lab/group-flood.js';
-import { World } from '../../src/lab/world.js';
 import type { BenchContext } from '../context.js';
 import { type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';

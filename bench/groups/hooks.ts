@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { monotonicNs, netnsInode, withNetns } from 'bpf-loader-ts/sys';
-import { HookKeeper } from '../../src/daemon/hooks/keeper.js';
-import { HOOKS_MS, HookWatch, type Watched } from '../../src/daemon/hooks/watch.js';
-import { Impairments } from '../../src/daemon/impairments.js';
 import { Pulse } from '../../src/daemon/pulse.js';
 import { openDatapath } from '../../src/datapath/datapath.js';
 import { type AttachKind, attachKind } from '../../src/datapath/hooks.js';
 import { PinStore } from '../../src/datapath/store.js';
-import { STANDBY } from '../../src/failover/device.js';
+import { STANDBY } from '../../src/device.js';
+import { HookKeeper } from '../../src/hooks/keeper.js';
+import { HOOKS_MS, HookWatch, type Watched } from '../../src/hooks/watch.js';
+import { Impairments } from '../../src/impairments.js';
 import { TcMonitor } from '../../src/netlink/index.js';
 import type { BenchContext } from '../context.js';
 import { Fleet } from '../fleet.js';

@@ -1,8 +1,8 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
-import { lossesByOrder } from '../../src/lab/losses.js';
-import { OpenVswitch } from '../../src/lab/open-vswitch.js';
-import { Stream } from '../../src/lab/stream.js';
-import { fetched } from '../../test/vm/lab/cache.js';
+import { lossesByOrder } from '../../lab/netns/losses.js';
+import { OpenVswitch } from '../../lab/netns/open-vswitch.js';
+import { Stream } from '../../lab/netns/stream.js';
+import { fetched } from '../../lab/vm/cache.js';
 import { type BenchContext, CPU_A } from '../context.js';
 import { until, withInstance } from '../instance.js';
 import { type Row, withTargets } from '../report.js';

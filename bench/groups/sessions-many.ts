@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { monotonicNs } from 'bpf-loader-ts/sys';
-import type { Decision } from '../../src/daemon/api/index.js';
+import type { Decision } from '../../src/api/index.js';
 import { BfddPair } from '../bfdd-pair.js';
 import { type BenchContext, CPU_A, CPU_B, pinProcess } from '../context.js';
 import { bfdOf, Fleet } from '../fleet.js';

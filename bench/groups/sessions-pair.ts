@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { Epoll } from 'bpf-loader-ts/sys';
-import type { Decision } from '../../src/daemon/api/index.js';
-import { prepareHole } from '../../src/lab/hole.js';
+import { prepareHole } from '../../lab/netns/hole.js';
+import type { Decision } from '../../src/api/index.js';
 import { BfddPair } from '../bfdd-pair.js';
 import { type BenchContext, CPU_A, CPU_B, hog } from '../context.js';
 import { bfdOf, Fleet } from '../fleet.js';

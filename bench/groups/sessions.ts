@@ -7,7 +7,10 @@ import {
   UdpSocket,
   withNetns,
 } from 'bpf-loader-ts/sys';
-import type { Decision } from '../../src/daemon/api/index.js';
+import { prepareHole } from '../../lab/netns/hole.js';
+import { GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS, type World } from '../../lab/netns/world.js';
+import { Frr } from '../../lab/vm/frr.js';
+import type { Decision } from '../../src/api/index.js';
 import { FRAME_WORDS, parseFrame, R_LENGTH, R_PAYLOAD } from '../../src/detect/bfd/frame.js';
 import {
   ACCEPTED,
@@ -18,9 +21,6 @@ import {
   PACKET_WORDS,
   STATE_DOWN,
 } from '../../src/detect/bfd/packet.js';
-import { prepareHole } from '../../src/lab/hole.js';
-import { GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS, type World } from '../../src/lab/world.js';
-import { Frr } from '../../test/vm/lab/frr.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread, pinProcess } from '../context.js';
 import { type Instance, SINK_PORT, until, withInstance } from '../instance.js';
 import { type Row, withTargets } from '../report.js';

@@ -1,7 +1,7 @@
 import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
-import { openHole } from '../../src/lab/hole.js';
-import { Stream } from '../../src/lab/stream.js';
-import { STREAM_MAX } from '../../src/lab/world.js';
+import { openHole } from '../../lab/netns/hole.js';
+import { Stream } from '../../lab/netns/stream.js';
+import { STREAM_MAX } from '../../lab/netns/world.js';
 import { STREAM_PORT } from '../../workers/traffic.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { calm } from '../false-alarms.js';

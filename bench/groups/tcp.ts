@@ -1,4 +1,4 @@
-import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
+import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
 import { type Instance, until, withInstance, withPlainWorld } from '../instance.js';
 import { iperf, outputOf } from '../iperf.js';

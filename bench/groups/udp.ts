@@ -1,5 +1,5 @@
 import { UdpSocket, withNetns } from 'bpf-loader-ts/sys';
-import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
+import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../lab/netns/world.js';
 import type { UdpResult, UdpTask } from '../../workers/bench-udp.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
 import { SINK_PORT, Sink, teachBridge, withInstance, withPlainWorld } from '../instance.js';

@@ -1,6 +1,6 @@
-import type { StreamReport } from '../../test/vm/lab/stream.js';
-import type { Testbed } from '../../test/vm/lab/testbed.js';
-import type { Moment, Timeline } from '../../test/vm/lab/timeline.js';
+import type { StreamReport } from '../../lab/vm/stream.js';
+import type { Testbed } from '../../lab/vm/testbed.js';
+import type { Moment, Timeline } from '../../lab/vm/timeline.js';
 
 /** What is told of the time before the first moment, ms. */
 const BEFORE_MS = 1_000;

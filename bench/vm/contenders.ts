@@ -1,8 +1,8 @@
-import type { Decision } from '../../src/daemon/api/index.js';
-import { GuestDaemon } from '../../test/vm/lab/daemon.js';
-import type { Running } from '../../test/vm/lab/shell.js';
-import type { Testbed } from '../../test/vm/lab/testbed.js';
-import { GUEST_MAC, GUEST_PREFIX, STATION_ADDRESS, STATION_MAC } from '../../test/vm/lab/wire.js';
+import { GuestDaemon } from '../../lab/vm/daemon.js';
+import type { Running } from '../../lab/vm/shell.js';
+import type { Testbed } from '../../lab/vm/testbed.js';
+import { GUEST_MAC, GUEST_PREFIX, STATION_ADDRESS, STATION_MAC } from '../../lab/vm/wire.js';
+import type { Decision } from '../../src/api/index.js';
 
 /** One way to make a failover of the guest's two devices. */
 export interface Contender {

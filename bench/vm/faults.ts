@@ -1,12 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type DirectionReport,
-  Stream,
-  type StreamOptions,
-  type StreamReport,
-} from '../../test/vm/lab/stream.js';
-import type { Testbed } from '../../test/vm/lab/testbed.js';
-import { GUEST_MAC, STATION_ADDRESS } from '../../test/vm/lab/wire.js';
+import { type DirectionReport, Stream, type StreamOptions, type StreamReport } from '../../lab/vm/stream.js';
+import type { Testbed } from '../../lab/vm/testbed.js';
+import { GUEST_MAC, STATION_ADDRESS } from '../../lab/vm/wire.js';
 import type { Contender } from './contenders.js';
 
 /** What one fault cost in one direction. */

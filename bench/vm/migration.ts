@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Stream } from '../../test/vm/lab/stream.js';
-import type { Testbed } from '../../test/vm/lab/testbed.js';
-import type { Moment } from '../../test/vm/lab/timeline.js';
+import { Stream } from '../../lab/vm/stream.js';
+import type { Testbed } from '../../lab/vm/testbed.js';
+import type { Moment } from '../../lab/vm/timeline.js';
 import { account } from './account.js';
 import type { Contender } from './contenders.js';
 import { cost, PPS, type Trial, untilOnPrimary } from './faults.js';

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Running } from '../../test/vm/lab/shell.js';
-import type { Testbed } from '../../test/vm/lab/testbed.js';
-import { STATION_ADDRESS } from '../../test/vm/lab/wire.js';
+import type { Running } from '../../lab/vm/shell.js';
+import type { Testbed } from '../../lab/vm/testbed.js';
+import { STATION_ADDRESS } from '../../lab/vm/wire.js';
 import type { Contender } from './contenders.js';
 import { FAULTS, mend, type Trial, untilOnPrimary } from './faults.js';
 

@@ -1,10 +1,10 @@
 import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { errnoName, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
+import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device } from '../failover/device.js';
+import { MOVE_FRESH } from '../frames/announcements.js';
 import { AddressReader } from './address-reader.js';
-import { MOVE_FRESH } from './frames.js';
 import { type Announcement, type Plan, planAnnouncements } from './plan.js';
 
 /** So many rounds, with so many milliseconds between two. */

@@ -1,5 +1,3 @@
-export { AddressReader } from './address-reader.js';
-export * from './announcer.js';
 export {
   type ArpSpec,
   gratuitousArp,
@@ -8,5 +6,7 @@ export {
   rarpAnnouncement,
   unsolicitedNeighbourAdvert,
   type VlanTag,
-} from './frames.js';
+} from '../frames/announcements.js';
+export { AddressReader } from './address-reader.js';
+export * from './announcer.js';
 export { AnnounceWatch } from './watch.js';

@@ -1,9 +1,14 @@
 /** What to announce, from which device. Pure. */
-import type { Device } from '../failover/device.js';
+import type { Device } from '../device.js';
+import {
+  gratuitousArp,
+  moveFrame,
+  rarpAnnouncement,
+  unsolicitedNeighbourAdvert,
+} from '../frames/announcements.js';
 import { parseMac } from '../netlink/codec.js';
 import type { DeviceAddress } from '../netlink/index.js';
 import { isLinkLocal6, parseIp } from '../netlink/ip.js';
-import { gratuitousArp, moveFrame, rarpAnnouncement, unsolicitedNeighbourAdvert } from './frames.js';
 import type { Groups } from './groups.js';
 import { igmp2Reports, igmp3Reports, mld2Reports } from './reports.js';
 import { speakersOf } from './speakers.js';

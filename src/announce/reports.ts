@@ -2,7 +2,7 @@
  * Reports of multicast membership: switches that snoop follow a switch at once, and not at the querier's next query, 125 s apart by default.
  * Pure: bytes in, bytes out.
  */
-import { ETHERTYPE, frame, icmpv6Checksum } from './frames.js';
+import { ETHERTYPE, frame, icmpv6Checksum } from '../frames/announcements.js';
 
 export interface ReportSpec {
   /** 6 bytes. */

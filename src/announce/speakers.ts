@@ -1,5 +1,5 @@
 /** The devices of a namespace that are reached by a master: what it announces beside itself. Pure. */
-import type { Device } from '../failover/device.js';
+import type { Device } from '../device.js';
 
 /** A device with addresses of its own. */
 export interface Speaker {

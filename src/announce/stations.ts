@@ -1,8 +1,8 @@
 /** Whose MACs a master speaks for beside its own: stations behind its bridge, and devices on it in other namespaces. Pure. */
-import type { Device } from '../failover/device.js';
+import type { Device } from '../device.js';
+import type { VlanTag } from '../frames/announcements.js';
 import { parseMac } from '../netlink/codec.js';
 import type { ForwardingEntry } from '../netlink/index.js';
-import type { VlanTag } from './frames.js';
 import type { Speaker } from './speakers.js';
 
 /** Foreign MACs that a master announces at most. Each costs two frames a round, about 5 µs together. */

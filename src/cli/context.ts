@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
+import { ApiClient } from '../api/client.js';
 import { DEFAULT_SOCKET } from '../config/index.js';
-import { ApiClient } from '../daemon/api/client.js';
 import { VfError } from '../errors.js';
 import { type Palette, palette } from './render/colour.js';
 

@@ -1,5 +1,5 @@
-import type { Subscription } from '../daemon/api/client.js';
-import type { ApiEvent } from '../daemon/api/types.js';
+import type { Subscription } from '../api/client.js';
+import type { ApiEvent } from '../api/types.js';
 
 /** Hands each event of a stream on until the daemon ends it (throws API_UNREACHABLE) or `stop` is aborted (returns). */
 export async function follow(

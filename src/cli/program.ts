@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { VERSION } from '../daemon/api/version.js';
+import { VERSION } from '../api/version.js';
 import { VfError } from '../errors.js';
 import { addAttach } from './commands/attach.js';
 import { addBench } from './commands/bench.js';

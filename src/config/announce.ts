@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { integer, mapping } from './fields.js';
+import { integer, mapping } from '../fields.js';
 
 /** What is told to switches and neighbours after a switch: `announce` of an instance. */
 

@@ -1,5 +1,5 @@
+import { discriminatorOf } from '../detect/bfd/section.js';
 import { VfError } from '../errors.js';
-import { discriminatorOf } from './detect-bfd.js';
 import { fieldName, type Locate, shown } from './problems.js';
 
 function record(value: unknown): Record<string, unknown> | undefined {

@@ -1,14 +1,16 @@
-export type { AnnounceConfig } from './announce.js';
-export { netnsKey } from './conflicts.js';
-export { ackTimeoutUs, type DetectConfig, UDP_PORTS_MAX, type UnansweredConfig } from './detect.js';
 export {
   type BfdAuthSection,
   type BfdConfig,
   discriminatorOf,
   REFLECTOR_MAX,
   type ReflectorConfig,
-} from './detect-bfd.js';
-export type { ProbesConfig, ProbeTarget, WitnessConfig } from './detect-probes.js';
+} from '../detect/bfd/section.js';
+export type { ProbesConfig, ProbeTarget } from '../detect/probe/section.js';
+export type { DetectConfig } from '../detect/section.js';
+export { ackTimeoutUs, UDP_PORTS_MAX, type UnansweredConfig } from '../detect/unanswered/section.js';
+export type { WitnessConfig } from '../detect/witness/section.js';
+export type { AnnounceConfig } from './announce.js';
+export { netnsKey } from './conflicts.js';
 export { configJsonSchema } from './json-schema.js';
 export { loadConfig, parseConfig, parseInstance } from './load.js';
 export type { PolicyConfig } from './policy.js';

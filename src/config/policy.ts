@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { boolean, choice, HOUR_MS, integer, mapping } from './fields.js';
+import { boolean, choice, HOUR_MS, integer, mapping } from '../fields.js';
 
 /** When to switch: `policy` of an instance. */
 
-/** What a flap costs, in the penalties below: src/failover/policy-damping.ts. */
+/** What a flap costs, in the penalties below: src/policy/damping.ts. */
 const FLAP = 1000;
 const PENALTY_MAX = 32_767;
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { reflectorSchema } from '../detect/bfd/section.js';
+import { detectSchema } from '../detect/section.js';
+import { boolean, choice, integer, mapping, pattern } from '../fields.js';
 import { announceSchema } from './announce.js';
-import { detectSchema } from './detect.js';
-import { reflectorSchema } from './detect-bfd.js';
-import { boolean, choice, integer, mapping, pattern } from './fields.js';
 import { policySchema } from './policy.js';
 
 /**

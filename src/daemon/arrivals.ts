@@ -1,11 +1,11 @@
 import { closeFd, netnsCurrent, netnsInode, netnsOpen } from 'bpf-loader-ts/sys';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { ARPHRD_ETHER, type Device, identityMac } from '../device.js';
 import { VfError } from '../errors.js';
-import { ARPHRD_ETHER, type Device, identityMac } from '../failover/device.js';
-import type { FailoverInstance } from '../failover/instance.js';
-import { claimOf, macsOf, STACKED_KINDS, selects, stackedOn } from '../failover/match.js';
 import { formatMac, parseMac } from '../netlink/codec.js';
 import { Rtnl } from '../netlink/index.js';
+import type { FailoverInstance } from '../registry/instance.js';
+import { claimOf, macsOf, STACKED_KINDS, selects, stackedOn } from '../registry/match.js';
 import { Strikes } from '../slave/strikes.js';
 import { refuseForeign } from './instance-ops.js';
 import type { Managed } from './managed.js';

@@ -1,9 +1,9 @@
 import { discriminatorOf, type InstanceConfig, type ReflectorConfig } from '../config/index.js';
 import type { ReflectorKey } from '../datapath/reflector-map.js';
 import type { BfdAuthConfig } from '../detect/bfd/auth.js';
+import { bfdAuth } from '../detect/bfd/key.js';
 import { VfError } from '../errors.js';
 import { parseIp } from '../netlink/ip.js';
-import { bfdAuth } from './bfd-key.js';
 import type { Namespace } from './namespace.js';
 
 /**

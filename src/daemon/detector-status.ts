@@ -1,4 +1,5 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import type { DetectorStatus } from '../api/index.js';
 import { ackTimeoutUs } from '../config/index.js';
 import { DIAG_NAMES, DISCARD_NAMES, STATE_NAMES as STATE_NAMES_BFD } from '../detect/bfd/packet.js';
 import {
@@ -24,10 +25,9 @@ import {
   STATE_OK,
   UNANSWERED,
 } from '../detect/record.js';
-import { U_UNTIL_MS } from '../detect/unanswered.js';
+import { U_UNTIL_MS } from '../detect/unanswered/state.js';
 import { watched } from '../detect/watched.js';
-import { type Path, roleOf } from '../failover/device.js';
-import type { DetectorStatus } from './api/index.js';
+import { type Path, roleOf } from '../device.js';
 import type { Managed } from './managed.js';
 import { describeProbes, describeWitness } from './probe-status.js';
 

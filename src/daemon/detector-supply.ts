@@ -1,13 +1,13 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import type { BfdConfig, DetectConfig } from '../config/index.js';
+import { type BfdPeer, findPeer } from '../detect/bfd/peer.js';
+import { type ProbePlan, planProbes } from '../detect/probe/plan.js';
+import { ROLES } from '../device.js';
 import { VfError } from '../errors.js';
-import { ROLES } from '../failover/device.js';
-import type { FailoverInstance } from '../failover/instance.js';
 import { parseMac } from '../netlink/codec.js';
-import { type BfdPeer, findPeer } from './bfd-peer.js';
+import type { FailoverInstance } from '../registry/instance.js';
+import type { Shards } from '../shard/host.js';
 import type { Namespace } from './namespace.js';
-import { type ProbePlan, planProbes } from './probe-plan.js';
-import type { Shards } from './shards.js';
 
 /** Until a BFD peer's MAC is known it is looked for after so many ms, four times as many each time; then whenever everything is. */
 const SOON_MS = [20, 80, 320, 1280];

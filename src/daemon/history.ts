@@ -1,9 +1,9 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
-import type { FromWorker } from '../../workers/protocol.js';
+import type { Decision, DecisionCause } from '../api/index.js';
 import { epochOf, pathOf } from '../datapath/line.js';
-import { roleOf } from '../failover/device.js';
-import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../failover/policy.js';
-import type { Decision, DecisionCause } from './api/index.js';
+import { roleOf } from '../device.js';
+import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../policy/evaluate.js';
+import type { FromWorker } from '../shard/protocol.js';
 
 /** A verdict stands in place of `up`. */
 const healthOf = (link: number): string => {

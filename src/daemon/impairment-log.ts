@@ -1,5 +1,5 @@
-import type { ImpairmentRecord } from './api/index.js';
-import type { Impairment } from './impairments.js';
+import type { ImpairmentRecord } from '../api/index.js';
+import type { Impairment } from '../impairments.js';
 
 /** The last beginnings and ends of impairments of all instances. */
 export class ImpairmentLog {

@@ -1,11 +1,11 @@
 import type { Datapath } from '../datapath/datapath.js';
 import { foreignPrograms } from '../datapath/hooks.js';
 import type { UndoMap } from '../datapath/undo-map.js';
+import type { Device, Role } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device, Role } from '../failover/device.js';
-import type { FailoverInstance } from '../failover/instance.js';
-import type { FailoverOps, LeaveReason } from '../failover/ops.js';
-import type { JoinStep } from '../failover/transaction.js';
+import type { FailoverInstance } from '../registry/instance.js';
+import type { FailoverOps, LeaveReason } from '../registry/ops.js';
+import type { JoinStep } from '../registry/transaction.js';
 import type { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';

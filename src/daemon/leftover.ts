@@ -1,5 +1,5 @@
 import type { PinStore } from '../datapath/store.js';
-import { type Device, identityMac, ROLES, type Role } from '../failover/device.js';
+import { type Device, identityMac, ROLES, type Role } from '../device.js';
 import { TAKEOVERS } from '../slave/table.js';
 import type { SlaveContext, Takeover } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';

@@ -13,10 +13,11 @@ import {
   ROLES,
   type Role,
   STANDBY,
-} from '../failover/device.js';
-import type { FailoverInstance } from '../failover/instance.js';
-import { macsOf, sameParent } from '../failover/match.js';
-import { MODELS } from '../failover/model.js';
+} from '../device.js';
+import { HookKeeper } from '../hooks/keeper.js';
+import { type Impairment, Impairments } from '../impairments.js';
+import { MODELS } from '../models/model.js';
+import { parseMac } from '../netlink/codec.js';
 import {
   CAUSE_UNPLUG,
   CHOICE_NONE,
@@ -24,15 +25,15 @@ import {
   P_LINK_PRIMARY,
   policyBase,
   speedWord,
-} from '../failover/policy.js';
-import { parseMac } from '../netlink/codec.js';
+} from '../policy/evaluate.js';
+import type { FailoverInstance } from '../registry/instance.js';
+import { macsOf, sameParent } from '../registry/match.js';
+import type { Shards } from '../shard/host.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import type { UndoLog } from '../slave/undo-log.js';
 import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
-import { HookKeeper } from './hooks/keeper.js';
-import { type Impairment, Impairments } from './impairments.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import { keep, type Source } from './kept.js';
 import { refuseSwapped } from './master.js';
@@ -40,7 +41,6 @@ import type { Namespace } from './namespace.js';
 import { clearOrphans } from './orphans.js';
 import { policyInput } from './policy-input.js';
 import { programVariables } from './programs.js';
-import type { Shards } from './shards.js';
 
 /** Where an instance goes. */
 export interface Placed {

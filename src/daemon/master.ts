@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { InstanceConfig } from '../config/index.js';
-import type { Device } from '../failover/device.js';
-import { type DeviceFacts, sameMacAs, selectMaster, swappedRoles } from '../failover/master.js';
-import { MODELS } from '../failover/model.js';
+import type { Device } from '../device.js';
+import { MODELS } from '../models/model.js';
+import { type DeviceFacts, sameMacAs, selectMaster, swappedRoles } from '../registry/master.js';
 import type { Namespace } from './namespace.js';
 
 /** What a device's driver says of it; nothing if it is gone or renamed at this moment. */

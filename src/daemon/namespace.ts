@@ -10,10 +10,10 @@ import {
 } from 'bpf-loader-ts/sys';
 import { AddressReader, AnnounceWatch } from '../announce/index.js';
 import { VfError } from '../errors.js';
-import { FailoverRegistry } from '../failover/registry.js';
 import { AddressWatch } from '../netlink/address-watch.js';
 import { Ethtool, FilterLists, LinkMonitor, Rtnl, TcMonitor } from '../netlink/index.js';
 import { RouteWatch } from '../netlink/route-watch.js';
+import { FailoverRegistry } from '../registry/registry.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {

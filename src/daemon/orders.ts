@@ -1,11 +1,11 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
+import type { Decision, InstanceStatus, MaintenanceResult, SwitchResult } from '../api/index.js';
+import { PRIMARY, type Role, STANDBY } from '../device.js';
 import { VfError } from '../errors.js';
-import { PRIMARY, type Role, STANDBY } from '../failover/device.js';
-import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY, policyBase } from '../failover/policy.js';
-import { healthOf, type PathHealth } from '../failover/policy-conditions.js';
-import type { Decision, InstanceStatus, MaintenanceResult, SwitchResult } from './api/index.js';
+import { healthOf, type PathHealth } from '../policy/conditions.js';
+import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY, policyBase } from '../policy/evaluate.js';
+import type { Shards } from '../shard/host.js';
 import type { Managed } from './managed.js';
-import type { Shards } from './shards.js';
 
 /** How long an order waits for the worker to carry it out, ms. */
 const ORDER_MS = 500;

@@ -1,9 +1,9 @@
 import type { InstanceConfig } from '../config/index.js';
 import { attachKind } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
+import { type Device, identityMac } from '../device.js';
 import { VfError } from '../errors.js';
-import { type Device, identityMac } from '../failover/device.js';
-import { masterLabel } from '../failover/master.js';
+import { masterLabel } from '../registry/master.js';
 import { type Kept, keptOf, type Pinned, pinnedAs, pinnedOn } from './kept.js';
 import { findMaster } from './master.js';
 import type { Namespace } from './namespace.js';

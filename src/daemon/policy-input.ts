@@ -8,7 +8,7 @@ import {
   RESELECT_ALWAYS,
   RESELECT_BETTER,
   RESELECT_FAILURE,
-} from '../failover/policy.js';
+} from '../policy/evaluate.js';
 
 const PREFER = {
   primary: CHOICE_PRIMARY,

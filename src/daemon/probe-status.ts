@@ -1,5 +1,4 @@
 import { PROBE, PROBE_PATH, probeBase, probePathBase } from '../datapath/offsets.js';
-import { TARGETS_MAX } from '../detect/probe.js';
 import {
   PR_CREDITED,
   PR_DEAF,
@@ -12,7 +11,8 @@ import {
   W_MISSING,
   W_MISSING_MS,
   W_SEEN,
-} from '../detect/probe-record.js';
+} from '../detect/probe/record.js';
+import { TARGETS_MAX } from '../detect/probe/state.js';
 import {
   D_STATE,
   detectBase,

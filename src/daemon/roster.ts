@@ -1,8 +1,8 @@
 import type { InstanceConfig } from '../config/index.js';
 import { abandon } from '../datapath/abandon.js';
 import type { PinStore } from '../datapath/store.js';
+import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device } from '../failover/device.js';
 import { allPinned, configOf, keep, keptOf, type Pinned, pinnedAs, type Source } from './kept.js';
 import { restoreSlaves } from './leftover.js';
 import type { Managed } from './managed.js';

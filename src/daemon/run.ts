@@ -1,7 +1,7 @@
 import { pino } from 'pino';
+import { ApiServer } from '../api/index.js';
 import type { Config } from '../config/index.js';
 import { VfError } from '../errors.js';
-import { ApiServer } from './api/index.js';
 import { LogSink } from './log-sink.js';
 import { Supervisor } from './supervisor.js';
 

@@ -1,9 +1,15 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
+import {
+  ABSENT_DEVICE,
+  type Decision,
+  type DeviceStatus,
+  type InstanceStatus,
+  type SlaveStatus,
+} from '../api/index.js';
 import { watched } from '../detect/watched.js';
-import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../failover/device.js';
-import { linkFailures } from '../failover/link-failures.js';
-import { masterLabel } from '../failover/master.js';
+import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
+import { describePolicy, type PathDescription } from '../policy/describe.js';
 import {
   CHOICE_PRIMARY,
   CHOICE_STANDBY,
@@ -14,18 +20,12 @@ import {
   policyBase,
   policyMs,
   verdictOf,
-} from '../failover/policy.js';
-import { describePolicy, type PathDescription } from '../failover/policy-describe.js';
-import {
-  ABSENT_DEVICE,
-  type Decision,
-  type DeviceStatus,
-  type InstanceStatus,
-  type SlaveStatus,
-} from './api/index.js';
+} from '../policy/evaluate.js';
+import { linkFailures } from '../policy/link-failures.js';
+import { masterLabel } from '../registry/master.js';
+import type { Shards } from '../shard/host.js';
 import { detectorStatus } from './detector-status.js';
 import type { Managed } from './managed.js';
-import type { Shards } from './shards.js';
 import { isAbsence, type Waiting } from './waiting.js';
 
 const NO_COUNTERS: SlaveStatus['counters'] = {

@@ -1,6 +1,6 @@
 import type { Program } from 'bpf-loader-ts';
 import { VfUndo } from '../../bpf/vfailover.bpf.js';
-import type { Part } from '../failover/device.js';
+import type { Part } from '../device.js';
 import type { Survey } from './hook-survey.js';
 import type { AttachKind, Hook, HookSet } from './hooks.js';
 

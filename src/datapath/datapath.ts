@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { type Vfailover, VfDetector } from '../../bpf/vfailover.bpf.js';
+import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../device.js';
 import { VfError } from '../errors.js';
-import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../failover/device.js';
-import { MODELS } from '../failover/model.js';
+import { MODELS } from '../models/model.js';
 import { parseMac } from '../netlink/codec.js';
 import { Attachments } from './attachments.js';
 import { BfdDeadline } from './bfd-deadline.js';

@@ -16,8 +16,8 @@ import {
   queryClsact,
 } from 'bpf-loader-ts';
 import type { Vfailover } from '../../bpf/vfailover.bpf.js';
+import type { Part } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Part } from '../failover/device.js';
 import { clsactInUse, type Ours, type Survey, survey } from './hook-survey.js';
 import { OUR_PROGRAMS } from './layouts.js';
 import { asVfError } from './store.js';

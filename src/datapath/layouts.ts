@@ -1,5 +1,5 @@
 import { VfModel } from '../../bpf/vfailover.bpf.js';
-import { type Path, PRIMARY, STANDBY } from '../failover/device.js';
+import { type Path, PRIMARY, STANDBY } from '../device.js';
 import type { Hook } from './hooks.js';
 
 /** The models that have a datapath. */

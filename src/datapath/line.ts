@@ -1,5 +1,5 @@
 import { VfWord } from '../../bpf/vfailover.bpf.js';
-import type { Path } from '../failover/device.js';
+import type { Path } from '../device.js';
 import { LINE, LINE_WORDS } from './offsets.js';
 
 const { VF_PATH_MASK, VF_EPOCH_ONE, VF_WORD_MASK } = VfWord;

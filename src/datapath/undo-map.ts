@@ -1,7 +1,7 @@
 import { type BpfMap, TypedMap } from 'bpf-loader-ts';
 import { VfUndoKey, type VfUndoKind, VfUndoValue } from '../../bpf/vfailover.bpf.js';
+import { type Path, pathOf, type Role, roleOf } from '../device.js';
 import { VfError } from '../errors.js';
-import { type Path, pathOf, type Role, roleOf } from '../failover/device.js';
 
 /** Bytes that an entry's id has in the map; the last one is the slave's path. */
 const ID_BYTES = VfUndoKey.fields.id.codec.size;

@@ -17,7 +17,7 @@ import {
   LINK_HEALTHY,
   LINK_SPARED,
   LINK_UP,
-} from '../failover/policy.js';
+} from '../policy/evaluate.js';
 import { COMBINE_ALL, combine, isWatched } from './combine.js';
 
 /** Fallbacks from a path: for its lost link, and for a verdict. */

@@ -6,7 +6,7 @@ import {
   ARM_BFD_TO_STANDBY,
   ARM_SILENT_TO_PRIMARY,
   ARM_SILENT_TO_STANDBY,
-} from '../failover/policy.js';
+} from '../policy/evaluate.js';
 import {
   BFD,
   D_PROOF_MS,

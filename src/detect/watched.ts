@@ -1,11 +1,11 @@
 /** Which slaves of an instance a detector watches: `slaves` of its configuration. */
-import { ROLES, type Role } from '../failover/device.js';
+import { ROLES, type Role } from '../device.js';
 import {
   ARM_BFD_TO_PRIMARY,
   ARM_BFD_TO_STANDBY,
   ARM_SILENT_TO_PRIMARY,
   ARM_SILENT_TO_STANDBY,
-} from '../failover/policy.js';
+} from '../policy/evaluate.js';
 
 /** By path. */
 export type Watched = readonly [primary: boolean, standby: boolean];

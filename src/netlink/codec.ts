@@ -1,7 +1,7 @@
 /** Netlink messages as bytes: building, splitting, reading. Pure; whatever the bytes, nothing but VfError comes out. */
 import { endianness } from 'node:os';
+import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device } from '../failover/device.js';
 import * as c from './constants.js';
 
 /** Netlink speaks the byte order of its machine. */

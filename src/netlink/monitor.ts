@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { type FdWatch, NetlinkSocket, watchFd } from 'bpf-loader-ts/sys';
+import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device } from '../failover/device.js';
 import { attributesAfter, type NlMessage, parseLink, parseLinkHeader, splitMessages } from './codec.js';
 import * as c from './constants.js';
 import { Rtnl } from './rtnl.js';

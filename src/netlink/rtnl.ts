@@ -1,6 +1,6 @@
 import { errnoName, NetlinkSocket } from 'bpf-loader-ts/sys';
+import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device } from '../failover/device.js';
 import {
   type Ack,
   type Address,

@@ -3,6 +3,7 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { UNDO_BEFORE_MAX } from '../datapath/undo-map.js';
 import { VfError } from '../errors.js';
+import type { Shortfall } from '../impairments.js';
 import * as k from '../netlink/constants.js';
 import { formatIp } from '../netlink/ip.js';
 import {
@@ -21,7 +22,7 @@ import { some } from './lists.js';
 import { managersOf } from './managers.js';
 import { Strikes } from './strikes.js';
 import { restoreSysctl, setSysctl } from './sysctl.js';
-import { type Shortfall, type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
+import { type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
 
 const { VF_UNDO_ADDRESS, VF_UNDO_ROUTE } = VfUndoKind;
 /** IFLA_INET6_ADDR_GEN_MODE none: the kernel makes no link-local address. */

@@ -1,5 +1,6 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { Shortfall } from '../impairments.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_UP } = VfUndoKind;
 const NO_ID = new Uint8Array(0);

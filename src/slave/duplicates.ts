@@ -1,9 +1,10 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import type { Shortfall } from '../impairments.js';
 import * as k from '../netlink/constants.js';
 import { formatIp } from '../netlink/ip.js';
 import { addAddress, deleteAddress, type SavedAddress, savedAddresses } from '../netlink/saved.js';
 import { Strikes } from './strikes.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_ADDRESS } = VfUndoKind;
 /** An address that fails its check more often than this is somebody else's after all. */

@@ -1,13 +1,14 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { type Device, pathOf } from '../device.js';
 import { VfError } from '../errors.js';
-import { type Device, pathOf } from '../failover/device.js';
+import type { Shortfall } from '../impairments.js';
 import { IFF_ALLMULTI, IFF_PROMISC } from '../netlink/constants.js';
 import { Damper } from './damper.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
 import { groupsOverflow } from './groups.js';
 import { deviceBytes, madeOn } from './lists.js';
 import { Memory } from './memory.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 import { unicastOverflow } from './unicast.js';
 
 /** A flag that was refused is tried again after so long, ms. */

@@ -1,11 +1,12 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
-import { rarpAnnouncement } from '../announce/frames.js';
-import type { Device } from '../failover/device.js';
+import type { Device } from '../device.js';
+import { rarpAnnouncement } from '../frames/announcements.js';
+import type { Shortfall } from '../impairments.js';
 import type { FilterList } from '../netlink/index.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
 import { listsOf, macBytes, some } from './lists.js';
 import { Memory } from './memory.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 import { unicastOverflow } from './unicast.js';
 
 interface State {

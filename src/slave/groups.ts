@@ -1,13 +1,14 @@
 import { errnoName } from 'bpf-loader-ts/sys';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import type { Shortfall } from '../impairments.js';
 import type { FilterList } from '../netlink/index.js';
 import { Damper } from './damper.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
 import { listsOf, macBytes, macText, some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 
 /**
  * So many groups are added one by one. A driver programs its whole list anew for each of them, so above this allmulti alone is

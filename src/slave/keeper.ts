@@ -1,16 +1,11 @@
 import type { SteeredModel } from '../datapath/layouts.js';
+import type { Role } from '../device.js';
 import type { VfError } from '../errors.js';
-import type { Role } from '../failover/device.js';
-import { MODELS } from '../failover/model.js';
-import type { JoinStep } from '../failover/transaction.js';
+import type { Shortfall } from '../impairments.js';
+import { MODELS } from '../models/model.js';
+import type { JoinStep } from '../registry/transaction.js';
 import { TAKEOVERS } from './table.js';
-import {
-  type Shortfall,
-  type SlaveContext,
-  SlaveUnfit,
-  type Takeover,
-  type TakeoverKind,
-} from './takeover.js';
+import { type SlaveContext, SlaveUnfit, type Takeover, type TakeoverKind } from './takeover.js';
 
 /** A takeover that tells of a shortfall tries again in one of so many looks. */
 const TROUBLED_EVERY = 3;

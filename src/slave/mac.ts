@@ -1,8 +1,9 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import type { Shortfall } from '../impairments.js';
 import { formatMac, parseMac } from '../netlink/codec.js';
 import { Strikes } from './strikes.js';
-import { type Shortfall, type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
+import { type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
 
 const { VF_UNDO_MAC } = VfUndoKind;
 const NO_ID = new Uint8Array(0);

@@ -1,4 +1,4 @@
-import type { Role } from '../failover/device.js';
+import type { Role } from '../device.js';
 import type { SlaveContext } from './takeover.js';
 import type { UndoLog } from './undo-log.js';
 

@@ -1,6 +1,7 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import type { Shortfall } from '../impairments.js';
 import { Strikes } from './strikes.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_FEATURE } = VfUndoKind;
 

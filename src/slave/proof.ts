@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PacketSocket } from 'bpf-loader-ts/sys';
-import type { Device } from '../failover/device.js';
+import type { Device } from '../device.js';
 import { addUnicast, deleteUnicast } from '../netlink/index.js';
 import { macText } from './lists.js';
 import type { Owned } from './owned.js';

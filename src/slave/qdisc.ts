@@ -1,5 +1,6 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import type { Shortfall } from '../impairments.js';
 import {
   addQdisc,
   changeQdisc,
@@ -11,7 +12,7 @@ import {
 } from '../netlink/index.js';
 import { Damper } from './damper.js';
 import { deviceBytes, madeOn } from './lists.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 
 const { VF_UNDO_QDISC } = VfUndoKind;
 const NO_ID = new Uint8Array(0);

@@ -1,25 +1,13 @@
 import type { SteeredModel } from '../datapath/layouts.js';
-import type { Device, Role } from '../failover/device.js';
-import type { Model } from '../failover/model.js';
-import { JoinRefused } from '../failover/transaction.js';
+import type { Device, Role } from '../device.js';
+import type { Shortfall } from '../impairments.js';
+import type { Model } from '../models/model.js';
 import type { Ethtool, FilterLists, Rtnl } from '../netlink/index.js';
+import { JoinRefused } from '../registry/transaction.js';
 import type { UndoLog } from './undo-log.js';
 
 /** Time between two looks at what no message tells of, ms. */
 export const KEEP_MS = 80;
-
-/** How much an impairment costs: `degraded` loses frames that the master should receive or send, `note` does not. */
-export type Severity = 'degraded' | 'note';
-
-/** What keeps a slave from being what its master is, in words for `status`. */
-export interface Shortfall {
-  /** Names it among those of its takeover: `group 33:33:00:00:00:01`. */
-  readonly key: string;
-  readonly severity: Severity;
-  /** Names the device, what it refuses, and which frames will not come. */
-  readonly message: string;
-  readonly fix?: string;
-}
 
 /** What a takeover works with. Devices are the facts of this moment. */
 export interface SlaveContext {

@@ -1,6 +1,6 @@
 import type { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import type { UndoEntry, UndoMap } from '../datapath/undo-map.js';
-import type { Role } from '../failover/device.js';
+import type { Role } from '../device.js';
 
 /** What one instance has changed on one of its slaves and must take back: its part of the pinned map `undo`. */
 export class UndoLog {

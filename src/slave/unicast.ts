@@ -1,5 +1,6 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import type { Shortfall } from '../impairments.js';
 import { addUnicast, deleteUnicast, type FilterList } from '../netlink/index.js';
 import { Damper } from './damper.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
@@ -7,7 +8,7 @@ import { listsOf, macBytes, macText, some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
 import { UnicastProof } from './proof.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 
 /** So many MACs are added one by one; above, promisc alone is set. */
 const UNICAST_MAX = 128;

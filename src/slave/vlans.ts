@@ -1,13 +1,14 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VLANS_MAX } from '../config/index.js';
+import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import type { Device } from '../failover/device.js';
+import type { Shortfall } from '../impairments.js';
 import { createVlan } from '../netlink/index.js';
 import { Damper } from './damper.js';
 import { some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
-import type { Shortfall, SlaveContext, Takeover } from './takeover.js';
+import type { SlaveContext, Takeover } from './takeover.js';
 import { bridgeWithVlans, idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
 
 const STAG = 0x88a8;

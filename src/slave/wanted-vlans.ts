@@ -1,4 +1,4 @@
-import type { Device } from '../failover/device.js';
+import type { Device } from '../device.js';
 import { bridgeVlans } from '../netlink/index.js';
 import type { SlaveContext } from './takeover.js';
 

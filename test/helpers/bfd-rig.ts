@@ -2,11 +2,11 @@ import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { dupFd, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
 import { VfBfdPacket, VfDetector, VfEvent } from '../../bpf/vfailover.bpf.js';
-import { type BfdKey, BfdMap } from '../../src/datapath/bfd-map.js';
+import { GUEST_MAC } from '../../lab/netns/world.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
+import { type BfdKey, BfdMap } from '../../src/detect/bfd/map.js';
 import { BFD_ECHO_PORT, BFD_PORT, encodeControl } from '../../src/detect/bfd/packet.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { type Bench, inProcess } from './in-process.js';
 

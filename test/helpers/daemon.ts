@@ -2,11 +2,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
+import { DaemonProcess } from '../../lab/netns/daemon-process.js';
+import type { WireKind } from '../../lab/netns/wire.js';
+import { World } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import type { ApiClient, Decision, InstanceStatus } from '../../src/daemon/api/index.js';
-import { DaemonProcess } from '../../src/lab/daemon-process.js';
-import type { WireKind } from '../../src/lab/wire.js';
-import { World } from '../../src/lab/world.js';
+import type { ApiClient, Decision, InstanceStatus } from '../../src/api/index.js';
 import { ROOT } from '../../src/paths.js';
 import { pinRoot } from './in-process.js';
 

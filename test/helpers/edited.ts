@@ -4,9 +4,9 @@ import { inspect } from 'bpf-loader-ts';
 import { withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
-import type { ApiClient } from '../../src/daemon/api/index.js';
-import type { DaemonProcess } from '../../src/lab/daemon-process.js';
-import type { World } from '../../src/lab/world.js';
+import type { DaemonProcess } from '../../lab/netns/daemon-process.js';
+import type { World } from '../../lab/netns/world.js';
+import type { ApiClient } from '../../src/api/index.js';
 import { daemonOf, untilActive, world } from './daemon.js';
 
 /** A daemon whose file is edited: how to restart it, and how to reload it. */

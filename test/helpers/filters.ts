@@ -1,6 +1,6 @@
 import { ControlSocket } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
-import type { World } from '../../src/lab/world.js';
+import type { World } from '../../lab/netns/world.js';
 import { FilterLists } from '../../src/netlink/index.js';
 import { inGuest } from './daemon.js';
 

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import type { ProgramVariables } from '../../src/datapath/store.js';
-import { PRIMARY } from '../../src/failover/device.js';
+import { PRIMARY } from '../../src/device.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { type Bench, inProcess, word } from './in-process.js';
 import { sleep } from './sleep.js';

@@ -1,16 +1,16 @@
 import { netnsCookie, netnsInode, withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
+import { Reaper } from '../../lab/netns/reaper.js';
+import { Stream } from '../../lab/netns/stream.js';
+import type { WireKind } from '../../lab/netns/wire.js';
+import { GUEST_MAC, World } from '../../lab/netns/world.js';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
-import { STANDBY } from '../../src/failover/device.js';
-import { Reaper } from '../../src/lab/reaper.js';
-import { Stream } from '../../src/lab/stream.js';
-import type { WireKind } from '../../src/lab/wire.js';
-import { GUEST_MAC, World } from '../../src/lab/world.js';
+import { STANDBY } from '../../src/device.js';
 
 let made = 0;
 /** A folder for pins that is gone when the test, or the process, is. */

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { GUEST_MAC, World } from '../../src/lab/world.js';
+import { GUEST_MAC, World } from '../../lab/netns/world.js';
 import { daemonOf, type Lab, untilActive } from './daemon.js';
 
 /** The second guest of `neighbours`. */

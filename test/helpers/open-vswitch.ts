@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
-import { OpenVswitch } from '../../src/lab/open-vswitch.js';
-import type { WireKind } from '../../src/lab/wire.js';
-import { World } from '../../src/lab/world.js';
-import { fetched } from '../vm/lab/cache.js';
+import { OpenVswitch } from '../../lab/netns/open-vswitch.js';
+import type { WireKind } from '../../lab/netns/wire.js';
+import { World } from '../../lab/netns/world.js';
+import { fetched } from '../../lab/vm/cache.js';
 
 /** Debian's package, unpacked in the lab's cache. */
 export const openVswitchFolder = (): Promise<string> =>

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { BpfMap } from 'bpf-loader-ts';
 import { onTestFinished } from 'vitest';
-import { BfdMap } from '../../src/datapath/bfd-map.js';
 import { ReflectorMap } from '../../src/datapath/reflector-map.js';
+import { BfdMap } from '../../src/detect/bfd/map.js';
 
 function words(pins: string, name: string): Int32Array {
   const map = BpfMap.fromPin(join(pins, 'maps', name));

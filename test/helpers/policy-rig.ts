@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { Path } from '../../src/failover/device.js';
-import * as P from '../../src/failover/policy.js';
-import { describePolicy } from '../../src/failover/policy-describe.js';
+import type { Path } from '../../src/device.js';
+import { describePolicy } from '../../src/policy/describe.js';
+import * as P from '../../src/policy/evaluate.js';
 
 export const [PRI, STB] = [0, 1] as const;
 export const UP = P.LINK_HEALTHY;

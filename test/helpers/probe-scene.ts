@@ -2,7 +2,8 @@ import { BpfMap } from 'bpf-loader-ts';
 import { monotonicNs, PacedSender, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
 import { VfDetector } from '../../bpf/vfailover.bpf.js';
-import { icmpv6Checksum } from '../../src/announce/frames.js';
+import { openHole } from '../../lab/netns/hole.js';
+import { GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS } from '../../lab/netns/world.js';
 import type { ProbesConfig } from '../../src/config/index.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
@@ -14,17 +15,16 @@ import {
   probePathBase,
   probingBase,
 } from '../../src/datapath/offsets.js';
-import { TARGETS_MAX } from '../../src/detect/probe.js';
-import { checksum } from '../../src/detect/probe-frames.js';
+import type { DetectorContext } from '../../src/detect/detectors.js';
+import { ProbeDetector } from '../../src/detect/probe/detector.js';
+import { TARGETS_MAX } from '../../src/detect/probe/state.js';
 import { DETECT_SLOT_WORDS } from '../../src/detect/record.js';
-import { PRIMARY } from '../../src/failover/device.js';
-import { openHole } from '../../src/lab/hole.js';
-import { GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS } from '../../src/lab/world.js';
+import type { ProbeAsk } from '../../src/detect/supply.js';
+import { PRIMARY } from '../../src/device.js';
+import { icmpv6Checksum } from '../../src/frames/announcements.js';
+import { checksum } from '../../src/frames/probes.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
-import { ProbeDetector } from '../../workers/detect/probe.js';
-import type { DetectorContext } from '../../workers/detectors.js';
-import type { ProbeAsk } from '../../workers/protocol.js';
 import { type Bench, inProcess, word } from './in-process.js';
 import { sleep } from './sleep.js';
 

@@ -1,12 +1,13 @@
 import { withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
+import { World } from '../../lab/netns/world.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { PinStore } from '../../src/datapath/store.js';
-import type { Device } from '../../src/failover/device.js';
-import { World } from '../../src/lab/world.js';
+import type { Device } from '../../src/device.js';
+import type { Shortfall } from '../../src/impairments.js';
 import { Ethtool, FilterLists } from '../../src/netlink/index.js';
 import { SlaveKeeper } from '../../src/slave/keeper.js';
-import type { Shortfall, SlaveContext, Takeover } from '../../src/slave/takeover.js';
+import type { SlaveContext, Takeover } from '../../src/slave/takeover.js';
 import { UndoLog } from '../../src/slave/undo-log.js';
 import { pinRoot, standInMaster } from './in-process.js';
 

@@ -5,7 +5,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { AddressReader } from '../../src/announce/address-reader.js';
 import { Announcer, type AnnouncerOptions } from '../../src/announce/announcer.js';
-import { gratuitousArp, rarpAnnouncement, unsolicitedNeighbourAdvert } from '../../src/announce/frames.js';
+import {
+  gratuitousArp,
+  rarpAnnouncement,
+  unsolicitedNeighbourAdvert,
+} from '../../src/frames/announcements.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';

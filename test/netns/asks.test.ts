@@ -2,7 +2,7 @@ import { possibleCpus } from 'bpf-loader-ts';
 import { netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Vfailover, VfDetector, VfUdpAsks, vfailover } from '../../bpf/vfailover.bpf.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { bpfObject } from '../../src/paths.js';
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { withNetns } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
-import { openHole } from '../../src/lab/hole.js';
-import { GUEST_ADDRESS, HOST_ADDRESS } from '../../src/lab/world.js';
+import { openHole } from '../../lab/netns/hole.js';
+import { GUEST_ADDRESS, HOST_ADDRESS } from '../../lab/netns/world.js';
+import { Frr } from '../../lab/vm/frr.js';
 import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { sleep } from '../helpers/sleep.js';
-import { Frr } from '../vm/lab/frr.js';
 
 /** An instance's BFD session, of the daemon, with FRR's bfdd on the host. */
 

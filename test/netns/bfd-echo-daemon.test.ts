@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { withNetns } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
-import { GUEST_ADDRESS, HOST_ADDRESS } from '../../src/lab/world.js';
+import { GUEST_ADDRESS, HOST_ADDRESS } from '../../lab/netns/world.js';
+import { Frr } from '../../lab/vm/frr.js';
 import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { pinnedBfd } from '../helpers/pinned-bfd.js';
 import { sleep } from '../helpers/sleep.js';
-import { Frr } from '../vm/lab/frr.js';
 
 /** The echo function of the daemon, with FRR's bfdd and the kernel's forwarding on the host. */
 

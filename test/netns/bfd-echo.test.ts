@@ -1,12 +1,12 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { VfArm, VfEcho } from '../../bpf/vfailover.bpf.js';
-import type { BfdKey } from '../../src/datapath/bfd-map.js';
 import { arm, flip, pathOf } from '../../src/datapath/line.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
+import type { BfdKey } from '../../src/detect/bfd/map.js';
 import { BFD_ECHO_PORT } from '../../src/detect/bfd/packet.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { CAUSE_BFD } from '../../src/failover/policy.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
+import { CAUSE_BFD } from '../../src/policy/evaluate.js';
 import { Answers, ipSum, udpSum } from '../helpers/answers.js';
 import { DISCR, PEER, packet, type Rig, rig } from '../helpers/bfd-rig.js';
 import { until } from '../helpers/daemon.js';

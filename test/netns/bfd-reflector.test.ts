@@ -1,13 +1,13 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { VfDetector } from '../../bpf/vfailover.bpf.js';
+import { GUEST_MAC } from '../../lab/netns/world.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { flip, pathOf } from '../../src/datapath/line.js';
 import type { ReflectorKey, ReflectorReason } from '../../src/datapath/reflector-map.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { decodeControl, encodeControl, PACKET_WORDS, SBFD_PORT } from '../../src/detect/bfd/packet.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { Answers, ipSum, udpSum } from '../helpers/answers.js';
 import { mac } from '../helpers/bfd-rig.js';

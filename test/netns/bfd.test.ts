@@ -1,5 +1,6 @@
 import { closeFd, netnsCreate } from 'bpf-loader-ts/sys';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Frr, type FrrPeer } from '../../lab/vm/frr.js';
 import type { BfdEndpoint } from '../../src/detect/bfd/frame.js';
 import * as P from '../../src/detect/bfd/packet.js';
 import type { BfdSession } from '../../src/detect/bfd/session.js';
@@ -7,7 +8,6 @@ import { Rtnl } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
 import { sleep } from '../helpers/sleep.js';
-import { Frr, type FrrPeer } from '../vm/lab/frr.js';
 
 /** Interoperation with FRR's bfdd, in a namespace at the other end of a veth. */
 

@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { openHole } from '../../lab/netns/hole.js';
+import { Stream } from '../../lab/netns/stream.js';
+import type { WireKind } from '../../lab/netns/wire.js';
+import { HOST_ADDRESS } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { openHole } from '../../src/lab/hole.js';
-import { Stream } from '../../src/lab/stream.js';
-import type { WireKind } from '../../src/lab/wire.js';
-import { HOST_ADDRESS } from '../../src/lab/world.js';
 import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { sleep } from '../helpers/sleep.js';
 

@@ -2,9 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { Stream } from '../../lab/netns/stream.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
-import { Stream } from '../../src/lab/stream.js';
 import { ROOT } from '../../src/paths.js';
 import {
   cli,
@@ -419,7 +419,7 @@ describe('refusals: an error that says what to do, and nothing changed', () => {
 
   test('a foreign program: on the master it refuses the instance, on the VF the join; neither is removed', async () => {
     const w = world();
-    const { attachLast } = await import('../../src/lab/attach-last.js');
+    const { attachLast } = await import('../../lab/netns/attach-last.js');
     const { lab } = await import('../../bpf/lab.bpf.js');
     const { bpfObject } = await import('../../src/paths.js');
     using object = lab.load(bpfObject('lab'));

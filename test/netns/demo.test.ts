@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { COLUMNS } from '../../src/lab/demo.js';
-import { FAULTS, type FaultRow } from '../../src/lab/faults.js';
-import { outage } from '../../src/lab/stream.js';
+import { COLUMNS } from '../../lab/netns/demo.js';
+import { FAULTS, type FaultRow } from '../../lab/netns/faults.js';
+import { outage } from '../../lab/netns/stream.js';
 import { ROOT } from '../../src/paths.js';
 import { cli, until } from '../helpers/daemon.js';
 

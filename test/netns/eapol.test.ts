@@ -1,9 +1,9 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
+import { GUEST_MAC } from '../../lab/netns/world.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { until } from '../helpers/daemon.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';

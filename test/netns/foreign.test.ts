@@ -1,8 +1,8 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { GUEST_MAC } from '../../lab/netns/world.js';
 import { flip } from '../../src/datapath/line.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';
 

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { GroupFlood } from '../../lab/netns/group-flood.js';
 import { flip } from '../../src/datapath/line.js';
-import { type Path, PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { GroupFlood } from '../../src/lab/group-flood.js';
+import { type Path, PRIMARY, STANDBY } from '../../src/device.js';
 import { groupScene } from '../helpers/group-scene.js';
 import { word } from '../helpers/in-process.js';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { VfGroups } from '../../bpf/vfailover.bpf.js';
+import { GUEST_MAC } from '../../lab/netns/world.js';
 import { flip } from '../../src/datapath/line.js';
-import { arpRequest } from '../../src/detect/probe-frames.js';
-import { type Path, PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
+import { type Path, PRIMARY, STANDBY } from '../../src/device.js';
+import { arpRequest } from '../../src/frames/probes.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import {
   type FrameOptions,

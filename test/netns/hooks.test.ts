@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { FREE } from '../../src/daemon/hooks/patience.js';
+import { FREE } from '../../src/hooks/patience.js';
 import { cli, events, inGuest, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { impairments, ours, takeOff, told, WHOLE } from '../helpers/hooks.js';
 

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { Stream } from '../../lab/netns/stream.js';
+import type { World } from '../../lab/netns/world.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { Stream } from '../../src/lab/stream.js';
-import type { World } from '../../src/lab/world.js';
 import { cli, daemonOf, dump, inGuest, status, until, untilActive, world } from '../helpers/daemon.js';
 import { edited, ONE_SET, programs } from '../helpers/edited.js';
 import { Filters } from '../helpers/filters.js';

@@ -1,7 +1,7 @@
 import { closeFd, netnsCreate, Tap } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
-import type { Device } from '../../src/failover/device.js';
+import type { Device } from '../../src/device.js';
 import { MessageBuilder } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import {

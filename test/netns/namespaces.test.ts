@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeFd, netnsCreate, netnsOpen } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
-import type { DaemonProcess } from '../../src/lab/daemon-process.js';
-import { GUEST_MAC, type World } from '../../src/lab/world.js';
+import type { DaemonProcess } from '../../lab/netns/daemon-process.js';
+import { GUEST_MAC, type World } from '../../lab/netns/world.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { daemonOf, status, until, untilActive, world } from '../helpers/daemon.js';
 

@@ -1,11 +1,11 @@
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, it } from 'vitest';
+import { lossesByOrder } from '../../lab/netns/losses.js';
+import { Stream } from '../../lab/netns/stream.js';
+import { GUEST_ADDRESS, GUEST_MAC } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Announcer } from '../../src/announce/announcer.js';
-import { gratuitousArp } from '../../src/announce/frames.js';
-import { lossesByOrder } from '../../src/lab/losses.js';
-import { Stream } from '../../src/lab/stream.js';
-import { GUEST_ADDRESS, GUEST_MAC } from '../../src/lab/world.js';
+import { gratuitousArp } from '../../src/frames/announcements.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { daemonOf, until, untilActive } from '../helpers/daemon.js';

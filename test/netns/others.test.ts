@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { attachBystander, type Bystander, type Place } from '../../lab/netns/bystander.js';
+import { DaemonProcess } from '../../lab/netns/daemon-process.js';
+import { Stream } from '../../lab/netns/stream.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { attachBystander, type Bystander, type Place } from '../../src/lab/bystander.js';
-import { DaemonProcess } from '../../src/lab/daemon-process.js';
-import { Stream } from '../../src/lab/stream.js';
 import { daemonOf, inGuest, type Lab, lab, status, until, untilActive, world } from '../helpers/daemon.js';
 import { ours, programsOn, told, WHOLE } from '../helpers/hooks.js';
 

@@ -4,9 +4,9 @@ import { release } from 'node:os';
 import { withNetns } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
-import { World } from '../../src/lab/world.js';
+import { World } from '../../lab/netns/world.js';
+import type { Shortfall } from '../../src/impairments.js';
 import { Pacing } from '../../src/slave/qdisc.js';
-import type { Shortfall } from '../../src/slave/takeover.js';
 import { slaveRig } from '../helpers/slave-rig.js';
 
 /** fq of the master on the slave. test/vm/pacing has a NIC with several queues, the daemon, and TCP. */

@@ -1,8 +1,8 @@
 import { closeFd, NetlinkSocket, netnsCreate } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { Stream, type StreamResult } from '../../lab/netns/stream.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import type { InstanceStatus } from '../../src/daemon/api/index.js';
-import { Stream, type StreamResult } from '../../src/lab/stream.js';
+import type { InstanceStatus } from '../../src/api/index.js';
 import { MessageBuilder } from '../../src/netlink/codec.js';
 import { Ethtool, Rtnl } from '../../src/netlink/index.js';
 import { cli, events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';

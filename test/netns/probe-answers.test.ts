@@ -1,9 +1,9 @@
 import { monotonicNs, type PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, test } from 'vitest';
+import { HOST_ADDRESS } from '../../lab/netns/world.js';
 import { PROBE, PROBING } from '../../src/datapath/offsets.js';
-import { arpRequest } from '../../src/detect/probe-frames.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { HOST_ADDRESS } from '../../src/lab/world.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
+import { arpRequest } from '../../src/frames/probes.js';
 import { until } from '../helpers/daemon.js';
 import {
   ARP,

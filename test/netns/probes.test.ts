@@ -1,9 +1,9 @@
 import { PacketSocket, UdpSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { TARGETS_MAX } from '../../src/detect/probe.js';
-import { type HoleOptions, openHole } from '../../src/lab/hole.js';
-import { Stream } from '../../src/lab/stream.js';
-import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../src/lab/world.js';
+import { type HoleOptions, openHole } from '../../lab/netns/hole.js';
+import { Stream } from '../../lab/netns/stream.js';
+import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../lab/netns/world.js';
+import { TARGETS_MAX } from '../../src/detect/probe/state.js';
 import { events, inGuest, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
 import { sleep } from '../helpers/sleep.js';
 

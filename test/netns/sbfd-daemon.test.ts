@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { openHole } from '../../src/lab/hole.js';
-import { GUEST_ADDRESS, GUEST_MAC } from '../../src/lab/world.js';
+import { openHole } from '../../lab/netns/hole.js';
+import { GUEST_ADDRESS, GUEST_MAC } from '../../lab/netns/world.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { events, type Lab, status, until, untilActive } from '../helpers/daemon.js';

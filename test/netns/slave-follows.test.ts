@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { InstanceStatus } from '../../src/daemon/api/index.js';
+import type { InstanceStatus } from '../../src/api/index.js';
 import { Ethtool, Rtnl } from '../../src/netlink/index.js';
 import { daemonOf, inGuest, lab, status, until, untilActive, world } from '../helpers/daemon.js';
 

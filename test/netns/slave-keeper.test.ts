@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import type { Shortfall } from '../../src/impairments.js';
 import { LinkMonitor } from '../../src/netlink/index.js';
 import { Addresses } from '../../src/slave/addresses.js';
-import type { Shortfall, SlaveContext, Takeover } from '../../src/slave/takeover.js';
+import type { SlaveContext, Takeover } from '../../src/slave/takeover.js';
 import { inGuest } from '../helpers/daemon.js';
 import { slaveRig } from '../helpers/slave-rig.js';
 

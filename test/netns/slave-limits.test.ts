@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { GUEST_MAC } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { GUEST_MAC } from '../../src/lab/world.js';
 import { FLAGS } from '../../src/slave/flags.js';
 import { FOREIGN } from '../../src/slave/foreign.js';
 import { GROUPS } from '../../src/slave/groups.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import type { InstanceStatus } from '../../src/daemon/api/index.js';
+import type { InstanceStatus } from '../../src/api/index.js';
 import { daemonOf, lab, status, until, untilActive, world } from '../helpers/daemon.js';
 
 /** What `status` says at moments at which nothing is carried, or nothing is known. */

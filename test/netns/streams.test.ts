@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { STREAM_KINDS } from '../../lab/netns/stream-kinds.js';
 import { flip } from '../../src/datapath/line.js';
-import { PRIMARY, STANDBY } from '../../src/failover/device.js';
-import { STREAM_KINDS } from '../../src/lab/stream-kinds.js';
+import { PRIMARY, STANDBY } from '../../src/device.js';
 import { inProcess, word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';
 

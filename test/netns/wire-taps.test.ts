@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, netnsOpen, Tap } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { FRAMES_MAX, MAGIC, STREAM_PORT, TO_GUEST, WIRE } from '../../lab/vm/far-end.js';
+import { GUEST_ADDRESS, GUEST_MAC, STATION_ADDRESS, STATION_MAC } from '../../lab/vm/wire.js';
+import { TapWire } from '../../lab/vm/wire-taps.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { ROOT } from '../../src/paths.js';
-import { FRAMES_MAX, MAGIC, STREAM_PORT, TO_GUEST, WIRE } from '../vm/lab/far-end.js';
-import { GUEST_ADDRESS, GUEST_MAC, STATION_ADDRESS, STATION_MAC } from '../vm/lab/wire.js';
-import { TapWire } from '../vm/lab/wire-taps.js';
 
 /** The wire of taps without a guest: the test opens the taps, as QEMU would. */
 
@@ -271,7 +271,7 @@ describe('nothing is left', () => {
   test('after SIGKILL of whoever made it, with what it started there', async () => {
     const script = `
       import { spawn } from 'node:child_process';
-      import { TapWire } from '${ROOT}/dist/test/vm/lab/wire-taps.js';
+      import { TapWire } from '${ROOT}/dist/lab/vm/wire-taps.js';
       const wire = new TapWire('a', 'b');
       const [command, ...args] = ['setpriv', '--pdeathsig', 'KILL', ...wire.spawnPrefix, 'sleep', '1000'];
       spawn(command, args, { stdio: 'ignore' }).once('spawn', () => console.log(wire.netns));`;

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { isAnnounced, planAnnouncements } from '../../src/announce/plan.js';
+import { speakersOf } from '../../src/announce/speakers.js';
+import { STATIONS_MAX } from '../../src/announce/stations.js';
+import type { Device } from '../../src/device.js';
+import { VfError } from '../../src/errors.js';
 import {
   gratuitousArp,
   icmpv6Checksum,
   moveFrame,
   rarpAnnouncement,
   unsolicitedNeighbourAdvert,
-} from '../../src/announce/frames.js';
-import { isAnnounced, planAnnouncements } from '../../src/announce/plan.js';
-import { speakersOf } from '../../src/announce/speakers.js';
-import { STATIONS_MAX } from '../../src/announce/stations.js';
-import { VfError } from '../../src/errors.js';
-import type { Device } from '../../src/failover/device.js';
+} from '../../src/frames/announcements.js';
 import type { DeviceAddress, ForwardingEntry } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
 

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { VfErrors } from '../../src/config/index.js';
 import {
   ABSENT_DEVICE,
   ApiClient,
@@ -15,9 +14,10 @@ import {
   type Decision,
   type InstanceStatus,
   type ServerOptions,
-} from '../../src/daemon/api/index.js';
-import { LineSplitter } from '../../src/daemon/api/lines.js';
-import { BadRequest, MAX_BACKLOG, MAX_LINE, parseRequest } from '../../src/daemon/api/protocol.js';
+} from '../../src/api/index.js';
+import { LineSplitter } from '../../src/api/lines.js';
+import { BadRequest, MAX_BACKLOG, MAX_LINE, parseRequest } from '../../src/api/protocol.js';
+import { VfErrors } from '../../src/config/index.js';
 import { VfError } from '../../src/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vf-api-'));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BfdConfig } from '../../src/config/index.js';
-import { findPeer, type Neighbourhood } from '../../src/daemon/bfd-peer.js';
-import type { Device } from '../../src/failover/device.js';
+import { findPeer, type Neighbourhood } from '../../src/detect/bfd/peer.js';
+import type { Device } from '../../src/device.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 

@@ -4,12 +4,6 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CliContext, type CliIo } from '../../src/cli/context.js';
-import { buildProgram, main } from '../../src/cli/program.js';
-import { palette, plain } from '../../src/cli/render/colour.js';
-import { renderStatus } from '../../src/cli/render/status.js';
-import { bytes, count, duration, microseconds, parseDuration, span } from '../../src/cli/render/units.js';
-import { configJsonSchema, type InstanceConfig, parseConfig } from '../../src/config/index.js';
 import {
   ABSENT_DEVICE,
   type ApiHandlers,
@@ -18,7 +12,13 @@ import {
   type Decision,
   type ImpairmentRecord,
   type InstanceStatus,
-} from '../../src/daemon/api/index.js';
+} from '../../src/api/index.js';
+import { CliContext, type CliIo } from '../../src/cli/context.js';
+import { buildProgram, main } from '../../src/cli/program.js';
+import { palette, plain } from '../../src/cli/render/colour.js';
+import { renderStatus } from '../../src/cli/render/status.js';
+import { bytes, count, duration, microseconds, parseDuration, span } from '../../src/cli/render/units.js';
+import { configJsonSchema, type InstanceConfig, parseConfig } from '../../src/config/index.js';
 import { VfError } from '../../src/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vf-cli-'));

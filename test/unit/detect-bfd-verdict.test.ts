@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as V from '../../src/detect/bfd/verdict.js';
 import { combine } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
-import { CAUSE_BFD } from '../../src/failover/policy.js';
+import { CAUSE_BFD } from '../../src/policy/evaluate.js';
 
 const PATIENCE = { retryMs: 1000, retryMaxMs: 10_000 };
 

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CombinedCarrier } from '../../src/detect/carrier.js';
 import * as R from '../../src/detect/record.js';
-import * as P from '../../src/failover/policy.js';
-import { CAUSE_BFD, CAUSE_PROBE, LINK_ABSENT, LINK_CARRIER, LINK_UP } from '../../src/failover/policy.js';
+import * as P from '../../src/policy/evaluate.js';
+import { CAUSE_BFD, CAUSE_PROBE, LINK_ABSENT, LINK_CARRIER, LINK_UP } from '../../src/policy/evaluate.js';
 
 const UP = LINK_UP | LINK_CARRIER;
 const [PRI, STB] = [0, 1] as const;

@@ -9,8 +9,8 @@ import {
 } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
 import { silentArms } from '../../src/detect/watched.js';
-import * as P from '../../src/failover/policy.js';
-import { CAUSE_BFD, CAUSE_PROBE, CAUSE_UNANSWERED, CAUSE_WITNESS } from '../../src/failover/policy.js';
+import * as P from '../../src/policy/evaluate.js';
+import { CAUSE_BFD, CAUSE_PROBE, CAUSE_UNANSWERED, CAUSE_WITNESS } from '../../src/policy/evaluate.js';
 
 const SLOT = 2;
 let records: Int32Array;

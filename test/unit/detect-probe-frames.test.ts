@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { icmpv6Checksum } from '../../src/announce/frames.js';
+import { icmpv6Checksum } from '../../src/frames/announcements.js';
 import {
   aimEcho,
   arpRequest,
@@ -7,7 +7,7 @@ import {
   echoRequest,
   neighbourSolicitation,
   tagged,
-} from '../../src/detect/probe-frames.js';
+} from '../../src/frames/probes.js';
 import { parseIp } from '../../src/netlink/ip.js';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/[\s|]/g, ''), 'hex'));

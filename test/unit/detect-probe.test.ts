@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VfProbe, VfProbing } from '../../bpf/vfailover.bpf.js';
-import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe.js';
+import { type ProbeOptions, ProbeRounds, TARGETS_MAX } from '../../src/detect/probe/state.js';
 
 const MS = 1e6;
 const PRI = 0;

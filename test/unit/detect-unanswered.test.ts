@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as R from '../../src/detect/record.js';
-import * as U from '../../src/detect/unanswered.js';
-import { CAUSE_UNANSWERED } from '../../src/failover/policy.js';
+import * as U from '../../src/detect/unanswered/state.js';
+import { CAUSE_UNANSWERED } from '../../src/policy/evaluate.js';
 
 const ACTIVE_WELL = U.SEEN_ACTIVE | U.SEEN_ANSWERED;
 

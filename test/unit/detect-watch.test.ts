@@ -4,8 +4,8 @@ import type { UnansweredConfig } from '../../src/config/index.js';
 import { LINE, WATCH, WATCH_WORDS, watchBase } from '../../src/datapath/offsets.js';
 import { COMBINE_ANY } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
-import { CAUSE_UNANSWERED, LINK_ABSENT, LINK_HEALTHY } from '../../src/failover/policy.js';
-import { UnansweredWatch } from '../../workers/detect/unanswered.js';
+import { UnansweredWatch } from '../../src/detect/unanswered/detector.js';
+import { CAUSE_UNANSWERED, LINK_ABSENT, LINK_HEALTHY } from '../../src/policy/evaluate.js';
 
 /** The worker's half of the watchdog, over maps that the test writes as the programs would. */
 

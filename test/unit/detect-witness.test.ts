@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Witness } from '../../src/detect/witness.js';
+import { Witness } from '../../src/detect/witness/state.js';
 
 const MS = 1e6;
 

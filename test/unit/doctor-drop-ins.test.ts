@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { settleDropIns } from '../../src/daemon/doctor/drop-in-files.js';
-import { dropInsFor, isOurs } from '../../src/daemon/doctor/drop-ins.js';
-import type { Candidate, CandidateDevice, Configurator } from '../../src/daemon/doctor/findings.js';
+import { settleDropIns } from '../../src/doctor/drop-in-files.js';
+import { dropInsFor, isOurs } from '../../src/doctor/drop-ins.js';
+import type { Candidate, CandidateDevice, Configurator } from '../../src/doctor/findings.js';
 
 const MAC = '52:54:00:00:00:01';
 const device = (

@@ -1,7 +1,8 @@
 import type { Probe } from 'bpf-loader-ts';
 import { describe, expect, it } from 'vitest';
-import { findCandidates } from '../../src/daemon/doctor/candidates.js';
-import { list, releaseAtLeast } from '../../src/daemon/doctor/check.js';
+import type { Device } from '../../src/device.js';
+import { findCandidates } from '../../src/doctor/candidates.js';
+import { list, releaseAtLeast } from '../../src/doctor/check.js';
 import {
   type Candidate,
   type CandidateDevice,
@@ -12,11 +13,10 @@ import {
   type HostFindings,
   type Manager,
   type ProbeFindings,
-} from '../../src/daemon/doctor/findings.js';
-import { gatherHost, parseCapabilities } from '../../src/daemon/doctor/host.js';
-import { renderReport } from '../../src/daemon/doctor/render.js';
-import { makeReport } from '../../src/daemon/doctor/report.js';
-import type { Device } from '../../src/failover/device.js';
+} from '../../src/doctor/findings.js';
+import { gatherHost, parseCapabilities } from '../../src/doctor/host.js';
+import { renderReport } from '../../src/doctor/render.js';
+import { makeReport } from '../../src/doctor/report.js';
 
 const yes: Probe = { answer: 'supported', detail: 'works' };
 const no: Probe = { answer: 'unsupported', detail: 'X not supported (requires kernel >= 9.9)' };

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { LINK_ABSENT, LINK_CARRIER, LINK_HEALTHY, LINK_UP, withVerdict } from '../../src/policy/evaluate.js';
 import {
   forgetLinks,
   LINK_FAILURE_WORDS,
   linkFailures,
   lostLink,
   sawLink,
-} from '../../src/failover/link-failures.js';
-import { LINK_ABSENT, LINK_CARRIER, LINK_HEALTHY, LINK_UP, withVerdict } from '../../src/failover/policy.js';
+} from '../../src/policy/link-failures.js';
 
 const SLOT = 1;
 const records = () => new Int32Array(3 * LINK_FAILURE_WORDS);

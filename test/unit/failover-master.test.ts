@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Device } from '../../src/failover/device.js';
+import type { Device } from '../../src/device.js';
 import {
   type DeviceFacts,
   type MasterChoice,
@@ -7,7 +7,7 @@ import {
   sameMacAs,
   selectMaster,
   swappedRoles,
-} from '../../src/failover/master.js';
+} from '../../src/registry/master.js';
 
 const MAC = '52:54:00:12:34:56';
 let next = 1;

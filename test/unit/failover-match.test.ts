@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Device, identityMac, normaliseMac } from '../../src/failover/device.js';
+import { type Device, identityMac, normaliseMac } from '../../src/device.js';
 import {
   claimOf,
   type MatchTarget,
@@ -8,7 +8,7 @@ import {
   mustLeave,
   STACKED_KINDS,
   selects,
-} from '../../src/failover/match.js';
+} from '../../src/registry/match.js';
 
 const MAC = '52:54:00:00:00:01';
 const OTHER = '52:54:00:00:00:02';

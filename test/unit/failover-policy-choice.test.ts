@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as P from '../../src/failover/policy.js';
+import * as P from '../../src/policy/evaluate.js';
 import { GONE, NO_CARRIER, PRI, Rig, STB, steady, UP } from '../helpers/policy-rig.js';
 
 const better = (config: P.PolicyConfig = {}) => steady({ reselect: P.RESELECT_BETTER, ...config }, STB);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import * as P from '../../src/failover/policy.js';
 import {
   FLAP_PENALTY,
   penaltyBits,
   penaltyOf,
   restorePenalty,
   suppressedMs,
-} from '../../src/failover/policy-damping.js';
+} from '../../src/policy/damping.js';
+import * as P from '../../src/policy/evaluate.js';
 import {
   generator,
   healthy,

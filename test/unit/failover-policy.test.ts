@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VfCause } from '../../bpf/vfailover.bpf.js';
-import * as P from '../../src/failover/policy.js';
+import * as P from '../../src/policy/evaluate.js';
 import {
   DOWN,
   GONE,

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Device, Role } from '../../src/device.js';
 import { VfError } from '../../src/errors.js';
-import type { Device, Role } from '../../src/failover/device.js';
-import type { FailoverEvent } from '../../src/failover/events.js';
-import type { FailoverInstance } from '../../src/failover/instance.js';
-import { ECHO_MS } from '../../src/failover/join.js';
-import type { FailoverOps } from '../../src/failover/ops.js';
-import { FailoverRegistry } from '../../src/failover/registry.js';
-import type { InstanceSpec } from '../../src/failover/spec.js';
+import type { FailoverEvent } from '../../src/registry/events.js';
+import type { FailoverInstance } from '../../src/registry/instance.js';
+import { ECHO_MS } from '../../src/registry/join.js';
+import type { FailoverOps } from '../../src/registry/ops.js';
+import { FailoverRegistry } from '../../src/registry/registry.js';
+import type { InstanceSpec } from '../../src/registry/spec.js';
 
 const MAC = '52:54:00:00:00:01';
 const MAC2 = '52:54:00:00:00:02';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { RefTracker } from '../../src/failover/refs.js';
-import { Backoff } from '../../src/failover/retry.js';
+import { RefTracker } from '../../src/registry/refs.js';
+import { Backoff } from '../../src/registry/retry.js';
 
 describe('Backoff', () => {
   it('doubles the ceiling from 100 ms to 30 s', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VfError } from '../../src/errors.js';
-import { type JoinStep, runSteps } from '../../src/failover/transaction.js';
+import { type JoinStep, runSteps } from '../../src/registry/transaction.js';
 
 function recorder(names: readonly string[], failDo?: string, failUndo: readonly string[] = []) {
   const log: string[] = [];

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { conflicts, type Scene } from '../../src/daemon/hooks/conflicts.js';
-import { FREE, Patience, QUIET_MS } from '../../src/daemon/hooks/patience.js';
-import { senderOf } from '../../src/daemon/hooks/sender.js';
-import { Starvation } from '../../src/daemon/hooks/starvation.js';
 import { LAYOUTS } from '../../src/datapath/layouts.js';
+import { conflicts, type Scene } from '../../src/hooks/conflicts.js';
+import { FREE, Patience, QUIET_MS } from '../../src/hooks/patience.js';
+import { senderOf } from '../../src/hooks/sender.js';
+import { Starvation } from '../../src/hooks/starvation.js';
 
 describe('patience', () => {
   it('is at once five times, then waits 1, 2, 4 … 60 s', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Impairment, Impairments } from '../../src/daemon/impairments.js';
+import { type Impairment, Impairments } from '../../src/impairments.js';
 
 describe('Impairments', () => {
   const told: [string, boolean][] = [];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type ProbeTarget, parseConfig } from '../../src/config/index.js';
-import { planProbes, type Surroundings } from '../../src/daemon/probe-plan.js';
+import { planProbes, type Surroundings } from '../../src/detect/probe/plan.js';
+import type { Device } from '../../src/device.js';
 import { VfError } from '../../src/errors.js';
-import type { Device } from '../../src/failover/device.js';
 import type { Route } from '../../src/netlink/index.js';
 import { parseIp } from '../../src/netlink/ip.js';
 

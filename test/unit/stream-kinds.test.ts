@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { checksum, groupMac, ipBytes, udp } from '../../src/lab/frames.js';
-import { STREAM_KINDS, streamEnds, streamHead, tagOf } from '../../src/lab/stream-kinds.js';
+import { checksum, groupMac, ipBytes, udp } from '../../lab/netns/frames.js';
+import { STREAM_KINDS, streamEnds, streamHead, tagOf } from '../../lab/netns/stream-kinds.js';
+import { read, solicitation, solicitedNode } from '../../lab/vm/frames.js';
 import { MAGIC, STREAM_BYTES } from '../../workers/traffic.js';
-import { read, solicitation, solicitedNode } from '../vm/lab/frames.js';
 
 const GUEST = '02:76:66:00:00:01';
 const STATION = '02:76:66:00:00:fe';

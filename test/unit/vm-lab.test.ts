@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, describe, expect, it } from 'vitest';
-import { STREAM_PORT, WIRE } from '../vm/lab/far-end.js';
-import { gapsOf, translate } from '../vm/lab/stream.js';
-import { GUEST_MAC, STATION_ADDRESS, STATION_MAC, type Wire } from '../vm/lab/wire.js';
-import { SocketWire } from '../vm/lab/wire-sockets.js';
+import { STREAM_PORT, WIRE } from '../../lab/vm/far-end.js';
+import { gapsOf, translate } from '../../lab/vm/stream.js';
+import { GUEST_MAC, STATION_ADDRESS, STATION_MAC, type Wire } from '../../lab/vm/wire.js';
+import { SocketWire } from '../../lab/vm/wire-sockets.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[: ]/g, ''), 'hex');
 const octets = (ip: string): Buffer => Buffer.from(ip.split('.').map(Number));

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GuestDaemon } from './lab/daemon.js';
-import { STREAM_PORT } from './lab/far-end.js';
-import type { KernelName } from './lab/kernel.js';
-import { Stream, type StreamReport } from './lab/stream.js';
-import { type PrimaryKind, Testbed } from './lab/testbed.js';
-import { GUEST_MAC } from './lab/wire.js';
+import { GuestDaemon } from '../../lab/vm/daemon.js';
+import { STREAM_PORT } from '../../lab/vm/far-end.js';
+import type { KernelName } from '../../lab/vm/kernel.js';
+import { Stream, type StreamReport } from '../../lab/vm/stream.js';
+import { type PrimaryKind, Testbed } from '../../lab/vm/testbed.js';
+import { GUEST_MAC } from '../../lab/vm/wire.js';
 import { TESTBEDS, thorough, WIRE } from './selection.js';
 
 /** The daemon in a guest, in each model, under every fault that the lab can make. `make bench-vm` measures; here it is whether it works. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DoctorReport } from '../../src/daemon/doctor/findings.js';
-import { DebianBed, MASTER, VF } from './lab/debian-guest.js';
-import type { Pings } from './lab/dhcp.js';
-import { hidingFiles, MANAGERS } from './lab/managers.js';
-import { GUEST_ADDRESS } from './lab/wire.js';
+import { DebianBed, MASTER, VF } from '../../lab/vm/debian-guest.js';
+import type { Pings } from '../../lab/vm/dhcp.js';
+import { hidingFiles, MANAGERS } from '../../lab/vm/managers.js';
+import { GUEST_ADDRESS } from '../../lab/vm/wire.js';
+import type { DoctorReport } from '../../src/doctor/findings.js';
 import { DEBIAN, FULL, thorough } from './selection.js';
 
 /**

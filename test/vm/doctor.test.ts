@@ -1,8 +1,8 @@
 import { closeFd, netnsCreate } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { DoctorReport, Status } from '../../src/daemon/doctor/findings.js';
-import { Guest } from './lab/guest.js';
-import type { KernelName } from './lab/kernel.js';
+import { Guest } from '../../lab/vm/guest.js';
+import type { KernelName } from '../../lab/vm/kernel.js';
+import type { DoctorReport, Status } from '../../src/doctor/findings.js';
 import { DOCTORS } from './selection.js';
 
 /** What is known of all three kernels by other means: Linux's history and Debian's configuration. */

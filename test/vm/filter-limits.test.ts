@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { groupMac } from '../../src/lab/frames.js';
-import { Interview, type Row } from './questions/interview.js';
-import { ask, echoTo, makeScene } from './questions/questions.js';
+import { groupMac } from '../../lab/netns/frames.js';
+import { Interview, type Row } from '../../lab/vm/questions/interview.js';
+import { ask, echoTo, makeScene } from '../../lab/vm/questions/questions.js';
 import { WIRE } from './selection.js';
 
 /**

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GuestDaemon } from './lab/daemon.js';
-import { type Devices, Testbed } from './lab/testbed.js';
+import { GuestDaemon } from '../../lab/vm/daemon.js';
+import { type Devices, Testbed } from '../../lab/vm/testbed.js';
 import { FILTERS, WIRE } from './selection.js';
 
 /** VLAN devices on the VF: they let an id in, stay down, come again when somebody removes them, and are gone after the detach. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { STREAM_KINDS } from '../../src/lab/stream-kinds.js';
-import { Stream } from './lab/stream.js';
-import type { PrimaryKind } from './lab/testbed.js';
-import { Interview, type Row, type State } from './questions/interview.js';
-import { SCENE_NAMES, type SceneName } from './questions/questions.js';
+import { STREAM_KINDS } from '../../lab/netns/stream-kinds.js';
+import { Interview, type Row, type State } from '../../lab/vm/questions/interview.js';
+import { SCENE_NAMES, type SceneName } from '../../lab/vm/questions/questions.js';
+import { Stream } from '../../lab/vm/stream.js';
+import type { PrimaryKind } from '../../lab/vm/testbed.js';
 import { FILTERS, thorough, WIRE } from './selection.js';
 
 /**

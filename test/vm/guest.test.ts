@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { Guest } from '../../lab/vm/guest.js';
 import { ROOT } from '../../src/paths.js';
-import { Guest } from './lab/guest.js';
 
 /** What goes wrong with a guest ends in an error of its own time, with the guest's console; and leaves nothing. */
 
@@ -92,7 +92,7 @@ test('a QEMU that is killed closes QMP, and everything that waits for it', async
 
 test('a guest ends with the process that started it, however that ends', async () => {
   const script = `
-    import { Guest } from '${ROOT}/dist/test/vm/lab/guest.js';
+    import { Guest } from '${ROOT}/dist/lab/vm/guest.js';
     const g = await Guest.boot({ project: false, memoryMb: 160, cpus: 1 });
     console.log(g.pid, g.folder);
     process.kill(process.pid, 'SIGKILL');`;
@@ -108,7 +108,7 @@ test('packages that cannot be had are named, with what to do', async () => {
   const cache = mkdtempSync(join(tmpdir(), 'vfailover-cache-'));
   onTestFinished(() => rmSync(cache, { recursive: true }));
   const script = `
-    import { fetched } from '${ROOT}/dist/test/vm/lab/cache.js';
+    import { fetched } from '${ROOT}/dist/lab/vm/cache.js';
     await fetched('none', 'bookworm', 'no-such-package').catch((e) => console.log(JSON.stringify(e)));`;
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
     env: { ...process.env, VFAILOVER_VM_CACHE: cache },

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GuestDaemon } from './lab/daemon.js';
-import { Stream } from './lab/stream.js';
-import { Testbed } from './lab/testbed.js';
+import { GuestDaemon } from '../../lab/vm/daemon.js';
+import { Stream } from '../../lab/vm/stream.js';
+import { Testbed } from '../../lab/vm/testbed.js';
 import { MIGRATIONS } from './selection.js';
 
 const BEFORE_MS = 500;

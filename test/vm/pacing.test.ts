@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { InstanceStatus } from '../../src/daemon/api/index.js';
-import { GuestDaemon } from './lab/daemon.js';
-import { PACED, PacedPair } from './lab/paced-pair.js';
-import { type Devices, Testbed } from './lab/testbed.js';
+import { GuestDaemon } from '../../lab/vm/daemon.js';
+import { PACED, PacedPair } from '../../lab/vm/paced-pair.js';
+import { type Devices, Testbed } from '../../lab/vm/testbed.js';
+import type { InstanceStatus } from '../../src/api/index.js';
 import { FULL, TESTBEDS, thorough, WIRE } from './selection.js';
 
 /**

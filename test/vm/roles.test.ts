@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DaemonStatus } from '../../src/daemon/api/index.js';
-import { Guest } from './lab/guest.js';
+import { Guest } from '../../lab/vm/guest.js';
+import type { DaemonStatus } from '../../src/api/index.js';
 import { DOCTORS, thorough } from './selection.js';
 
 /** Real drivers say what they are: which device may be the master is known there, other than on veth. */

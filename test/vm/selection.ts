@@ -1,8 +1,8 @@
 import { test } from 'vitest';
-import { KERNELS, type KernelName } from './lab/kernel.js';
-import type { ManagerName } from './lab/managers.js';
-import { PRIMARIES, type PrimaryKind } from './lab/testbed.js';
-import { MODELS, type Model } from './questions/interview.js';
+import { KERNELS, type KernelName } from '../../lab/vm/kernel.js';
+import type { ManagerName } from '../../lab/vm/managers.js';
+import { MODELS, type Model } from '../../lab/vm/questions/interview.js';
+import { PRIMARIES, type PrimaryKind } from '../../lab/vm/testbed.js';
 
 /** `make vm-test` sets VM_TEST=full; `make test` has time for one kernel and the essential cases: three minutes. */
 export const FULL = process.env.VM_TEST === 'full';

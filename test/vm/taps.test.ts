@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stream, type StreamReport } from '../../lab/vm/stream.js';
+import { Testbed } from '../../lab/vm/testbed.js';
+import { GUEST_MAC, STATION_ADDRESS } from '../../lab/vm/wire.js';
 import { ROOT } from '../../src/paths.js';
-import { Stream, type StreamReport } from './lab/stream.js';
-import { Testbed } from './lab/testbed.js';
-import { GUEST_MAC, STATION_ADDRESS } from './lab/wire.js';
 
 /** A guest behind the kernel's own switch, with the kernel's own failover: what the wire says of each fault. */
 
@@ -105,9 +105,9 @@ test('a lost carrier moves the guest and its forwarding entry to the standby, an
 test('a guest and its wire end with the process that made them, however that ends', async () => {
   const script = `
     import { readlinkSync } from 'node:fs';
-    import { Guest } from '${ROOT}/dist/test/vm/lab/guest.js';
-    import { GUEST_MAC } from '${ROOT}/dist/test/vm/lab/wire.js';
-    import { TapWire } from '${ROOT}/dist/test/vm/lab/wire-taps.js';
+    import { Guest } from '${ROOT}/dist/lab/vm/guest.js';
+    import { GUEST_MAC } from '${ROOT}/dist/lab/vm/wire.js';
+    import { TapWire } from '${ROOT}/dist/lab/vm/wire-taps.js';
     const { spawnPrefix, ports, netns } = new TapWire('a');
     const { pid, folder } = await Guest.boot({ project: false, memoryMb: 160, cpus: 1, spawnPrefix,
       nics: [{ id: 'a', driver: 'virtio-net-pci', mac: GUEST_MAC, netdev: ports.a.netdev }] });

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.js';
 import { integerOption, listOption } from '../options.js';
 
-/** What `src/lab/demo.ts` exports. */
+/** What `lab/netns/demo.ts` exports. */
 interface DemoModule {
   /** Prints its table on stdout; resolves to the exit status. */
   runDemo(options: {
@@ -53,7 +53,7 @@ export function addDemo(program: Command, ctx: CliContext): void {
     .option('--json <file>', 'write the results as JSON')
     .option('--quiet', 'print the result table only')
     .action(async ({ rate, ...options }: DemoOptions) => {
-      const { runDemo } = await ctx.load<DemoModule>('src/lab/demo.js');
+      const { runDemo } = await ctx.load<DemoModule>('lab/netns/demo.js');
       ctx.exitStatus = await runDemo({ ...options, ...(rate !== undefined && { rate_pps: rate }) });
     });
 }

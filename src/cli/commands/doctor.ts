@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 
-/** What `src/daemon/doctor.ts` exports. */
+/** What `src/doctor/index.ts` exports. */
 interface DoctorModule {
   /** Prints its findings on stdout; resolves to the exit status: 0 when vfailover can run here. */
   runDoctor(options: { json: boolean; fix: boolean }): Promise<number>;
@@ -16,7 +16,7 @@ export function addDoctor(program: Command, ctx: CliContext): void {
     .option('--fix', 'write files that tell network managers to leave the slaves alone')
     .option('--json', 'print JSON')
     .action(async (options: { fix?: boolean }) => {
-      const { runDoctor } = await ctx.load<DoctorModule>('src/daemon/doctor.js');
+      const { runDoctor } = await ctx.load<DoctorModule>('src/doctor/index.js');
       ctx.exitStatus = await runDoctor({ json: ctx.json, fix: options.fix === true });
     });
 }

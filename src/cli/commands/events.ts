@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { ApiClient } from '../../daemon/api/client.js';
-import type { ApiMethods } from '../../daemon/api/protocol.js';
-import type { Decision, ImpairmentRecord } from '../../daemon/api/types.js';
+import type { ApiClient } from '../../api/client.js';
+import type { ApiMethods } from '../../api/protocol.js';
+import type { Decision, ImpairmentRecord } from '../../api/types.js';
 import type { CliContext } from '../context.js';
 import { follow } from '../follow.js';
 import { integerOption } from '../options.js';

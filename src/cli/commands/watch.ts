@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ApiEvent } from '../../daemon/api/types.js';
+import type { ApiEvent } from '../../api/types.js';
 import type { CliContext } from '../context.js';
 import { follow } from '../follow.js';
 import { type Palette, plain } from '../render/colour.js';

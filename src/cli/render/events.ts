@@ -1,4 +1,4 @@
-import type { Decision, ImpairmentRecord } from '../../daemon/api/types.js';
+import type { Decision, ImpairmentRecord } from '../../api/types.js';
 import { plain } from './colour.js';
 import { table } from './table.js';
 import { microseconds, span } from './units.js';

@@ -1,11 +1,11 @@
-import { errorFromJson } from '../../daemon/api/client.js';
+import { errorFromJson } from '../../api/client.js';
 import type {
   DaemonStatus,
   DeviceStatus,
   InstanceStatus,
   ReflectorStatus,
   SlaveStatus,
-} from '../../daemon/api/types.js';
+} from '../../api/types.js';
 import { type Palette, plain } from './colour.js';
 import { decisionLine } from './events.js';
 import { table } from './table.js';

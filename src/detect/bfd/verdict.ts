@@ -5,7 +5,7 @@
  *
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
-import { CAUSE_BFD } from '../../failover/policy.js';
+import { CAUSE_BFD } from '../../policy/evaluate.js';
 import {
   D_OWN,
   D_PROOF_MS,

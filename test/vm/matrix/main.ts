@@ -6,8 +6,8 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { KERNELS, type KernelName } from '../../../lab/vm/kernel.js';
 import { VfError } from '../../../src/errors.js';
-import { KERNELS, type KernelName } from '../lab/kernel.js';
 import { fileLines, report } from './report.js';
 import { failedOf, type KernelResult } from './results.js';
 import { runKernels } from './suite.js';

@@ -1,6 +1,6 @@
+import { Guest } from '../../../lab/vm/guest.js';
+import type { KernelName } from '../../../lab/vm/kernel.js';
 import { VfError } from '../../../src/errors.js';
-import { Guest } from '../lab/guest.js';
-import type { KernelName } from '../lab/kernel.js';
 import { plan } from './plan.js';
 import { type FileResult, type KernelResult, parseResults } from './results.js';
 

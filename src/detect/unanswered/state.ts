@@ -1,0 +1,112 @@
+/**
+ * The judgement on a path that the unanswered-TX watchdog (bpf/watch.bpf.h) found silent. The watchdog sees only the path that carries
+ * traffic: once it is left, nothing more is learned of it. So a path that fell silent is avoided for a while, then tried again; each
+ * relapse doubles the while, and time that it spends carrying traffic well takes a relapse back.
+ *
+ * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
+ */
+import { CAUSE_UNANSWERED } from '../../policy/evaluate.js';
+import { D_OWN, D_STATE, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from '../record.js';
+
+/** Times the path fell silent that are held against it; 0: none. */
+export const U_STRIKES = D_OWN;
+/** When the present suspicion ends. */
+export const U_UNTIL_MS = 6 as const;
+/** How long it has carried traffic well since the last strike, or since one was taken back, ms. */
+export const U_WELL_MS = 7 as const;
+/** The latest look. */
+export const U_SEEN_MS = 8 as const;
+/** The configuration: ms of the first suspicion, and of the longest. */
+export const U_RETRY_MS = 9 as const;
+export const U_RETRY_MAX_MS = 10 as const;
+
+/** What a turn sees: bits. */
+export const SEEN_ACTIVE = 1 as const;
+/** Frames wait for an answer, and have for half the timeout. */
+export const SEEN_WAITING = 2 as const;
+/** No frame waits: the latest have been answered. */
+export const SEEN_ANSWERED = 4 as const;
+/** Another detector has had an answer on the path since it fell silent. */
+export const SEEN_ALIVE = 8 as const;
+
+/** Longest step that is added to U_WELL_MS at once: a paused worker has not seen the path well. */
+const STEP_MS = 1000;
+
+/** Begins anew, with the strikes that an earlier worker had counted. */
+export function initUnanswered(
+  records: Int32Array,
+  base: number,
+  o: { retryMs: number; retryMaxMs: number; strikes: number; nowMs: number },
+): void {
+  setState(records, base, STATE_OK, 0, o.nowMs);
+  records[base + U_STRIKES] = o.strikes;
+  records[base + U_UNTIL_MS] = o.nowMs;
+  records[base + U_WELL_MS] = 0;
+  records[base + U_SEEN_MS] = o.nowMs;
+  records[base + U_RETRY_MS] = o.retryMs;
+  records[base + U_RETRY_MAX_MS] = o.retryMaxMs;
+}
+
+/** How long a path with so many strikes is avoided, ms. */
+export function avoidMs(records: Int32Array, base: number): number {
+  const max = records[base + U_RETRY_MAX_MS]!;
+  let ms = records[base + U_RETRY_MS]!;
+  // Not by a shift: that would leave the int32 range.
+  for (let i = 1; i < records[base + U_STRIKES]! && ms < max; i++) ms = ms > max / 2 ? max : ms * 2;
+  return ms;
+}
+
+/** The watchdog fired. A path that is silent already, since it had to be kept, only stays so longer. */
+export function fellSilent(records: Int32Array, base: number, nowMs: number): void {
+  if (records[base + D_STATE] !== STATE_DOWN) {
+    records[base + U_STRIKES]!++;
+    records[base + U_WELL_MS] = 0;
+  }
+  setState(records, base, STATE_DOWN, CAUSE_UNANSWERED, nowMs);
+  records[base + U_UNTIL_MS] = (nowMs + avoidMs(records, base)) | 0;
+}
+
+/** A path that fell silent while no worker watched: as `fellSilent`, but it was `agoMs` ago. */
+export function hadFallenSilent(records: Int32Array, base: number, agoMs: number, nowMs: number): void {
+  const left = avoidMs(records, base) - agoMs;
+  if (left <= 0) return;
+  if (records[base + U_STRIKES] === 0) records[base + U_STRIKES] = 1;
+  setState(records, base, STATE_DOWN, CAUSE_UNANSWERED, (nowMs - agoMs) | 0);
+  records[base + U_UNTIL_MS] = (nowMs + left) | 0;
+}
+
+/** The path's device is gone: the next one has a clean sheet. */
+export function forgetPath(records: Int32Array, base: number, nowMs: number): void {
+  setState(records, base, STATE_OFF, 0, nowMs);
+  records[base + U_STRIKES] = 0;
+}
+
+/** One turn. `seen` is SEEN_* bits. */
+export function watchTurn(records: Int32Array, base: number, nowMs: number, seen: number): void {
+  const step = (nowMs - records[base + U_SEEN_MS]!) | 0;
+  records[base + U_SEEN_MS] = nowMs;
+  const active = (seen & SEEN_ACTIVE) !== 0;
+  if (records[base + D_STATE] === STATE_DOWN) {
+    if (!isOver(records, base, nowMs, seen)) return;
+    setState(records, base, STATE_OK, 0, nowMs);
+  }
+  setState(records, base, active && (seen & SEEN_WAITING) !== 0 ? STATE_SUSPECT : STATE_OK, 0, nowMs);
+  if (active && (seen & SEEN_ANSWERED) !== 0) beWell(records, base, step);
+}
+
+function isOver(records: Int32Array, base: number, nowMs: number, seen: number): boolean {
+  if (((nowMs - records[base + U_UNTIL_MS]!) | 0) >= 0) return true;
+  // Kept for want of a better one, and it answers again.
+  if ((seen & SEEN_ACTIVE) !== 0) return (seen & SEEN_ANSWERED) !== 0;
+  // What another detector asks is answered. Believed once: a relapse shows that it asks something else than the traffic does.
+  return (seen & SEEN_ALIVE) !== 0 && records[base + U_STRIKES]! <= 1;
+}
+
+function beWell(records: Int32Array, base: number, step: number): void {
+  if (records[base + U_STRIKES] === 0 || step <= 0) return;
+  const well = records[base + U_WELL_MS]! + Math.min(step, STEP_MS);
+  if (well >= avoidMs(records, base)) {
+    records[base + U_STRIKES]!--;
+    records[base + U_WELL_MS] = 0;
+  } else records[base + U_WELL_MS] = well;
+}

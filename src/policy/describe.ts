@@ -1,0 +1,150 @@
+/** The policy in words, for `status`. Cold: it allocates as it likes and changes nothing. */
+import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../device.js';
+import { conditions, healthOf, holdLeft, type PathHealth } from './conditions.js';
+import { penaltyOf, suppressedMs } from './damping.js';
+import {
+  ARM_TO_PRIMARY,
+  ARM_TO_STANDBY,
+  armedFallbacks,
+  CAUSE_NAMES,
+  CAUSE_NO_PATH,
+  CHOICE_FASTER,
+  CHOICE_PRIMARY,
+  CHOICE_STANDBY,
+  evaluate,
+  FLAG_OVERRIDE_LOST,
+  inMaintenance,
+  isSpared,
+  P_ACTIVE,
+  P_CAUSE,
+  P_FLAGS,
+  P_LINK_PRIMARY,
+  P_OVERRIDE,
+  P_PREFER,
+  P_PROBES_PRIMARY,
+  P_PROVEN_PRIMARY,
+  P_RTT_PRIMARY,
+  P_SINCE_PRIMARY,
+  P_SWITCHED_AT,
+  P_SWITCHES,
+  POLICY_WORDS,
+  verdictOf,
+} from './evaluate.js';
+
+export type { PathHealth } from './conditions.js';
+
+export interface PathDescription {
+  readonly role: Role;
+  readonly health: PathHealth;
+  /** What detectors have against it; absent if nothing. */
+  readonly verdict?: (typeof CAUSE_NAMES)[number];
+  /** How long it has been healthy, or not, ms. */
+  readonly forMs: number;
+  /**
+   * How much longer it must be healthy before a failback to it, ms; 0 once it may, absent while it is not
+   * healthy.
+   */
+  readonly holdDownMs?: number;
+  /** Out of service by order. */
+  readonly maintenance: boolean;
+  /** For its flaps, halving every half-life; a flap costs 1000. */
+  readonly penalty: number;
+  /** How much longer it is not chosen because it flapped, ms; 0: it is not suppressed. */
+  readonly suppressedMs: number;
+  /** Smoothed round-trip time, µs; null: not measured. */
+  readonly rttUs: number | null;
+}
+
+export interface PolicyDescription {
+  readonly active: Role | null;
+  readonly desired: Role;
+  /** Why `desired` differs from `active`; `no-path` if neither is healthy. */
+  readonly cause: (typeof CAUSE_NAMES)[number];
+  readonly override: Role | 'auto';
+  /** The path ordered by hand is not usable, so the other one is used. */
+  readonly overrideLost: boolean;
+  readonly prefer: Role | 'latency' | 'none';
+  readonly paths: readonly PathDescription[];
+  /** What tier 0 may do by itself. */
+  readonly armed: readonly ('to-standby' | 'to-primary')[];
+  readonly switches: number;
+  /** Since the last switch, ms; 0 if there was none. */
+  readonly sinceSwitchMs: number;
+  /** What must happen for the path that is not active to become so. Empty: it will, now. */
+  readonly toSwitch: readonly string[];
+  /** What is not as it should be, in words: no path is healthy, the active one is in maintenance … */
+  readonly notes: readonly string[];
+}
+
+/** Says what the policy thinks, and what it would take to switch. The record is not changed. */
+export function describePolicy(state: Int32Array, base: number, nowMs: number): PolicyDescription {
+  const record = state.slice(base, base + POLICY_WORDS);
+  // Where looks are counted this one is not a look of the worker's.
+  for (const path of [PRIMARY, STANDBY])
+    if (record[P_PROBES_PRIMARY + path]! < 0 && record[P_PROVEN_PRIMARY + path]! > 0)
+      record[P_PROVEN_PRIMARY + path]!--;
+  const desired = evaluate(record, 0, nowMs) as Path;
+  const word = (at: number) => record[at]!;
+  const active =
+    word(P_ACTIVE) === PRIMARY || word(P_ACTIVE) === STANDBY ? (word(P_ACTIVE) as Path) : undefined;
+  const arms = armedFallbacks(record, 0);
+  const prefer = word(P_PREFER);
+  const stays = active !== undefined && desired === active;
+  return {
+    active: active === undefined ? null : roleOf(active),
+    desired: roleOf(desired),
+    cause: CAUSE_NAMES[word(P_CAUSE)] ?? 'none',
+    override: choice(word(P_OVERRIDE)) ?? 'auto',
+    overrideLost: overrideLost(record),
+    prefer: prefer === CHOICE_FASTER ? 'latency' : (choice(prefer) ?? 'none'),
+    paths: ROLES.map((_, path) => describePath(record, path as Path, nowMs)),
+    armed: [
+      ...((arms & ARM_TO_STANDBY) !== 0 ? (['to-standby'] as const) : []),
+      ...((arms & ARM_TO_PRIMARY) !== 0 ? (['to-primary'] as const) : []),
+    ],
+    switches: word(P_SWITCHES),
+    sinceSwitchMs: word(P_SWITCHES) === 0 ? 0 : (nowMs - word(P_SWITCHED_AT)) | 0,
+    toSwitch: stays ? conditions(record, active, nowMs) : [],
+    notes: notes(record, desired),
+  };
+}
+
+function choice(word: number): Role | undefined {
+  return word === CHOICE_PRIMARY ? 'primary' : word === CHOICE_STANDBY ? 'standby' : undefined;
+}
+
+const overrideLost = (record: Int32Array): boolean =>
+  choice(record[P_OVERRIDE]!) !== undefined && (record[P_FLAGS]! & FLAG_OVERRIDE_LOST) !== 0;
+
+function describePath(record: Int32Array, path: Path, nowMs: number): PathDescription {
+  const health = healthOf(record, path);
+  const verdict = verdictOf(record[P_LINK_PRIMARY + path]!);
+  const rtt = record[P_RTT_PRIMARY + path]!;
+  return {
+    role: roleOf(path),
+    health,
+    ...(verdict !== 0 && { verdict: CAUSE_NAMES[verdict] ?? 'none' }),
+    forMs: (nowMs - record[P_SINCE_PRIMARY + path]!) | 0,
+    ...(health === 'healthy' && { holdDownMs: holdLeft(record, path, nowMs) }),
+    maintenance: inMaintenance(record, 0, path),
+    penalty: Math.round(penaltyOf(record, 0, path, nowMs)),
+    suppressedMs: suppressedMs(record, 0, path, nowMs),
+    rttUs: rtt > 0 ? rtt : null,
+  };
+}
+
+/** What an operator should know of where the traffic is. */
+function notes(record: Int32Array, desired: Path): string[] {
+  const list: string[] = [];
+  const name = roleOf(desired);
+  if (record[P_CAUSE] === CAUSE_NO_PATH)
+    list.push(`no slave is healthy: the ${name} (${healthOf(record, desired)}) is the less bad one`);
+  if (isSpared(record[P_LINK_PRIMARY + desired]!))
+    list.push(
+      `the ${name} has no carrier, and is kept until all detectors that watch it say that it is dead`,
+    );
+  if (inMaintenance(record, 0, desired))
+    list.push(`the ${name} carries traffic although it is in maintenance: the other slave is not usable`);
+  if (overrideLost(record)) list.push('the slave that was ordered is not usable: the other one is used');
+  return list;
+}
