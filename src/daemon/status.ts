@@ -7,7 +7,6 @@ import {
   type InstanceStatus,
   type SlaveStatus,
 } from '../api/index.js';
-import { watched } from '../detect/watched.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
 import { describePolicy, type PathDescription } from '../policy/describe.js';
 import {
@@ -136,16 +135,13 @@ export function instanceStatus(
     standby: slave('standby', P_LINK_STANDBY, STANDBY),
   };
   const state = stateOf(m, slaves, policy, record);
-  const watchdog = watched(config.detect.unanswered);
   const armed = [
     ...(datapath.armed & VfArm.VF_ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
     ...(datapath.armed & VfArm.VF_ARM_STANDBY && datapath.primaryIfindex
       ? ['standby unusable: go to the primary']
       : []),
-    ...(watchdog[PRIMARY] && datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT
-      ? ['primary silent: go to the standby']
-      : []),
-    ...(watchdog[STANDBY] && datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
+    ...(datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT ? ['primary silent: go to the standby'] : []),
+    ...(datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
       ? ['standby silent: go to the primary']
       : []),
     ...(datapath.armed & VfArm.VF_ARM_PRIMARY_BFD

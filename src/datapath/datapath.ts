@@ -290,7 +290,7 @@ export class Datapath {
     return epochOf(readWord(this.#o.store.lines, this.#base));
   }
 
-  /** ARM_* bits in force. */
+  /** VfArm bits in force. */
   get armed(): number {
     return this.#o.store.lines[this.#base + LINE.armed]!;
   }

@@ -5,26 +5,24 @@
  * Only the slave in use is spared. The kernel sends nothing on a device without carrier, so nobody goes to one; and only the carrier bit is
  * weighed, not that a device is set down or gone.
  */
-import {
-  ARM_BFD_TO_PRIMARY,
-  ARM_BFD_TO_STANDBY,
-  ARM_SILENT_TO_PRIMARY,
-  ARM_SILENT_TO_STANDBY,
-  ARM_TO_PRIMARY,
-  ARM_TO_STANDBY,
-  isSpared,
-  LINK_CARRIER,
-  LINK_HEALTHY,
-  LINK_SPARED,
-  LINK_UP,
-} from '../policy/evaluate.js';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
+import { isSpared, LINK_CARRIER, LINK_HEALTHY, LINK_SPARED, LINK_UP } from '../policy/evaluate.js';
 import { COMBINE_ALL, combine, isWatched } from './combine.js';
 
+const {
+  VF_ARM_PRIMARY,
+  VF_ARM_PRIMARY_BFD,
+  VF_ARM_PRIMARY_SILENT,
+  VF_ARM_STANDBY,
+  VF_ARM_STANDBY_BFD,
+  VF_ARM_STANDBY_SILENT,
+} = VfArm;
+
 /** Fallbacks from a path: for its lost link, and for a verdict. */
-const LOST = [ARM_TO_STANDBY, ARM_TO_PRIMARY] as const;
+const LOST = [VF_ARM_PRIMARY, VF_ARM_STANDBY] as const;
 const SILENT = [
-  ARM_SILENT_TO_STANDBY | ARM_BFD_TO_STANDBY,
-  ARM_SILENT_TO_PRIMARY | ARM_BFD_TO_PRIMARY,
+  VF_ARM_PRIMARY_SILENT | VF_ARM_PRIMARY_BFD,
+  VF_ARM_STANDBY_SILENT | VF_ARM_STANDBY_BFD,
 ] as const;
 
 export class CombinedCarrier {

@@ -1,12 +1,7 @@
 /**
  * What several detectors together say of a path. Pure, called for every path on every turn: nothing here allocates.
  */
-import {
-  ARM_BFD_TO_PRIMARY,
-  ARM_BFD_TO_STANDBY,
-  ARM_SILENT_TO_PRIMARY,
-  ARM_SILENT_TO_STANDBY,
-} from '../policy/evaluate.js';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import {
   BFD,
   D_PROOF_MS,
@@ -20,6 +15,8 @@ import {
   STATE_OK,
   UNANSWERED,
 } from './record.js';
+
+const { VF_ARM_PRIMARY_BFD, VF_ARM_PRIMARY_SILENT, VF_ARM_STANDBY_BFD, VF_ARM_STANDBY_SILENT } = VfArm;
 
 /** A path is dead if any detector says so, */
 export const COMBINE_ANY = 0 as const;
@@ -65,10 +62,10 @@ export function decides(
   return true;
 }
 
-const SILENT = ARM_SILENT_TO_STANDBY | ARM_SILENT_TO_PRIMARY;
+const SILENT = VF_ARM_PRIMARY_SILENT | VF_ARM_STANDBY_SILENT;
 
 /**
- * Which of the fallbacks that the policy allows (ARM_*) the programs may make: for a silent path only by the detector whose verdict would
+ * Which of the fallbacks that the policy allows (VfArm) the programs may make: for a silent path only by the detector whose verdict would
  * decide. The watchdog and the probes share a bit, which stands for the watchdog where there is one; BFD has its own.
  * @param watched those of the fallbacks for a silent path on which one of these watches
  */
@@ -81,11 +78,11 @@ export function allowedArms(
 ): number {
   let bits = 0;
   for (let path = 0; path < 2; path++) {
-    const silent = path === 0 ? ARM_SILENT_TO_STANDBY : ARM_SILENT_TO_PRIMARY;
+    const silent = path === 0 ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT;
     if ((arms & silent) === 0) continue;
     const watchdog = records[detectBase(slot, path, UNANSWERED) + D_STATE] !== STATE_OFF;
     if (decides(records, slot, path, mode, watchdog ? UNANSWERED : PROBE)) bits |= silent;
-    if (decides(records, slot, path, mode, BFD)) bits |= path === 0 ? ARM_BFD_TO_STANDBY : ARM_BFD_TO_PRIMARY;
+    if (decides(records, slot, path, mode, BFD)) bits |= path === 0 ? VF_ARM_PRIMARY_BFD : VF_ARM_STANDBY_BFD;
   }
   return (arms & ~SILENT) | (bits & watched);
 }

@@ -105,7 +105,7 @@ interface Held {
   detectors: Detector[];
   links: Int32Array;
   mode: number;
-  /** Fallbacks for a silent path that its configuration has a use for (ARM_*). */
+  /** Fallbacks for a silent path that its configuration has a use for (VfArm). */
   silent: number;
   /** undefined: a lost carrier is enough. */
   carrier: CombinedCarrier | undefined;
@@ -196,7 +196,7 @@ export class Detectors {
     }
   }
 
-  /** Which of the fallbacks (ARM_*) the programs may make: not those for a silent path that other detectors would have to confirm. */
+  /** Which of the fallbacks (VfArm) the programs may make: not those for a silent path that other detectors would have to confirm. */
   allowed(slot: number, arms: number): number {
     const held = this.#held[slot];
     if (held === undefined) return arms;

@@ -1,11 +1,8 @@
 /** Which slaves of an instance a detector watches: `slaves` of its configuration. */
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import { ROLES, type Role } from '../device.js';
-import {
-  ARM_BFD_TO_PRIMARY,
-  ARM_BFD_TO_STANDBY,
-  ARM_SILENT_TO_PRIMARY,
-  ARM_SILENT_TO_STANDBY,
-} from '../policy/evaluate.js';
+
+const { VF_ARM_PRIMARY_BFD, VF_ARM_PRIMARY_SILENT, VF_ARM_STANDBY_BFD, VF_ARM_STANDBY_SILENT } = VfArm;
 
 /** By path. */
 export type Watched = readonly [primary: boolean, standby: boolean];
@@ -21,7 +18,7 @@ export function watched(section: Section | undefined): Watched {
   return [primary!, standby!];
 }
 
-/** Fallbacks of the programs (ARM_*) for a silent path on which a detector of theirs watches. */
+/** Fallbacks of the programs (VfArm) for a silent path on which a detector of theirs watches. */
 export function silentArms(detect: {
   readonly unanswered?: Section;
   readonly probes?: Section;
@@ -31,9 +28,9 @@ export function silentArms(detect: {
   const probes = watched(detect.probes);
   const bfd = watched(detect.bfd);
   return (
-    (watchdog[0] || probes[0] ? ARM_SILENT_TO_STANDBY : 0) |
-    (watchdog[1] || probes[1] ? ARM_SILENT_TO_PRIMARY : 0) |
-    (bfd[0] ? ARM_BFD_TO_STANDBY : 0) |
-    (bfd[1] ? ARM_BFD_TO_PRIMARY : 0)
+    (watchdog[0] || probes[0] ? VF_ARM_PRIMARY_SILENT : 0) |
+    (watchdog[1] || probes[1] ? VF_ARM_STANDBY_SILENT : 0) |
+    (bfd[0] ? VF_ARM_PRIMARY_BFD : 0) |
+    (bfd[1] ? VF_ARM_STANDBY_BFD : 0)
   );
 }

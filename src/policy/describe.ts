@@ -1,10 +1,9 @@
 /** The policy in words, for `status`. Cold: it allocates as it likes and changes nothing. */
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../device.js';
 import { conditions, healthOf, holdLeft, type PathHealth } from './conditions.js';
 import { penaltyOf, suppressedMs } from './damping.js';
 import {
-  ARM_TO_PRIMARY,
-  ARM_TO_STANDBY,
   armedFallbacks,
   CAUSE_NAMES,
   CAUSE_NO_PATH,
@@ -32,6 +31,8 @@ import {
 } from './evaluate.js';
 
 export type { PathHealth } from './conditions.js';
+
+const { VF_ARM_PRIMARY, VF_ARM_STANDBY } = VfArm;
 
 export interface PathDescription {
   readonly role: Role;
@@ -99,8 +100,8 @@ export function describePolicy(state: Int32Array, base: number, nowMs: number): 
     prefer: prefer === CHOICE_FASTER ? 'latency' : (choice(prefer) ?? 'none'),
     paths: ROLES.map((_, path) => describePath(record, path as Path, nowMs)),
     armed: [
-      ...((arms & ARM_TO_STANDBY) !== 0 ? (['to-standby'] as const) : []),
-      ...((arms & ARM_TO_PRIMARY) !== 0 ? (['to-primary'] as const) : []),
+      ...((arms & VF_ARM_PRIMARY) !== 0 ? (['to-standby'] as const) : []),
+      ...((arms & VF_ARM_STANDBY) !== 0 ? (['to-primary'] as const) : []),
     ],
     switches: word(P_SWITCHES),
     sinceSwitchMs: word(P_SWITCHES) === 0 ? 0 : (nowMs - word(P_SWITCHED_AT)) | 0,

@@ -5,13 +5,10 @@
  *
  * Call `evaluate` at least every 24 days, or hold-downs start again.
  */
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import { PRIMARY, STANDBY } from '../device.js';
 import { charge, cool, penalise } from './damping.js';
 import {
-  ARM_SILENT_TO_PRIMARY,
-  ARM_SILENT_TO_STANDBY,
-  ARM_TO_PRIMARY,
-  ARM_TO_STANDBY,
   CAUSE_ADMIN_DOWN,
   CAUSE_CARRIER,
   CAUSE_FAILBACK,
@@ -72,6 +69,8 @@ import {
 } from './record.js';
 
 export * from './record.js';
+
+const { VF_ARM_PRIMARY, VF_ARM_PRIMARY_SILENT, VF_ARM_STANDBY, VF_ARM_STANDBY_SILENT } = VfArm;
 
 /**
  * Decides. Reads the inputs, moves the timers on, writes P_DESIRED and P_CAUSE.
@@ -162,8 +161,8 @@ export function accept(state: Int32Array, base: number, path: number, nowMs: num
 }
 
 /**
- * Which fallbacks tier 0 may execute on its own: ARM_TO_STANDBY, if the primary loses carrier;
- * ARM_TO_PRIMARY, the reverse; ARM_SILENT_*, if a detector finds the path dead whose link is up. Only those
+ * Which fallbacks tier 0 may execute on its own: VF_ARM_PRIMARY, if the primary loses carrier;
+ * VF_ARM_STANDBY, the reverse; VF_ARM_*_SILENT, if a detector finds the path dead whose link is up. Only those
  * that `evaluate` would decide at once in that case: the other path is healthy now, or for a lost link at least
  * has one, and no down delay is set. An override forbids none, since it is itself given up when its path dies.
  * Never to a path that is suppressed or in maintenance: that is a last resort, which the worker alone takes.
@@ -171,8 +170,8 @@ export function accept(state: Int32Array, base: number, path: number, nowMs: num
 export function armedFallbacks(state: Int32Array, base: number): number {
   if (state[base + P_DOWN_DELAY_MS]! > 0) return 0;
   return (
-    armedTo(state, base, STANDBY, ARM_TO_STANDBY, ARM_SILENT_TO_STANDBY) |
-    armedTo(state, base, PRIMARY, ARM_TO_PRIMARY, ARM_SILENT_TO_PRIMARY)
+    armedTo(state, base, STANDBY, VF_ARM_PRIMARY, VF_ARM_PRIMARY_SILENT) |
+    armedTo(state, base, PRIMARY, VF_ARM_STANDBY, VF_ARM_STANDBY_SILENT)
   );
 }
 

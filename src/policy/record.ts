@@ -181,16 +181,6 @@ export const FLAG_RECALLED = 1 << 19;
 /** From here on two bits: the override that FLAG_OVERRIDE_LOST is about. */
 export const FLAG_ORDER_SHIFT = 20 as const;
 
-/** Bits of `armedFallbacks`: what to do when the link of the other path is lost. */
-export const ARM_TO_STANDBY = 1 as const;
-export const ARM_TO_PRIMARY = 2 as const;
-/** Likewise when a detector in the programs finds the other path dead. */
-export const ARM_SILENT_TO_STANDBY = 4 as const;
-export const ARM_SILENT_TO_PRIMARY = 8 as const;
-/** For BFD's verdict, as the two above are for that of the watchdog or the probes (src/detect/combine.ts). */
-export const ARM_BFD_TO_STANDBY = 16 as const;
-export const ARM_BFD_TO_PRIMARY = 32 as const;
-
 export const RANK_NO_CARRIER = 2 as const;
 
 /** First word of an instance's record. */

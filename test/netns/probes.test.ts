@@ -51,6 +51,22 @@ const untilAnswered = (l: Lab) =>
     10_000,
   );
 
+test('the status names what tier 0 does when probes alone find a slave silent', async () => {
+  const l = await probed([TARGETS.arp]);
+  await untilAnswered(l);
+  const s = await until(
+    () => status(l),
+    ({ tier0 }) => tier0.armed.some((text) => text.startsWith('standby silent')),
+    10_000,
+  );
+  expect(s.tier0.armed).toEqual([
+    'primary unusable: go to the standby',
+    'standby unusable: go to the primary',
+    'primary silent: go to the standby',
+    'standby silent: go to the primary',
+  ]);
+});
+
 describe.each(Object.entries(TARGETS))('%s', (_kind, target) => {
   test.each(['both', 'from-guest', 'to-guest'] as const)(
     'a black hole (%s) is left, and returned from when it is mended',

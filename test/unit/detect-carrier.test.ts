@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import { CombinedCarrier } from '../../src/detect/carrier.js';
 import * as R from '../../src/detect/record.js';
 import * as P from '../../src/policy/evaluate.js';
@@ -77,8 +78,8 @@ it('a slave that is not in use has no use without carrier', () => {
 });
 
 describe('the programs', () => {
-  const LOST = P.ARM_TO_STANDBY;
-  const SILENT = P.ARM_SILENT_TO_STANDBY | P.ARM_BFD_TO_STANDBY;
+  const LOST = VfArm.VF_ARM_PRIMARY;
+  const SILENT = VfArm.VF_ARM_PRIMARY_SILENT | VfArm.VF_ARM_PRIMARY_BFD;
   const of = (link: number): number => {
     turn(link);
     return carrier.allowed(records, 0, LOST | SILENT);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import {
   allowedArms,
   COMBINE_ALL,
@@ -9,7 +10,6 @@ import {
 } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
 import { silentArms } from '../../src/detect/watched.js';
-import * as P from '../../src/policy/evaluate.js';
 import { CAUSE_BFD, CAUSE_PROBE, CAUSE_UNANSWERED, CAUSE_WITNESS } from '../../src/policy/evaluate.js';
 
 const SLOT = 2;
@@ -84,9 +84,9 @@ describe('combining', () => {
 });
 
 describe('what the programs may do by themselves', () => {
-  const CARRIER = P.ARM_TO_STANDBY | P.ARM_TO_PRIMARY;
-  const ALL = CARRIER | P.ARM_SILENT_TO_STANDBY | P.ARM_SILENT_TO_PRIMARY;
-  const BFD = P.ARM_BFD_TO_STANDBY | P.ARM_BFD_TO_PRIMARY;
+  const CARRIER = VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_STANDBY;
+  const ALL = CARRIER | VfArm.VF_ARM_PRIMARY_SILENT | VfArm.VF_ARM_STANDBY_SILENT;
+  const BFD = VfArm.VF_ARM_PRIMARY_BFD | VfArm.VF_ARM_STANDBY_BFD;
   const of = (mode: number, arms: number = ALL, watched = ALL | BFD) =>
     allowedArms(records, SLOT, mode, arms, watched);
 
@@ -94,7 +94,9 @@ describe('what the programs may do by themselves', () => {
     say(0, R.UNANSWERED, R.STATE_OK);
     expect(of(COMBINE_ANY)).toBe(ALL | BFD);
     expect(of(COMBINE_ANY, CARRIER)).toBe(CARRIER);
-    expect(of(COMBINE_ANY, P.ARM_SILENT_TO_PRIMARY)).toBe(P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY);
+    expect(of(COMBINE_ANY, VfArm.VF_ARM_STANDBY_SILENT)).toBe(
+      VfArm.VF_ARM_STANDBY_SILENT | VfArm.VF_ARM_STANDBY_BFD,
+    );
   });
 
   it('nothing for a silent path on which none of them watches', () => {
@@ -103,39 +105,39 @@ describe('what the programs may do by themselves', () => {
     const standby = { slaves: ['standby'] } as const;
     expect(silentArms({})).toBe(0);
     expect(silentArms({ unanswered: both, bfd: both })).toBe((ALL | BFD) & ~CARRIER);
-    expect(silentArms({ unanswered: primary })).toBe(P.ARM_SILENT_TO_STANDBY);
+    expect(silentArms({ unanswered: primary })).toBe(VfArm.VF_ARM_PRIMARY_SILENT);
     expect(silentArms({ unanswered: primary, probes: standby })).toBe(ALL & ~CARRIER);
     expect(silentArms({ probes: standby, bfd: primary })).toBe(
-      P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_STANDBY,
+      VfArm.VF_ARM_STANDBY_SILENT | VfArm.VF_ARM_PRIMARY_BFD,
     );
     say(0, R.UNANSWERED, R.STATE_OK);
     const watched = silentArms({ unanswered: primary });
     for (const mode of [COMBINE_ANY, COMBINE_ALL])
-      expect(of(mode, ALL, watched)).toBe(CARRIER | P.ARM_SILENT_TO_STANDBY);
+      expect(of(mode, ALL, watched)).toBe(CARRIER | VfArm.VF_ARM_PRIMARY_SILENT);
   });
 
   it('all: BFD, once the others have their verdict, and they, once BFD has', () => {
     say(0, R.WITNESS, R.STATE_OK);
     say(0, R.BFD, R.STATE_OK);
-    const standby = P.ARM_SILENT_TO_STANDBY | P.ARM_BFD_TO_STANDBY;
+    const standby = VfArm.VF_ARM_PRIMARY_SILENT | VfArm.VF_ARM_PRIMARY_BFD;
     expect(of(COMBINE_ALL) & standby).toBe(0);
     say(0, R.WITNESS, R.STATE_DOWN, CAUSE_WITNESS);
-    expect(of(COMBINE_ALL) & standby).toBe(P.ARM_BFD_TO_STANDBY);
+    expect(of(COMBINE_ALL) & standby).toBe(VfArm.VF_ARM_PRIMARY_BFD);
     expect(of(COMBINE_ALL, CARRIER)).toBe(CARRIER);
     say(0, R.UNANSWERED, R.STATE_OK);
     expect(of(COMBINE_ALL) & standby).toBe(0);
     say(0, R.BFD, R.STATE_DOWN, CAUSE_BFD);
-    expect(of(COMBINE_ALL) & standby).toBe(P.ARM_SILENT_TO_STANDBY);
+    expect(of(COMBINE_ALL) & standby).toBe(VfArm.VF_ARM_PRIMARY_SILENT);
     // Of the other path only.
     expect(of(COMBINE_ALL) & CARRIER).toBe(CARRIER);
-    expect(of(COMBINE_ALL) & (P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY)).toBe(
-      P.ARM_SILENT_TO_PRIMARY | P.ARM_BFD_TO_PRIMARY,
+    expect(of(COMBINE_ALL) & (VfArm.VF_ARM_STANDBY_SILENT | VfArm.VF_ARM_STANDBY_BFD)).toBe(
+      VfArm.VF_ARM_STANDBY_SILENT | VfArm.VF_ARM_STANDBY_BFD,
     );
   });
 
   it('all: alone it decides', () => {
     say(0, R.BFD, R.STATE_OK);
-    expect(of(COMBINE_ALL) & P.ARM_BFD_TO_STANDBY).toBe(P.ARM_BFD_TO_STANDBY);
+    expect(of(COMBINE_ALL) & VfArm.VF_ARM_PRIMARY_BFD).toBe(VfArm.VF_ARM_PRIMARY_BFD);
   });
 });
 

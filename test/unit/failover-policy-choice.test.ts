@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import * as P from '../../src/policy/evaluate.js';
 import { GONE, NO_CARRIER, PRI, Rig, STB, steady, UP } from '../helpers/policy-rig.js';
 
@@ -120,7 +121,7 @@ describe('up delay', () => {
   it('leaves tier 0 armed', () => {
     const rig = recovered({ upDelayMs: 60_000 });
     rig.turn();
-    expect(P.armedFallbacks(rig.state, rig.base) & P.ARM_TO_PRIMARY).not.toBe(0);
+    expect(P.armedFallbacks(rig.state, rig.base) & VfArm.VF_ARM_STANDBY).not.toBe(0);
     expect(rig.links(UP, NO_CARRIER).turn()[0]).toBe(PRI);
   });
 });
@@ -282,7 +283,7 @@ describe('maintenance', () => {
   it('does not arm the path as a target', () => {
     const rig = service(steady(), P.CHOICE_PRIMARY);
     rig.turn();
-    expect(P.armedFallbacks(rig.state, rig.base)).toBe(P.ARM_TO_STANDBY | P.ARM_SILENT_TO_STANDBY);
+    expect(P.armedFallbacks(rig.state, rig.base)).toBe(VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_PRIMARY_SILENT);
   });
 
   it('is over an order, which is obeyed again afterwards', () => {

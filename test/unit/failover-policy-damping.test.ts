@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { VfArm } from '../../bpf/vfailover.bpf.js';
 import {
   FLAP_PENALTY,
   penaltyBits,
@@ -185,7 +186,7 @@ describe('a path that flaps', () => {
       rig.wait(1).turn();
     }
     expect(rig.turn()[0]).toBe(STB);
-    expect(P.armedFallbacks(rig.state, rig.base)).toBe(P.ARM_TO_STANDBY | P.ARM_SILENT_TO_STANDBY);
+    expect(P.armedFallbacks(rig.state, rig.base)).toBe(VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_PRIMARY_SILENT);
     expect(rig.links(UP, NO_CARRIER).turn()).toEqual([PRI, P.CAUSE_CARRIER]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { VfCause } from '../../bpf/vfailover.bpf.js';
+import { VfArm, VfCause } from '../../bpf/vfailover.bpf.js';
 import * as P from '../../src/policy/evaluate.js';
 import {
   DOWN,
@@ -277,8 +277,8 @@ describe('accept', () => {
 });
 
 describe('armed fallbacks', () => {
-  const toStandby = P.ARM_TO_STANDBY | P.ARM_SILENT_TO_STANDBY;
-  const toPrimary = P.ARM_TO_PRIMARY | P.ARM_SILENT_TO_PRIMARY;
+  const toStandby = VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_PRIMARY_SILENT;
+  const toPrimary = VfArm.VF_ARM_STANDBY | VfArm.VF_ARM_STANDBY_SILENT;
   const both = toStandby | toPrimary;
   it.each([
     [UP, UP, {}, both],
@@ -290,9 +290,9 @@ describe('armed fallbacks', () => {
     [UP, UP, { downDelayMs: 1 }, 0],
     [UP, UP, { override: P.CHOICE_PRIMARY }, both],
     // Suspected: still better than a path without carrier, but nowhere to go from one that is suspected itself.
-    [UP, P.withVerdict(UP, P.CAUSE_PROBE), {}, toPrimary | P.ARM_TO_STANDBY],
-    [P.withVerdict(UP, P.CAUSE_UNANSWERED), UP, {}, toStandby | P.ARM_TO_PRIMARY],
-    [NO_CARRIER, P.withVerdict(UP, P.CAUSE_BFD), {}, P.ARM_TO_STANDBY],
+    [UP, P.withVerdict(UP, P.CAUSE_PROBE), {}, toPrimary | VfArm.VF_ARM_PRIMARY],
+    [P.withVerdict(UP, P.CAUSE_UNANSWERED), UP, {}, toStandby | VfArm.VF_ARM_STANDBY],
+    [NO_CARRIER, P.withVerdict(UP, P.CAUSE_BFD), {}, VfArm.VF_ARM_PRIMARY],
   ])('links %i %i, %j: %i', (primary, standby, config, armed) => {
     const rig = steady(config).links(primary, standby);
     expect(P.armedFallbacks(rig.state, rig.base)).toBe(armed);
