@@ -1,4 +1,4 @@
-import { readNs } from '../../datapath/line.js';
+import { readNs, writeNs } from '../../datapath/line.js';
 import { BFD, BFD_WORDS, bfdBase, onWire } from '../../datapath/offsets.js';
 import type { Path } from '../../device.js';
 import { BFD_MAX, BFD_PORT, BFD_TTL } from './packet.js';
@@ -36,13 +36,16 @@ export type BfdCount =
   | 'echo_looped'
   | 'echo_refused';
 
-/** BFD sessions as mapped memory, over all slots, for the thread that runs them. Only `open` and `close` allocate. */
+/** BFD sessions as mapped memory, over all slots, for the thread that runs them. */
 export class BfdMap {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
+  /** Times that a program may read at any moment, as 64-bit words. */
+  readonly #times: BigInt64Array;
 
   constructor(words: Int32Array) {
     this.#words = words;
+    this.#times = new BigInt64Array(words.buffer, words.byteOffset, words.length >>> 1);
     this.#bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   }
 
@@ -116,15 +119,16 @@ export class BfdMap {
     words[at + BFD.expect_length] = length;
     words[at + BFD.path] = path;
     words[at + BFD.flips] = flips ? 1 : 0;
-    this.#writeNs(at + BFD.detect_ns, detectNs);
+    // The timer reads it only while `quiet` is 1.
+    writeNs(words, at + BFD.detect_ns, detectNs);
     // A packet may have come since.
-    if (heardNs > this.heardNs(slot)) this.#writeNs(at + BFD.heard_ns, heardNs);
+    if (heardNs > this.heardNs(slot)) this.#storeNs(at + BFD.heard_ns, heardNs);
     Atomics.store(words, at + BFD.quiet, 1);
   }
 
-  /** The path is dead unless an answer comes by then; 0: none is waited for so badly. */
+  /** Sets the deadline of the last outstanding question. If no answer arrives by `ns`, the programs declare the path dead. 0 clears it. */
   setDue(slot: number, ns: number): void {
-    this.#writeNs(bfdBase(slot) + BFD.due_ns, ns);
+    this.#storeNs(bfdBase(slot) + BFD.due_ns, ns);
   }
 
   dueNs(slot: number): number {
@@ -164,8 +168,11 @@ export class BfdMap {
     return this.#words[bfdBase(slot) + BFD[what]]! >>> 0;
   }
 
-  #writeNs(at: number, ns: number): void {
-    this.#words[at] = (ns % 4294967296) | 0;
-    this.#words[at + 1] = Math.floor(ns / 4294967296);
+  /**
+   * Writes a time in one piece: the timer may read it, and a packet may clear it, at any moment. Half of a deadline lies up to 4.3 s too early,
+   * and the programs would leave a path that lives. A BigInt is allocated, but only for a last question, not for each packet.
+   */
+  #storeNs(at: number, ns: number): void {
+    Atomics.store(this.#times, at >>> 1, BigInt(Math.round(ns)));
   }
 }

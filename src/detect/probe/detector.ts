@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { clockMonotonic, sockSend } from 'bpf-loader-ts/sys';
 import { VfProbeFlag, VfProbeKind } from '../../../bpf/vfailover.bpf.js';
-import { readNs } from '../../datapath/line.js';
+import { readNs, writeNs } from '../../datapath/line.js';
 import {
   COUNT,
   COUNTERS_WORDS,
@@ -259,16 +259,11 @@ export class ProbeDetector implements Detector {
     const { timeoutNs } = this.#rounds.options;
     const words = this.#words;
     words[at + PROBE_PATH.extended] = 0;
-    this.#writeNs(at + PROBE_PATH.slack_ns, Math.max(4e6, timeoutNs / 2));
-    this.#writeNs(at + PROBE_PATH.look_ns, this.#clock[0]!);
-    this.#writeNs(at + PROBE_PATH.due_ns, this.#clock[0]! + timeoutNs);
+    writeNs(words, at + PROBE_PATH.slack_ns, Math.max(4e6, timeoutNs / 2));
+    writeNs(words, at + PROBE_PATH.look_ns, this.#clock[0]!);
+    writeNs(words, at + PROBE_PATH.due_ns, this.#clock[0]! + timeoutNs);
     // Last: the programs look at the times only while this is not zero, and these take two stores each.
     Atomics.store(words, at + PROBE_PATH.wait, wait);
-  }
-
-  #writeNs(at: number, ns: number): void {
-    this.#words[at] = (ns % 4294967296) | 0;
-    this.#words[at + 1] = Math.floor(ns / 4294967296);
   }
 
   #sendOne(path: number, i: number): number {

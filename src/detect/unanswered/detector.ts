@@ -1,4 +1,4 @@
-import { lineBase, readNs, readWord } from '../../datapath/line.js';
+import { lineBase, readNs, readWord, writeNs } from '../../datapath/line.js';
 import { WATCH, watchBase } from '../../datapath/offsets.js';
 import { provenAlive } from '../combine.js';
 import type { Detector, DetectorContext } from '../detectors.js';
@@ -49,7 +49,7 @@ export class UnansweredWatch implements Detector {
     for (const path of PATHS) {
       if (this.#watched[path]) this.#begin(path);
       // An earlier configuration may have had it watched: without a timeout the programs do not.
-      else this.#setNs(watchBase(context.slot, path) + WATCH.timeout_ns, 0);
+      else writeNs(context.watches, watchBase(context.slot, path) + WATCH.timeout_ns, 0);
     }
   }
 
@@ -66,16 +66,10 @@ export class UnansweredWatch implements Detector {
     this.#fired[path] = watches[at + WATCH.fired]!;
     watches[at + WATCH.min_frames] = this.#config.min_frames;
     // Off while they are written: the programs must not see half of one.
-    this.#setNs(at + WATCH.timeout_ns, 0);
-    this.#setNs(at + WATCH.ack_timeout_ns, this.#ackTimeoutNs);
-    this.#setNs(at + WATCH.timeout_ns, this.#timeoutNs);
-  }
-
-  /** The low word last: with it alone the programs would have a timeout that is too short. */
-  #setNs(at: number, ns: number): void {
-    const { watches } = this.#c;
-    Atomics.store(watches, at + 1, Math.floor(ns / 4294967296));
-    Atomics.store(watches, at, ns | 0);
+    writeNs(watches, at + WATCH.timeout_ns, 0);
+    writeNs(watches, at + WATCH.ack_timeout_ns, this.#ackTimeoutNs);
+    // The low word last: with it alone the programs would have a timeout that is too short.
+    writeNs(watches, at + WATCH.timeout_ns, this.#timeoutNs);
   }
 
   turn(nowMs: number, active: number): void {
@@ -138,7 +132,7 @@ export class UnansweredWatch implements Detector {
     const { watches, clock } = this.#c;
     watches[at + WATCH.fired_frames] = frames;
     watches[at + WATCH.fired_wait_us] = (waited / 1000) | 0;
-    this.#setNs(at + WATCH.fired_ns, clock[0]!);
+    writeNs(watches, at + WATCH.fired_ns, clock[0]!);
     Atomics.add(watches, at + WATCH.fired, 1);
   }
 
