@@ -1,7 +1,8 @@
 import type { Config } from '../config/index.js';
 import type { ReflectorReason } from '../datapath/reflector-map.js';
 import type { Evidence } from '../detect/evidence.js';
-import type { DetectorName, DetectorState } from '../detect/record.js';
+import type { DetectorStatus } from '../detect/status.js';
+import type { DetectorName } from '../detect/table.js';
 import type { Role } from '../device.js';
 import type { VfError } from '../errors.js';
 import type { Impairment } from '../impairments.js';
@@ -17,14 +18,12 @@ export type DecisionCause =
   | 'join'
   | 'leave'
   | 'no-path'
-  | 'unanswered'
-  | 'probe'
-  | 'bfd'
-  | 'witness'
   | 'latency'
   | 'maintenance'
   /** Programs of ours were taken off, or get no frames. */
-  | 'hooks';
+  | 'hooks'
+  /** What a detector says of a slave whose link is up. */
+  | DetectorName;
 
 /** One change of the active slave, recorded once. `*_ns` are CLOCK_MONOTONIC nanoseconds of the machine since boot. */
 export interface Decision {
@@ -93,18 +92,7 @@ export interface PathCounters {
   rx: { packets: number; bytes: number; drops: number; suppressed: number };
 }
 
-/** What a detector says of a slave. */
-export interface DetectorStatus {
-  name: DetectorName;
-  /** off: nothing to watch now; suspect: first signs of a fault; down: it wants the slave left. */
-  state: DetectorState;
-  /** When `state` last changed, ISO 8601; null: not since the daemon started. */
-  since: string | null;
-  /** In words: what it sees. */
-  detail: string;
-  /** In words: what would make it say down, or ok again. */
-  to_switch: string;
-}
+export type { DetectorStatus };
 
 /** What a slave's flaps have cost it (`policy.damping`). */
 export interface DampingStatus {

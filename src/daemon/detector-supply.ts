@@ -1,7 +1,10 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
-import type { BfdConfig, DetectConfig } from '../config/index.js';
-import { type BfdPeer, findPeer } from '../detect/bfd/peer.js';
-import { type ProbePlan, planProbes } from '../detect/probe/plan.js';
+import type { DetectConfig } from '../config/index.js';
+import type { Surroundings } from '../detect/detector.js';
+import { findFor } from '../detect/host.js';
+import { configured } from '../detect/section.js';
+import type { Supply } from '../detect/supply.js';
+import type { DetectorName } from '../detect/table.js';
 import { ROLES } from '../device.js';
 import { VfError } from '../errors.js';
 import { parseMac } from '../netlink/codec.js';
@@ -9,59 +12,54 @@ import type { FailoverInstance } from '../registry/instance.js';
 import type { Shards } from '../shard/host.js';
 import type { Namespace } from './namespace.js';
 
-/** Until a BFD peer's MAC is known it is looked for after so many ms, four times as many each time; then whenever everything is. */
+/** While something is about to be found it is looked for after so many ms, four times as many each time; then whenever everything is. */
 const SOON_MS = [20, 80, 320, 1280];
 
 /**
- * Keeps an instance's worker supplied with what its detectors need of the outside: sockets on the slaves, the master's MAC and addresses, the
- * ways to the probes' targets, the BFD peer's MAC.
+ * Keeps an instance's worker supplied with what its detectors need of the outside: sockets on the slaves, the master's MAC, and what their
+ * host halves find.
  */
 export class DetectorSupplier {
   readonly #ns: Namespace;
   readonly #slot: number;
   readonly #detect: DetectConfig;
   readonly #shards: Shards;
+  /** What the detectors together need. */
+  readonly #needs: ReadonlySet<'mac' | 'sockets'>;
   /** Of [primary, standby]. */
   readonly #sockets: ({ ifindex: number; socket: PacketSocket } | undefined)[] = [undefined, undefined];
   #sent = '';
   #closed = false;
   #looks = 0;
   #soon: NodeJS.Timeout | undefined;
-  plan: ProbePlan = { asks: [], names: [], refused: [] };
-  /** undefined: its MAC is configured, or there is none. */
-  peer: BfdPeer | undefined;
+  /** What host halves found last, for `status`. */
+  plans: Partial<Record<DetectorName, unknown>> = {};
 
   constructor(ns: Namespace, slot: number, detect: DetectConfig, shards: Shards) {
     this.#ns = ns;
     this.#slot = slot;
     this.#detect = detect;
     this.#shards = shards;
+    this.#needs = new Set(configured(detect).flatMap(({ row }) => row.supplied ?? []));
   }
 
   /** Looks at devices and addresses as they are now, and tells the worker if anything is new. Throws what the kernel refuses: the next call tries again. */
   refresh(instance: FailoverInstance): void {
-    const { probes, witness, bfd } = this.#detect;
-    if (this.#closed || (probes ?? witness ?? bfd) === undefined) return;
+    if (this.#closed || this.#needs.size === 0) return;
     const master = this.#ns.rtnl.link(instance.master.ifindex);
     if (!master?.address) return;
-    const fds: [number, number] = [-1, -1];
     const replaced: PacketSocket[] = [];
-    if (probes !== undefined) {
-      this.plan = planProbes(probes.targets, {
-        masterIfindex: master.ifindex,
-        addresses: this.#ns.rtnl.addresses().map((a) => a.address),
-        device: (ifindex) => this.#ns.monitor.links.get(ifindex),
-        route: (ip) => this.#ns.rtnl.route(ip),
-      });
-    }
-    if ((probes ?? bfd) !== undefined)
-      ROLES.forEach((role, path) => {
-        const { state, device } = instance.slave(role);
-        fds[path] = this.#socket(path, state === 'joined' ? device?.ifindex : undefined, replaced);
-      });
-    if (bfd !== undefined && bfd.peer_mac === undefined) this.#seek(bfd, instance);
-    const { mac: peerMac = null } = this.peer ?? {};
-    const supply = { mac: parseMac(master.address, 'master'), fds, asks: this.plan.asks, peerMac };
+    const discoveries = Object.entries(findFor(this.#detect, this.#around(master.ifindex)));
+    this.plans = Object.fromEntries(discoveries.map(([name, d]) => [name, d.plan]));
+    this.#lookSoon(
+      instance,
+      discoveries.some(([, d]) => d.pending),
+    );
+    const supply: Supply = {
+      mac: parseMac(master.address, 'master'),
+      fds: this.#needs.has('sockets') ? this.#open(instance, replaced) : [-1, -1],
+      found: Object.fromEntries(discoveries.map(([name, d]) => [name, d.found])),
+    };
     const say = JSON.stringify(supply);
     if (say !== this.#sent) {
       this.#sent = say;
@@ -70,19 +68,28 @@ export class DetectorSupplier {
     if (replaced.length > 0) this.#closeLater(replaced);
   }
 
-  #seek(bfd: BfdConfig, instance: FailoverInstance): void {
+  /** What host halves may ask. Addresses are read at most once. */
+  #around(masterIfindex: number): Surroundings {
     const { rtnl, monitor } = this.#ns;
-    this.peer = findPeer(bfd, {
-      masterIfindex: instance.master.ifindex,
+    let addresses: readonly string[] | undefined;
+    return {
+      masterIfindex,
+      get addresses() {
+        addresses ??= rtnl.addresses().map((a) => a.address);
+        return addresses;
+      },
       device: (ifindex) => monitor.links.get(ifindex),
       devices: () => monitor.links.values(),
       route: (ip) => rtnl.route(ip),
       neighbour: (ifindex, ip) => rtnl.neighbour(ifindex, ip),
       resolve: (ifindex, ip) => rtnl.resolve(ifindex, ip),
-    });
+    };
+  }
+
+  #lookSoon(instance: FailoverInstance, pending: boolean): void {
     clearTimeout(this.#soon);
-    const ms = this.peer.pending ? SOON_MS[this.#looks++] : undefined;
-    if (!this.peer.pending) this.#looks = 0;
+    const ms = pending ? SOON_MS[this.#looks++] : undefined;
+    if (!pending) this.#looks = 0;
     if (ms !== undefined) this.#soon = setTimeout(() => this.#again(instance), ms).unref();
   }
 
@@ -92,6 +99,14 @@ export class DetectorSupplier {
     } catch {
       // Whoever looks next, and that is in seconds, says so.
     }
+  }
+
+  #open(instance: FailoverInstance, replaced: PacketSocket[]): [number, number] {
+    const [primary, standby] = ROLES.map((role, path) => {
+      const { state, device } = instance.slave(role);
+      return this.#socket(path, state === 'joined' ? device?.ifindex : undefined, replaced);
+    });
+    return [primary!, standby!];
   }
 
   #socket(path: number, ifindex: number | undefined, replaced: PacketSocket[]): number {

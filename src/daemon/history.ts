@@ -1,7 +1,8 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { Decision, DecisionCause } from '../api/index.js';
 import { epochOf, pathOf } from '../datapath/line.js';
-import { roleOf } from '../device.js';
+import { type DetectorName, detectorOf, ROWS } from '../detect/table.js';
+import { type Role, roleOf } from '../device.js';
 import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../policy/evaluate.js';
 import type { FromWorker } from '../shard/protocol.js';
 
@@ -11,11 +12,11 @@ const healthOf = (link: number): string => {
   if (!(link & LINK_UP)) return 'admin-down';
   if (!hasCarrier(link)) return 'no-carrier';
   const verdict = verdictOf(link);
-  return verdict === 0 ? 'up' : (CAUSE_NAMES[verdict] ?? 'none');
+  return verdict === 0 ? 'up' : (detectorOf(verdict)?.name ?? 'none');
 };
 
-function signalOf(cause: Decision['cause'], from: string): string {
-  const what: Record<Decision['cause'], string> = {
+function signalOf(cause: Decision['cause'], from: Role): string {
+  const what: Record<Exclude<Decision['cause'], DetectorName>, string> = {
     carrier: `no carrier on the ${from}`,
     'admin-down': `the ${from} was set down`,
     unplug: `the ${from}'s device is gone`,
@@ -24,15 +25,12 @@ function signalOf(cause: Decision['cause'], from: string): string {
     join: 'the slave joined with carrier',
     leave: `the ${from} left`,
     'no-path': 'no slave is healthy: the less bad one',
-    unanswered: `frames sent on the ${from} are not answered`,
-    probe: `probes on the ${from} are not answered`,
-    bfd: `the BFD session on the ${from} is down`,
-    witness: `the ${from} misses multicast that the other slave receives`,
     latency: `the ${from} is slower than the other slave`,
     maintenance: `the ${from} is in maintenance`,
     hooks: `programs of the ${from} were not in place`,
   };
-  return what[cause];
+  const detector = ROWS.find((d) => d.name === cause);
+  return detector === undefined ? what[cause as keyof typeof what] : detector.signal(from);
 }
 
 /** The last decisions of all instances, each recorded once; the first frames on the new path are filled in when they are known. */
@@ -53,7 +51,7 @@ export class History {
     remark?: string,
   ): Decision {
     const from = roleOf(pathOf(m.from));
-    const named = CAUSE_NAMES[m.cause] ?? 'none';
+    const named = detectorOf(m.cause)?.name ?? CAUSE_NAMES[m.cause] ?? 'none';
     const cause = instead ?? ((named === 'none' ? 'manual' : named) as DecisionCause);
     const decision: Decision = {
       seq: ++this.#seq,

@@ -4,6 +4,8 @@ import type { InstanceConfig } from '../config/index.js';
 import { type Datapath, openDatapath } from '../datapath/datapath.js';
 import { attachKind } from '../datapath/hooks.js';
 import type { PinStore } from '../datapath/store.js';
+import { reflectorKey } from '../detect/bfd/reflector.js';
+import { prepareDetectors } from '../detect/host.js';
 import {
   type Device,
   identityMac,
@@ -32,7 +34,6 @@ import type { Shards } from '../shard/host.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import type { UndoLog } from '../slave/undo-log.js';
-import { checkBfd, reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
 import { InstanceOps, refuseForeign } from './instance-ops.js';
 import { keep, type Source } from './kept.js';
@@ -91,7 +92,7 @@ export class Managed {
     this.impairments = new Impairments(impaired);
     this.ns = ns;
     this.#shards = shards;
-    const bfd = checkBfd(ns, config);
+    const prepared = prepareDetectors(config.detect, () => ns.rtnl.addresses().map((a) => a.address));
     const mac = identityMac(master) ?? master.address;
     const clear = (device: Device): void => {
       const devices = clearOrphans(ns, store, device);
@@ -184,7 +185,7 @@ export class Managed {
       detect: config.detect,
       mac: parseMac(master.address),
       deadlineFd: this.datapath.bfd?.fd ?? -1,
-      bfdAuth: bfd,
+      prepared,
       knownWord: this.datapath.identity.seenWord,
     });
     try {

@@ -1,17 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { InstanceConfig } from '../config/index.js';
+import { configured } from '../detect/section.js';
 import { VfError } from '../errors.js';
 
-/** Descriptors that an instance holds, and more for detectors that have sockets and maps of their own: counted in /proc/PID/fd. */
+/** Descriptors that an instance holds beside those of its detectors: counted in /proc/PID/fd. */
 const INSTANCE = 10;
-const BFD = 16;
-const PROBES = 8;
 /** Kept free for clients, for what a load takes for a moment, and for namespaces. */
 const RESERVE = 96;
 
 /** Descriptors that an instance of this configuration holds. */
 export const descriptorsOf = ({ detect }: Pick<InstanceConfig, 'detect'>): number =>
-  INSTANCE + (detect.bfd ? BFD : 0) + (detect.probes ? PROBES : 0);
+  configured(detect).reduce((n, { row }) => n + (row.descriptors ?? 0), INSTANCE);
 
 /** The limit of open files in force. Node raises it to the hard one when it starts. */
 export function openFilesLimit(limits = readFileSync('/proc/self/limits', 'utf8')): number {

@@ -1,5 +1,4 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
-import { VfArm } from '../../bpf/vfailover.bpf.js';
 import {
   ABSENT_DEVICE,
   type Decision,
@@ -7,6 +6,8 @@ import {
   type InstanceStatus,
   type SlaveStatus,
 } from '../api/index.js';
+import { armsInWords } from '../detect/arms.js';
+import { detectorStatus, type Watcher } from '../detect/status.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
 import { describePolicy, type PathDescription } from '../policy/describe.js';
 import {
@@ -23,7 +24,6 @@ import {
 import { linkFailures } from '../policy/link-failures.js';
 import { masterLabel } from '../registry/master.js';
 import type { Shards } from '../shard/host.js';
-import { detectorStatus } from './detector-status.js';
 import type { Managed } from './managed.js';
 import { isAbsence, type Waiting } from './waiting.js';
 
@@ -81,7 +81,7 @@ function slaveStatus(
     state: view.state,
     link_failure_count: linkFailures(failures, m.datapath.slot, at),
     counters,
-    detectors: detectorStatus(m, at, detect),
+    detectors: detectorStatus(watcherOf(m, detect), at),
     damping: {
       penalty: path.penalty,
       suppressed_until: path.suppressedMs > 0 ? new Date(wall + path.suppressedMs).toISOString() : null,
@@ -90,6 +90,14 @@ function slaveStatus(
     ...(view.error && { reason: view.error.message }),
   };
 }
+
+const watcherOf = ({ config, datapath, supplier }: Managed, records: Int32Array): Watcher => ({
+  detect: config.detect,
+  datapath,
+  records,
+  plans: supplier.plans,
+  nowMs: nowMs(),
+});
 
 /** The policy's clock. */
 export const nowMs = (): number => policyMs(monotonicNs() / 1e6);
@@ -135,22 +143,7 @@ export function instanceStatus(
     standby: slave('standby', P_LINK_STANDBY, STANDBY),
   };
   const state = stateOf(m, slaves, policy, record);
-  const armed = [
-    ...(datapath.armed & VfArm.VF_ARM_PRIMARY ? ['primary unusable: go to the standby'] : []),
-    ...(datapath.armed & VfArm.VF_ARM_STANDBY && datapath.primaryIfindex
-      ? ['standby unusable: go to the primary']
-      : []),
-    ...(datapath.armed & VfArm.VF_ARM_PRIMARY_SILENT ? ['primary silent: go to the standby'] : []),
-    ...(datapath.armed & VfArm.VF_ARM_STANDBY_SILENT && datapath.primaryIfindex
-      ? ['standby silent: go to the primary']
-      : []),
-    ...(datapath.armed & VfArm.VF_ARM_PRIMARY_BFD
-      ? ['BFD session of the primary down: go to the standby']
-      : []),
-    ...(datapath.armed & VfArm.VF_ARM_STANDBY_BFD && datapath.primaryIfindex
-      ? ['BFD session of the standby down: go to the primary']
-      : []),
-  ];
+  const armed = armsInWords(datapath.armed, datapath.primaryIfindex !== 0);
   return {
     name: config.name,
     model: instance.model,

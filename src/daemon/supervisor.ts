@@ -4,6 +4,7 @@ import { VERSION } from '../api/index.js';
 import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/index.js';
 import { pathOf } from '../datapath/line.js';
 import { PinStore } from '../datapath/store.js';
+import { DETECTORS } from '../detect/table.js';
 import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
 import { HOOKS_MS, HookWatch } from '../hooks/watch.js';
@@ -41,13 +42,7 @@ export interface Log {
 const ADDRESSES_MS = 5_000;
 
 /** Causes that leave a dead slave with its queue as it was. A slave that is set down or unplugged is emptied by the kernel. */
-const LEAVES_QUEUE: ReadonlySet<Decision['cause']> = new Set([
-  'carrier',
-  'unanswered',
-  'probe',
-  'bfd',
-  'witness',
-]);
+const LEAVES_QUEUE: ReadonlySet<Decision['cause']> = new Set(['carrier', ...DETECTORS.map((d) => d.name)]);
 
 interface SupervisorEvents {
   event: [e: ApiEvent];

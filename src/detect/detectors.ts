@@ -1,112 +1,37 @@
-import type { PacedSender } from 'bpf-loader-ts/sys';
-import {
-  CAUSE_BFD,
-  CAUSE_PROBE,
-  CAUSE_UNANSWERED,
-  CAUSE_WITNESS,
-  P_PROBES_PRIMARY,
-  P_RTT_PRIMARY,
-  withVerdict,
-} from '../policy/evaluate.js';
-import type { BfdAuthConfig } from './bfd/auth.js';
-import { BfdDetector } from './bfd/detector.js';
+import { P_PROBES_PRIMARY, P_RTT_PRIMARY, withVerdict } from '../policy/evaluate.js';
+import { Arms } from './arms.js';
 import { CombinedCarrier } from './carrier.js';
-import { allowedArms, COMBINE_ALL, COMBINE_ANY, combine } from './combine.js';
+import { Verdicts } from './combine.js';
+import type { Detector, DetectorContext, Meter } from './detector.js';
 import type { Evidence } from './evidence.js';
-import { ProbeDetector } from './probe/detector.js';
-import { probeRttUs, probesInARow } from './probe/record.js';
-import { DETECT_SLOT_WORDS, DETECTORS, type DetectorName } from './record.js';
-import type { DetectConfig } from './section.js';
-import type { DetectorSupply } from './supply.js';
-import { UnansweredWatch } from './unanswered/detector.js';
-import { silentArms } from './watched.js';
-import { WitnessDetector } from './witness/detector.js';
+import { DETECT_SLOT_WORDS, detectBase } from './record.js';
+import { type Configured, configured, type DetectConfig } from './section.js';
+import type { Supply } from './supply.js';
+import { type DetectorName, type DetectorRow, ROWS } from './table.js';
 
-/** What a detector works with. Typed arrays: what changes from turn to turn is read there, so that a turn needs no allocation. */
-export interface DetectorContext {
-  readonly slot: number;
-  readonly config: DetectConfig;
-  /** Where it writes its verdicts (src/detect/record.ts): base `detectBase(slot, path, detector)`. */
-  readonly records: Int32Array;
-  /** Steering lines and watches of all slots (src/datapath/{line,offsets}.ts). */
-  readonly lines: Int32Array;
-  readonly watches: Int32Array;
-  /** Probes and witness, and frame counters (per possible CPU), of all slots. */
-  readonly probes: Int32Array;
-  readonly counters: Int32Array;
-  readonly cpus: number;
-  /** BFD sessions of all slots (src/detect/bfd/map.ts). */
-  readonly bfd: Int32Array;
-  /** Sends periodic frames, by a thread of its own; keys are slots. */
-  readonly pacer: PacedSender;
-  /** [0]: CLOCK_MONOTONIC of this turn, ns. */
-  readonly clock: Float64Array;
-  /** [0]: when the next turn is wanted at the latest, ns. A detector that wants it sooner lowers it, every turn. */
-  readonly due: Float64Array;
-  /** What was read of the links this turn: LINK_* bits of [primary, standby], of a spared one with carrier; negative: no device. */
-  readonly links: Int32Array;
-  /** Of the master, 6 bytes. */
-  readonly mac: Uint8Array;
-  /** The program that starts the timer of the BFD session; -1: there is none. Another thread's. */
-  readonly deadlineFd: number;
-  /** How its BFD session authenticates; undefined: it does not. */
-  readonly bfdAuth: BfdAuthConfig | undefined;
-  /** COMBINE_*: how the verdicts of the instance's detectors are combined. */
-  readonly mode: number;
-  /** Duplicates a descriptor of the process for this thread. */
-  readonly dup: (fd: number) => number;
-}
-
-/** A detector of one instance: watches both of its paths, or those that the configuration names. Its judgement is a state machine in src/detect, its I/O is here (workers/detect). */
-export interface Detector {
-  readonly kind: number;
-  /**
-   * Once per turn of the decision loop, before the policy decides: writes what it has to say into its records. Allocates nothing.
-   * @param nowMs the policy's clock @param active the path that carries traffic, 0 or 1
-   */
-  turn(nowMs: number, active: number): void;
-  /** Takes in a packet that the programs handed over (struct vf_bfd_packet at `at`). */
-  packet?(view: DataView, at: number): void;
-  /**
-   * Why it has its verdict on `path`, or, at a flip by the programs, why they made it; `atNs` is when that fell, which may be a while ago
-   * when this thread gets to telling. Not part of the hot path.
-   */
-  evidence(path: number, atNs: number): Evidence | null;
-  /** Takes in what probes need of the outside. Not part of the hot path. */
-  supply?(supply: DetectorSupply): void;
-  close(): void;
-}
-
-/** Makes a detector, if the instance's configuration asks for it. */
-export type DetectorFactory = (context: DetectorContext) => Detector | undefined;
-
-/** A new detector: its section of `detect` in src/detect/section.ts, and a line here. */
-const FACTORIES: Readonly<Partial<Record<DetectorName, DetectorFactory>>> = {
-  unanswered: (c) => c.config.unanswered && new UnansweredWatch(c, c.config.unanswered),
-  witness: (c) => c.config.witness && new WitnessDetector(c, c.config.witness),
-  probe: (c) => c.config.probes && new ProbeDetector(c, c.config.probes),
-  bfd: (c) => c.config.bfd && new BfdDetector(c, c.config.bfd),
-};
-
-const CAUSE_OF: Readonly<Record<DetectorName, number>> = {
-  unanswered: CAUSE_UNANSWERED,
-  witness: CAUSE_WITNESS,
-  probe: CAUSE_PROBE,
-  bfd: CAUSE_BFD,
-};
+/** The workers' halves of all detectors, in the table's order. */
+const HALVES = await Promise.all(ROWS.map((d) => d.worker()));
 
 /** What an instance's detectors get from the supervisor. */
-type InstanceMeans = Pick<DetectorContext, 'mac' | 'deadlineFd' | 'bfdAuth'>;
+interface InstanceMeans extends Pick<DetectorContext, 'mac' | 'deadlineFd'> {
+  /** What host halves have prepared. */
+  readonly prepared: Partial<Record<DetectorName, unknown>>;
+}
 
 /** What all instances of a shard have in common. */
-type Shared = Omit<DetectorContext, 'slot' | 'config' | 'due' | 'links' | 'mode' | keyof InstanceMeans>;
+type Shared = Omit<
+  DetectorContext,
+  'slot' | 'bases' | 'cause' | 'verdicts' | 'due' | 'links' | 'mac' | 'deadlineFd' | 'prepared'
+>;
 
 interface Held {
   detectors: Detector[];
+  /** Their rows, in the same order. */
+  rows: DetectorRow[];
+  meter: Meter | undefined;
   links: Int32Array;
-  mode: number;
-  /** Fallbacks for a silent path that its configuration has a use for (VfArm). */
-  silent: number;
+  verdicts: Verdicts;
+  arms: Arms;
   /** undefined: a lost carrier is enough. */
   carrier: CombinedCarrier | undefined;
 }
@@ -125,29 +50,43 @@ export class Detectors {
 
   attach(slot: number, config: DetectConfig, means: InstanceMeans): void {
     this.detach(slot);
-    const mode = config.combine === 'all' ? COMBINE_ALL : COMBINE_ANY;
+    const list = configured(config);
+    const numbers = list.map((d) => d.number);
+    const verdicts = new Verdicts(this.#records, slot, config.combine === 'all', numbers);
     const links = new Int32Array(2);
-    const context: DetectorContext = {
-      ...this.#shared,
-      slot,
-      config,
-      due: this.due,
-      links,
-      ...means,
-      mode,
-    };
     const held: Held = {
       detectors: [],
+      rows: [],
+      meter: undefined,
       links,
-      mode,
-      silent: silentArms(config),
-      carrier: config.carrier === 'combined' ? new CombinedCarrier() : undefined,
+      verdicts,
+      arms: new Arms(verdicts, slot, list),
+      carrier: config.carrier === 'combined' ? new CombinedCarrier(verdicts) : undefined,
     };
     this.#held[slot] = held;
-    for (const name of DETECTORS) {
-      const detector = FACTORIES[name]?.(context);
-      if (detector) held.detectors.push(detector);
-    }
+    for (const d of list) this.#create(held, slot, d, means);
+  }
+
+  #create(held: Held, slot: number, { row, number, config }: Configured, means: InstanceMeans): void {
+    const detector = HALVES[number]!.create(
+      {
+        ...this.#shared,
+        slot,
+        bases: [detectBase(slot, 0, number), detectBase(slot, 1, number)],
+        cause: row.cause,
+        verdicts: held.verdicts,
+        due: this.due,
+        links: held.links,
+        mac: means.mac,
+        deadlineFd: means.deadlineFd,
+        prepared: means.prepared[row.name],
+      },
+      // Of this row's section.
+      config as never,
+    );
+    held.detectors.push(detector);
+    held.rows.push(row);
+    held.meter ??= detector.meter;
   }
 
   detach(slot: number): void {
@@ -156,8 +95,12 @@ export class Detectors {
     this.#records.fill(0, slot * DETECT_SLOT_WORDS, (slot + 1) * DETECT_SLOT_WORDS);
   }
 
-  supply(slot: number, supply: DetectorSupply): void {
-    for (const d of this.#held[slot]?.detectors ?? []) d.supply?.(supply);
+  supply(slot: number, { mac, fds, found }: Supply): void {
+    const held = this.#held[slot];
+    held?.detectors.forEach((d, i) => {
+      const { name, supplied } = held.rows[i]!;
+      if (supplied !== undefined) d.supply?.({ mac, fds, found: found[name] });
+    });
   }
 
   /** Before the turns of all slots. */
@@ -184,33 +127,33 @@ export class Detectors {
   judged(slot: number, path: number, link: number): number {
     const held = this.#held[slot];
     if (held === undefined || held.detectors.length === 0) return link;
-    if (held.carrier !== undefined) return held.carrier.judge(this.#records, slot, path);
-    return withVerdict(link, combine(this.#records, slot, path, held.mode));
+    if (held.carrier !== undefined) return held.carrier.judge(path);
+    return withVerdict(link, held.verdicts.combine(path));
   }
 
-  /** Gives the policy what the probes have measured of both paths; `base` is its record. */
+  /** Gives the policy what was measured of both paths; `base` is its record. */
   measured(slot: number, policy: Int32Array, base: number): void {
+    const meter = this.#held[slot]?.meter;
     for (let path = 0; path < 2; path++) {
-      policy[base + P_PROBES_PRIMARY + path] = probesInARow(this.#records, slot, path);
-      policy[base + P_RTT_PRIMARY + path] = probeRttUs(this.#records, slot, path);
+      policy[base + P_PROBES_PRIMARY + path] = meter === undefined ? -1 : meter.answered(path);
+      policy[base + P_RTT_PRIMARY + path] = meter === undefined ? 0 : meter.rttUs(path);
     }
   }
 
-  /** Which of the fallbacks (VfArm) the programs may make: not those for a silent path that other detectors would have to confirm. */
+  /** Of the fallbacks that the policy allows (VfArm), those that the programs may make. */
   allowed(slot: number, arms: number): number {
     const held = this.#held[slot];
     if (held === undefined) return arms;
-    const bits = allowedArms(this.#records, slot, held.mode, arms, held.silent);
-    return held.carrier === undefined ? bits : held.carrier.allowed(this.#records, slot, bits);
+    const bits = held.arms.allowed(arms);
+    return held.carrier === undefined ? bits : held.carrier.allowed(bits);
   }
 
   /** Why `path` was left for `cause` at `atNs`; null if that was not a detector's doing. */
   evidence(slot: number, path: number, cause: number, atNs: number): Evidence | null {
-    for (const d of this.#held[slot]?.detectors ?? []) {
-      const e = d.evidence(path, atNs);
-      if (e !== null && CAUSE_OF[e.detector] === cause) return e;
-    }
-    return null;
+    const held = this.#held[slot];
+    const i = held?.rows.findIndex((r) => r.cause === cause) ?? -1;
+    const finding = held?.detectors[i]?.evidence(path, atNs);
+    return finding ? { detector: held!.rows[i]!.name, ...finding } : null;
   }
 
   close(): void {

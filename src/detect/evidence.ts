@@ -1,10 +1,7 @@
-import type { DetectorName } from './record.js';
+import type { Finding } from './detector.js';
+import type { DetectorName } from './table.js';
 
-/** Why a detector gave its verdict. Plain data that survives JSON. */
-export interface Evidence {
+/** Why a detector gave its verdict, and which. Plain data that survives JSON. */
+export interface Evidence extends Finding {
   detector: DetectorName;
-  /** For a person: `37 frames unanswered for 1.02 ms`. */
-  text: string;
-  /** The same as numbers; keys carry their unit. */
-  facts: Record<string, number>;
 }

@@ -1,24 +1,17 @@
 /**
  * What a detector has to say of a path: a record of DETECT_WORDS int32 words per slot, path and detector, in memory that the decision
  * worker shares with the supervisor. The worker's detectors write them, the decision loop combines them, `status` reads them. The first
- * words are everybody's, the rest is the detector's own (its file in this folder names them).
+ * words are everybody's, the rest is the detector's own (`record.ts` or `state.ts` in its folder names them).
  *
  * Times are the policy's: int32 milliseconds of CLOCK_MONOTONIC that wrap, of which only differences are looked at.
  */
 
-/** The detectors, in the order in which their verdicts are told. */
-export const DETECTORS = ['unanswered', 'witness', 'probe', 'bfd'] as const;
-export type DetectorName = (typeof DETECTORS)[number];
-
-export const UNANSWERED = 0 as const;
-export const WITNESS = 1 as const;
-export const PROBE = 2 as const;
-export const BFD = 3 as const;
-
+/** Detectors that there is room for; a power of two. */
+export const DETECTORS_MAX = 8 as const;
 /** Words of a record; a power of two. */
 export const DETECT_WORDS = 16 as const;
 /** Words of all records of a slot: [path][detector][word]. */
-export const DETECT_SLOT_WORDS = 128 as const;
+export const DETECT_SLOT_WORDS = 256 as const;
 
 /** STATE_*. */
 export const D_STATE = 0 as const;
@@ -45,9 +38,9 @@ export const STATE_DOWN = 3 as const;
 export const STATE_NAMES = ['off', 'ok', 'suspect', 'down'] as const;
 export type DetectorState = (typeof STATE_NAMES)[number];
 
-/** First word of a record. */
+/** First word of a record. `detector` is its place in the table. */
 export function detectBase(slot: number, path: number, detector: number): number {
-  return (slot << 7) | (path << 6) | (detector << 4);
+  return (slot << 8) | (path << 7) | (detector << 4);
 }
 
 /** Writes state and verdict, and when they changed. */

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { choice, mapping } from '../fields.js';
-import { bfdSchema } from './bfd/section.js';
-import { probesSchema } from './probe/section.js';
-import { unansweredSchema } from './unanswered/section.js';
-import { witnessSchema } from './witness/section.js';
+import type { Section } from './detector.js';
+import { type DetectorRow, ROWS, type Sections } from './table.js';
 
 /** How faults are noticed that the link does not show: `detect` of an instance. A detector that has no key is off. */
+
+const sections = Object.fromEntries(ROWS.map((d) => [d.key, d.section.exactOptional()])) as {
+  [K in keyof Sections]: z.ZodExactOptional<Sections[K]>;
+};
 
 export const detectSchema = z
   .strictObject(
@@ -18,26 +20,33 @@ export const detectSchema = z
         .describe(
           'what a lost carrier is: alone, enough to leave the slave at once; combined, with combine: all, one more that has to agree',
         ),
-      unanswered: unansweredSchema
-        .describe('watchdog: frames that expect an answer are sent, and nothing is received')
-        .exactOptional(),
-      witness: witnessSchema
-        .describe('broadcasts that one slave receives and the other one misses')
-        .exactOptional(),
-      probes: probesSchema.describe('questions to neighbours and hosts, asked on each slave').exactOptional(),
-      bfd: bfdSchema
-        .describe(
-          'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the path that carries traffic',
-        )
-        .exactOptional(),
+      ...sections,
     },
     { error: mapping },
   )
   .refine(
-    (v) =>
-      v.carrier === 'alone' ||
-      (v.combine === 'all' && (v.unanswered ?? v.witness ?? v.probes ?? v.bfd) !== undefined),
-    { path: ['carrier'], error: 'alone, for combined takes combine: all and a detector' },
+    (v) => v.carrier === 'alone' || (v.combine === 'all' && ROWS.some(({ key }) => v[key] !== undefined)),
+    {
+      path: ['carrier'],
+      error: 'alone, for combined takes combine: all and a detector',
+    },
   );
 
 export type DetectConfig = z.output<typeof detectSchema>;
+
+/** A detector that an instance has. */
+export interface Configured {
+  readonly row: DetectorRow;
+  /** Its place in the table. */
+  readonly number: number;
+  /** Its section of the configuration. */
+  readonly config: Section;
+}
+
+/** The detectors that the configuration asks for, in the table's order. */
+export function configured(detect: Partial<DetectConfig>): Configured[] {
+  return ROWS.flatMap((row, number) => {
+    const config = detect[row.key];
+    return config === undefined ? [] : [{ row, number, config }];
+  });
+}

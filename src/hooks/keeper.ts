@@ -4,6 +4,7 @@ import type { DetectConfig } from '../config/index.js';
 import type { HookPlace } from '../datapath/attachments.js';
 import type { Datapath } from '../datapath/datapath.js';
 import type { Survey } from '../datapath/hook-survey.js';
+import { configured } from '../detect/section.js';
 import { type Device, type Part, PRIMARY, pathOf, STANDBY } from '../device.js';
 import type { Impairments, Shortfall } from '../impairments.js';
 import { queuesOf, type Rtnl } from '../netlink/index.js';
@@ -306,8 +307,5 @@ function xdpText({ mode, progId }: NonNullable<Device['xdp']>): string {
 }
 
 /** Frames a second that detectors send past the qdisc, and so past steer, or that deliver takes without counting. */
-function bypassing({ probes, bfd }: DetectConfig): number {
-  const asked = probes ? (1000 / probes.interval_ms) * probes.targets.length : 0;
-  const spoken = bfd ? 1e6 / bfd.tx_interval_us + 1e6 / bfd.rx_interval_us : 0;
-  return asked + spoken;
-}
+const bypassing = (detect: DetectConfig): number =>
+  configured(detect).reduce((n, { row, config }) => n + (row.bypassing?.(config as never) ?? 0), 0);

@@ -5,7 +5,6 @@ import { conditions, healthOf, holdLeft, type PathHealth } from './conditions.js
 import { penaltyOf, suppressedMs } from './damping.js';
 import {
   armedFallbacks,
-  CAUSE_NAMES,
   CAUSE_NO_PATH,
   CHOICE_FASTER,
   CHOICE_PRIMARY,
@@ -37,8 +36,8 @@ const { VF_ARM_PRIMARY, VF_ARM_STANDBY } = VfArm;
 export interface PathDescription {
   readonly role: Role;
   readonly health: PathHealth;
-  /** What detectors have against it; absent if nothing. */
-  readonly verdict?: (typeof CAUSE_NAMES)[number];
+  /** What detectors have against it: a CAUSE_*; 0: nothing. */
+  readonly verdict: number;
   /** How long it has been healthy, or not, ms. */
   readonly forMs: number;
   /**
@@ -59,8 +58,8 @@ export interface PathDescription {
 export interface PolicyDescription {
   readonly active: Role | null;
   readonly desired: Role;
-  /** Why `desired` differs from `active`; `no-path` if neither is healthy. */
-  readonly cause: (typeof CAUSE_NAMES)[number];
+  /** Why `desired` differs from `active`: a CAUSE_*; CAUSE_NO_PATH if neither is healthy. */
+  readonly cause: number;
   readonly override: Role | 'auto';
   /** The path ordered by hand is not usable, so the other one is used. */
   readonly overrideLost: boolean;
@@ -94,7 +93,7 @@ export function describePolicy(state: Int32Array, base: number, nowMs: number): 
   return {
     active: active === undefined ? null : roleOf(active),
     desired: roleOf(desired),
-    cause: CAUSE_NAMES[word(P_CAUSE)] ?? 'none',
+    cause: word(P_CAUSE),
     override: choice(word(P_OVERRIDE)) ?? 'auto',
     overrideLost: overrideLost(record),
     prefer: prefer === CHOICE_FASTER ? 'latency' : (choice(prefer) ?? 'none'),
@@ -119,12 +118,11 @@ const overrideLost = (record: Int32Array): boolean =>
 
 function describePath(record: Int32Array, path: Path, nowMs: number): PathDescription {
   const health = healthOf(record, path);
-  const verdict = verdictOf(record[P_LINK_PRIMARY + path]!);
   const rtt = record[P_RTT_PRIMARY + path]!;
   return {
     role: roleOf(path),
     health,
-    ...(verdict !== 0 && { verdict: CAUSE_NAMES[verdict] ?? 'none' }),
+    verdict: verdictOf(record[P_LINK_PRIMARY + path]!),
     forMs: (nowMs - record[P_SINCE_PRIMARY + path]!) | 0,
     ...(health === 'healthy' && { holdDownMs: holdLeft(record, path, nowMs) }),
     maintenance: inMaintenance(record, 0, path),

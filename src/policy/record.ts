@@ -135,23 +135,30 @@ export const CAUSE_LATENCY = 12 as const;
 /** Taken out of service by hand. */
 export const CAUSE_MAINTENANCE = 13 as const;
 
-/** Names of the causes, by number. */
-export const CAUSE_NAMES = [
-  'none',
-  'carrier',
-  'admin-down',
-  'unplug',
-  'manual',
-  'failback',
-  'join',
-  'no-path',
-  'unanswered',
-  'probe',
-  'bfd',
-  'witness',
-  'latency',
-  'maintenance',
-] as const;
+/** Names of the policy's own causes, by number. Verdicts are called as their detectors are (src/detect/table.ts). */
+export const CAUSE_NAMES: Readonly<Partial<Record<number, PolicyCause>>> = {
+  [CAUSE_NONE]: 'none',
+  [CAUSE_CARRIER]: 'carrier',
+  [CAUSE_ADMIN_DOWN]: 'admin-down',
+  [CAUSE_UNPLUG]: 'unplug',
+  [CAUSE_MANUAL]: 'manual',
+  [CAUSE_FAILBACK]: 'failback',
+  [CAUSE_JOIN]: 'join',
+  [CAUSE_NO_PATH]: 'no-path',
+  [CAUSE_LATENCY]: 'latency',
+  [CAUSE_MAINTENANCE]: 'maintenance',
+};
+export type PolicyCause =
+  | 'none'
+  | 'carrier'
+  | 'admin-down'
+  | 'unplug'
+  | 'manual'
+  | 'failback'
+  | 'join'
+  | 'no-path'
+  | 'latency'
+  | 'maintenance';
 
 // Flags come in pairs, if not said otherwise: shift the primary's bit left by the path.
 /** The path was healthy at the last look. */

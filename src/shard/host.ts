@@ -8,7 +8,7 @@ import type { WorkerConfig } from '../config/index.js';
 import { loadLook } from '../datapath/look.js';
 import type { PinStore } from '../datapath/store.js';
 import { DETECT_SLOT_WORDS } from '../detect/record.js';
-import type { DetectorSupply } from '../detect/supply.js';
+import type { Supply } from '../detect/supply.js';
 import { VfError } from '../errors.js';
 import { workerFile } from '../paths.js';
 import {
@@ -192,7 +192,7 @@ export class Shards extends EventEmitter<ShardEvents> {
   }
 
   /** Gives the worker what the slot's detectors need. The sockets stay the caller's; `settled` says when earlier ones are not used any more. */
-  supply(slot: number, supply: DetectorSupply): void {
+  supply(slot: number, supply: Supply): void {
     const shard = this.#shards[this.shardOf(slot)]!;
     const message = { type: 'supply', slot, supply } as const;
     shard.supplied.set(slot, message);

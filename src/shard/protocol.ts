@@ -1,8 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DetectConfig } from '../config/index.js';
-import type { BfdAuthConfig } from '../detect/bfd/auth.js';
 import type { Evidence } from '../detect/evidence.js';
-import type { DetectorSupply } from '../detect/supply.js';
+import type { Supply } from '../detect/supply.js';
+import type { DetectorName } from '../detect/table.js';
 import type { PolicyConfig } from '../policy/evaluate.js';
 
 /** How a decision worker waits between turns. */
@@ -70,8 +70,8 @@ export type ToWorker =
       mac: Uint8Array;
       /** The program that starts the timer of its BFD session; -1: there is none. */
       deadlineFd: number;
-      /** How its BFD session authenticates: with the key, that the configuration may only name a file of. */
-      bfdAuth: BfdAuthConfig | undefined;
+      /** What the host halves of its detectors have prepared. */
+      prepared: Partial<Record<DetectorName, unknown>>;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }
@@ -85,7 +85,7 @@ export type ToWorker =
       /** What its detectors need of the outside; replaces an earlier supply. */
       type: 'supply';
       slot: number;
-      supply: DetectorSupply;
+      supply: Supply;
     }
   | { type: 'detach'; slot: number };
 

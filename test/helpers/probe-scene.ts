@@ -15,16 +15,18 @@ import {
   probePathBase,
   probingBase,
 } from '../../src/datapath/offsets.js';
-import type { DetectorContext } from '../../src/detect/detectors.js';
+import type { DetectorContext } from '../../src/detect/detector.js';
 import { ProbeDetector } from '../../src/detect/probe/detector.js';
+import type { ProbeAsk } from '../../src/detect/probe/plan.js';
 import { TARGETS_MAX } from '../../src/detect/probe/state.js';
-import { DETECT_SLOT_WORDS } from '../../src/detect/record.js';
-import type { ProbeAsk } from '../../src/detect/supply.js';
+import { DETECT_SLOT_WORDS, detectBase } from '../../src/detect/record.js';
 import { PRIMARY } from '../../src/device.js';
 import { icmpv6Checksum } from '../../src/frames/announcements.js';
 import { checksum } from '../../src/frames/probes.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
+import { CAUSE_PROBE } from '../../src/policy/evaluate.js';
+import { NUMBER, verdictsOf } from './detectors.js';
 import { type Bench, inProcess, word } from './in-process.js';
 import { sleep } from './sleep.js';
 
@@ -81,10 +83,13 @@ export class Scene {
     });
     const pacer = new PacedSender();
     onTestFinished(() => pacer.close());
+    const records = new Int32Array(DETECT_SLOT_WORDS * 4);
     const context: DetectorContext = {
       slot: b.datapath.slot,
-      config: { combine: 'any', carrier: 'alone' },
-      records: new Int32Array(DETECT_SLOT_WORDS * 4),
+      bases: [0, 1].map((p) => detectBase(b.datapath.slot, p, NUMBER.probe)) as [number, number],
+      cause: CAUSE_PROBE,
+      records,
+      verdicts: verdictsOf(records, b.datapath.slot),
       lines: b.lines,
       watches: b.store.watches,
       probes: this.words,
@@ -97,15 +102,13 @@ export class Scene {
       links: Int32Array.of(3, 3),
       mac: new Uint8Array(6),
       deadlineFd: -1,
-      bfdAuth: undefined,
-      mode: 0,
+      prepared: undefined,
       dup: (fd) => fd,
     };
     new ProbeDetector(context, config).supply({
       mac,
       fds: [-1, -1],
-      asks: ASKS.map((a) => ({ ...a, vlan })),
-      peerMac: null,
+      found: ASKS.map((a) => ({ ...a, vlan })),
     });
   }
 

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import * as V from '../../src/detect/bfd/verdict.js';
-import { combine } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
 import { CAUSE_BFD } from '../../src/policy/evaluate.js';
+import { NUMBER, verdictsOf } from '../helpers/detectors.js';
 
 const PATIENCE = { retryMs: 1000, retryMaxMs: 10_000 };
 
 /** A path's record in the midst of others. */
 class Rig {
   readonly records = new Int32Array(2 * R.DETECT_SLOT_WORDS);
-  readonly base = R.detectBase(1, 0, R.BFD);
+  readonly base = R.detectBase(1, 0, NUMBER.bfd);
   now: number;
 
   constructor(now = 5000) {
@@ -27,7 +27,7 @@ class Rig {
   }
 
   get verdict() {
-    return combine(this.records, 1, 0, 0);
+    return verdictsOf(this.records, 1).combine(0);
   }
 
   get strikes() {

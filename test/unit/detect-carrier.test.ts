@@ -4,6 +4,7 @@ import { CombinedCarrier } from '../../src/detect/carrier.js';
 import * as R from '../../src/detect/record.js';
 import * as P from '../../src/policy/evaluate.js';
 import { CAUSE_BFD, CAUSE_PROBE, LINK_ABSENT, LINK_CARRIER, LINK_UP } from '../../src/policy/evaluate.js';
+import { NUMBER, verdictsOf } from '../helpers/detectors.js';
 
 const UP = LINK_UP | LINK_CARRIER;
 const [PRI, STB] = [0, 1] as const;
@@ -11,29 +12,29 @@ let records: Int32Array;
 let carrier: CombinedCarrier;
 beforeEach(() => {
   records = new Int32Array(R.DETECT_SLOT_WORDS);
-  carrier = new CombinedCarrier();
+  carrier = new CombinedCarrier(verdictsOf(records, 0, true));
 });
 
 const say = (path: number, detector: number, state: number, verdict = 0): void =>
   R.setState(records, R.detectBase(0, path, detector), state, verdict, 1);
 const probeSays = (dead: boolean, path: number = PRI): void =>
-  say(path, R.PROBE, dead ? R.STATE_DOWN : R.STATE_OK, dead ? CAUSE_PROBE : 0);
+  say(path, NUMBER.probe, dead ? R.STATE_DOWN : R.STATE_OK, dead ? CAUSE_PROBE : 0);
 /** A turn over the primary, which is in use if not said otherwise. */
 const turn = (link: number, active: number = PRI): number => {
   carrier.look(PRI, link, active);
-  return carrier.judge(records, 0, PRI);
+  return carrier.judge(PRI);
 };
 
 describe('the slave in use', () => {
   it('is dead once carrier is lost and all that watch it agree, whoever was first', () => {
     probeSays(false);
-    say(PRI, R.BFD, R.STATE_OK);
+    say(PRI, NUMBER.bfd, R.STATE_OK);
     expect(P.isHealthyLink(turn(UP))).toBe(true);
     const spared = turn(LINK_UP);
     expect([P.isHealthyLink(spared), P.hasCarrier(spared), P.isSpared(spared)]).toEqual([true, false, true]);
     probeSays(true);
     expect(P.isHealthyLink(turn(LINK_UP))).toBe(true);
-    say(PRI, R.BFD, R.STATE_DOWN, CAUSE_BFD);
+    say(PRI, NUMBER.bfd, R.STATE_DOWN, CAUSE_BFD);
     expect(turn(LINK_UP)).toBe(LINK_UP);
     // With carrier the verdicts say nothing.
     expect(turn(UP)).toBe(UP);
@@ -45,7 +46,7 @@ describe('the slave in use', () => {
     expect(turn(LINK_UP)).toBe(LINK_UP);
     probeSays(false);
     expect(turn(LINK_UP)).toBe(LINK_UP);
-    say(PRI, R.PROBE, R.STATE_OFF);
+    say(PRI, NUMBER.probe, R.STATE_OFF);
     expect(turn(LINK_UP)).toBe(LINK_UP);
     probeSays(false);
     expect(turn(UP)).toBe(UP);
@@ -82,7 +83,7 @@ describe('the programs', () => {
   const SILENT = VfArm.VF_ARM_PRIMARY_SILENT | VfArm.VF_ARM_PRIMARY_BFD;
   const of = (link: number): number => {
     turn(link);
-    return carrier.allowed(records, 0, LOST | SILENT);
+    return carrier.allowed(LOST | SILENT);
   };
 
   it('leave a path for its carrier only when that is the last to say so, for a verdict only without carrier', () => {
@@ -91,7 +92,7 @@ describe('the programs', () => {
     expect(of(LINK_UP)).toBe(SILENT);
     probeSays(true);
     expect(of(UP)).toBe(LOST);
-    expect(carrier.allowed(records, 0, 0)).toBe(0);
+    expect(carrier.allowed(0)).toBe(0);
   });
 
   it('leave one that nobody watches for its carrier', () => {

@@ -2,10 +2,10 @@ import { PacedSender } from 'bpf-loader-ts/sys';
 import { describe, expect, it } from 'vitest';
 import type { UnansweredConfig } from '../../src/config/index.js';
 import { LINE, WATCH, WATCH_WORDS, watchBase } from '../../src/datapath/offsets.js';
-import { COMBINE_ANY } from '../../src/detect/combine.js';
 import * as R from '../../src/detect/record.js';
 import { UnansweredWatch } from '../../src/detect/unanswered/detector.js';
 import { CAUSE_UNANSWERED, LINK_ABSENT, LINK_HEALTHY } from '../../src/policy/evaluate.js';
+import { NUMBER, verdictsOf } from '../helpers/detectors.js';
 
 /** The worker's half of the watchdog, over maps that the test writes as the programs would. */
 
@@ -39,8 +39,10 @@ class Rig {
     return new UnansweredWatch(
       {
         slot: 0,
-        config: { combine: 'any', carrier: 'alone', unanswered: c },
+        bases: [0, 1].map((p) => R.detectBase(0, p, NUMBER.unanswered)) as [number, number],
+        cause: CAUSE_UNANSWERED,
         records: this.records,
+        verdicts: verdictsOf(this.records, 0),
         lines: this.lines,
         watches: this.watches,
         probes: new Int32Array(0),
@@ -53,8 +55,7 @@ class Rig {
         bfd: new Int32Array(0),
         mac: new Uint8Array(6),
         deadlineFd: -1,
-        bfdAuth: undefined,
-        mode: COMBINE_ANY,
+        prepared: undefined,
         dup: (fd) => fd,
       },
       c,
@@ -105,11 +106,11 @@ class Rig {
   }
 
   state(path = 0): number {
-    return this.records[R.detectBase(0, path, R.UNANSWERED) + R.D_STATE]!;
+    return this.records[R.detectBase(0, path, NUMBER.unanswered) + R.D_STATE]!;
   }
 
   get verdict(): number {
-    return this.records[R.detectBase(0, 0, R.UNANSWERED) + R.D_VERDICT]!;
+    return this.records[R.detectBase(0, 0, NUMBER.unanswered) + R.D_VERDICT]!;
   }
 }
 
@@ -273,7 +274,7 @@ it('another detector’s proof ends the suspicion', () => {
   rig.watches[WATCH.fired] = 1;
   rig.turn(1);
   expect(rig.verdict).toBe(CAUSE_UNANSWERED);
-  const probe = R.detectBase(0, 0, R.PROBE);
+  const probe = R.detectBase(0, 0, NUMBER.probe);
   rig.records[probe + R.D_STATE] = R.STATE_OK;
   rig.records[probe + R.D_PROOF_MS] = ((rig.now / MS) | 0) + 5;
   rig.turns(10, 10, 1);

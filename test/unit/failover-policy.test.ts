@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VfArm, VfCause } from '../../bpf/vfailover.bpf.js';
+import { detectorOf, ROWS } from '../../src/detect/table.js';
 import * as P from '../../src/policy/evaluate.js';
 import {
   DOWN,
@@ -21,8 +22,9 @@ describe('layout', () => {
     expect(Math.log2(P.POLICY_WORDS) % 1).toBe(0);
     expect(P.policyBase(5)).toBe(5 * P.POLICY_WORDS);
     const causes = Object.entries(P).filter(([name]) => /^CAUSE_(?!NAMES)/.test(name));
+    const named = [...Object.keys(P.CAUSE_NAMES).map(Number), ...ROWS.map((d) => d.cause)];
     expect(causes.map(([, value]) => value as number).sort((a, b) => a - b)).toEqual(
-      P.CAUSE_NAMES.map((_, number) => number),
+      named.sort((a, b) => a - b),
     );
     const words = Object.entries(P).filter(([name]) => name.startsWith('P_'));
     expect(new Set(words.map(([, value]) => value)).size).toBe(words.length);
@@ -34,7 +36,9 @@ describe('layout', () => {
       n,
       name.slice('VF_CAUSE_'.length).toLowerCase().replace('_', '-'),
     ]);
-    expect(programs).toEqual(P.CAUSE_NAMES.map((name, n) => [n, name]));
+    expect(programs).toEqual(
+      programs.map(([n]) => [n, detectorOf(n as number)?.name ?? P.CAUSE_NAMES[n as number]]),
+    );
   });
 
   it('folds any monotonic time into an int32', () => {
@@ -75,7 +79,7 @@ describe('failover', () => {
       const rig = steady().links(P.withVerdict(UP, cause), UP);
       expect(rig.look()).toEqual([STB, cause]);
       expect(P.verdictOf(rig.get(P.P_LINK_PRIMARY))).toBe(cause);
-      expect(rig.describe().paths[0]).toMatchObject({ health: 'suspect', verdict: P.CAUSE_NAMES[cause] });
+      expect(rig.describe().paths[0]).toMatchObject({ health: 'suspect', verdict: cause });
     }
   });
 
@@ -419,7 +423,7 @@ describe('describePolicy', () => {
     expect(new Rig().describe()).toMatchObject({
       active: null,
       desired: 'standby',
-      cause: 'no-path',
+      cause: P.CAUSE_NO_PATH,
       override: 'auto',
       prefer: 'primary',
       armed: [],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ProbeTarget, parseConfig } from '../../src/config/index.js';
-import { planProbes, type Surroundings } from '../../src/detect/probe/plan.js';
+import { planProbes, type Ways } from '../../src/detect/probe/plan.js';
 import type { Device } from '../../src/device.js';
 import { VfError } from '../../src/errors.js';
 import type { Route } from '../../src/netlink/index.js';
@@ -8,7 +8,7 @@ import { parseIp } from '../../src/netlink/ip.js';
 
 const ip = (text: string): Uint8Array => parseIp(text).bytes;
 const MASTER = 7;
-const around = (o: Partial<Surroundings> = {}): Surroundings => ({
+const around = (o: Partial<Ways> = {}): Ways => ({
   masterIfindex: MASTER,
   addresses: ['10.0.0.2', 'fe80::2', '127.0.0.1'],
   device: () => undefined,

@@ -39,9 +39,7 @@ function importsOf(file: string): Import[] {
 const KNOWN = [
   'src/registry/instance.ts src/registry/ops.ts',
   'src/datapath/hooks.ts',
-  'src/daemon/detector-status.ts',
   'src/daemon/roster.ts',
-  'src/detect/bfd/detector.ts',
   'packages/bpf-loader-ts/src/map/batch.ts',
   'packages/bpf-loader-ts/src/object/object.ts',
 ];

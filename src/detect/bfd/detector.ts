@@ -5,12 +5,9 @@ import { VfBfdPacket } from '../../../bpf/vfailover.bpf.js';
 import type { Path } from '../../device.js';
 import { parseMac } from '../../netlink/codec.js';
 import { parseIp } from '../../netlink/ip.js';
-import { decides } from '../combine.js';
-import type { Detector, DetectorContext } from '../detectors.js';
-import type { Evidence } from '../evidence.js';
-import { BFD, detectBase } from '../record.js';
-import type { DetectorSupply } from '../supply.js';
+import type { Detector, DetectorContext, DetectorSupply, Finding } from '../detector.js';
 import { type Watched, watched } from '../watched.js';
+import type { BfdAuthConfig } from './auth.js';
 import { BfdEcho } from './echo-detector.js';
 import { type BfdEndpoint, BfdFrame } from './frame.js';
 import { SbfdInitiator } from './initiator.js';
@@ -57,13 +54,14 @@ const ANY_FRAME = { data: new Uint8Array(14) };
  */
 const GRACE_NS = 100e6;
 
+type Context = DetectorContext<BfdAuthConfig | undefined>;
+
 /**
  * One BFD session of an instance, on the path that carries traffic: sent from that slave itself, past our own programs. The programs take
  * in what repeats itself and keep the deadline, the paced sender repeats what we say; here is what changes.
  */
-export class BfdDetector implements Detector {
-  readonly kind = BFD;
-  readonly #c: DetectorContext;
+export class BfdDetector implements Detector<Uint8Array | null> {
+  readonly #c: Context;
   readonly #patience: BfdPatience;
   /** On the others the session runs as well, for the peer's sake: what it does there says nothing. */
   readonly #watched: Watched;
@@ -102,7 +100,7 @@ export class BfdDetector implements Detector {
   #stale = false;
   #sentNs = 0;
 
-  constructor(context: DetectorContext, config: BfdConfig) {
+  constructor(context: Context, config: BfdConfig) {
     this.#c = context;
     const { slot, mac } = context;
     this.#multiplier = config.multiplier;
@@ -130,7 +128,7 @@ export class BfdDetector implements Detector {
           {
             ...parameters,
             requiredMinEchoRxUs: config.echo_rx_interval_us ?? 0,
-            auth: context.bfdAuth,
+            auth: context.prepared,
           },
           Math.random,
         );
@@ -167,7 +165,7 @@ export class BfdDetector implements Detector {
   }
 
   /** Without `peer_mac` the kernel is asked; a peer that speaks tells better itself where it is. */
-  supply({ mac, fds, peerMac }: DetectorSupply): void {
+  supply({ mac, fds, found: peerMac }: DetectorSupply<Uint8Array | null>): void {
     if (mac.some((b, i) => b !== this.#end.localMac[i])) this.#leaveAs(mac);
     // Nothing may be sent by the old one from now on: its number may become somebody else's.
     const path = this.#path;
@@ -355,11 +353,11 @@ export class BfdDetector implements Detector {
 
   /** Once both ends are up and have nothing to tell, the programs take over. */
   #settle(): void {
-    const { slot, records } = this.#c;
+    const { slot, bases, verdicts } = this.#c;
     const session = this.#session;
     const path = this.#path;
     if (path === -1) return;
-    const flips = this.#watched[path] && decides(records, slot, path, this.#c.mode, BFD);
+    const flips = this.#watched[path] && verdicts.decides(path, bases[path]);
     if (this.#map.isQuiet(slot)) {
       this.#map.setFlips(slot, flips);
       return;
@@ -382,9 +380,9 @@ export class BfdDetector implements Detector {
 
   #judge(path: number, nowMs: number, seen: number): void {
     if (!this.#watched[path]) return;
-    const { records, slot } = this.#c;
+    const { records, slot, bases } = this.#c;
     const session = this.#session;
-    const base = detectBase(slot, path, BFD);
+    const base = bases[path]!;
     judge(records, base, nowMs, seen, this.#patience);
     records[base + B_SESSION] = session.state | (session.diag << 8) | (session.remoteState << 16);
     records[base + B_DETECT_US] = Math.min(0x7fffffff, session.detectNs / 1e3) | 0;
@@ -400,7 +398,7 @@ export class BfdDetector implements Detector {
     records[base + B_ECHO_US] = echo === undefined ? 0 : echo.proven ? echo.intervalUs : -echo.intervalUs;
   }
 
-  evidence(path: number, atNs: number): Evidence | null {
+  evidence(path: number, atNs: number): Finding | null {
     if (path !== this.#path) return null;
     const session = this.#session;
     const { slot } = this.#c;
@@ -419,7 +417,6 @@ export class BfdDetector implements Detector {
         ? 'answer of the S-BFD reflector'
         : 'BFD packet';
     return {
-      detector: 'bfd',
       text: told
         ? `the BFD peer says ${STATE_NAMES[session.remoteState]}: ${DIAG_NAMES[session.remoteDiag] ?? session.remoteDiag}`
         : `no ${what} for ${agoUs} µs${echo ? '' : `, detection time ${detectUs} µs`}`,
@@ -442,3 +439,6 @@ export class BfdDetector implements Detector {
     this.#watch?.close();
   }
 }
+
+export const create = (context: Context, config: BfdConfig): Detector<Uint8Array | null> =>
+  new BfdDetector(context, config);

@@ -1,22 +1,12 @@
-import type { Device } from '../../device.js';
 import { formatMac } from '../../netlink/codec.js';
-import type { Neighbour, Route } from '../../netlink/index.js';
 import { formatIp, isLinkLocal6, parseIp } from '../../netlink/ip.js';
+import type { Surroundings } from '../detector.js';
 import type { BfdConfig } from './section.js';
 
 const RTN_UNICAST = 1;
 
-/** What the kernel knows of ways and neighbours, and how it is made to find out. */
-export interface Neighbourhood {
-  masterIfindex: number;
-  device(ifindex: number): Device | undefined;
-  /** All of the namespace. */
-  devices(): Iterable<Device>;
-  route(ip: string): Route | undefined;
-  neighbour(ifindex: number, ip: string): Neighbour | undefined;
-  /** `neighbour` tells the answer some milliseconds later. */
-  resolve(ifindex: number, ip: string): void;
-}
+/** What it takes to find a neighbour. */
+export type Neighbourhood = Omit<Surroundings, 'addresses'>;
 
 /** Where the packets to a BFD peer go. */
 export interface BfdPeer {

@@ -16,20 +16,10 @@ import {
 } from '../../datapath/offsets.js';
 import { aimEcho, arpRequest, echoRequest, neighbourSolicitation, tagged } from '../../frames/probes.js';
 import { CAUSE_PROBE, isSpared, LINK_HEALTHY } from '../../policy/evaluate.js';
-import type { Detector, DetectorContext } from '../detectors.js';
-import type { Evidence } from '../evidence.js';
-import {
-  D_PROOF_MS,
-  detectBase,
-  PROBE as PROBE_DETECTOR,
-  STATE_DOWN,
-  STATE_OFF,
-  STATE_OK,
-  STATE_SUSPECT,
-  setState,
-} from '../record.js';
-import type { DetectorSupply, ProbeAsk } from '../supply.js';
+import type { Detector, DetectorContext, DetectorSupply, Finding, Meter } from '../detector.js';
+import { D_PROOF_MS, D_STATE, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from '../record.js';
 import { watched } from '../watched.js';
+import type { ProbeAsk } from './plan.js';
 import {
   PR_CREDITED,
   PR_DEAF,
@@ -49,8 +39,8 @@ const HEALTHY = 2;
 const KIND = { arp: VfProbeKind.VF_PROBE_ARP, nd: VfProbeKind.VF_PROBE_ND, icmp: VfProbeKind.VF_PROBE_ICMP };
 const NO_ADDRESS = new Uint8Array(4);
 
-export class ProbeDetector implements Detector {
-  readonly kind = PROBE_DETECTOR;
+export class ProbeDetector implements Detector<readonly ProbeAsk[]>, Meter {
+  readonly meter = this;
   readonly #c: DetectorContext;
   readonly #config: ProbesConfig;
   readonly #words: Int32Array;
@@ -107,7 +97,7 @@ export class ProbeDetector implements Detector {
     Atomics.store(this.#words, probePathBase(this.#c.slot, path) + PROBE_PATH.wait, 0);
   }
 
-  supply({ mac, fds, asks }: DetectorSupply): void {
+  supply({ mac, fds, found: asks }: DetectorSupply<readonly ProbeAsk[]>): void {
     this.#fds.set(fds);
     if (JSON.stringify(asks) === JSON.stringify(this.#asks) && this.#sameMac(mac)) return;
     this.#disarm();
@@ -286,9 +276,9 @@ export class ProbeDetector implements Detector {
   }
 
   #record(path: number, nowMs: number): void {
-    const { records, slot } = this.#c;
+    const { records, bases } = this.#c;
     const rounds = this.#rounds;
-    const base = detectBase(slot, path, PROBE_DETECTOR);
+    const base = bases[path]!;
     const missed = rounds.missedRounds(path);
     const dead = rounds.dead[path] === 1;
     let rtt = 0;
@@ -322,7 +312,19 @@ export class ProbeDetector implements Detector {
     return last;
   }
 
-  evidence(path: number, atNs: number): Evidence | null {
+  answered(path: number): number {
+    const { records, bases } = this.#c;
+    const base = bases[path]!;
+    return records[base + D_STATE] === STATE_OFF ? -1 : records[base + PR_GOOD]!;
+  }
+
+  rttUs(path: number): number {
+    const { records, bases } = this.#c;
+    const base = bases[path]!;
+    return records[base + D_STATE] === STATE_OFF ? 0 : records[base + PR_RTT_US]!;
+  }
+
+  evidence(path: number, atNs: number): Finding | null {
     const rounds = this.#rounds;
     let waiting = 0;
     for (let t = 0; t < this.#asks.length; t++) if (rounds.waiting(path, t)) waiting = 1;
@@ -331,8 +333,7 @@ export class ProbeDetector implements Detector {
     if (missed === 0 && deaf === 0) return null;
     const last = this.#lastAnswerNs(path);
     const agoMs = last === 0 ? -1 : Math.round((atNs - last) / 1e5) / 10;
-    const base = detectBase(this.#c.slot, path, PROBE_DETECTOR);
-    const rttUs = this.#c.records[base + PR_RTT_US]!;
+    const rttUs = this.#c.records[this.#c.bases[path]! + PR_RTT_US]!;
     const before =
       last === 0 ? 'never answered' : `last answer ${agoMs} ms ago, round trip ${rttUs} µs before`;
     const what =
@@ -340,7 +341,6 @@ export class ProbeDetector implements Detector {
         ? `${missed} probes in a row unanswered`
         : `nothing received for ${deaf} rounds, not even the other slave's broadcasts`;
     return {
-      detector: 'probe',
       text: `${what}, ${before}`,
       facts: { missed, deaf, rtt_before_us: rttUs, ...(last > 0 && { last_answer_ms_ago: agoMs }) },
     };
@@ -350,3 +350,6 @@ export class ProbeDetector implements Detector {
     this.#disarm();
   }
 }
+
+export const create = (context: DetectorContext, config: ProbesConfig): Detector<readonly ProbeAsk[]> =>
+  new ProbeDetector(context, config);

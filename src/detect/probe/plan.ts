@@ -1,7 +1,5 @@
-import type { Device } from '../../device.js';
-import type { Route } from '../../netlink/index.js';
 import { isLinkLocal6, parseIp } from '../../netlink/ip.js';
-import type { ProbeAsk } from '../supply.js';
+import type { Surroundings } from '../detector.js';
 import type { ProbeTarget } from './section.js';
 import { wayByMaster } from './way.js';
 
@@ -10,14 +8,20 @@ const RTN_LOCAL = 2;
 const RTN_BROADCAST = 3;
 const NONE = new Uint8Array(4);
 
-/** What the kernel knows of addresses and ways. */
-export interface Surroundings {
-  masterIfindex: number;
-  /** All addresses of the namespace. */
-  addresses: readonly string[];
-  device: (ifindex: number) => Device | undefined;
-  route: (ip: string) => Route | undefined;
+/** A target that can be asked as things are. Addresses as on the wire. */
+export interface ProbeAsk {
+  kind: 'arp' | 'nd' | 'icmp';
+  address: Uint8Array;
+  /** IPv4: what the answer is sent to. */
+  source: Uint8Array;
+  /** icmp: the neighbour that the way begins with. */
+  nexthop: Uint8Array;
+  /** 802.1Q id that it is asked with; 0: untagged. */
+  vlan: number;
 }
+
+/** What the kernel knows of addresses and ways. */
+export type Ways = Pick<Surroundings, 'masterIfindex' | 'addresses' | 'device' | 'route'>;
 
 export interface ProbePlan {
   asks: ProbeAsk[];
@@ -32,7 +36,7 @@ export const targetName = ({ arp, nd, icmp }: ProbeTarget): string =>
   arp !== undefined ? `arp ${arp}` : nd !== undefined ? `nd ${nd}` : `icmp ${icmp}`;
 
 /** Which of the configured targets can be asked now, and how. Pure but for what `around` does. */
-export function planProbes(targets: readonly ProbeTarget[], around: Surroundings): ProbePlan {
+export function planProbes(targets: readonly ProbeTarget[], around: Ways): ProbePlan {
   const plan: ProbePlan = { asks: [], names: [], refused: [] };
   for (const target of targets) {
     const name = targetName(target);
@@ -47,7 +51,7 @@ export function planProbes(targets: readonly ProbeTarget[], around: Surroundings
 }
 
 /** An ask, or why there is none. */
-function planTarget({ arp, nd, icmp, source }: ProbeTarget, around: Surroundings): ProbeAsk | string {
+function planTarget({ arp, nd, icmp, source }: ProbeTarget, around: Ways): ProbeAsk | string {
   const text = (arp ?? nd ?? icmp)!;
   const { bytes: address } = parseIp(text);
   if (around.addresses.includes(text) || around.addresses.some((a) => same(parseIp(a).bytes, address)))

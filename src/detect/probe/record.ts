@@ -1,7 +1,7 @@
-/** The detectors' own words of their records (record.ts). */
-import { D_OWN, D_STATE, detectBase, PROBE, STATE_OFF } from '../record.js';
+/** The probes' own words of their records (../record.ts). */
+import { D_OWN } from '../record.js';
 
-/** Probes. Rounds in a row: unanswered, good, in which the path heard nothing of the other's. */
+/** Rounds in a row: unanswered, good, in which the path heard nothing of the other's. */
 export const PR_MISSED = D_OWN;
 export const PR_GOOD = D_OWN + 1;
 export const PR_DEAF = D_OWN + 2;
@@ -16,20 +16,3 @@ export const PR_UNSENT = D_OWN + 6;
 export const PR_WAIT_MS = D_OWN + 7;
 /** Rounds in which what the path received stood for answers. */
 export const PR_CREDITED = D_OWN + 8;
-
-/** Witness. Frames missing; for how long, ms; frames received that count, up to as many as it takes. */
-export const W_MISSING = D_OWN;
-export const W_MISSING_MS = D_OWN + 1;
-export const W_SEEN = D_OWN + 2;
-
-/** Rounds in a row that the path has answered; negative: it is not probed. */
-export function probesInARow(records: Int32Array, slot: number, path: number): number {
-  const base = detectBase(slot, path, PROBE);
-  return records[base + D_STATE] === STATE_OFF ? -1 : records[base + PR_GOOD]!;
-}
-
-/** The path's round trip as probes measure it, µs; 0: unknown. */
-export function probeRttUs(records: Int32Array, slot: number, path: number): number {
-  const base = detectBase(slot, path, PROBE);
-  return records[base + D_STATE] === STATE_OFF ? 0 : records[base + PR_RTT_US]!;
-}

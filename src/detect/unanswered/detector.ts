@@ -1,9 +1,7 @@
 import { lineBase, readNs, readWord, writeNs } from '../../datapath/line.js';
 import { WATCH, watchBase } from '../../datapath/offsets.js';
-import { provenAlive } from '../combine.js';
-import type { Detector, DetectorContext } from '../detectors.js';
-import type { Evidence } from '../evidence.js';
-import { D_SINCE_MS, D_STATE, detectBase, STATE_DOWN, UNANSWERED } from '../record.js';
+import type { Detector, DetectorContext, Finding } from '../detector.js';
+import { D_SINCE_MS, D_STATE, STATE_DOWN } from '../record.js';
 import { type Watched, watched } from '../watched.js';
 import { ackTimeoutUs, type UnansweredConfig } from './section.js';
 import {
@@ -26,7 +24,6 @@ const PATHS = [0, 1] as const;
  * take our own pause for the path's: a wait that has run out counts when an earlier turn, not long before, had seen it half over.
  */
 export class UnansweredWatch implements Detector {
-  readonly kind = UNANSWERED;
   readonly #c: DetectorContext;
   readonly #config: UnansweredConfig;
   readonly #watched: Watched;
@@ -54,9 +51,9 @@ export class UnansweredWatch implements Detector {
   }
 
   #begin(path: number): void {
-    const { watches, records, clock, slot } = this.#c;
+    const { watches, records, clock, slot, bases } = this.#c;
     const at = watchBase(slot, path);
-    const base = detectBase(slot, path, UNANSWERED);
+    const base = bases[path]!;
     const nowMs = (clock[0]! / 1e6) | 0;
     const { retry_ms: retryMs, retry_max_ms: retryMaxMs } = this.#config;
     initUnanswered(records, base, { retryMs, retryMaxMs, strikes: watches[at + WATCH.relapses]!, nowMs });
@@ -77,9 +74,9 @@ export class UnansweredWatch implements Detector {
   }
 
   #look(path: number, nowMs: number, active: number): void {
-    const { records, slot, watches, links } = this.#c;
+    const { records, slot, watches, links, bases, verdicts } = this.#c;
     const at = watchBase(slot, path);
-    const base = detectBase(slot, path, UNANSWERED);
+    const base = bases[path]!;
     const isActive = path === active;
     const seen = isActive ? SEEN_ACTIVE | this.#wait(path, at) : 0;
     const fired = Atomics.load(watches, at + WATCH.fired);
@@ -90,7 +87,7 @@ export class UnansweredWatch implements Detector {
     else {
       const alive =
         records[base + D_STATE] === STATE_DOWN &&
-        provenAlive(records, slot, path, UNANSWERED, records[base + D_SINCE_MS]!);
+        verdicts.provenAlive(path, base, records[base + D_SINCE_MS]!);
       watchTurn(records, base, nowMs, alive ? seen | SEEN_ALIVE : seen);
     }
     // A later worker goes on with what is held against the path.
@@ -136,14 +133,13 @@ export class UnansweredWatch implements Detector {
     Atomics.add(watches, at + WATCH.fired, 1);
   }
 
-  evidence(path: number): Evidence | null {
+  evidence(path: number): Finding | null {
     const at = watchBase(this.#c.slot, path);
     const { watches } = this.#c;
     if (watches[at + WATCH.fired] === 0) return null;
     const frames = watches[at + WATCH.fired_frames]! >>> 0;
     const us = watches[at + WATCH.fired_wait_us]! >>> 0;
     return {
-      detector: 'unanswered',
       text: `${frames} frames that expect an answer in ${us} µs, and none received`,
       facts: { frames, waited_us: us, timeout_us: this.#config.timeout_us },
     };
@@ -155,3 +151,6 @@ export class UnansweredWatch implements Detector {
 
 /** Turns lie at most so far apart for a mark to count, if the timeout is shorter. */
 const RECENT_NS = 25e6;
+
+export const create = (context: DetectorContext, config: UnansweredConfig): Detector =>
+  new UnansweredWatch(context, config);

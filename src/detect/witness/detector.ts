@@ -1,16 +1,13 @@
 import { PROBE_PATH, PROBING, probePathBase, probingBase } from '../../datapath/offsets.js';
 import { CAUSE_WITNESS, LINK_HEALTHY } from '../../policy/evaluate.js';
-import type { Detector, DetectorContext } from '../detectors.js';
-import type { Evidence } from '../evidence.js';
-import { W_MISSING, W_MISSING_MS, W_SEEN } from '../probe/record.js';
-import { detectBase, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState, WITNESS } from '../record.js';
-import type { DetectorSupply } from '../supply.js';
+import type { Detector, DetectorContext, DetectorSupply, Finding } from '../detector.js';
+import { STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from '../record.js';
 import { type Watched, watched } from '../watched.js';
+import { W_MISSING, W_MISSING_MS, W_SEEN } from './record.js';
 import type { WitnessConfig } from './section.js';
 import { Witness } from './state.js';
 
 export class WitnessDetector implements Detector {
-  readonly kind = WITNESS;
   readonly #c: DetectorContext;
   readonly #witness: Witness;
   readonly #watched: Watched;
@@ -29,7 +26,7 @@ export class WitnessDetector implements Detector {
   }
 
   turn(nowMs: number): void {
-    const { probes, slot, links, clock, records } = this.#c;
+    const { probes, slot, links, clock, records, bases } = this.#c;
     const witness = this.#witness;
     for (let p = 0; p < 2; p++)
       witness.link(p, links[p]! >= 0 && (links[p]! & LINK_HEALTHY) === LINK_HEALTHY);
@@ -40,7 +37,7 @@ export class WitnessDetector implements Detector {
     );
     for (let p = 0; p < 2; p++) {
       if (!this.#watched[p]) continue;
-      const base = detectBase(slot, p, WITNESS);
+      const base = bases[p]!;
       const missing = witness.missing[p]!;
       records[base + W_MISSING] = missing;
       records[base + W_MISSING_MS] = missing === 0 ? 0 : ((clock[0]! - witness.sinceNs[p]!) / 1e6) | 0;
@@ -52,14 +49,13 @@ export class WitnessDetector implements Detector {
     }
   }
 
-  evidence(path: number, atNs: number): Evidence | null {
+  evidence(path: number, atNs: number): Finding | null {
     const missing = this.#witness.missing[path]!;
     if (missing === 0) return null;
     const forMs = Math.round((atNs - this.#witness.sinceNs[path]!) / 1e6);
     const seen = this.#witness.seenNs[path]!;
     const agoMs = Math.round((atNs - seen) / 1e6);
     return {
-      detector: 'witness',
       text: `${missing} broadcasts of the last ${forMs} ms came in on the other slave only, the last one here ${agoMs} ms ago`,
       facts: { missing, for_ms: forMs, last_received_ms_ago: agoMs },
     };
@@ -67,3 +63,6 @@ export class WitnessDetector implements Detector {
 
   close(): void {}
 }
+
+export const create = (context: DetectorContext, config: WitnessConfig): Detector =>
+  new WitnessDetector(context, config);

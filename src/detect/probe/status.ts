@@ -1,4 +1,8 @@
-import { PROBE, PROBE_PATH, probeBase, probePathBase } from '../datapath/offsets.js';
+import { PROBE, PROBE_PATH, probeBase, probePathBase } from '../../datapath/offsets.js';
+import type { StatusView, Words } from '../detector.js';
+import { D_STATE, STATE_DOWN, STATE_OFF } from '../record.js';
+import { plural } from '../words.js';
+import type { ProbePlan } from './plan.js';
 import {
   PR_CREDITED,
   PR_DEAF,
@@ -8,31 +12,17 @@ import {
   PR_UNSENT,
   PR_VOIDED,
   PR_WAIT_MS,
-  W_MISSING,
-  W_MISSING_MS,
-  W_SEEN,
-} from '../detect/probe/record.js';
-import { TARGETS_MAX } from '../detect/probe/state.js';
-import {
-  D_STATE,
-  detectBase,
-  PROBE as PROBE_DETECTOR,
-  STATE_DOWN,
-  STATE_OFF,
-  WITNESS,
-} from '../detect/record.js';
-import type { Describe } from './detector-status.js';
+} from './record.js';
+import type { ProbesConfig } from './section.js';
+import { TARGETS_MAX } from './state.js';
 
-const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+const NOBODY: ProbePlan = { asks: [], names: [], refused: [] };
 
 /** `arp 10.0.0.1 0.21 ms, icmp 10.0.0.9 missed 3`, and who cannot be asked. */
-export const describeProbes: Describe = (m, path, records) => {
-  const config = m.config.detect.probes;
-  if (config === undefined) return undefined;
-  const { slot } = m.datapath;
-  const words = m.datapath.probes;
-  const base = detectBase(slot, path, PROBE_DETECTOR);
-  const { names, refused } = m.supplier.plan;
+export function describe(v: StatusView<ProbesConfig, ProbePlan>): Words {
+  const { config, path, records, base } = v;
+  const { slot, probes: words } = v.datapath;
+  const { names, refused } = v.plan ?? NOBODY;
   const targets = names.map((name, t) => {
     const at = probeBase(slot, path * TARGETS_MAX + t);
     const [missed, rtt] = [words[at + PROBE.missed]!, words[at + PROBE.rtt_us]!];
@@ -54,14 +44,9 @@ export const describeProbes: Describe = (m, path, records) => {
   if (wrong > 0) detail.push(`${plural(wrong, 'wrong answer')} refused`);
   if (records[base + PR_UNSENT]! > 0) detail.push(`${plural(records[base + PR_UNSENT]!, 'probe')} not sent`);
   return { detail: detail.join('; '), to_switch: toSwitch(config, names.length, records, base) };
-};
+}
 
-function toSwitch(
-  config: { missed_max: number; interval_ms: number; targets_of: 'any' | 'all' },
-  targets: number,
-  records: Int32Array,
-  base: number,
-): string {
+function toSwitch(config: ProbesConfig, targets: number, records: Int32Array, base: number): string {
   const state = records[base + D_STATE]!;
   if (targets === 0) return 'a target must be there that can be asked';
   if (state === STATE_OFF) return 'the slave must have a link';
@@ -74,27 +59,3 @@ function toSwitch(
     targets === 1 ? 'the target' : config.targets_of === 'any' ? 'every target' : 'any one of the targets';
   return `down when ${who} misses ${plural(left, 'more round')} of ${config.interval_ms} ms`;
 }
-
-export const describeWitness: Describe = (m, path, records) => {
-  const config = m.config.detect.witness;
-  if (config === undefined) return undefined;
-  const base = detectBase(m.datapath.slot, path, WITNESS);
-  const [missing, forMs, seen] = [
-    records[base + W_MISSING]!,
-    records[base + W_MISSING_MS]!,
-    records[base + W_SEEN]!,
-  ];
-  const { min_frames, timeout_ms } = config;
-  const down = records[base + D_STATE] === STATE_DOWN;
-  return {
-    detail:
-      missing > 0
-        ? `${plural(missing, 'broadcast')} of ${forMs} ms came in on the other slave only`
-        : seen < min_frames
-          ? `has received ${seen} of the ${min_frames} broadcasts that it takes to expect more`
-          : 'receives broadcasts',
-    to_switch: down
-      ? 'alive again with the next broadcast'
-      : `down when it misses ${min_frames} broadcasts of ${timeout_ms} ms that the other slave receives`,
-  };
-};
