@@ -2,7 +2,7 @@ import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { type BfdEndpoint, BfdFrame, NOT_BFD } from '../../src/detect/bfd/frame.js';
 import type { BfdSessionConfig } from '../../src/detect/bfd/parameters.js';
 import { BfdSession } from '../../src/detect/bfd/session.js';
-import { BfdTable } from '../../src/detect/bfd/table.js';
+import { BfdTable } from './bfd-table.js';
 
 /** Sessions on a device, driven from Node's loop over a packet socket: what the pure parts say, on a real wire. */
 export class BfdWire {
@@ -42,7 +42,7 @@ export class BfdWire {
       session.expire(now);
       if (session.dueNs > now) continue;
       const frame = this.#frames.get(session)!;
-      session.transmit(frame.bytes, frame.view, frame.payload, now);
+      session.transmit(frame, now);
       frame.seal();
       if (!this.cut) this.#socket.send(frame.bytes);
     }

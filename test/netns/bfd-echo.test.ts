@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { VfArm, VfEcho } from '../../bpf/vfailover.bpf.js';
 import { arm, flip, pathOf } from '../../src/datapath/line.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
-import type { BfdKey } from '../../src/detect/bfd/map.js';
+import type { BfdKey, BfdQuiet } from '../../src/detect/bfd/map.js';
 import { BFD_ECHO_PORT } from '../../src/detect/bfd/packet.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
 import { CAUSE_BFD } from '../../src/policy/evaluate.js';
@@ -12,6 +12,12 @@ import { DISCR, PEER, packet, type Rig, rig } from '../helpers/bfd-rig.js';
 import { until } from '../helpers/daemon.js';
 import { word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';
+
+/** The peer repeats the packet of `f` from now on. */
+const quietAfter = (f: BfdFrame, length: number, detectNs: number): BfdQuiet => ({
+  ...{ packet: f.bytes, from: f.payload, length },
+  ...{ path: PRIMARY, detectNs, heardNs: monotonicNs(), flips: true },
+});
 
 /** The echo function in the programs: the test is the worker. */
 
@@ -207,8 +213,7 @@ describe('the deadline of a question', () => {
     const f = packet(end);
     const { slot } = r.datapath;
     r.map.startEcho(slot, 0);
-    const quiet = (detectMs: number) =>
-      r.map.quiet(slot, f.bytes, f.payload, 24, PRIMARY, detectMs * 1e6, monotonicNs(), true);
+    const quiet = (detectMs: number) => r.map.quiet(slot, quietAfter(f, 24, detectMs * 1e6));
     return Object.assign(r, { quiet, slot, again: () => r.send(packet(end).bytes) });
   };
 
@@ -285,7 +290,7 @@ test('an authenticated packet that repeats itself is taken in whole; one bit of 
     const f = packet(end, [3, 0, 4, 3, length, 77, DISCR, 10_000, 10_000, 0], length);
     for (let i = 24; i < length; i++) f.bytes[f.payload + i] = i;
     f.seal();
-    r.map.quiet(slot, f.bytes, f.payload, length, PRIMARY, 60e9, monotonicNs(), true);
+    r.map.quiet(slot, quietAfter(f, length, 60e9));
     const before = r.map.count(slot, 'repeats');
     r.send(f.bytes);
     await until(
@@ -294,7 +299,7 @@ test('an authenticated packet that repeats itself is taken in whole; one bit of 
     );
     expect(r.handed()).toEqual([]);
     for (const at of [24, length - 1]) {
-      r.map.quiet(slot, f.bytes, f.payload, length, PRIMARY, 60e9, monotonicNs(), true);
+      r.map.quiet(slot, quietAfter(f, length, 60e9));
       const g = f.bytes.slice();
       g[f.payload + at]! ^= 1;
       r.send(g);

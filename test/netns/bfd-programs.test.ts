@@ -24,7 +24,10 @@ const quiet = (
 ) => {
   const f = packet(end);
   const { detectMs = 60_000, flips = true, path = PRIMARY, heardNs = monotonicNs() } = o;
-  r.map.quiet(r.datapath.slot, f.bytes, f.payload, 24, path, detectMs * 1e6, heardNs, flips);
+  r.map.quiet(r.datapath.slot, {
+    ...{ packet: f.bytes, from: f.payload, length: 24 },
+    ...{ path, detectNs: detectMs * 1e6, heardNs, flips },
+  });
 };
 
 describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { NEVER } from '../../src/detect/bfd/engine.js';
 import { SbfdInitiator } from '../../src/detect/bfd/initiator.js';
 import * as P from '../../src/detect/bfd/packet.js';
-import { NEVER } from '../../src/detect/bfd/session.js';
 
 const MS = 1e6;
 const [ADMIN_DOWN, DOWN, , UP] = [0, 1, 2, 3] as const;
@@ -27,7 +27,7 @@ class Scene {
     const bytes = new Uint8Array(24);
     const words = new Uint32Array(P.PACKET_WORDS);
     this.now = Math.max(this.now, this.s.dueNs);
-    expect(this.s.transmit(bytes, new DataView(bytes.buffer), 0, this.now)).toBe(24);
+    expect(this.s.transmit({ bytes, view: new DataView(bytes.buffer), payload: 0 }, this.now)).toBe(24);
     expect(P.decodeControl(new DataView(bytes.buffer), 0, 24, words)).toBe(P.ACCEPTED);
     this.asked.push([...words]);
     return [...words];
@@ -35,7 +35,7 @@ class Scene {
   answer(change: Partial<Record<number, number>> = {}): number {
     const words = Uint32Array.from([UP, 0, 0, 3, 24, THEIRS, OURS, 10_000, 1000, 0]);
     for (const [at, value] of Object.entries(change)) words[Number(at)] = value!;
-    return this.s.receive(words, new Uint8Array(24), 0, this.now);
+    return this.s.receive(words, this.now);
   }
   up(): this {
     this.ask();
@@ -126,9 +126,9 @@ describe('an S-BFD initiator', () => {
 
   it('out of service asks and believes nothing', () => {
     const t = new Scene().up();
-    t.s.setAdminDown(true, t.now);
+    t.s.setAdminDown(true);
     expect([t.s.dueNs, t.s.expiresNs, t.answer()]).toEqual([NEVER, NEVER, P.DISCARD_ADMIN_DOWN]);
-    t.s.setAdminDown(false, t.now);
+    t.s.setAdminDown(false);
     t.up();
   });
 

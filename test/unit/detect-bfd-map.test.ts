@@ -31,7 +31,7 @@ test.each([
   [
     'the latest sign of life',
     BFD.heard_ns,
-    (map: BfdMap, i: number) => map.quiet(SLOT, new Uint8Array(24), 0, 24, 0, 1e9, i * STEP, false),
+    (map: BfdMap, i: number) => map.quiet(SLOT, { ...QUIET, heardNs: i * STEP }),
   ],
 ])('%s is never seen half-written', async (_, word, write) => {
   const buffer = new SharedArrayBuffer(4 * BFD_WORDS * 2);
@@ -52,6 +52,7 @@ test.each([
   expect(met.filter((ns) => ns % STEP !== 0)).toEqual([]);
 });
 
+const QUIET = { packet: new Uint8Array(24), length: 24, path: 0, detectNs: 1e9, flips: false } as const;
 const KEY = {
   discriminator: 1,
   local: new Uint8Array(4),

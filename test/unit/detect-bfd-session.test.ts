@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { BfdAuthConfig } from '../../src/detect/bfd/auth.js';
+import { NEVER } from '../../src/detect/bfd/engine.js';
 import * as P from '../../src/detect/bfd/packet.js';
 import type { BfdSessionConfig } from '../../src/detect/bfd/parameters.js';
-import { BfdSession, NEVER } from '../../src/detect/bfd/session.js';
+import { BfdSession } from '../../src/detect/bfd/session.js';
 import { VfError } from '../../src/errors.js';
 
 const MS = 1e6;
@@ -49,13 +50,13 @@ class Pair {
 
   deliver(to: BfdSession, bytes: Uint8Array) {
     expect(P.decodeControl(new DataView(bytes.buffer), 0, bytes.length, this.#words)).toBe(P.ACCEPTED);
-    return to.receive(this.#words, bytes, 0, this.now);
+    return to.receive(this.#words, this.now, bytes, 0);
   }
 
   #send(from: number) {
     const bytes = new Uint8Array(this.ends[from]!.length);
     const view = new DataView(bytes.buffer);
-    expect(this.ends[from]!.transmit(bytes, view, 0, this.now)).toBe(bytes.length);
+    expect(this.ends[from]!.transmit({ bytes, view, payload: 0 }, this.now)).toBe(bytes.length);
     expect(P.decodeControl(view, 0, bytes.length, this.#words)).toBe(P.ACCEPTED);
     const s = { ns: this.now, from, words: [...this.#words], bytes };
     this.sent.push(s);
@@ -109,12 +110,12 @@ class Alone {
     for (const [at, value] of Object.entries(change)) words[Number(at)] = value!;
     const bytes = new Uint8Array(24);
     P.encodeControl(new DataView(bytes.buffer), 0, words);
-    return this.session.receive(words, bytes, 0, this.now);
+    return this.session.receive(words, this.now, bytes, 0);
   }
 
   sends() {
     const view = new DataView(new ArrayBuffer(P.BFD_MAX));
-    const n = this.session.transmit(new Uint8Array(view.buffer), view, 0, this.now);
+    const n = this.session.transmit({ bytes: new Uint8Array(view.buffer), view, payload: 0 }, this.now);
     const words = new Uint32Array(P.PACKET_WORDS);
     if (n > 0) expect(P.decodeControl(view, 0, n, words)).toBe(P.ACCEPTED);
     return n === 0 ? undefined : [...words];

@@ -1,10 +1,12 @@
 /**
  * The initiator of S-BFD (RFC 7880 §7.3): it asks a reflector that keeps no state, so there is no handshake, and nothing to negotiate but
- * how often. Pure, as BfdSession, in whose place it stands.
+ * how often. Pure.
  *
  * The reflector speaks when it is asked only. Silence is therefore counted in questions that were not answered, each of which has the time
  * to the next one: a pause of our own is none.
  */
+
+import { type BfdEngine, NEVER, type Outgoing } from './engine.js';
 import {
   ACCEPTED,
   BFD_HEADER,
@@ -38,7 +40,6 @@ import {
   STATE_UP,
 } from './packet.js';
 import { type BfdSessionConfig, checkSession } from './parameters.js';
-import { NEVER } from './session.js';
 import { jitteredNs, SLOW_US } from './timing.js';
 
 export interface SbfdConfig extends BfdSessionConfig {
@@ -46,13 +47,10 @@ export interface SbfdConfig extends BfdSessionConfig {
   remoteDiscriminator: number;
 }
 
-export class SbfdInitiator {
+export class SbfdInitiator implements BfdEngine {
   readonly discriminator: number;
   readonly length = BFD_HEADER;
   readonly counts = new Uint32Array(DISCARDS);
-  /** Nothing is negotiated. */
-  readonly polling = false;
-  readonly remoteMinEchoRxUs = 0;
   readonly #c: SbfdConfig;
   readonly #random: () => number;
   readonly #out = new Uint32Array(PACKET_WORDS);
@@ -107,8 +105,7 @@ export class SbfdInitiator {
     return this.#state === STATE_ADMIN_DOWN ? NEVER : this.#nextNs;
   }
 
-  /** As BfdSession.receive. */
-  receive(packet: Uint32Array, _bytes: Uint8Array, _at: number, nowNs: number): number {
+  receive(packet: Uint32Array, nowNs: number): number {
     const reason = this.#refuse(packet);
     this.counts[reason]!++;
     if (reason !== ACCEPTED) return reason;
@@ -129,17 +126,12 @@ export class SbfdInitiator {
     if (ns > this.#heardNs && this.#state === STATE_UP) this.#answered(ns);
   }
 
-  /** True if the session went down by that. */
   expire(nowNs: number): boolean {
     if (nowNs < this.#expiresNs) return false;
     this.#expiresNs = NEVER;
-    return this.fail(DIAG_EXPIRED, nowNs);
-  }
-
-  fail(diag: number, _nowNs: number): boolean {
     if (this.#state !== STATE_UP) return false;
     this.#state = STATE_DOWN;
-    this.#diag = diag;
+    this.#diag = DIAG_EXPIRED;
     this.#remoteState = STATE_DOWN;
     this.#remoteRxUs = 0;
     this.#unanswered = 0;
@@ -148,7 +140,7 @@ export class SbfdInitiator {
   }
 
   /** Out of service it asks nothing. There is nobody to tell. */
-  setAdminDown(down: boolean, _nowNs: number): void {
+  setAdminDown(down: boolean): void {
     if (down === (this.#state === STATE_ADMIN_DOWN)) return;
     this.#state = down ? STATE_ADMIN_DOWN : STATE_DOWN;
     this.#diag = down ? DIAG_ADMIN_DOWN : DIAG_NONE;
@@ -156,8 +148,8 @@ export class SbfdInitiator {
     this.#expiresNs = NEVER;
   }
 
-  /** Writes the question that is due, as BfdSession.transmit. */
-  transmit(_bytes: Uint8Array, view: DataView, at: number, nowNs: number): number {
+  /** Writes the question that is due. */
+  transmit({ view, payload }: Outgoing, nowNs: number): number {
     if (nowNs < this.dueNs) return 0;
     const out = this.#out;
     out[F_STATE] = this.#state;
@@ -170,7 +162,7 @@ export class SbfdInitiator {
     out[F_DESIRED_MIN_TX] = Math.max(this.#c.desiredMinTxUs, this.#state === STATE_UP ? 0 : SLOW_US);
     out[F_REQUIRED_MIN_RX] = 0;
     out[F_REQUIRED_MIN_ECHO_RX] = 0;
-    encodeControl(view, at, out);
+    encodeControl(view, payload, out);
     this.#sentNs = nowNs;
     this.#unanswered++;
     if (this.#state === STATE_UP && this.#unanswered >= this.#c.detectMult && this.#expiresNs === NEVER)

@@ -26,6 +26,20 @@ export interface BfdKey {
   echoKey?: Uint8Array;
 }
 
+/** What the programs take care of while nothing changes. */
+export interface BfdQuiet {
+  /** The packet that says nothing new: `length` bytes at `from` (0 by default). */
+  packet: Uint8Array;
+  from?: number;
+  length: number;
+  path: Path;
+  /** Detection time, and when the latest packet came. */
+  detectNs: number;
+  heardNs: number;
+  /** They may leave the path when the detection time is over. */
+  flips: boolean;
+}
+
 /** What the programs count of a session. */
 export type BfdCount =
   | 'fired'
@@ -97,20 +111,8 @@ export class BfdMap {
     return Atomics.load(this.#words, bfdBase(slot) + BFD.quiet) === 1;
   }
 
-  /**
-   * Lets the programs take in packets of `length` bytes like the one at `from` of `packet`, and watch `path` for `detectNs` after `heardNs`.
-   * `flips`: they may leave the path when that is over. The timer is to be started after this.
-   */
-  quiet(
-    slot: number,
-    packet: Uint8Array,
-    from: number,
-    length: number,
-    path: Path,
-    detectNs: number,
-    heardNs: number,
-    flips: boolean,
-  ): void {
+  /** Lets the programs take in what repeats itself, and watch the path. The timer is to be started after this. */
+  quiet(slot: number, { packet, from = 0, length, path, detectNs, heardNs, flips }: BfdQuiet): void {
     const words = this.#words;
     const at = bfdBase(slot);
     this.busy(slot);
@@ -161,6 +163,11 @@ export class BfdMap {
 
   heardNs(slot: number): number {
     return readNs(this.#words, bfdBase(slot) + BFD.heard_ns);
+  }
+
+  /** Returns how many packets the programs have refused. */
+  refused(slot: number): number {
+    return this.count(slot, 'low_ttl') + this.count(slot, 'refused') + this.count(slot, 'echo_refused');
   }
 
   /** A count of the programs, unsigned. */

@@ -3,6 +3,7 @@
  * caller's buffer. Nothing is allocated per packet, unless the session authenticates. Times are nanoseconds of one monotonic clock.
  */
 import { BfdAuth } from './auth.js';
+import { type BfdEngine, NEVER, type Outgoing } from './engine.js';
 import {
   ACCEPTED,
   BFD_HEADER,
@@ -39,15 +40,11 @@ import {
 import { type BfdParameters, type BfdSessionConfig, checkParameters, checkSession } from './parameters.js';
 import { detectionNs, jitteredNs, SLOW_US, transmitUs } from './timing.js';
 
-/** Nothing is due. */
-export const NEVER = Number.POSITIVE_INFINITY;
-
 /**
- * The worker's loop: `receive` what came, `heard` what the programs took in, `expire` at `expiresNs`, `transmit` at `dueNs`.
  * Demand mode is never asked for (the D bit stays clear); a peer that asks for it gets no periodic packets while both ends are up, as
  * §6.8.7 demands.
  */
-export class BfdSession {
+export class BfdSession implements BfdEngine {
   readonly discriminator: number;
   /** Bytes that `transmit` writes. */
   readonly length: number;
@@ -162,12 +159,8 @@ export class BfdSession {
     return silent ? NEVER : this.#nextNs;
   }
 
-  /**
-   * Takes in a packet that decodeControl has read from `bytes` at `at`. Returns ACCEPTED, or the DISCARD_* it is counted under; then nothing
-   * of the session has changed.
-   */
-  receive(packet: Uint32Array, bytes: Uint8Array, at: number, nowNs: number): number {
-    const reason = this.#refuse(packet, bytes, at, nowNs);
+  receive(packet: Uint32Array, nowNs: number, bytes: Uint8Array, at: number): number {
+    const reason = this.#refuse(packet, nowNs, bytes, at);
     this.counts[reason]!++;
     if (reason !== ACCEPTED) return reason;
     const flags = packet[F_FLAGS]!;
@@ -236,14 +229,11 @@ export class BfdSession {
     this.#retime(nowNs);
   }
 
-  /**
-   * Writes the packet that is due: `length` bytes at `at` of `bytes`, over which `view` lies. An answer to a poll goes first and moves no
-   * timer. Returns `length`, or 0 when nothing is due.
-   */
-  transmit(bytes: Uint8Array, view: DataView, at: number, nowNs: number): number {
+  /** Writes the packet that is due. An answer to a poll goes first and moves no timer. */
+  transmit(frame: Outgoing, nowNs: number): number {
     if (nowNs < this.dueNs) return 0;
     const answer = this.#final;
-    this.#write(bytes, view, at, answer);
+    this.#write(frame, answer);
     if (answer) {
       this.#final = false;
       return this.length;
@@ -255,11 +245,11 @@ export class BfdSession {
   }
 
   /** Writes the periodic packet as it is now, due or not: for who sends it on our behalf until something changes. Moves no timer. */
-  compose(bytes: Uint8Array, view: DataView, at: number): void {
-    this.#write(bytes, view, at, false);
+  compose(frame: Outgoing): void {
+    this.#write(frame, false);
   }
 
-  #write(bytes: Uint8Array, view: DataView, at: number, answer: boolean): void {
+  #write({ bytes, view, payload: at }: Outgoing, answer: boolean): void {
     const out = this.#out;
     out[F_STATE] = this.#state;
     out[F_DIAG] = this.#diag;
@@ -276,7 +266,7 @@ export class BfdSession {
     this.#fresh = false;
   }
 
-  #refuse(packet: Uint32Array, bytes: Uint8Array, at: number, nowNs: number): number {
+  #refuse(packet: Uint32Array, nowNs: number, bytes: Uint8Array, at: number): number {
     const yours = packet[F_YOUR_DISCR]!;
     if (yours !== 0 && yours !== this.discriminator) return DISCARD_YOUR_DISCR;
     const signed = (packet[F_FLAGS]! & FLAG_AUTH) !== 0;

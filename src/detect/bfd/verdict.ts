@@ -16,6 +16,7 @@ import {
   STATE_SUSPECT,
   setState,
 } from '../record.js';
+import type { BfdEngine } from './engine.js';
 
 /** Times the session fell on the path that are held against it. */
 export const B_STRIKES = D_OWN;
@@ -80,4 +81,11 @@ export function judge(records: Int32Array, base: number, nowMs: number, seen: nu
     records[base + B_STRIKES] = strikes - 1;
     records[base + B_WELL_MS] = nowMs;
   }
+}
+
+/** Writes what `status` shows of the engine. */
+export function note(records: Int32Array, base: number, engine: BfdEngine): void {
+  records[base + B_SESSION] = engine.state | (engine.diag << 8) | (engine.remoteState << 16);
+  records[base + B_DETECT_US] = Math.min(0x7fffffff, engine.detectNs / 1e3) | 0;
+  records[base + B_INTERVAL_US] = Math.min(0x7fffffff, engine.intervalUs) | 0;
 }

@@ -2,7 +2,7 @@
  * Which session a BFD packet belongs to (RFC 5880 §6.3, RFC 5881 §3): by our discriminator once the peer knows it, by the addresses
  * before. Pure. What belongs to none is counted here, what a session refuses there.
  */
-import { VfError } from '../../errors.js';
+
 import {
   type BfdEndpoint,
   FRAME_WORDS,
@@ -14,7 +14,7 @@ import {
   R_PAYLOAD,
   R_PORT,
   R_VLAN,
-} from './frame.js';
+} from '../../src/detect/bfd/frame.js';
 import {
   ACCEPTED,
   BFD_PORT,
@@ -24,8 +24,9 @@ import {
   decodeControl,
   F_YOUR_DISCR,
   PACKET_WORDS,
-} from './packet.js';
-import type { BfdSession } from './session.js';
+} from '../../src/detect/bfd/packet.js';
+import type { BfdSession } from '../../src/detect/bfd/session.js';
+import { VfError } from '../../src/errors.js';
 
 /** A session in the table. */
 export interface BfdEntry {
@@ -92,14 +93,14 @@ export class BfdTable {
       for (let i = 0; i < this.#entries.length; i++) {
         const entry = this.#entries[i]!;
         if (this.#isFor(entry, bytes, port))
-          return entry.session.receive(packet, bytes, frame[R_PAYLOAD]!, nowNs);
+          return entry.session.receive(packet, nowNs, bytes, frame[R_PAYLOAD]!);
       }
       return this.#refused(DISCARD_ADDRESS);
     }
     const entry = this.#byDiscriminator.get(yours);
     if (entry === undefined) return this.#refused(DISCARD_YOUR_DISCR);
     if (!this.#isFor(entry, bytes, port)) return this.#refused(DISCARD_ADDRESS);
-    return entry.session.receive(packet, bytes, frame[R_PAYLOAD]!, nowNs);
+    return entry.session.receive(packet, nowNs, bytes, frame[R_PAYLOAD]!);
   }
 
   #refused(reason: number): number {
