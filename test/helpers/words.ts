@@ -27,7 +27,7 @@ export function documents(): string[] {
 
 export const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** Returns the text without code blocks: fenced ones, and those that four spaces after an empty line begin. */
+/** Returns the text without code blocks: fenced ones, and lines with four spaces after an empty line or a heading. */
 export function withoutCode(markdown: string): string {
   const kept: string[] = [];
   let fence = false;
@@ -35,7 +35,7 @@ export function withoutCode(markdown: string): string {
   for (const line of markdown.split('\n')) {
     const mark = /^\s*(```|~~~)/.test(line);
     if (mark) fence = !fence;
-    indented = /^( {4}|\t)/.test(line) && (indented || (kept.at(-1) ?? '') === '');
+    indented = /^( {4}|\t)/.test(line) && (indented || /^$|^#/.test(kept.at(-1) ?? ''));
     kept.push(fence || mark || indented ? '' : line);
   }
   return kept.join('\n');
@@ -58,7 +58,7 @@ const count = (sentence: string): number =>
 /** Sentences of one paragraph, item or cell. */
 const split = (block: string): string[] =>
   plain(block)
-    .split(/(?<=[.!?][)"”*]*)\s+(?=[\p{Lu}\p{N}("“*]|code\b)/u)
+    .split(/(?<=[.!?][)"”]*)\s+/u)
     .map((s) => s.trim())
     .filter((s) => count(s) > 0);
 
