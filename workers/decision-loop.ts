@@ -13,8 +13,9 @@ import {
   PacedSender,
 } from 'bpf-loader-ts/sys';
 import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
-import { arm, epochOf, flip, lineBase, nextWord, pathOf, readNs, readWord } from '../src/datapath/line.js';
+import { arm, epochOf, flip, lineBase, nextWord, pathOf, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
+import { readNs } from '../src/datapath/u64.js';
 import { Detectors } from '../src/detect/detectors.js';
 import { type Path, PRIMARY, STANDBY } from '../src/device.js';
 import {
