@@ -13,6 +13,7 @@ import {
   PacedSender,
 } from 'bpf-loader-ts/sys';
 import { VfBfdPacket, VfEvent } from '../bpf/vfailover.bpf.js';
+import { wrappedMs } from '../src/clock.js';
 import { arm, epochOf, flip, lineBase, nextWord, pathOf, readWord } from '../src/datapath/line.js';
 import { COUNT_WORDS, COUNTERS_WORDS, LINE } from '../src/datapath/offsets.js';
 import { readNs } from '../src/datapath/u64.js';
@@ -210,7 +211,7 @@ export class DecisionLoop {
     initPolicy(this.#policy, policyBase(m.slot), { ...m.policy, active: pathOf(m.knownWord) });
     this.#resize([...this.#held, held]);
     clockMonotonic(this.#clock, 0);
-    recallPenalties(this.#watches, this.#policy, m.slot, (this.#clock[0]! / 1e6) | 0);
+    recallPenalties(this.#watches, this.#policy, m.slot, wrappedMs(this.#clock[0]!));
     this.#detectors.attach(m.slot, m.detect, m);
     this.#tier0[this.#n - 1] = m.tier0 ? 1 : 0;
     this.#armed[this.#n - 1] = -1;
@@ -344,7 +345,7 @@ export class DecisionLoop {
     if (Atomics.load(this.#control, CONTROL.mail) !== mail) return false;
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
-    this.#nowMs = (this.#clock[0]! / 1e6) | 0;
+    this.#nowMs = wrappedMs(this.#clock[0]!);
     this.#detectors.begin();
     for (let i = 0; i < n; i++) {
       const slot = this.#held[i]!.slot;

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from '../api/index.js';
 import { VERSION } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/index.js';
 import { pathOf } from '../datapath/line.js';
 import { PinStore } from '../datapath/store.js';
@@ -27,7 +28,7 @@ import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
 import { Pulse } from './pulse.js';
 import { Roster } from './roster.js';
-import { instanceStatus, nowMs, waitingStatus } from './status.js';
+import { instanceStatus, waitingStatus } from './status.js';
 
 /** What the supervisor needs of a logger (pino's shape). */
 export interface Log {
@@ -455,7 +456,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** In words, that the path which was left has flapped too often. */
   #suppressed({ datapath }: Managed, from: number): string | undefined {
-    const ms = suppressedMs(this.#shards.policy, policyBase(datapath.slot), pathOf(from), nowMs());
+    const ms = suppressedMs(this.#shards.policy, policyBase(datapath.slot), pathOf(from), monotonicMs());
     return ms > 0 ? `it flaps and is suppressed for ${(ms / 1000).toFixed(1)} s` : undefined;
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { clockMonotonic, sockSend } from 'bpf-loader-ts/sys';
 import { VfProbeFlag, VfProbeKind } from '../../../bpf/vfailover.bpf.js';
+import { wrappedMs } from '../../clock.js';
 import {
   COUNT,
   COUNTERS_WORDS,
@@ -310,7 +311,7 @@ export class ProbeDetector implements Detector {
     const last = this.#lastAnswerNs(path);
     // What stands for an answer proves nothing. Never 0, which is "not yet".
     if (last > 0 && rounds.good[path]! > 0 && rounds.deaf[path] === 0)
-      records[base + D_PROOF_MS] = (last / 1e6) | 0 || 1;
+      records[base + D_PROOF_MS] = wrappedMs(last) || 1;
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
     const off = rounds.up[path] === 0 || !rounds.options.watched[path];
     const state = off ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;

@@ -1,3 +1,4 @@
+import { wrappedMs } from '../../clock.js';
 import { lineBase, readWord } from '../../datapath/line.js';
 import { WATCH, watchBase } from '../../datapath/offsets.js';
 import { readNs, u64View, writeNs } from '../../datapath/u64.js';
@@ -60,7 +61,7 @@ export class UnansweredWatch implements Detector {
     const { watches, records, clock, slot } = this.#c;
     const at = watchBase(slot, path);
     const base = detectBase(slot, path, UNANSWERED);
-    const nowMs = (clock[0]! / 1e6) | 0;
+    const nowMs = wrappedMs(clock[0]!);
     const { retry_ms: retryMs, retry_max_ms: retryMaxMs } = this.#config;
     initUnanswered(records, base, { retryMs, retryMaxMs, strikes: watches[at + WATCH.relapses]!, nowMs });
     const firedNs = readNs(watches, at + WATCH.fired_ns);
