@@ -2,7 +2,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ROOT } from '../../src/paths.js';
-import { chained, documents, LONGEST, mean, measure, read, sum, withoutCode } from '../helpers/words.js';
+import {
+  chained,
+  documents,
+  LONGEST,
+  mean,
+  measure,
+  read,
+  sentences,
+  sum,
+  withoutCode,
+} from '../helpers/words.js';
 
 /** Documents that anyone can read: short sentences, one term for one thing, links and paths that lead somewhere. */
 
@@ -62,6 +72,10 @@ describe('sentences', () => {
     expect(total.sentences).toBeGreaterThan(1000);
     expect(mean(total)).toBeLessThanOrEqual(17);
     expect(chained(total)).toBeLessThanOrEqual(0.2);
+  });
+
+  test.each(documents())('of %s begin with their subject', (path) => {
+    expect(sentences(read(path)).filter((s) => /^(Of|What|Who|That)\b/.test(s))).toEqual([]);
   });
 
   test('are counted as a reader would', () => {
