@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import {
   ChangeSender,
@@ -286,9 +285,7 @@ describe('watchFd', () => {
   });
 
   it('refuses a regular file and an fd that is none', () => {
-    const path = join(tmpdir(), `vf-watch-${process.pid}`);
-    writeFileSync(path, 'x');
-    const fd = openSync(path, 'r');
+    const fd = openSync(fileURLToPath(import.meta.url), 'r');
     expect(() => watchFd(fd, () => {})).toThrow(expect.objectContaining({ code: 'EPERM' }));
     closeSync(fd);
     expect(() => watchFd(987_654, () => {})).toThrow(expect.objectContaining({ code: 'EBADF' }));
