@@ -1,4 +1,3 @@
-import { monotonicNs } from 'bpf-loader-ts/sys';
 import {
   ABSENT_DEVICE,
   type Decision,
@@ -6,6 +5,7 @@ import {
   type InstanceStatus,
   type SlaveStatus,
 } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import { armsInWords } from '../detect/arms.js';
 import { detectorStatus, type Watcher } from '../detect/status.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
@@ -18,7 +18,6 @@ import {
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
   policyBase,
-  policyMs,
   verdictOf,
 } from '../policy/evaluate.js';
 import { linkFailures } from '../policy/link-failures.js';
@@ -96,11 +95,8 @@ const watcherOf = ({ config, datapath, supplier }: Managed, records: Int32Array)
   datapath,
   records,
   plans: supplier.plans,
-  nowMs: nowMs(),
+  nowMs: monotonicMs(),
 });
-
-/** The policy's clock. */
-export const nowMs = (): number => policyMs(monotonicNs() / 1e6);
 
 const roleOfChoice = (choice: number): Role | undefined =>
   choice === CHOICE_PRIMARY ? 'primary' : choice === CHOICE_STANDBY ? 'standby' : undefined;
@@ -134,7 +130,7 @@ export function instanceStatus(
   const { override, maintenance, switches } = datapath.identity;
   // Both clocks at once: what follows takes milliseconds on a loaded machine.
   const wall = Date.now();
-  const what = describePolicy(policy, policyBase(datapath.slot), nowMs());
+  const what = describePolicy(policy, policyBase(datapath.slot), monotonicMs());
   const record = policyBase(datapath.slot);
   const slave = (role: Role, link: number, path: Path): SlaveStatus =>
     slaveStatus(m, role, policy[record + link]!, detect, lost, what.paths[path]!, wall);

@@ -29,16 +29,3 @@ export const flip = (lines: Int32Array, base: number, seen: number, path: Path):
 export const arm = (lines: Int32Array, base: number, bits: number): void => {
   Atomics.store(lines, base + LINE.armed, bits);
 };
-
-/** A 64-bit nanosecond field as a double: exact for 104 days of uptime, to 2 ns after. */
-export const readNs = (lines: Int32Array, at: number): number =>
-  lines[at + 1]! * 4294967296 + (lines[at]! >>> 0);
-
-/**
- * Writes a 64-bit nanosecond field that BPF reads, the high word first. Two stores: between them the value is wrong, so something else has to
- * keep the programs from reading it.
- */
-export const writeNs = (words: Int32Array, at: number, ns: number): void => {
-  Atomics.store(words, at + 1, Math.floor(ns / 4294967296));
-  Atomics.store(words, at, (ns % 4294967296) | 0);
-};

@@ -1,5 +1,5 @@
-import { readNs, writeNs } from '../../datapath/line.js';
 import { BFD, BFD_WORDS, bfdBase, onWire } from '../../datapath/offsets.js';
+import { readNs, u64View, writeNs } from '../../datapath/u64.js';
 import type { Path } from '../../device.js';
 import { BFD_MAX, BFD_PORT, BFD_TTL } from './packet.js';
 
@@ -54,12 +54,11 @@ export type BfdCount =
 export class BfdMap {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  /** Times that a program may read at any moment, as 64-bit words. */
-  readonly #times: BigInt64Array;
+  readonly #times: Float64Array;
 
   constructor(words: Int32Array) {
     this.#words = words;
-    this.#times = new BigInt64Array(words.buffer, words.byteOffset, words.length >>> 1);
+    this.#times = u64View(words);
     this.#bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   }
 
@@ -121,16 +120,15 @@ export class BfdMap {
     words[at + BFD.expect_length] = length;
     words[at + BFD.path] = path;
     words[at + BFD.flips] = flips ? 1 : 0;
-    // The timer reads it only while `quiet` is 1.
-    writeNs(words, at + BFD.detect_ns, detectNs);
+    writeNs(this.#times, at + BFD.detect_ns, detectNs);
     // A packet may have come since.
-    if (heardNs > this.heardNs(slot)) this.#storeNs(at + BFD.heard_ns, heardNs);
+    if (heardNs > this.heardNs(slot)) writeNs(this.#times, at + BFD.heard_ns, heardNs);
     Atomics.store(words, at + BFD.quiet, 1);
   }
 
   /** Sets the deadline of the last outstanding question. If no answer arrives by `ns`, the programs declare the path dead. 0 clears it. */
   setDue(slot: number, ns: number): void {
-    this.#storeNs(bfdBase(slot) + BFD.due_ns, ns);
+    writeNs(this.#times, bfdBase(slot) + BFD.due_ns, ns);
   }
 
   dueNs(slot: number): number {
@@ -173,13 +171,5 @@ export class BfdMap {
   /** A count of the programs, unsigned. */
   count(slot: number, what: BfdCount): number {
     return this.#words[bfdBase(slot) + BFD[what]]! >>> 0;
-  }
-
-  /**
-   * Writes a time in one piece: the timer may read it, and a packet may clear it, at any moment. Half of a deadline lies up to 4.3 s too early,
-   * and the programs would leave a path that lives. A BigInt is allocated, but only for a last question, not for each packet.
-   */
-  #storeNs(at: number, ns: number): void {
-    Atomics.store(this.#times, at >>> 1, BigInt(Math.round(ns)));
   }
 }
