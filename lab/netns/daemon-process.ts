@@ -15,13 +15,18 @@ export class DaemonProcess {
   readonly socket = join(this.folder, 'api.sock');
   readonly config: object;
   readonly #netns: string | undefined;
+  readonly #tree: string;
   #child: ChildProcess | undefined;
   /** What it wrote to standard error: JSON lines. */
   log = '';
 
-  /** `config` as in the file; the socket is ours. `netns`: path of the namespace that it runs in; ours by default. */
-  constructor(config: object, netns?: string) {
+  /**
+   * `config` as in the file; the socket is ours. `netns`: path of the namespace that it runs in; ours by default. `tree`: the built tree that
+   * it runs from.
+   */
+  constructor(config: object, netns?: string, tree = ROOT) {
     this.#netns = netns;
+    this.#tree = tree;
     this.config = { ...config, socket: this.socket };
     writeFileSync(join(this.folder, 'config.yaml'), stringify(this.config));
   }
@@ -38,7 +43,7 @@ export class DaemonProcess {
       'KILL',
       ...(this.#netns === undefined ? [] : ['nsenter', `--net=${this.#netns}`]),
       process.execPath,
-      join(ROOT, 'dist/src/cli/main.js'),
+      join(this.#tree, 'dist/src/cli/main.js'),
       'run',
       '--config',
       join(this.folder, 'config.yaml'),
