@@ -114,7 +114,8 @@ export class Datapath {
       );
       this.bfd = this.#deadline();
     } catch (e) {
-      if (!adopted) this.remove();
+      if (adopted) this.release();
+      else this.remove();
       throw e;
     }
   }
@@ -358,9 +359,9 @@ export class Datapath {
   /** Lets go of the descriptors; programs, links and maps stay in the kernel: the next daemon adopts them. */
   release(): void {
     this.bfd?.close();
-    this.#carrier.release();
+    this.#carrier?.release();
     this.#hooks.release();
-    this.#object.close();
+    this.#object?.close();
   }
 }
 
