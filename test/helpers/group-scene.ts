@@ -1,7 +1,7 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { flip } from '../../src/datapath/line.js';
-import type { ProgramVariables } from '../../src/datapath/store.js';
+import type { ProgramVariables } from '../../src/datapath/program-loader.js';
 import { PRIMARY } from '../../src/device.js';
 import type { SteeredName } from '../../src/models/table.js';
 import { parseMac } from '../../src/netlink/codec.js';

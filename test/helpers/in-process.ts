@@ -8,7 +8,8 @@ import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
+import type { ProgramVariables } from '../../src/datapath/program-loader.js';
+import { PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/device.js';
 import type { SteeredName } from '../../src/models/table.js';
 
