@@ -1,4 +1,5 @@
 import type { ApiEvent, Decision } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import { pathOf } from '../datapath/line.js';
 import type { Impairment } from '../impairments.js';
 import { suppressedMs } from '../policy/damping.js';
@@ -11,7 +12,6 @@ import type { History } from './history.js';
 import type { ImpairmentLog } from './impairment-log.js';
 import type { Log } from './log.js';
 import type { Managed } from './managed.js';
-import { nowMs } from './status.js';
 import type { Upkeep } from './upkeep.js';
 
 /** Causes that leave a dead slave with its queue as it was. A slave that is set down or unplugged is emptied by the kernel. */
@@ -140,7 +140,7 @@ export class Reports {
 
   /** In words, that the path which was left has flapped too often. */
   #suppressed({ datapath }: Managed, from: number): string | undefined {
-    const ms = suppressedMs(this.#o.shards.policy, policyBase(datapath.slot), pathOf(from), nowMs());
+    const ms = suppressedMs(this.#o.shards.policy, policyBase(datapath.slot), pathOf(from), monotonicMs());
     return ms > 0 ? `it flaps and is suppressed for ${(ms / 1000).toFixed(1)} s` : undefined;
   }
 

@@ -1,4 +1,3 @@
-import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
 import {
   ABSENT_DEVICE,
@@ -7,6 +6,7 @@ import {
   type InstanceStatus,
   type SlaveStatus,
 } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import type { InstanceConfig } from '../config/index.js';
 import { watched } from '../detect/watched.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
@@ -19,7 +19,6 @@ import {
   LINK_UP,
   P_LINK_PRIMARY,
   policyBase,
-  policyMs,
   verdictOf,
 } from '../policy/evaluate.js';
 import { healthOf } from '../policy/health.js';
@@ -99,9 +98,6 @@ function slaveStatus(m: Managed, at: Path, look: Look): SlaveStatus {
   };
 }
 
-/** The policy's clock. */
-export const nowMs = (): number => policyMs(monotonicNs() / 1e6);
-
 const roleOfChoice = (choice: number): Role | undefined =>
   choice === CHOICE_PRIMARY ? 'primary' : choice === CHOICE_STANDBY ? 'standby' : undefined;
 
@@ -153,7 +149,7 @@ export function instanceStatus(
   const { policy, detect, linkFailures: lost } = memory;
   // Both clocks at once: what follows takes milliseconds on a loaded machine.
   const wall = Date.now();
-  const what = describePolicy(policy, policyBase(datapath.slot), nowMs());
+  const what = describePolicy(policy, policyBase(datapath.slot), monotonicMs());
   const look: Look = { policy, detect, linkFailures: lost, paths: what.paths, wall };
   const slaves = { primary: slaveStatus(m, PRIMARY, look), standby: slaveStatus(m, STANDBY, look) };
   const state = stateOf(m, slaves, look);

@@ -75,6 +75,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#store.close();
       throw e;
     }
+    if (this.#shards.crowded)
+      log.warn(
+        { worker: config.worker },
+        'worker.wait: spin shares a CPU with the rest of the daemon, and decides later; fix: set worker.cpu, and leave the daemon another CPU',
+      );
     this.#instances = this.#makeInstances();
     this.#managed = this.#instances.running;
     this.#upkeep = new Upkeep({ managed: this.#managed, shards: this.#shards, log });
