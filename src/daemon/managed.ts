@@ -14,10 +14,10 @@ import {
   type Role,
   STANDBY,
 } from '../device.js';
+import { parseMac } from '../frames/mac.js';
 import { HookKeeper } from '../hooks/keeper.js';
 import { type Impairment, Impairments } from '../impairments.js';
 import { MODELS } from '../models/model.js';
-import { parseMac } from '../netlink/codec.js';
 import {
   CAUSE_UNPLUG,
   CHOICE_NONE,

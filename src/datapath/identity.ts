@@ -6,6 +6,7 @@ import {
   type VfModel,
   type VfOverride,
 } from '../../bpf/vfailover.bpf.js';
+import { macAt, parseMac } from '../frames/mac.js';
 import { LAYOUTS, modelOf, type SteeredModel } from './layouts.js';
 
 /** Who a slot belongs to, and what leaving has to put back. Kept in a pinned map, so that a restarted daemon knows. */
@@ -35,11 +36,9 @@ export interface Identity {
 
 const toBytes = (mac: string): Uint8Array => {
   const bytes = new Uint8Array(VfIdentity.fields.mac.codec.size);
-  bytes.set(mac.split(':').map((h) => Number.parseInt(h, 16)));
+  bytes.set(parseMac(mac));
   return bytes;
 };
-const toMac = (bytes: Uint8Array): string =>
-  [...bytes.subarray(0, 6)].map((b) => b.toString(16).padStart(2, '0')).join(':');
 
 /** The map of identities as mapped memory. */
 export class IdentityView {
@@ -75,7 +74,7 @@ export class IdentityView {
       masterIfindex: v.master_ifindex,
       primaryIfindex: v.primary_ifindex,
       standbyIfindex: v.standby_ifindex,
-      mac: toMac(v.mac),
+      mac: macAt(v.mac),
       undo: v.undo,
       attach: v.attach === VfAttach.VF_ATTACH_CLSACT ? 'clsact' : 'tcx',
       override: v.override as VfOverride,

@@ -2,6 +2,8 @@
 import { endianness } from 'node:os';
 import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
+import { formatMac } from '../frames/mac.js';
+import { ETHERTYPE } from '../frames/numbers.js';
 import * as c from './constants.js';
 
 /** Netlink speaks the byte order of its machine. */
@@ -11,7 +13,6 @@ const NLA_HDRLEN = 4;
 const NLA_TYPE_MASK = 0x3fff;
 const NLA_F_NESTED = 0x8000;
 const MAX_ERRNO = 4095;
-const ETH_P_8021Q = 0x8100;
 
 export interface NlMessage {
   type: number;
@@ -117,23 +118,6 @@ export class MessageBuilder {
     this.#view.setUint32(8, seq, LE);
     return this.#bytes.subarray(0, this.#len);
   }
-}
-
-/** Six bytes of `aa:bb:cc:dd:ee:ff`. */
-export function parseMac(text: string, field = 'address'): Uint8Array {
-  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
-    throw new VfError('NETLINK', `not a MAC address: ${text}`, {
-      field,
-      value: text,
-      fix: 'write aa:bb:cc:dd:ee:ff',
-    });
-  }
-  return Uint8Array.from(text.split(':'), (s) => Number.parseInt(s, 16));
-}
-
-/** Lower case, two digits a byte, of any length. */
-export function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(':');
 }
 
 // ---- reading ----
@@ -253,7 +237,7 @@ function parseVlan(info: Uint8Array): Pick<Device, 'vlan' | 'vlanFiltering'> {
   const of = parseAttributes(data);
   const [filters, protocol] = [of.get(c.IFLA_BR_VLAN_FILTERING), of.get(c.IFLA_BR_VLAN_PROTOCOL)];
   return filters && readU8(filters) !== 0
-    ? { vlanFiltering: protocol ? readBe16(protocol) : ETH_P_8021Q }
+    ? { vlanFiltering: protocol ? readBe16(protocol) : ETHERTYPE.vlan }
     : {};
 }
 

@@ -1,15 +1,7 @@
 import { ControlSocket, NetlinkSocket } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
-import {
-  formatMac,
-  MessageBuilder,
-  ndmsg,
-  parseAck,
-  parseFilterEntry,
-  parseLink,
-  parseMac,
-  splitMessages,
-} from './codec.js';
+import { formatMac, parseMac } from '../frames/mac.js';
+import { MessageBuilder, ndmsg, parseAck, parseFilterEntry, parseLink, splitMessages } from './codec.js';
 import * as c from './constants.js';
 import { netlinkError, type Rtnl } from './rtnl.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';

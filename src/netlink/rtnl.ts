@@ -1,6 +1,8 @@
 import { errnoName, NetlinkSocket } from 'bpf-loader-ts/sys';
 import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
+import { formatIp, parseIp, parsePrefix } from '../frames/address.js';
+import { parseMac } from '../frames/mac.js';
 import {
   type Ack,
   type Address,
@@ -17,7 +19,6 @@ import {
   parseBridgeEntry,
   parseForwardingEntry,
   parseLink,
-  parseMac,
   parseNeighbour,
   parsePackets,
   parseQdisc,
@@ -31,7 +32,6 @@ import {
   tcmsg,
 } from './codec.js';
 import * as c from './constants.js';
-import { formatIp, parseIp, parsePrefix } from './ip.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';
 
 const TIMEOUT_MS = 5000;

@@ -7,13 +7,13 @@ import { attachKind } from '../../src/datapath/hooks.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { type BfdKey, BfdMap } from '../../src/detect/bfd/map.js';
 import { BFD_ECHO_PORT, BFD_PORT, encodeControl } from '../../src/detect/bfd/packet.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { type Bench, inProcess } from './in-process.js';
 
 /** The programs with a BFD session, and no worker: the test is the worker. */
 
 export const DISCR = 0x81020304;
-export const mac = (text: string) => Uint8Array.from(text.split(':'), (h) => Number.parseInt(h, 16));
 /** As the peer sends: its local end is our peer. */
 export const PEER: Record<string, BfdEndpoint> = Object.fromEntries(
   [
@@ -22,8 +22,8 @@ export const PEER: Record<string, BfdEndpoint> = Object.fromEntries(
   ].map(([name, local, peer]) => [
     name!,
     {
-      localMac: mac('02:76:66:00:00:fe'),
-      peerMac: mac(GUEST_MAC),
+      localMac: parseMac('02:76:66:00:00:fe'),
+      peerMac: parseMac(GUEST_MAC),
       local: parseIp(local!).bytes,
       peer: parseIp(peer!).bytes,
       sourcePort: 49152,
@@ -78,7 +78,7 @@ export async function rig(end: BfdEndpoint = PEER.IPv4!, more: Partial<BfdKey> =
     local: end.peer,
     peer: end.local,
     vlan: end.vlan,
-    mac: mac(GUEST_MAC),
+    mac: parseMac(GUEST_MAC),
     ...more,
   });
   const out: string[] = [];

@@ -4,7 +4,7 @@ import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import type { ProgramVariables } from '../../src/datapath/store.js';
 import { PRIMARY } from '../../src/device.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { type Bench, inProcess, word } from './in-process.js';
 import { sleep } from './sleep.js';
 

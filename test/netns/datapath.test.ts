@@ -9,6 +9,7 @@ import { arm, epochOf, flip, pathOf } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { readNs } from '../../src/datapath/u64.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { bpfObject } from '../../src/paths.js';
 import { CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG } from '../../src/policy/evaluate.js';
 import { until } from '../helpers/daemon.js';
@@ -16,12 +17,11 @@ import { type Bench, inProcess, word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';
 
 const PPS = 5000;
-const bytesOf = (mac: string): number[] => mac.split(':').map((h) => Number.parseInt(h, 16));
 
 /** A frame with this destination; the rest of its bytes is `fill`. */
 function frame(dst: string, fill: number, length = 80): Uint8Array {
   const f = new Uint8Array(length).fill(fill);
-  f.set(bytesOf(dst), 0);
+  f.set(parseMac(dst), 0);
   f.set([2, 0, 0, 0, 0, 0x99], 6);
   f.set([0x88, 0xb5], 12); // local experimental Ethertype
   return f;

@@ -4,7 +4,7 @@ import { GUEST_MAC } from '../../lab/netns/world.js';
 import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { until } from '../helpers/daemon.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
 import { sleep } from '../helpers/sleep.js';

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { VfError } from '../../src/errors.js';
+import { formatIp, parseIp, parsePrefix } from '../../src/frames/address.js';
+import { formatMac, parseMac } from '../../src/frames/mac.js';
 import {
   attributesAfter,
-  formatMac,
   MessageBuilder,
   type NlMessage,
   parseAck,
@@ -11,14 +12,12 @@ import {
   parseBridgeEntry,
   parseLink,
   parseLinkHeader,
-  parseMac,
   parseQdisc,
   readString,
   readU32,
   splitMessages,
 } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
-import { formatIp, parseIp, parsePrefix } from '../../src/netlink/ip.js';
 
 /** A link as a driver of an SR-IOV VF would show it, with everything parseLink() reads. */
 function fullLink(): Uint8Array {
