@@ -1,6 +1,12 @@
 import { EventEmitter } from 'node:events';
-import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from '../api/index.js';
-import { VERSION } from '../api/index.js';
+import {
+  type ApiEvent,
+  type ApiHandlers,
+  type DaemonStatus,
+  type Decision,
+  type InstanceStatus,
+  VERSION,
+} from '../api/index.js';
 import { monotonicMs } from '../clock.js';
 import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/index.js';
 import { pathOf } from '../datapath/line.js';
@@ -20,6 +26,7 @@ import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
 import { ImpairmentLog } from './impairment-log.js';
 import type { Source } from './kept.js';
+import type { Log } from './log.js';
 import { Managed } from './managed.js';
 import { inodeOf, Namespace } from './namespace.js';
 import { NamespaceWatch, PATHS_MS } from './namespace-watch.js';
@@ -29,14 +36,6 @@ import { preflight } from './preflight.js';
 import { Pulse } from './pulse.js';
 import { Roster } from './roster.js';
 import { instanceStatus, waitingStatus } from './status.js';
-
-/** What the supervisor needs of a logger (pino's shape). */
-export interface Log {
-  debug(fields: object, text: string): void;
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
-}
 
 /** How often everything is looked at for which no notification is listened to, ms: groups, routes, speeds, macvlans in other namespaces. */
 const ADDRESSES_MS = 5_000;

@@ -1,5 +1,4 @@
-import type { Qdisc } from './codec.js';
-import { tcmsg } from './codec.js';
+import { type Qdisc, tcmsg } from './codec.js';
 import * as c from './constants.js';
 import type { RawAttribute, Rtnl } from './rtnl.js';
 
