@@ -1,7 +1,7 @@
 import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { dupFd, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
-import { VfBfdPacket, VfDetector, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { VfBfdPacket, VfDetector, VfEvent, VfRecord } from '../../bpf/vfailover.bpf.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
@@ -84,12 +84,11 @@ export async function rig(end: BfdEndpoint = PEER.IPv4!, more: Partial<BfdKey> =
   const out: string[] = [];
   const told: Rig['events'] = [];
   const consume = () =>
-    ring.consume((view, at, length) => {
-      if (length < VfBfdPacket.size) {
-        const [before, after] = [VfEvent.offsets.old_word, VfEvent.offsets.new_word].map((o) =>
-          view.getInt32(at + o, true),
-        );
-        told.push({ cause: view.getInt32(at + VfEvent.offsets.cause, true), flipped: before !== after });
+    ring.consume((view, at) => {
+      const kind = view.getInt32(at + VfEvent.offsets.kind, true);
+      if (kind !== VfRecord.VF_RECORD_BFD) {
+        const cause = view.getInt32(at + VfEvent.offsets.cause, true);
+        told.push({ cause, flipped: kind === VfRecord.VF_RECORD_FLIP });
         return;
       }
       const { bytes, length: field, mac: source } = VfBfdPacket.offsets;

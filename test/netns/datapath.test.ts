@@ -2,7 +2,7 @@ import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { bench as benchObject } from '../../bpf/bench.bpf.js';
-import { VfArm, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { VfArm, VfEvent, VfRecord } from '../../bpf/vfailover.bpf.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { arm, epochOf, flip, pathOf } from '../../src/datapath/line.js';
@@ -102,12 +102,13 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const seen: number[][] = [];
     ring.consume((v, at) =>
       seen.push([
+        v.getUint32(at + VfEvent.offsets.kind, true),
         v.getUint32(at + VfEvent.offsets.slot, true),
         v.getUint32(at + VfEvent.offsets.cause, true),
         v.getUint32(at + VfEvent.offsets.new_word, true),
       ]),
     );
-    expect(seen).toEqual([[b.datapath.slot, CAUSE_CARRIER, word(b)]]);
+    expect(seen).toEqual([[VfRecord.VF_RECORD_FLIP, b.datapath.slot, CAUSE_CARRIER, word(b)]]);
     // Where the driver's own report flips (a kernel that may be traced), no frame need have met the dead path.
     if (b.datapath.carrierSignalMissing) expect(b.datapath.counters(PRIMARY).tx.rerouted).toBeGreaterThan(0);
     expect(r.out.outageNs).not.toBeNull();
