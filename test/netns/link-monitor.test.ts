@@ -2,7 +2,6 @@ import { closeFd, netnsCreate, Tap } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { Device } from '../../src/device.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import {
   LinkMonitor,
@@ -10,6 +9,7 @@ import {
   type NetlinkTransport,
   Rtnl,
 } from '../../src/netlink/index.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
 import { sleep } from '../helpers/sleep.js';
 
 let ns: number;

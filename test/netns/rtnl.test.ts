@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
 import { parseMac } from '../../src/frames/mac.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import { type NetlinkTransport, Rtnl } from '../../src/netlink/index.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
 import { until } from '../helpers/daemon.js';
 
 let ns: number;
