@@ -6,7 +6,7 @@ import { parseMac } from '../../src/frames/mac.js';
 import * as c from '../../src/netlink/constants.js';
 import { type NetlinkTransport, Rtnl } from '../../src/netlink/index.js';
 import { MessageBuilder } from '../../src/netlink/message.js';
-import { until } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 let ns: number;
 let other: number;
