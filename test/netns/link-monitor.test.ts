@@ -3,7 +3,6 @@ import { closeFd, netnsCreate, Tap } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { Device } from '../../src/device.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import {
   LinkMonitor,
@@ -11,6 +10,7 @@ import {
   type NetlinkTransport,
   Rtnl,
 } from '../../src/netlink/index.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
 import { elapse, until } from '../helpers/wait.js';
 
 let ns: number;
