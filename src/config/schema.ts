@@ -155,7 +155,9 @@ export const workerSchema = z.strictObject(
     count: integer(1, 256).default(1).describe('decision workers; instances are sharded over them'),
     wait: choice(['epoll', 'poll', 'spin'])
       .default('epoll')
-      .describe('how a worker waits: for events, every poll_interval_us, or spinning on a core'),
+      .describe(
+        'how a worker waits: for events, every poll_interval_us, or spinning; spin needs a `cpu` that the daemon can leave to the worker',
+      ),
     poll_interval_us: integer(50, 1_000_000, 'µs')
       .default(1000)
       .describe('µs between two looks at the links (epoll: 20 ms while no frame passes)'),

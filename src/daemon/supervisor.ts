@@ -94,6 +94,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#store.close();
       throw e;
     }
+    if (this.#shards.crowded)
+      log.warn(
+        { worker: config.worker },
+        'worker.wait: spin shares a CPU with the rest of the daemon, and decides later; fix: set worker.cpu, and leave the daemon another CPU',
+      );
     this.#openFiles = openFiles();
     this.#addresses = setInterval(() => {
       for (const m of this.#managed.values()) {
