@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import {
+  affinity,
   ChangeSender,
   ControlSocket,
   clockMonotonic,
@@ -41,7 +41,7 @@ import {
   withNetns,
   writeFd,
 } from 'bpf-loader-ts/sys';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { SLOWDOWN } from './kernel.js';
 import { elapse, quietFor, until } from './wait.js';
 
@@ -179,11 +179,41 @@ describe('clocks and threads', () => {
       const list = (await import('node:fs')).readFileSync('/proc/thread-self/status', 'utf8');
       console.log(list.match(/Cpus_allowed_list:\\s*(\\S+)/)[1]);`;
     expect(node(script).stdout.trim()).toBe(allowed);
-    expect(() => setAffinity(100_000)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    for (const none of [100_000, -1, []])
+      expect(() => setAffinity(none)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     const unlimited = raiseMemlock(); // false without CAP_SYS_RESOURCE
     const { soft, hard } = memlockLimit();
     expect(soft).toBe(hard);
     expect(unlimited).toBe(soft === Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('the affinity of a thread', () => {
+  const allowed = affinity();
+
+  it('is what the kernel shows', () => {
+    const shown = readFileSync('/proc/thread-self/status', 'utf8').match(/Cpus_allowed_list:\s*(\S+)/)![1]!;
+    const cpus = shown.split(',').flatMap((range) => {
+      const [from = 0, to = from] = range.split('-').map(Number);
+      return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    });
+    expect(allowed).toEqual(cpus);
+  });
+
+  it('of another one can be set and read', () => {
+    const child = spawn('sleep', ['60']);
+    onTestFinished(() => void child.kill());
+    setAffinity(allowed.slice(-1), child.pid);
+    expect(affinity(child.pid)).toEqual(allowed.slice(-1));
+    setAffinity(allowed, child.pid);
+    expect(affinity(child.pid)).toEqual(allowed);
+    expect(affinity()).toEqual(allowed);
+  });
+
+  it('that is not there is ESRCH', () => {
+    const gone = spawnSync('true').pid;
+    for (const ask of [() => affinity(gone), () => setAffinity(allowed, gone)])
+      expect(ask).toThrow(expect.objectContaining({ code: 'ESRCH' }));
   });
 });
 
