@@ -64,12 +64,9 @@ export async function groupScene(
     master: socket(world.guest, master),
     drain,
     async received() {
-      let n: number;
-      do {
-        n = frames.length;
-        await quietFor(20);
-        drain();
-      } while (frames.length > n);
+      // Not longer: what belongs together has to come within the window.
+      await quietFor(20);
+      drain();
       return frames.splice(0);
     },
   };
