@@ -7,7 +7,7 @@ import type { Supply } from '../detect/supply.js';
 import type { DetectorName } from '../detect/table.js';
 import { ROLES } from '../device.js';
 import { VfError } from '../errors.js';
-import { parseMac } from '../netlink/codec.js';
+import { parseMac } from '../frames/mac.js';
 import type { FailoverInstance } from '../registry/instance.js';
 import type { Shards } from '../shard/host.js';
 import type { Namespace } from './namespace.js';

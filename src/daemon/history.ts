@@ -1,19 +1,11 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { Decision, DecisionCause } from '../api/index.js';
 import { epochOf, pathOf } from '../datapath/line.js';
+import { healthOf } from '../detect/health.js';
 import { type DetectorName, detectorOf, ROWS } from '../detect/table.js';
 import { type Role, roleOf } from '../device.js';
-import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../policy/evaluate.js';
+import { CAUSE_NAMES } from '../policy/evaluate.js';
 import type { FromWorker } from '../shard/protocol.js';
-
-/** A verdict stands in place of `up`. */
-const healthOf = (link: number): string => {
-  if (link < 0) return 'absent';
-  if (!(link & LINK_UP)) return 'admin-down';
-  if (!hasCarrier(link)) return 'no-carrier';
-  const verdict = verdictOf(link);
-  return verdict === 0 ? 'up' : (detectorOf(verdict)?.name ?? 'none');
-};
 
 function signalOf(cause: Decision['cause'], from: Role): string {
   const what: Record<Exclude<Decision['cause'], DetectorName>, string> = {

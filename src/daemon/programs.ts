@@ -1,6 +1,6 @@
 import { VfDetector, VfGroups } from '../../bpf/vfailover.bpf.js';
 import type { InstanceConfig } from '../config/index.js';
-import type { ProgramVariables } from '../datapath/store.js';
+import type { ProgramVariables } from '../datapath/program-loader.js';
 import { detectorVariables } from '../detect/host.js';
 import { configured } from '../detect/section.js';
 

@@ -6,7 +6,7 @@ import type { PacedSender } from 'bpf-loader-ts/sys';
 import type { z } from 'zod';
 import type { VfArm, VfDetector } from '../../bpf/vfailover.bpf.js';
 import type { Datapath } from '../datapath/datapath.js';
-import type { ProgramVariables } from '../datapath/store.js';
+import type { ProgramVariables } from '../datapath/program-loader.js';
 import type { Device, Path, Role } from '../device.js';
 import type { Neighbour, Route } from '../netlink/index.js';
 import type { Verdicts } from './combine.js';

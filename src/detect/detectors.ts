@@ -6,8 +6,8 @@ import type { Detector, DetectorContext, Meter } from './detector.js';
 import type { Evidence } from './evidence.js';
 import { DETECT_SLOT_WORDS, detectBase } from './record.js';
 import { type Configured, configured, type DetectConfig } from './section.js';
-import type { Supply } from './supply.js';
-import { type DetectorName, type DetectorRow, ROWS } from './table.js';
+import type { Prepared, Supply } from './supply.js';
+import { type DetectorRow, ROWS } from './table.js';
 
 /** The workers' halves of all detectors, in the table's order. */
 const HALVES = await Promise.all(ROWS.map((d) => d.worker()));
@@ -15,7 +15,7 @@ const HALVES = await Promise.all(ROWS.map((d) => d.worker()));
 /** What an instance's detectors get from the supervisor. */
 interface InstanceMeans extends Pick<DetectorContext, 'mac' | 'deadlineFd'> {
   /** What host halves have prepared. */
-  readonly prepared: Partial<Record<DetectorName, unknown>>;
+  readonly prepared: Prepared;
 }
 
 /** What all instances of a shard have in common. */

@@ -1,6 +1,7 @@
-import type { ProgramVariables } from '../datapath/store.js';
+import type { ProgramVariables } from '../datapath/program-loader.js';
 import type { Discovery, Surroundings } from './detector.js';
 import { configured, type DetectConfig } from './section.js';
+import type { Prepared } from './supply.js';
 import { type DetectorName, ROWS } from './table.js';
 
 /** The host halves of all detectors that have one, in the table's order. */
@@ -16,10 +17,7 @@ export function detectorVariables(detect: DetectConfig): Partial<ProgramVariable
  * Returns what the workers' halves need from their beginning. `addresses`: those of the namespace.
  * Throws VfError CONFIG_INVALID for what the machine does not have.
  */
-export function prepareDetectors(
-  detect: DetectConfig,
-  addresses: () => readonly string[],
-): Partial<Record<DetectorName, unknown>> {
+export function prepareDetectors(detect: DetectConfig, addresses: () => readonly string[]): Prepared {
   return Object.fromEntries(
     configured(detect).flatMap((d) => {
       const prepared = HALVES[d.number]?.prepare?.(d.config as never, addresses);

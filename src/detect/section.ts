@@ -14,7 +14,7 @@ export const detectSchema = z
     {
       combine: choice(['any', 'all'])
         .default('any')
-        .describe('a path is dead if any detector says so, or only if all do that watch it'),
+        .describe('a slave is dead if any detector says so, or only if all do that watch it'),
       carrier: choice(['alone', 'combined'])
         .default('alone')
         .describe(

@@ -6,3 +6,6 @@ export interface Supply extends Omit<DetectorSupply, 'found'> {
   /** What host halves have found. */
   found: Partial<Record<DetectorName, unknown>>;
 }
+
+/** What the host halves of an instance's detectors have prepared. */
+export type Prepared = Partial<Record<DetectorName, unknown>>;

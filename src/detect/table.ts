@@ -62,7 +62,7 @@ export const DETECTORS = [
     name: 'bfd',
     key: 'bfd',
     section: bfdSchema.describe(
-      'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the path that carries traffic',
+      'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the active slave',
     ),
     cause: CAUSE_BFD,
     signal: (slave) => `the BFD session on the ${slave} is down`,

@@ -1,8 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DetectConfig } from '../config/index.js';
 import type { Evidence } from '../detect/evidence.js';
-import type { Supply } from '../detect/supply.js';
-import type { DetectorName } from '../detect/table.js';
+import type { Prepared, Supply } from '../detect/supply.js';
 import type { PolicyConfig } from '../policy/evaluate.js';
 
 /** How a decision worker waits between turns. */
@@ -71,7 +70,7 @@ export type ToWorker =
       /** The program that starts the timer of its BFD session; -1: there is none. */
       deadlineFd: number;
       /** What the host halves of its detectors have prepared. */
-      prepared: Partial<Record<DetectorName, unknown>>;
+      prepared: Prepared;
       /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
       knownWord: number;
     }

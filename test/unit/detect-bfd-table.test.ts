@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type BfdEndpoint, BfdFrame, NOT_BFD } from '../../src/detect/bfd/frame.js';
 import * as P from '../../src/detect/bfd/packet.js';
 import { BfdSession } from '../../src/detect/bfd/session.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
 import { BfdTable } from '../helpers/bfd-table.js';
 
 const mac = (n: number) => Uint8Array.of(2, 0, 0, 0, 0, n);

@@ -1,5 +1,5 @@
 import { VfError } from '../../errors.js';
-import { parseIp } from '../../netlink/ip.js';
+import { parseIp } from '../../frames/address.js';
 import type { Discovery, Surroundings } from '../detector.js';
 import type { BfdAuthConfig } from './auth.js';
 import { bfdAuth } from './key.js';

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { parseMac } from '../../netlink/codec.js';
-import { parseIp } from '../../netlink/ip.js';
+import { parseIp } from '../../frames/address.js';
+import { parseMac } from '../../frames/mac.js';
 import type { DetectorContext } from '../detector.js';
 import type { BfdAuthConfig } from './auth.js';
 import type { BfdEngine } from './engine.js';

@@ -1,5 +1,5 @@
-import { formatMac } from '../../netlink/codec.js';
-import { formatIp, isLinkLocal6, parseIp } from '../../netlink/ip.js';
+import { formatIp, isLinkLocal6, parseIp } from '../../frames/address.js';
+import { formatMac } from '../../frames/mac.js';
 import type { Surroundings } from '../detector.js';
 import type { BfdConfig } from './section.js';
 

@@ -1,5 +1,5 @@
 import type { ReflectorKey } from '../../datapath/reflector-map.js';
-import { parseIp } from '../../netlink/ip.js';
+import { parseIp } from '../../frames/address.js';
 import { discriminatorOf, type ReflectorConfig } from './section.js';
 
 /** A reflector as the programs have it; `mac` is the master's. */

@@ -1,4 +1,4 @@
-import { isLinkLocal6, parseIp } from '../../netlink/ip.js';
+import { isLinkLocal6, parseIp } from '../../frames/address.js';
 import type { Surroundings } from '../detector.js';
 import type { ProbeTarget } from './section.js';
 import { wayByMaster } from './way.js';

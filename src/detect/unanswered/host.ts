@@ -1,5 +1,5 @@
 import { VfUdpAsks } from '../../../bpf/vfailover.bpf.js';
-import type { ProgramVariables } from '../../datapath/store.js';
+import type { ProgramVariables } from '../../datapath/program-loader.js';
 import { UDP_PORTS_MAX, type UnansweredConfig } from './section.js';
 
 /** Returns which UDP the programs take for something that expects an answer. */
