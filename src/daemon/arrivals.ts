@@ -2,7 +2,7 @@ import { closeFd, netnsCurrent, netnsInode, netnsOpen } from 'bpf-loader-ts/sys'
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { ARPHRD_ETHER, type Device, identityMac } from '../device.js';
 import { VfError } from '../errors.js';
-import { formatMac, parseMac } from '../netlink/codec.js';
+import { macAt, parseMac } from '../frames/mac.js';
 import { Rtnl } from '../netlink/index.js';
 import type { FailoverInstance } from '../registry/instance.js';
 import { claimOf, macsOf, STACKED_KINDS, selects, stackedOn } from '../registry/match.js';
@@ -225,7 +225,7 @@ function decode(bytes: Uint8Array): Origin {
   return {
     inode: Number(head.readBigUInt64LE(0)),
     ifindex: head.readUInt32LE(8),
-    mac: formatMac(head.subarray(12, 18)),
+    mac: macAt(head, 12),
     up: head[18] === 1,
     name: head.subarray(ORIGIN_BYTES).toString(),
   };

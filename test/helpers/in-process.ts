@@ -32,6 +32,13 @@ export interface Bench {
   stream(): Stream;
 }
 
+/** Until the kernel has noticed the carrier of a device, that throws away what it is given and its bridge forwards nothing. */
+const untilCarrier = ({ vf, virtio, guestRtnl, hostRtnl }: World): Promise<unknown> =>
+  until(
+    () => [vf, virtio].flatMap((w) => [guestRtnl.link(w.guestIfindex)!, hostRtnl.link(w.hostIfindex)!]),
+    (ends) => ends.every((d) => d.carrier && !d.operstate.endsWith('down')),
+  );
+
 /** In place of the kernel's failover master, which takes a VM: a device of its own, so that both slaves are others'. */
 export function standInMaster({ guestRtnl }: World): number {
   const { ifindex } = guestRtnl.createVeth({ name: 'master0', mac: GUEST_MAC, peer: { name: 'master0p' } });
@@ -75,9 +82,7 @@ export async function inProcess(
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   // The thread of the traffic is also the cable between taps.
   if (kind === 'tap') world.startTraffic(null);
-  // A device whose carrier the kernel has not noticed yet throws away what it is given.
-  const devices = [world.virtio, world.vf].map((w) => w.guestIfindex);
-  await until(() => devices.every((ifindex) => world.guestRtnl.link(ifindex)?.carrier));
+  await untilCarrier(world);
   let stream: Stream | undefined;
   onTestFinished(() => stream?.close());
   return {
