@@ -45,6 +45,7 @@ export class Instances {
       ...{ config, source, master, store, shards },
       ns: namespace(config.netns),
       impaired: (impairment, over) => impaired(name, impairment, over),
+      notUndone: (error) => log.error({ instance: name, error }, 'could not be undone'),
       onCleared: (devices) =>
         log.warn({ instance: name, devices }, 'programs of a vfailover whose pins are gone were taken off'),
     });

@@ -39,14 +39,24 @@ export const keep = (store: PinStore, slot: number, kept: Kept): void =>
   store.kept.write(slot, JSON.stringify(kept));
 
 /** What an earlier daemon kept; undefined if it kept nothing that this version can read. */
-export function keptOf(store: PinStore, slot: number): Kept | undefined {
+export const keptOf = (store: PinStore, slot: number): Kept | undefined => parsed(store.kept.read(slot));
+
+function parsed(text: string | undefined): Kept | undefined {
   try {
-    const { source, config } = JSON.parse(store.kept.read(slot) ?? 'null') as Kept;
+    const { source, config } = JSON.parse(text ?? 'null') as Kept;
     return { source: source === 'attach' ? 'attach' : 'file', config: parseInstance(config) };
   } catch {
     return undefined;
   }
 }
+
+/** Keeps instances that wait and stand in no file: they have no slot, and the next daemon would not know them. */
+export const keepWaiting = (store: PinStore, waiting: readonly Kept[]): void =>
+  store.kept.writeSlotless(waiting.map(({ source, config }) => JSON.stringify({ source, config })));
+
+/** Those that an earlier daemon kept, as far as this version can read them. */
+export const keptWaiting = (store: PinStore): Kept[] =>
+  store.kept.readSlotless().flatMap((text) => parsed(text) ?? []);
 
 /** The least configuration that a pinned instance can be adopted with, from its identity alone; undefined: its namespace has no name. */
 export function configOf({ name, id }: Pinned): InstanceConfig | undefined {

@@ -38,9 +38,16 @@ export interface ReportsOptions {
 /** Takes in what registries, workers and keepers tell: into the history, the log, and to watchers. */
 export class Reports {
   readonly #o: ReportsOptions;
+  readonly #decisionListeners = new Set<(instance: string, decision: Decision) => void>();
 
   constructor(options: ReportsOptions) {
     this.#o = options;
+  }
+
+  /** Calls `listen` with every decision from now on, until what it returns is called. */
+  onDecision(listen: (instance: string, decision: Decision) => void): () => void {
+    this.#decisionListeners.add(listen);
+    return () => this.#decisionListeners.delete(listen);
   }
 
   fromRegistry(e: FailoverEvent): void {
@@ -115,6 +122,7 @@ export class Reports {
       { decision },
       `${name}: ${decision.from} -> ${decision.to}, ${decision.cause}, tier ${decision.tier}`,
     );
+    for (const listen of [...this.#decisionListeners]) listen(name, decision);
     this.#o.emit({ type: 'decision', instance: name, decision });
     this.#o.publishStatus(name);
   }
@@ -148,6 +156,16 @@ export class Reports {
     const record = this.#o.impairments.add(instance, impairment, over);
     this.#o.emit({ type: 'impairment', ...record });
     this.#o.publishStatus(instance);
+  }
+
+  /** What somebody had removed is there again. */
+  restored(what: string, m: Managed | undefined): void {
+    this.#o.log.warn({ instance: m?.config.name }, `${what} were removed by somebody and are put back`);
+  }
+
+  /** A look at an instance's programs failed. */
+  lookFailed(m: Managed, error: Error): void {
+    this.#o.log.error({ instance: m.config.name, error }, error.message);
   }
 
   /** Pins of the maps that cannot be put back concern all instances. `fault`: '' when they could. */

@@ -10,6 +10,7 @@ import type { Managed } from './managed.js';
 import type { Namespace } from './namespace.js';
 import { masterOf, placementOf } from './placing.js';
 import { asError, isAbsence, RETRY_MS, type Waiting } from './waiting.js';
+import { WaitingList } from './waiting-list.js';
 
 /** What the roster needs of the supervisor. */
 export interface RosterHost {
@@ -35,7 +36,9 @@ const EDITED = 'configuration';
  * cannot be attached keeps no other from running: it waits, with the reason.
  */
 export class Roster {
-  readonly waiting = new Map<string, Waiting>();
+  /** Those that cannot be attached at present, by name. */
+  readonly waiting: ReadonlyMap<string, Waiting>;
+  readonly #list: WaitingList;
   readonly #host: RosterHost;
   /** Names in the file. */
   #filed = new Set<string>();
@@ -43,6 +46,8 @@ export class Roster {
 
   constructor(host: RosterHost) {
     this.#host = host;
+    this.#list = new WaitingList(host.store, host.log);
+    this.waiting = this.#list.all;
     this.#retrying = setInterval(() => this.retry(), RETRY_MS).unref();
   }
 
@@ -55,9 +60,15 @@ export class Roster {
     for (const config of instances) this.#enlist(config, 'file');
     this.#adoptRest();
     const refused = [...this.waiting.values()].filter(({ error }) => !isAbsence(error));
-    if (this.#host.managed.size > 0 || refused.length === 0 || refused.length < this.waiting.size) return;
-    this.waiting.clear();
-    throw refused[0]!.error;
+    if (this.#host.managed.size === 0 && refused.length > 0 && refused.length === this.waiting.size) {
+      this.#list.clear();
+      throw refused[0]!.error;
+    }
+    this.#list.resume(({ config, source }) => {
+      const known = this.#host.managed.has(config.name) || this.waiting.has(config.name);
+      if (!known && !this.#filed.has(config.name))
+        this.#enlist(config, source === 'attach' ? 'attach' : 'unconfigured');
+    });
   }
 
   /** Pinned instances that no file names. */
@@ -185,7 +196,7 @@ export class Roster {
   #wait(entry: Waiting): void {
     const { name } = entry.config;
     const before = this.waiting.get(name);
-    this.waiting.set(name, entry);
+    this.#list.set(entry);
     if (before?.error.message === entry.error.message) return;
     this.#host.log.warn({ instance: name, error: entry.error }, `${name} waits: ${entry.error.message}`);
     this.#host.changed(name);
@@ -193,7 +204,7 @@ export class Roster {
 
   /** The master of a running instance is gone: it waits for it. */
   lost({ config, source }: Managed): void {
-    this.waiting.set(config.name, {
+    this.#list.set({
       config,
       source,
       error: new VfError('DEVICE_NOT_FOUND', 'the master does not exist', { field: 'master' }),
@@ -206,7 +217,7 @@ export class Roster {
     for (const [name, entry] of [...this.waiting]) {
       try {
         this.#place(entry.config, entry.source);
-        this.waiting.delete(name);
+        this.#list.delete(name);
         this.#host.changed(name);
       } catch (e) {
         this.#wait({ ...entry, error: asError(e) });
@@ -223,7 +234,7 @@ export class Roster {
 
   /** Ends an instance that does not run. False: there is none of that name. */
   detach(name: string): boolean {
-    const waited = this.waiting.delete(name);
+    const waited = this.#list.delete(name);
     const pinned = pinnedAs(this.#host.store, name);
     if (pinned && !this.#host.managed.has(name)) this.#takeApart(pinned);
     return waited || pinned !== undefined;
@@ -236,7 +247,7 @@ export class Roster {
     const before = this.#filed;
     this.#filed = names;
     for (const [name, { source }] of [...this.waiting])
-      if (source === 'file' && !names.has(name)) this.waiting.delete(name);
+      if (source === 'file' && !names.has(name)) this.#list.delete(name);
     // Released first: one that the file has under another name now is adopted under it.
     for (const name of [...managed.keys()])
       if (before.has(name) && !names.has(name)) this.#host.release(name);
@@ -245,7 +256,7 @@ export class Roster {
       if (running && JSON.stringify(running.config) === JSON.stringify(config)) this.#confirm(running);
       else {
         if (running) this.#host.release(config.name);
-        this.waiting.delete(config.name);
+        this.#list.delete(config.name);
         this.#enlist(config, 'file');
       }
       this.#host.changed(config.name);

@@ -27,6 +27,8 @@ export interface SetUpRequest
   readonly store: PinStore;
   /** Told of devices that programs of a lost store were taken off. */
   onCleared(devices: readonly string[]): void;
+  /** Told what else failed while a failed set-up was undone. */
+  notUndone(error: unknown): void;
 }
 
 /** What is known of an instance before anything is made. */
@@ -55,8 +57,16 @@ export function setUp(request: SetUpRequest): Managed {
     registered(request, plan, managed, undo);
     return managed;
   } catch (e) {
-    for (const step of undo.reverse()) step();
+    for (const step of undo.reverse()) attempt(step, request);
     throw e;
+  }
+}
+
+function attempt(step: Undo, { notUndone }: SetUpRequest): void {
+  try {
+    step();
+  } catch (error) {
+    notUndone(error);
   }
 }
 

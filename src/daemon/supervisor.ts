@@ -5,7 +5,6 @@ import { type Config, type InstanceConfig, redacted } from '../config/index.js';
 import { PinStore } from '../datapath/store.js';
 import { HOOKS_MS, HookWatch } from '../hooks/watch.js';
 import { Shards } from '../shard/host.js';
-import { KEEP_MS } from '../slave/takeover.js';
 import { Arrivals } from './arrivals.js';
 import { Directory } from './directory.js';
 import { History } from './history.js';
@@ -18,10 +17,9 @@ import { PATHS_MS } from './namespace-watch.js';
 import { Namespaces } from './namespaces.js';
 import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
-import { Pulse } from './pulse.js';
 import { Reports } from './reports.js';
 import { Roster } from './roster.js';
-import { ADDRESSES_MS, Upkeep } from './upkeep.js';
+import { Upkeep } from './upkeep.js';
 
 interface SupervisorEvents {
   event: [e: ApiEvent];
@@ -49,8 +47,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #upkeep: Upkeep;
   readonly #reports: Reports;
   readonly #hooks: HookWatch<Managed>;
-  readonly #pulse: Pulse;
-  readonly #refresh: NodeJS.Timeout;
   /** Only where an instance lives in another namespace than the daemon. */
   #arrivals: Arrivals | undefined;
   readonly #startedAt = Date.now();
@@ -97,13 +93,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.handlers = this.#makeHandlers();
     this.#shards.on('message', (m) => this.#reports.fromWorker(m));
     this.#shards.on('failed', (shard, error) => log.error({ shard, error }, error.message));
-    this.#refresh = setInterval(() => this.#upkeep.refresh(), ADDRESSES_MS).unref();
-    this.#pulse = new Pulse((error) =>
-      log.error({ error }, `defect: please report it: ${(error as Error).message}`),
-    );
-    this.#pulse.add(KEEP_MS, () => this.#upkeep.keep());
-    this.#pulse.add(PATHS_MS, () => this.#namespaces.look());
-    this.#pulse.add(HOOKS_MS, () => this.#hooks.look());
+    this.#upkeep.every(PATHS_MS, () => this.#namespaces.look());
+    this.#upkeep.every(HOOKS_MS, () => this.#hooks.look());
   }
 
   #makeInstances(): Instances {
@@ -161,22 +152,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       store: this.#store,
       instances: () => [...this.#managed.values()],
       storeReport: (fault) => this.#reports.storeFault(fault, this.#store.root),
-      restored: (what, m) =>
-        this.#log.warn({ instance: m?.config.name }, `${what} were removed by somebody and are put back`),
-      failed: (m, error) => this.#log.error({ instance: m.config.name, error }, error.message),
+      restored: (what, m) => this.#reports.restored(what, m),
+      failed: (m, error) => this.#reports.lookFailed(m, error),
     });
   }
 
   #makeOrders(): Orders {
     return new Orders({
       shards: this.#shards,
-      onDecision: (listen) => {
-        const heard = (e: ApiEvent) => {
-          if (e.type === 'decision') listen(e.instance, e.decision);
-        };
-        this.on('event', heard);
-        return () => this.off('event', heard);
-      },
+      onDecision: (listen) => this.#reports.onDecision(listen),
       lastSeq: (name) => this.#history.last(name)?.seq ?? 0,
       statusOf: (name) => this.#directory.statusOf(name),
       changed: (name) => this.#publishStatus(name),
@@ -321,8 +305,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** Ends the daemon's part. Instances stay pinned and steering unless they are detached first. */
   async close(): Promise<void> {
-    clearInterval(this.#refresh);
-    this.#pulse.close();
+    this.#upkeep.close();
     this.#roster.close();
     this.#namespaces.end();
     await this.#shards.close();

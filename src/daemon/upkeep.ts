@@ -1,10 +1,12 @@
 import type { Shards } from '../shard/host.js';
+import { KEEP_MS } from '../slave/takeover.js';
 import type { Log } from './log.js';
 import type { Managed } from './managed.js';
 import type { Namespace } from './namespace.js';
+import { Pulse } from './pulse.js';
 
 /** How often everything is looked at for which no notification is listened to, ms: groups, routes, speeds, macvlans in other namespaces. */
-export const ADDRESSES_MS = 5_000;
+const ADDRESSES_MS = 5_000;
 
 export interface UpkeepOptions {
   managed: ReadonlyMap<string, Managed>;
@@ -15,13 +17,30 @@ export interface UpkeepOptions {
 /** What running instances need again and again: slaves that stay what their masters are, announcements and detectors that know what is so now. */
 export class Upkeep {
   readonly #o: UpkeepOptions;
+  readonly #pulse: Pulse;
+  readonly #refresh: NodeJS.Timeout;
 
   constructor(options: UpkeepOptions) {
     this.#o = options;
+    this.#pulse = new Pulse((error) =>
+      options.log.error({ error }, `defect: please report it: ${(error as Error).message}`),
+    );
+    this.#pulse.add(KEEP_MS, () => this.#keep());
+    this.#refresh = setInterval(() => this.#lookAtAll(), ADDRESSES_MS).unref();
   }
 
-  /** Looks whether the slaves are still what their masters are. Called every KEEP_MS. */
-  keep(): void {
+  /** Has `look` called every `ms`, a multiple of the pulse's beat. */
+  every(ms: number, look: () => void): void {
+    this.#pulse.add(ms, look);
+  }
+
+  close(): void {
+    clearInterval(this.#refresh);
+    this.#pulse.close();
+  }
+
+  /** Looks whether the slaves are still what their masters are. */
+  #keep(): void {
     const looked = new Map<Namespace, boolean>();
     for (const m of this.#o.managed.values()) {
       if (!looked.has(m.ns)) looked.set(m.ns, m.ns.lookAtFilters());
@@ -31,8 +50,7 @@ export class Upkeep {
     }
   }
 
-  /** Called every ADDRESSES_MS. */
-  refresh(): void {
+  #lookAtAll(): void {
     for (const m of this.#o.managed.values()) {
       this.prepareAnnouncement(m);
       m.readSpeeds();

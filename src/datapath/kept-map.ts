@@ -8,10 +8,12 @@ const PART_BYTES = 1024;
 const PARTS = 64;
 const HASH = 1;
 const BPF_F_NO_PREALLOC = 1;
+/** Keys from this slot on are of texts that have no slot. */
+const SLOTLESS = 0x8000_0000;
 
 /**
  * A text for each slot, such as its configuration, in the pinned map `kept`: it lives as long as the instance is pinned, over restarts
- * of the daemon and not over a reboot, whatever becomes of the files in /run. Part 0 has the length and is written last: a text that a
+ * of the daemon and not over a reboot, whatever becomes of the files in /run. Instances that wait have no slot, and texts of their own. Part 0 has the length and is written last: a text that a
  * killed daemon left half-way counts as absent.
  */
 export class KeptMap {
@@ -66,6 +68,21 @@ export class KeptMap {
 
   clear(slot: number): void {
     for (let part = 0; part <= PARTS; part++) this.#map.delete(key(slot, part));
+  }
+
+  /** Texts of instances that have no slot at present, in the order in which they were written. */
+  readSlotless(): string[] {
+    const texts: string[] = [];
+    for (let text = this.read(SLOTLESS); text !== undefined; text = this.read(SLOTLESS + texts.length))
+      texts.push(text);
+    return texts;
+  }
+
+  /** Replaces all texts that have no slot. Throws VfError INTERNAL for one of more than 64 KiB, and what the map refuses if it is full. */
+  writeSlotless(texts: readonly string[]): void {
+    const before = this.readSlotless().length;
+    for (const [i, text] of texts.entries()) this.write(SLOTLESS + i, text);
+    for (let i = texts.length; i < before; i++) this.clear(SLOTLESS + i);
   }
 
   pin(path: string): void {

@@ -175,9 +175,10 @@ export class PinStore implements Disposable {
     this.identities.write(slot, { ...this.identities.read(slot)!, name: to });
   }
 
-  /** Removes the pins of a store that no instance uses. The maps go when the last descriptor does. */
+  /** Removes the pins of a store that no instance uses, and none waits in. The maps go when the last descriptor does. */
   removeIfEmpty(): boolean {
     for (const _ of this.occupied()) return false;
+    if (this.kept.readSlotless().length > 0) return false;
     if (existsSync(join(this.root, 'instances')) && readdirSync(join(this.root, 'instances')).length > 0)
       return false;
     rmSync(this.root, { recursive: true, force: true });

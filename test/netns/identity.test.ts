@@ -32,6 +32,40 @@ describe('a master that is absent', () => {
     );
   });
 
+  test('of an instance that no file names is waited for over restarts, until it is detached', async () => {
+    const e = await edited();
+    const plug = () =>
+      e.world.guestRtnl.createVeth({ name: 'eth9', mac: '02:76:66:00:00:09', peer: { name: 'eth9p' } });
+    const unplug = async () => {
+      e.world.guestRtnl.deleteLink(e.world.guestRtnl.link('eth9')!.ifindex);
+      await until(
+        () => status(e, 'net1'),
+        (s) => s.state === 'waiting',
+      );
+    };
+    plug();
+    await e.client.request('attach', { name: 'net1', netns: e.world.guestPath, master: 'eth9' });
+    await unplug();
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      await e.restart([e.net0], signal);
+      expect(await status(e, 'net1')).toMatchObject({
+        state: 'waiting',
+        source: 'attach',
+        master: { ifindex: null, name: 'eth9' },
+      });
+    }
+    plug();
+    await until(
+      () => status(e, 'net1'),
+      (s) => s.master.ifindex !== null,
+    );
+    expect(await status(e, 'net1')).toMatchObject({ source: 'attach' });
+    await unplug();
+    await e.client.request('detach', { name: 'net1' });
+    await e.restart([e.net0]);
+    await expect(status(e, 'net1')).rejects.toMatchObject({ code: 'INSTANCE_NOT_FOUND' });
+  });
+
   test('by selector, alone: MAC and driver name it whatever it is called', async () => {
     const w = world();
     inGuest(w, 'ip', 'link', 'set', 'virtio0', 'name', 'hidden0');

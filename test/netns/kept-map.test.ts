@@ -43,6 +43,21 @@ test('a text is read by whoever opens the map next, each slot by itself', () => 
   );
 });
 
+test('texts without a slot are replaced as a whole, and harm none that has one', () => {
+  const { open } = scene();
+  const first = open();
+  expect(first.readSlotless()).toEqual([]);
+  first.write(0, 'net0');
+  first.writeSlotless(['a', 'b'.repeat(2000), 'c']);
+  const second = open();
+  expect(second.readSlotless()).toEqual(['a', 'b'.repeat(2000), 'c']);
+  second.writeSlotless(['c']);
+  expect(first.readSlotless()).toEqual(['c']);
+  first.writeSlotless([]);
+  expect(second.readSlotless()).toEqual([]);
+  expect(second.read(0)).toBe('net0');
+});
+
 test('what a killed daemon left half-way counts as absent', () => {
   const { path, open } = scene();
   const map = open();

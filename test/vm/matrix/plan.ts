@@ -30,6 +30,7 @@ export const HOST_ONLY: Record<string, string | Record<string, string>> = {
   'packages/bpf-loader-ts/test/codec.test.ts': 'pure: asks no kernel',
   'packages/bpf-loader-ts/test/examples.test.ts':
     'needs clang and tsc: each example is built as its reader would',
+  'test/netns/extending-models.test.ts': 'needs docs/ and tsc: the sample is built as its reader would',
   'packages/bpf-loader-ts/test/fuzz.test.ts':
     'twenty seconds of the host are minutes under emulation; asks no kernel',
   'packages/bpf-loader-ts/test/leaks.test.ts': JAVASCRIPT,
