@@ -110,7 +110,7 @@ import { fileURLToPath } from 'node:url';
     const seen = JSON.parse(run.stdout) as Record<string, number>;
     expect(Object.values(seen).reduce((a, b) => a + b)).toBe(600);
     expect(seen.BPF_OPEN).toBeGreaterThan(100);
-  });
+  }, 120_000);
 
   it('opens bytes wherever they lie, and is not touched when they change', () => {
     const source = readFileSync(compile('basic'));
