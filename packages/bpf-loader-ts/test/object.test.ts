@@ -203,7 +203,10 @@ describe('loading', () => {
     object.close();
     expect(thrown(() => runs.get()).code).toBe('BPF_CLOSED');
     expect(thrown(() => object.variable('runs')).code).toBe('BPF_CLOSED');
-    expect([map.closed, program.closed]).toEqual([true, true]);
+    expect({ mapClosed: map.closed, programClosed: program.closed }).toEqual({
+      mapClosed: true,
+      programClosed: true,
+    });
     expect(() => object.map('cells')).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
     expect(() => program.testRun({ data: FRAME })).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
   });
