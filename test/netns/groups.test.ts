@@ -5,8 +5,8 @@ import { GUEST_MAC } from '../../lab/netns/world.js';
 import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import { flip } from '../../src/datapath/line.js';
 import { type Path, PRIMARY, STANDBY } from '../../src/device.js';
-import { arpRequest } from '../../src/frames/probes.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { arpRequest } from '../../src/frames/arp.js';
+import { parseMac } from '../../src/frames/mac.js';
 import {
   type FrameOptions,
   type GroupScene,

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import type { Device } from '../../src/device.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import {
   LinkMonitor,
@@ -13,6 +12,7 @@ import {
   type NetlinkTransport,
   Rtnl,
 } from '../../src/netlink/index.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
 import { elapse, until } from '../helpers/wait.js';
 
 let ns: number;

@@ -12,8 +12,9 @@ import {
   R_VLAN,
 } from '../../src/detect/bfd/frame.js';
 import * as P from '../../src/detect/bfd/packet.js';
+import { bfdSchema } from '../../src/detect/bfd/section.js';
 import { VfError } from '../../src/errors.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
 
 const NOISE = fc.uint8Array({ maxLength: 64, size: 'max' });
 
@@ -235,7 +236,14 @@ describe('frame', () => {
 
   it.each([
     ['localMac', { localMac: mac(1).subarray(1) }],
-    ['peerMac', { peerMac: Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff) }],
+    ['sourcePort', { sourcePort: 3784 }],
+  ])('with an impossible %s of our own is not made', (field, change) => {
+    const make = () => new BfdFrame({ ...v4, ...change }, 24);
+    expect(make).toThrow(expect.objectContaining({ code: 'INTERNAL', field }));
+  });
+
+  it.each([
+    ['peer_mac', { peerMac: Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff) }],
     ['peer', { peer: parseIp('224.0.0.1').bytes }],
     ['peer', { peer: parseIp('0.0.0.0').bytes }],
     ['peer', { peer: parseIp('10.0.0.1').bytes }],
@@ -244,9 +252,9 @@ describe('frame', () => {
     ['local', { local: parseIp('ff02::1').bytes, peer: parseIp('fd00::2').bytes }],
     ['local', { local: parseIp('::1').bytes, peer: parseIp('fd00::2').bytes }],
     ['vlan', { vlan: 4095 }],
-    ['source_port', { sourcePort: 3784 }],
-  ])('with an impossible %s is not made', (field, change) => {
+  ])('with an impossible %s is not made, and the configuration has such a key', (field, change) => {
     const make = () => new BfdFrame({ ...v4, ...change }, 24);
+    expect(Object.keys(bfdSchema.shape)).toContain(field);
     expect(make).toThrow(VfError);
     expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', field: `detect.bfd.${field}` }));
   });

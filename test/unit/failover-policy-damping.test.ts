@@ -159,7 +159,7 @@ describe('a path that flaps', () => {
     const ms = left(rig);
     expect(ms).toBeGreaterThan(5000 * Math.log2(2.8));
     expect(ms).toBeLessThan(5000 * Math.log2(3));
-    expect(rig.describe().paths[0]).toMatchObject({ suppressedMs: ms, health: 'healthy' });
+    expect(rig.describe().paths[0]).toMatchObject({ suppressedMs: ms, health: 'up' });
     expect(rig.wait(100).describe().toSwitch).toEqual([
       `primary is suppressed, since it flapped, for another ${ms - 100} ms`,
     ]);

@@ -2,25 +2,23 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import { VfError } from '../../src/errors.js';
+import { formatIp, parseIp, parsePrefix } from '../../src/frames/address.js';
+import { formatMac, parseMac } from '../../src/frames/mac.js';
+import { parseAddress } from '../../src/netlink/addresses.js';
+import * as c from '../../src/netlink/constants.js';
+import { parseBridgeEntry } from '../../src/netlink/forwarding.js';
+import { parseLink, parseLinkHeader } from '../../src/netlink/links.js';
 import {
   attributesAfter,
-  formatMac,
   MessageBuilder,
   type NlMessage,
   parseAck,
-  parseAddress,
   parseAttributes,
-  parseBridgeEntry,
-  parseLink,
-  parseLinkHeader,
-  parseMac,
-  parseQdisc,
   readString,
   readU32,
   splitMessages,
-} from '../../src/netlink/codec.js';
-import * as c from '../../src/netlink/constants.js';
-import { formatIp, parseIp, parsePrefix } from '../../src/netlink/ip.js';
+} from '../../src/netlink/message.js';
+import { parseQdisc } from '../../src/netlink/tc.js';
 
 /** A link as a driver of an SR-IOV VF would show it, with everything parseLink() reads. */
 function fullLink(): Uint8Array {
