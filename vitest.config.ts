@@ -1,9 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * Tests of real devices and guests fail now and then when the machine itself stands still: once is reported as a retry, twice is a failure.
- */
-const RETRY = { retry: process.env.CI ? 1 : 0 };
+/** `make test` sets TESTS=commit: it leaves out what takes guests or whole suites, and `make test-full` runs that too. */
+const EACH_COMMIT = process.env.TESTS === 'commit';
+
+/** Guests of each commit: that one boots, that the loader works there, that the daemon does. */
+const GUESTS = EACH_COMMIT ? '{agent,guest,matrix}' : '*';
+
+/** `make vm-test` has time for them. */
+const FOR_VM_TEST = process.env.VM_TEST === 'full' ? [] : ['test/vm/{filter-limits,migration,taps}.test.ts'];
 
 /** Suites run in this order: what needs nothing first, what needs a kernel after it, the whole daemon, other kernels in
  * guests, the loader as it is shipped. */
@@ -31,7 +35,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'netns',
-          ...RETRY,
           include: ['test/netns/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 2,
@@ -44,10 +47,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'vm',
-          ...RETRY,
-          include: ['test/vm/*.test.ts'],
-          // `make vm-test` has time for them.
-          exclude: process.env.VM_TEST === 'full' ? [] : ['test/vm/{filter-limits,migration,taps}.test.ts'],
+          include: [`test/vm/${GUESTS}.test.ts`],
+          exclude: FOR_VM_TEST,
           pool: 'forks',
           // A guest at a time: they are emulated, and two wait for each other.
           maxWorkers: 1,
@@ -61,6 +62,7 @@ export default defineConfig({
         test: {
           name: 'release',
           include: ['packages/bpf-loader-ts/test/release/*.test.ts'],
+          exclude: EACH_COMMIT ? ['**/{nodes,sanitizers}.test.ts'] : [],
           pool: 'forks',
           // Each test runs a whole suite.
           maxWorkers: 1,

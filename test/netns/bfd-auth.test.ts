@@ -240,7 +240,7 @@ test('the key may be in a file, that not everybody can read', async () => {
   const l = await pair(auth, theirs('keyed-sha1'));
   await up(l);
   const said = JSON.stringify(await l.client.request('status', {}));
-  expect([said.includes(file), said.includes(KEY)]).toEqual([true, false]);
+  expect({ file: said.includes(file), key: said.includes(KEY) }).toEqual({ file: true, key: false });
 
   const attach = async (what: object) =>
     l.client

@@ -60,7 +60,7 @@ test('BIRD’s session comes up at the intervals agreed on, falls with the path 
     (s) => s.intervalS === 0.1,
     LONG,
   );
-  expect([intervalS, timeoutS]).toEqual([0.1, 1]);
+  expect({ intervalS, timeoutS }).toEqual({ intervalS: 0.1, timeoutS: 1 });
   const hole = openHole({ netns: l.world.host, ifindex: l.world.vf.hostIfindex, direction: 'both' });
   onTestFinished(() => hole.close());
   const s = await untilActive(l, 'standby');

@@ -69,7 +69,10 @@ test('bfdd’s echo packets are sent back by the programs, and bfdd counts them'
   >;
   expect(counters['echo-packet-input']).toBeGreaterThanOrEqual(15);
   expect((await l.frr.of(GUEST_ADDRESS)).status).toBe('up');
-  expect([map.count(0, 'echo_refused'), (await events(l)).length]).toEqual([0, 1]);
+  expect({ echoRefused: map.count(0, 'echo_refused'), events: (await events(l)).length }).toEqual({
+    echoRefused: 0,
+    events: 1,
+  });
 });
 
 const OURS = { echo_tx_interval_us: 50_000 };
@@ -91,7 +94,10 @@ test('ours come back by the peer’s forwarding; when they stop, tier 0 leaves t
     (n) => n >= 20,
     LONG,
   );
-  expect([map.count(0, 'handed'), map.count(0, 'echo_refused')]).toEqual([handed, 0]);
+  expect({ handed: map.count(0, 'handed'), echoRefused: map.count(0, 'echo_refused') }).toEqual({
+    handed,
+    echoRefused: 0,
+  });
   l.forward(false);
   await untilActive(l, 'standby');
   const decision = (await events(l)).at(-1)!;

@@ -70,9 +70,17 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
         () => r.map.echoBack(slot),
         (n) => n === seq,
       );
-      expect([i, r.map.echoNs(slot) > before, r.map.dueNs(slot)]).toEqual([i, true, 0]);
+      expect({ i, heard: r.map.echoNs(slot) > before, dueNs: r.map.dueNs(slot) }).toEqual({
+        i,
+        heard: true,
+        dueNs: 0,
+      });
     }
-    expect([r.map.count(slot, 'echo_refused'), r.stack(), r.handed()]).toEqual([0, 0, []]);
+    expect({ echoRefused: r.map.count(slot, 'echo_refused'), stack: r.stack(), handed: r.handed() }).toEqual({
+      echoRefused: 0,
+      stack: 0,
+      handed: [],
+    });
   });
 
   test('by the other slave it says nothing', async () => {
@@ -82,7 +90,10 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
     r.map.setEchoSent(slot, 9);
     r.send(returned(end, 1).bytes, 'virtio');
     await quietFor(50);
-    expect([r.map.echoBack(slot), r.map.count(slot, 'echo_refused')]).toEqual([0, 0]);
+    expect({ echoBack: r.map.echoBack(slot), echoRefused: r.map.count(slot, 'echo_refused') }).toEqual({
+      echoBack: 0,
+      echoRefused: 0,
+    });
   });
 
   test('forged, replayed, cut, from afar: refused, counted, and the deadline stands', async () => {
@@ -115,7 +126,8 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
       () => r.map.count(slot, 'echo_refused'),
       (n) => n === bad.length,
     );
-    expect([r.map.echoBack(slot), Math.abs(r.map.dueNs(slot) - due) < 1e4, r.stack()]).toEqual([6, true, 0]);
+    expect({ back: r.map.echoBack(slot), stack: r.stack() }).toEqual({ back: 6, stack: 0 });
+    expect(Math.abs(r.map.dueNs(slot) - due)).toBeLessThan(1e4);
     r.send(returned(end, 7).bytes);
     await until(
       () => r.map.echoBack(slot),
@@ -158,10 +170,16 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
         }
         if (!v6) want.set(back[0]!.subarray(24, 26), 24);
         expect(Buffer.from(back[0]!).toString('hex')).toBe(Buffer.from(want).toString('hex'));
-        expect([udpSum(back[0]!), v6 ? 0 : ipSum(back[0]!)]).toEqual([0, 0]);
+        expect({ udpSum: udpSum(back[0]!), ipSum: v6 ? 0 : ipSum(back[0]!) }).toEqual({
+          udpSum: 0,
+          ipSum: 0,
+        });
         expect(r.map.count(r.datapath.slot, 'echo_looped')).toBe(i);
       }
-      expect([r.stack(), r.map.count(r.datapath.slot, 'echo_refused')]).toEqual([0, 0]);
+      expect({ stack: r.stack(), echoRefused: r.map.count(r.datapath.slot, 'echo_refused') }).toEqual({
+        stack: 0,
+        echoRefused: 0,
+      });
     },
   );
 
@@ -189,7 +207,11 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
       (n) => n === bad.length,
     );
     await quietFor(20);
-    expect([r.answers.take('vf').length, r.answers.take('virtio').length, r.stack()]).toEqual([0, 0, 0]);
+    expect({
+      vf: r.answers.take('vf').length,
+      virtio: r.answers.take('virtio').length,
+      stack: r.stack(),
+    }).toEqual({ vf: 0, virtio: 0, stack: 0 });
     expect(r.map.count(r.datapath.slot, 'echo_looped')).toBe(0);
   });
 
@@ -243,7 +265,7 @@ describe('the deadline of a question', () => {
       (ns) => ns === 0,
     );
     await quietFor(2500);
-    expect([pathOf(word(r)), r.events]).toEqual([PRIMARY, []]);
+    expect({ path: pathOf(word(r)), events: r.events }).toEqual({ path: PRIMARY, events: [] });
   });
 
   test('S-BFD: nobody is missed who was not asked, and an answer ends the wait', async () => {
@@ -257,7 +279,7 @@ describe('the deadline of a question', () => {
     r.quiet(20);
     r.datapath.bfd!.start();
     await quietFor(200);
-    expect([pathOf(word(r)), r.events]).toEqual([PRIMARY, []]);
+    expect({ path: pathOf(word(r)), events: r.events }).toEqual({ path: PRIMARY, events: [] });
     r.map.setDue(r.slot, monotonicNs() + 2000e6);
     r.datapath.bfd!.start();
     for (const f of [answer(7785, 255), answer(7784, 199)]) r.send(f);
@@ -306,7 +328,10 @@ test('an authenticated packet that repeats itself is taken in whole; one bit of 
         () => r.handed(),
         (h) => h.length === 1,
       );
-      expect([r.map.isQuiet(slot), r.map.count(slot, 'repeats')]).toEqual([false, before + 1]);
+      expect({ quiet: r.map.isQuiet(slot), repeats: r.map.count(slot, 'repeats') }).toEqual({
+        quiet: false,
+        repeats: before + 1,
+      });
     }
     // In the worker's hands what repeats is heard all the same, so that a flood of forged ones hides nothing.
     const heard = r.map.heardNs(slot);

@@ -44,7 +44,11 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
       );
       expect(r.map.heardNs(r.datapath.slot)).toBeGreaterThan(before);
     }
-    expect([r.handed(), r.stack(), r.map.isQuiet(r.datapath.slot)]).toEqual([[], 0, true]);
+    expect({ handed: r.handed(), stack: r.stack(), quiet: r.map.isQuiet(r.datapath.slot) }).toEqual({
+      handed: [],
+      stack: 0,
+      quiet: true,
+    });
   });
 
   test('by the other path is taken in, and is no sign of life of this one', async () => {
@@ -87,11 +91,11 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
       (h) => h.length > 0,
     );
     expect(got).toEqual([payload(f, length)]);
-    expect([r.stack(), r.map.isQuiet(r.datapath.slot), r.map.count(r.datapath.slot, 'handed')]).toEqual([
-      0,
-      false,
-      1,
-    ]);
+    expect({
+      stack: r.stack(),
+      quiet: r.map.isQuiet(r.datapath.slot),
+      handed: r.map.count(r.datapath.slot, 'handed'),
+    }).toEqual({ stack: 0, quiet: false, handed: 1 });
     r.send(packet(end).bytes);
     await until(
       () => r.handed(),
@@ -140,12 +144,12 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
       (n) => n === refused.length,
     );
     expect(r.map.heardNs(r.datapath.slot)).toBe(5);
-    expect([
-      r.handed(),
-      r.stack(),
-      r.map.isQuiet(r.datapath.slot),
-      r.map.count(r.datapath.slot, 'repeats'),
-    ]).toEqual([[], 0, true, 0]);
+    expect({
+      handed: r.handed(),
+      stack: r.stack(),
+      quiet: r.map.isQuiet(r.datapath.slot),
+      repeats: r.map.count(r.datapath.slot, 'repeats'),
+    }).toEqual({ handed: [], stack: 0, quiet: true, repeats: 0 });
   });
 
   test('and one that is not: it is the stack’s, as ever', async () => {
@@ -169,7 +173,10 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
       () => r.stack(),
       (n) => n === 1,
     );
-    expect([r.handed(), r.map.heardNs(r.datapath.slot)]).toEqual([[], 0]);
+    expect({ handed: r.handed(), heardNs: r.map.heardNs(r.datapath.slot) }).toEqual({
+      handed: [],
+      heardNs: 0,
+    });
   });
 
   test('belongs to its VLAN', async () => {
@@ -217,7 +224,10 @@ describe('the deadline', () => {
     expect(r.lines[r.base + LINE.armed]).toBe(armed);
     await quietFor(100);
     expect(r.events).toEqual([{ cause: CAUSE_BFD, flipped: true }]);
-    expect([r.map.count(r.datapath.slot, 'fired'), r.map.isQuiet(r.datapath.slot)]).toEqual([1, false]);
+    expect({ fired: r.map.count(r.datapath.slot, 'fired'), quiet: r.map.isQuiet(r.datapath.slot) }).toEqual({
+      fired: 1,
+      quiet: false,
+    });
   });
 
   test('gives what waits a moment when it comes late: a pause of ours is not the peer’s silence', async () => {
@@ -228,7 +238,11 @@ describe('the deadline', () => {
     r.send(packet(end).bytes);
     // Longer than the moment, shorter than the deadline that the packet has moved: not to be stretched.
     await quietFor(2000 / SLOWDOWN);
-    expect([pathOf(word(r)), r.map.isQuiet(r.datapath.slot), r.events]).toEqual([PRIMARY, true, []]);
+    expect({ path: pathOf(word(r)), quiet: r.map.isQuiet(r.datapath.slot), events: r.events }).toEqual({
+      path: PRIMARY,
+      quiet: true,
+      events: [],
+    });
     const began = monotonicNs();
     start(r, { detectMs: 4000, heardNs: began - 14e9 });
     await until(
@@ -248,7 +262,10 @@ describe('the deadline', () => {
       r.send(packet(end).bytes);
       await elapse(20);
     }
-    expect([pathOf(word(r)), r.map.count(r.datapath.slot, 'fired')]).toEqual([PRIMARY, 0]);
+    expect({ path: pathOf(word(r)), fired: r.map.count(r.datapath.slot, 'fired') }).toEqual({
+      path: PRIMARY,
+      fired: 0,
+    });
     await until(
       () => pathOf(word(r)),
       (p) => p === STANDBY,
@@ -282,7 +299,10 @@ describe('the deadline', () => {
     start(r);
     r.map.busy(r.datapath.slot);
     await quietFor(100);
-    expect([r.map.count(r.datapath.slot, 'fired'), pathOf(word(r))]).toEqual([0, PRIMARY]);
+    expect({ fired: r.map.count(r.datapath.slot, 'fired'), path: pathOf(word(r)) }).toEqual({
+      fired: 0,
+      path: PRIMARY,
+    });
     start(r);
     await until(
       () => pathOf(word(r)),

@@ -253,7 +253,10 @@ test('belongs to its VLAN, and keeps it', async () => {
   s.answers.send(question(ENDS.IPv4!).bytes);
   s.answers.send(question({ ...ENDS.IPv4!, vlan: 43 }).bytes);
   await quietFor(50);
-  expect([s.datapath.reflected.answered, s.refused()]).toEqual([0, {}]);
+  expect({ answered: s.datapath.reflected.answered, refused: s.refused() }).toEqual({
+    answered: 0,
+    refused: {},
+  });
   s.answers.send(question({ ...ENDS.IPv4!, vlan: 42 }).bytes);
   await until(
     () => s.datapath.reflected.answered,

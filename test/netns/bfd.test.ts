@@ -166,7 +166,10 @@ describe('with bfdd', () => {
       (us) => us === 180_000,
       LONG,
     );
-    expect([P.STATE_NAMES[s.ours.state], s.ours.transitions]).toEqual(['up', before]);
+    expect({ state: P.STATE_NAMES[s.ours.state], transitions: s.ours.transitions }).toEqual({
+      state: 'up',
+      transitions: before,
+    });
     expect((await frr.of(s.address)).status).toBe('up');
     await gone(s.key);
   });
@@ -189,10 +192,10 @@ describe('with bfdd', () => {
     await up(s);
     await frr.peer(s.key, 'shutdown');
     await state(s.ours, 'down');
-    expect([P.DIAG_NAMES[s.ours.diag], P.STATE_NAMES[s.ours.remoteState]]).toEqual([
-      'neighbour signalled down',
-      'admin-down',
-    ]);
+    expect({ diag: P.DIAG_NAMES[s.ours.diag], remoteState: P.STATE_NAMES[s.ours.remoteState] }).toEqual({
+      diag: 'neighbour signalled down',
+      remoteState: 'admin-down',
+    });
     await frr.peer(s.key, 'no shutdown');
     await up(s);
     s.ours.setAdminDown(true, s.ours.lastHeardNs);
@@ -220,7 +223,7 @@ describe('with bfdd', () => {
       LONG,
     );
     const ids = new Set(all.map((s) => s.ours.remoteDiscriminator));
-    expect([ids.size, ids.has(0)]).toEqual([100, false]);
+    expect({ ids: ids.size, zero: ids.has(0) }).toEqual({ ids: 100, zero: false });
     expect(all.every((s) => s.ours.counts.subarray(1).every((n) => n === 0))).toBe(true);
     expect([...wire.table.counts].every((n) => n === 0)).toBe(true);
   });

@@ -204,10 +204,18 @@ describe('what makes two frames one', () => {
           s[SLAVES[i % 2]!].send(f);
           s.drain();
         }
-        expect([length, from, (await s.received()).length]).toEqual([length, from, some.length]);
+        expect({ length, from, received: (await s.received()).length }).toEqual({
+          length,
+          from,
+          received: some.length,
+        });
         // And each is known when it comes by the other slave.
         for (const [i, f] of some.entries()) s[SLAVES[(i + 1) % 2]!].send(f);
-        expect([length, from, (await s.received()).length]).toEqual([length, from, 0]);
+        expect({ length, from, received: (await s.received()).length }).toEqual({
+          length,
+          from,
+          received: 0,
+        });
       }
     }
   });

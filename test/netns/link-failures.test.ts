@@ -56,5 +56,8 @@ test('a verdict of a detector is no lost link', async () => {
     (s) => s.state === 'failed',
   );
   const { primary, standby } = await status(l);
-  expect([primary.link_failure_count, standby.link_failure_count]).toEqual([0, 0]);
+  expect({ primary: primary.link_failure_count, standby: standby.link_failure_count }).toEqual({
+    primary: 0,
+    standby: 0,
+  });
 });

@@ -321,7 +321,10 @@ function setSpeed(netns: number, ifindex: number, mbps: number): void {
         .u32(5, mbps)
         .u8(6, 1),
     );
-    expect([answer.getUint16(4, true), answer.getInt32(16, true)]).toEqual([2, 0]);
+    expect({ type: answer.getUint16(4, true), error: answer.getInt32(16, true) }).toEqual({
+      type: 2,
+      error: 0,
+    });
   } finally {
     socket.close();
   }

@@ -63,7 +63,10 @@ describe('the deadline in the programs', () => {
       guestSends(s);
       guestSends(unarmed);
     }
-    expect([pathOf(word(s.b)), pathOf(word(unarmed.b))]).toEqual([PRIMARY, PRIMARY]);
+    expect({ path: pathOf(word(s.b)), unarmed: pathOf(word(unarmed.b)) }).toEqual({
+      path: PRIMARY,
+      unarmed: PRIMARY,
+    });
   });
 
   test('the first frame after a pause of ours gives the answer a little more time, once', async () => {
@@ -82,6 +85,6 @@ describe('the deadline in the programs', () => {
     await elapse(60);
     guestSends(late);
     guestSends(s);
-    expect([pathOf(word(s.b)), pathOf(word(late.b))]).toEqual([PRIMARY, STANDBY]);
+    expect({ path: pathOf(word(s.b)), late: pathOf(word(late.b)) }).toEqual({ path: PRIMARY, late: STANDBY });
   });
 });

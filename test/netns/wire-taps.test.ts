@@ -176,7 +176,11 @@ describe('a stream', () => {
     expect([0, 2, 3, 4].map((n) => wire.portsOf(wire.cameBy[n]!).join('+'))).toEqual(['a', 'b', 'a+b', '']);
     expect(wire.cameAt[4]).toBe(0);
     await begin(wire, 10, 0);
-    expect([wire.cameBy[0], wire.cameAt[0], word(wire, 'received')]).toEqual([0, 0, 0]);
+    expect({ by: wire.cameBy[0], at: wire.cameAt[0], received: word(wire, 'received') }).toEqual({
+      by: 0,
+      at: 0,
+      received: 0,
+    });
   });
 
   test.each(['both', 'to-guest', 'from-guest'] as const)(

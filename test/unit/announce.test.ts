@@ -284,7 +284,7 @@ describe('plan', () => {
       entry(mac(0x100 + i), 6, { bridge: 5, ageS: 1000 - i }),
     );
     const { rarps, plan } = named(devices, learned);
-    expect([rarps.length, plan.left]).toEqual([STATIONS_MAX, 40]);
+    expect({ rarps: rarps.length, left: plan.left }).toEqual({ rarps: STATIONS_MAX, left: 40 });
     expect(rarps[0]).toContain(mac(0x100 + STATIONS_MAX + 39).replaceAll(':', ''));
   });
 });

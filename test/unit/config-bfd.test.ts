@@ -69,7 +69,10 @@ describe('detect.bfd', () => {
     ['peer', { ...ASK, peer: '255.255.255.255' }, /unicast/],
   ])('refuses %s of %o', (field, more, fix) => {
     const e = refusal({ detect: { bfd: { ...BFD, ...more } } });
-    expect([e.code, e.field]).toEqual(['CONFIG_INVALID', `instances[0].detect.bfd.${field}`]);
+    expect({ code: e.code, field: e.field }).toEqual({
+      code: 'CONFIG_INVALID',
+      field: `instances[0].detect.bfd.${field}`,
+    });
     expect(e.fix).toMatch(fix);
   });
 
@@ -124,7 +127,10 @@ describe('reflector', () => {
     ['vlan', { vlan: 4095 }],
   ])('refuses %s of %o', (field, more) => {
     const e = refusal({ reflector: { ...REFLECTOR, ...more } });
-    expect([e.code, e.field]).toEqual(['CONFIG_INVALID', `instances[0].reflector.${field}`]);
+    expect({ code: e.code, field: e.field }).toEqual({
+      code: 'CONFIG_INVALID',
+      field: `instances[0].reflector.${field}`,
+    });
   });
   it('has discriminators as numbers or addresses', () => {
     expect(['10.99.0.3', '255.255.255.255', 7].map(discriminatorOf)).toEqual([0x0a630003, 0xffffffff, 7]);

@@ -366,7 +366,11 @@ describe('wrong keys and values', () => {
       ['[vf]', '[0]', 'vf', 'one of primary, standby'],
     ])('%s', (slaves, at, value, what) => {
       const error = only(instance(`detect: { ${detector}: { slaves: ${slaves}${rest} } }`));
-      expect([error.code, error.value, error.fix]).toEqual(['CONFIG_INVALID', value, `set it to ${what}`]);
+      expect({ code: error.code, value: error.value, fix: error.fix }).toEqual({
+        code: 'CONFIG_INVALID',
+        value,
+        fix: `set it to ${what}`,
+      });
       expect(error.field).toBe(`instances[0].detect.${detector}.slaves${at}`);
     });
   });

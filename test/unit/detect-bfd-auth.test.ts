@@ -41,7 +41,11 @@ describe.each(TYPES)('%s', (type) => {
     const auth = new BfdAuth(config(type), 1);
     const { bytes, length } = signed(auth);
     expect(length).toBe(P.BFD_HEADER + (type === 'simple' ? 16 : type.endsWith('md5') ? 24 : 28));
-    expect([bytes[AT + 24], bytes[AT + 25], bytes[AT + 26]]).toEqual([AUTH_TYPES[type], auth.length, 7]);
+    expect({ type: bytes[AT + 24], length: bytes[AT + 25], keyId: bytes[AT + 26] }).toEqual({
+      type: AUTH_TYPES[type],
+      length: auth.length,
+      keyId: 7,
+    });
     expect([...bytes.subarray(0, AT), ...bytes.subarray(AT + length)].every((b) => b === 0xee)).toBe(true);
   });
 

@@ -10,25 +10,33 @@ const make = (first = 0) => new EchoTimer(10_000, 3, first, () => 0.999);
 describe('echo packets', () => {
   it('are sent while the peer takes them, one a second until one has come back', () => {
     const e = make();
-    expect([e.intervalUs, e.dueNs]).toEqual([0, NEVER]);
+    expect({ intervalUs: e.intervalUs, dueNs: e.dueNs }).toEqual({ intervalUs: 0, dueNs: NEVER });
     e.offer(1000, 5 * MS);
-    expect([e.dueNs, e.intervalUs, e.proven]).toEqual([5 * MS, 1_000_000, false]);
+    expect({ dueNs: e.dueNs, intervalUs: e.intervalUs, proven: e.proven }).toEqual({
+      dueNs: 5 * MS,
+      intervalUs: 1_000_000,
+      proven: false,
+    });
     expect(e.send(5 * MS)).toBe(1);
     expect(e.dueNs).toBeGreaterThan(990 * MS);
     e.returned(1);
-    expect([e.proven, e.intervalUs]).toEqual([true, 10_000]);
+    expect({ proven: e.proven, intervalUs: e.intervalUs }).toEqual({ proven: true, intervalUs: 10_000 });
     expect(e.dueNs).toBeLessThanOrEqual(15 * MS);
     e.offer(70_000, 6 * MS);
-    expect([e.intervalUs, e.proven]).toEqual([70_000, true]);
+    expect({ intervalUs: e.intervalUs, proven: e.proven }).toEqual({ intervalUs: 70_000, proven: true });
     e.offer(0, 7 * MS);
-    expect([e.dueNs, e.intervalUs, e.proven]).toEqual([NEVER, 0, false]);
+    expect({ dueNs: e.dueNs, intervalUs: e.intervalUs, proven: e.proven }).toEqual({
+      dueNs: NEVER,
+      intervalUs: 0,
+      proven: false,
+    });
   });
 
   it('that never came back prove nothing', () => {
     const e = make();
     e.offer(1000, 0);
     for (let i = 1; i < 50; i++) e.send(i * 1000 * MS);
-    expect([e.expiresNs, e.sent]).toEqual([NEVER, 49]);
+    expect({ expiresNs: e.expiresNs, sent: e.sent }).toEqual({ expiresNs: NEVER, sent: 49 });
   });
 
   it.each([
@@ -74,7 +82,11 @@ describe('echo packets', () => {
     e.returned(e.send(0));
     for (let i = 1; i < 5; i++) e.send(i);
     e.restart(9 * MS);
-    expect([e.proven, e.expiresNs, e.dueNs]).toEqual([false, NEVER, 9 * MS]);
+    expect({ proven: e.proven, expiresNs: e.expiresNs, dueNs: e.dueNs }).toEqual({
+      proven: false,
+      expiresNs: NEVER,
+      dueNs: 9 * MS,
+    });
     // What was on its way by the old one counts no more.
     e.returned(5);
     expect(e.proven).toBe(false);

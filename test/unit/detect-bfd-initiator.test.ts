@@ -52,9 +52,13 @@ describe('an S-BFD initiator', () => {
     const first = t.now;
     t.ask();
     expect(t.now - first).toBeGreaterThan(990 * MS);
-    expect([t.s.state, t.s.expiresNs]).toEqual([DOWN, NEVER]);
+    expect({ state: t.s.state, expiresNs: t.s.expiresNs }).toEqual({ state: DOWN, expiresNs: NEVER });
     expect(t.answer()).toBe(P.ACCEPTED);
-    expect([t.s.state, t.s.remoteState, t.s.intervalUs]).toEqual([UP, UP, 10_000]);
+    expect({ state: t.s.state, remoteState: t.s.remoteState, intervalUs: t.s.intervalUs }).toEqual({
+      state: UP,
+      remoteState: UP,
+      intervalUs: 10_000,
+    });
     expect(t.s.dueNs - t.now).toBeLessThanOrEqual(10 * MS);
     expect(t.ask()).toEqual([UP, 0, P.FLAG_DEMAND, 3, 24, OURS, THEIRS, 10_000, 0, 0]);
   });
@@ -63,13 +67,19 @@ describe('an S-BFD initiator', () => {
     const t = new Scene();
     t.ask();
     t.answer({ [P.F_REQUIRED_MIN_RX]: 70_000 });
-    expect([t.s.intervalUs, t.s.detectNs]).toEqual([70_000, 210 * MS]);
+    expect({ intervalUs: t.s.intervalUs, detectNs: t.s.detectNs }).toEqual({
+      intervalUs: 70_000,
+      detectNs: 210 * MS,
+    });
   });
 
   it('gives up after so many questions without an answer, and not for a pause of its own', () => {
     const t = new Scene().up();
     t.now += 3600e3 * MS;
-    expect([t.s.expiresNs, t.s.expire(t.now)]).toEqual([NEVER, false]);
+    expect({ expiresNs: t.s.expiresNs, expired: t.s.expire(t.now) }).toEqual({
+      expiresNs: NEVER,
+      expired: false,
+    });
     t.ask();
     t.ask();
     expect(t.s.expiresNs).toBe(NEVER);
@@ -81,7 +91,11 @@ describe('an S-BFD initiator', () => {
     expect(t.s.expiresNs).toBe(due);
     expect(t.s.expire(due - 1)).toBe(false);
     expect(t.s.expire(due)).toBe(true);
-    expect([t.s.state, t.s.diag, t.s.intervalUs]).toEqual([DOWN, P.DIAG_EXPIRED, 1_000_000]);
+    expect({ state: t.s.state, diag: t.s.diag, intervalUs: t.s.intervalUs }).toEqual({
+      state: DOWN,
+      diag: P.DIAG_EXPIRED,
+      intervalUs: 1_000_000,
+    });
     expect(t.s.expire(due + 1e12)).toBe(false);
   });
 
@@ -102,7 +116,11 @@ describe('an S-BFD initiator', () => {
   it('goes down, not by a fault, when the reflector is out of service, and up again', () => {
     const t = new Scene().up();
     expect(t.answer({ [P.F_STATE]: ADMIN_DOWN })).toBe(P.ACCEPTED);
-    expect([t.s.state, t.s.diag, t.s.remoteState]).toEqual([DOWN, P.DIAG_NEIGHBOUR_DOWN, ADMIN_DOWN]);
+    expect({ state: t.s.state, diag: t.s.diag, remoteState: t.s.remoteState }).toEqual({
+      state: DOWN,
+      diag: P.DIAG_NEIGHBOUR_DOWN,
+      remoteState: ADMIN_DOWN,
+    });
     expect(t.answer()).toBe(P.ACCEPTED);
     expect(t.s.state).toBe(UP);
   });
@@ -127,7 +145,11 @@ describe('an S-BFD initiator', () => {
   it('out of service asks and believes nothing', () => {
     const t = new Scene().up();
     t.s.setAdminDown(true);
-    expect([t.s.dueNs, t.s.expiresNs, t.answer()]).toEqual([NEVER, NEVER, P.DISCARD_ADMIN_DOWN]);
+    expect({ dueNs: t.s.dueNs, expiresNs: t.s.expiresNs, answer: t.answer() }).toEqual({
+      dueNs: NEVER,
+      expiresNs: NEVER,
+      answer: P.DISCARD_ADMIN_DOWN,
+    });
     t.s.setAdminDown(false);
     t.up();
   });

@@ -149,11 +149,11 @@ describe('frame', () => {
     for (const length of [24, 27, 52]) {
       const frame = built(end, length);
       expect(parse(frame.bytes)).toBe(P.ACCEPTED);
-      expect([found[R_PAYLOAD], found[R_LENGTH], found[R_VLAN]]).toEqual([
-        frame.payload,
+      expect({ payload: found[R_PAYLOAD], length: found[R_LENGTH], vlan: found[R_VLAN] }).toEqual({
+        payload: frame.payload,
         length,
-        end.vlan ?? -1,
-      ]);
+        vlan: end.vlan ?? -1,
+      });
       let sum = 17 + 8 + length;
       const words = (b: Uint8Array) => {
         for (let i = 0; i < b.length; i += 2) sum += (b[i]! << 8) | (b[i + 1] ?? 0);
@@ -216,7 +216,7 @@ describe('frame', () => {
   it('with a priority tag counts as untagged, and an echo may come from any port', () => {
     const tagged = built({ ...v4, vlan: 5 });
     tagged.view.setUint16(14, 0xe000);
-    expect([parse(tagged.bytes), found[R_VLAN]]).toEqual([P.ACCEPTED, -1]);
+    expect({ result: parse(tagged.bytes), vlan: found[R_VLAN] }).toEqual({ result: P.ACCEPTED, vlan: -1 });
     const echo = altered((f) => f.view.setUint16(f.payload - 8, 3785), v4, P.BFD_ECHO_PORT);
     expect(parse(echo)).toBe(P.ACCEPTED);
   });

@@ -128,7 +128,10 @@ class Alone {
     this.say(UP, { [P.F_FLAGS]: P.FLAG_FINAL });
     this.sends();
     this.say(UP, { [P.F_FLAGS]: P.FLAG_FINAL });
-    expect([this.session.state, this.session.polling]).toEqual([UP, false]);
+    expect({ state: this.session.state, polling: this.session.polling }).toEqual({
+      state: UP,
+      polling: false,
+    });
     this.sends();
     return this;
   }
@@ -156,7 +159,7 @@ describe('the state machine', () => {
     expect(a.session.state).toBe(mine);
     const before = a.session.transitions;
     expect(a.say(theirs)).toBe(P.ACCEPTED);
-    expect([a.session.state, a.session.diag]).toEqual([then, diag]);
+    expect({ state: a.session.state, diag: a.session.diag }).toEqual({ state: then, diag });
     expect(a.session.transitions - before).toBe(mine === then ? 0 : 1);
     if (mine !== then) expect(a.session.dueNs).toBe(0);
   });
@@ -167,11 +170,14 @@ describe('the state machine', () => {
     expect(a.sends()!.slice(0, 2)).toEqual([ADMIN_DOWN, P.DIAG_ADMIN_DOWN]);
     for (const state of [ADMIN_DOWN, DOWN, INIT, UP])
       expect(a.say(state, { [P.F_FLAGS]: P.FLAG_POLL })).toBe(P.DISCARD_ADMIN_DOWN);
-    expect([a.session.state, a.session.counts[P.DISCARD_ADMIN_DOWN]]).toEqual([ADMIN_DOWN, 4]);
+    expect({ state: a.session.state, adminDown: a.session.counts[P.DISCARD_ADMIN_DOWN] }).toEqual({
+      state: ADMIN_DOWN,
+      adminDown: 4,
+    });
     expect(a.sends()).toBeUndefined();
     a.session.setAdminDown(true, a.now);
     a.session.setAdminDown(false, a.now);
-    expect([a.session.state, a.session.diag]).toEqual([DOWN, P.DIAG_NONE]);
+    expect({ state: a.session.state, diag: a.session.diag }).toEqual({ state: DOWN, diag: P.DIAG_NONE });
     a.say(DOWN);
     expect(a.session.state).toBe(INIT);
   });
@@ -202,9 +208,15 @@ describe('the state machine', () => {
   it('takes a peer that began anew, under another discriminator', () => {
     const a = new Alone().up();
     a.say(DOWN, { [P.F_MY_DISCR]: 77 });
-    expect([a.session.state, a.session.remoteDiscriminator]).toEqual([DOWN, 77]);
+    expect({ state: a.session.state, remoteDiscriminator: a.session.remoteDiscriminator }).toEqual({
+      state: DOWN,
+      remoteDiscriminator: 77,
+    });
     a.say(DOWN, { [P.F_MY_DISCR]: 77 });
-    expect([a.session.state, a.sends()![P.F_YOUR_DISCR]]).toEqual([INIT, 77]);
+    expect({ state: a.session.state, yourDiscr: a.sends()![P.F_YOUR_DISCR] }).toEqual({
+      state: INIT,
+      yourDiscr: 77,
+    });
   });
 });
 
@@ -222,12 +234,15 @@ describe('the detection time', () => {
     expect(due).toBe(a.now + 30 * MS);
     expect(a.session.expire(due - 1)).toBe(false);
     expect(a.session.expire(due)).toBe(true);
-    expect([a.session.state, a.session.diag, a.session.remoteDiscriminator]).toEqual([
-      DOWN,
-      P.DIAG_EXPIRED,
-      0,
-    ]);
-    expect([a.session.expiresNs, a.session.expire(due + 1)]).toEqual([NEVER, false]);
+    expect({
+      state: a.session.state,
+      diag: a.session.diag,
+      remoteDiscriminator: a.session.remoteDiscriminator,
+    }).toEqual({ state: DOWN, diag: P.DIAG_EXPIRED, remoteDiscriminator: 0 });
+    expect({ expiresNs: a.session.expiresNs, expired: a.session.expire(due + 1) }).toEqual({
+      expiresNs: NEVER,
+      expired: false,
+    });
     a.now = due;
     expect(a.sends()!.slice(0, 2)).toEqual([DOWN, P.DIAG_EXPIRED]);
     expect(a.session.intervalUs).toBe(1_000_000);
@@ -249,7 +264,10 @@ describe('the detection time', () => {
     a.say(UP, { [P.F_YOUR_DISCR]: 1 });
     expect(a.session.state).toBe(DOWN);
     expect(a.session.expire(a.session.expiresNs)).toBe(false);
-    expect([a.session.transitions, a.session.remoteDiscriminator]).toEqual([0, 0]);
+    expect({
+      transitions: a.session.transitions,
+      remoteDiscriminator: a.session.remoteDiscriminator,
+    }).toEqual({ transitions: 0, remoteDiscriminator: 0 });
   });
 
   it('takes both ends down when the wire is cut, and both come back when it is mended', () => {
@@ -328,18 +346,27 @@ describe('a poll sequence', () => {
     p.lose = (s) => s.from === 1 && (s.words[P.F_FLAGS]! & P.FLAG_FINAL) !== 0;
     p.ends[0]!.setParameters({ ...base, desiredMinTxUs: 100_000 }, p.now);
     p.run(200);
-    expect([p.ends[0]!.polling, p.ends[0]!.intervalUs]).toEqual([true, 10_000]);
+    expect({ polling: p.ends[0]!.polling, intervalUs: p.ends[0]!.intervalUs }).toEqual({
+      polling: true,
+      intervalUs: 10_000,
+    });
     expect(p.ends[1]!.detectNs).toBe(300 * MS);
     p.lose = () => false;
     p.run(200);
-    expect([p.ends[0]!.polling, p.ends[0]!.intervalUs]).toEqual([false, 100_000]);
+    expect({ polling: p.ends[0]!.polling, intervalUs: p.ends[0]!.intervalUs }).toEqual({
+      polling: false,
+      intervalUs: 100_000,
+    });
     expect(p.states).toEqual([UP, UP]);
   });
 
   it('uses a faster transmit interval at once', () => {
     const p = new Pair({}, { requiredMinRxUs: 1000 }).up();
     p.ends[0]!.setParameters({ ...base, desiredMinTxUs: 2000 }, p.now);
-    expect([p.ends[0]!.polling, p.ends[0]!.intervalUs]).toEqual([true, 2000]);
+    expect({ polling: p.ends[0]!.polling, intervalUs: p.ends[0]!.intervalUs }).toEqual({
+      polling: true,
+      intervalUs: 2000,
+    });
     p.run(50);
     expect(p.ends[0]!.polling).toBe(false);
     expect(p.of(0, p.now - 10 * MS).length).toBeGreaterThanOrEqual(4);
@@ -361,18 +388,27 @@ describe('a poll sequence', () => {
     a.sends();
     a.session.setParameters({ ...base, desiredMinTxUs: 80_000 }, a.now);
     a.say(UP, { [P.F_FLAGS]: P.FLAG_FINAL });
-    expect([a.session.polling, a.session.intervalUs]).toEqual([true, 10_000]);
+    expect({ polling: a.session.polling, intervalUs: a.session.intervalUs }).toEqual({
+      polling: true,
+      intervalUs: 10_000,
+    });
     expect(a.sends()![P.F_DESIRED_MIN_TX]).toBe(80_000);
     a.say(UP, { [P.F_FLAGS]: P.FLAG_FINAL });
-    expect([a.session.polling, a.session.intervalUs]).toEqual([false, 80_000]);
+    expect({ polling: a.session.polling, intervalUs: a.session.intervalUs }).toEqual({
+      polling: false,
+      intervalUs: 80_000,
+    });
   });
 
   it('is not needed for the multiplier, which the peer is told at once', () => {
     const p = new Pair().up();
     p.ends[0]!.setParameters({ ...base, detectMult: 7 }, p.now);
-    expect([p.ends[0]!.polling, p.ends[0]!.dueNs]).toEqual([false, 0]);
+    expect({ polling: p.ends[0]!.polling, dueNs: p.ends[0]!.dueNs }).toEqual({ polling: false, dueNs: 0 });
     p.run(1);
-    expect([p.ends[1]!.remoteDetectMult, p.ends[1]!.detectNs]).toEqual([7, 70 * MS]);
+    expect({ remoteDetectMult: p.ends[1]!.remoteDetectMult, detectNs: p.ends[1]!.detectNs }).toEqual({
+      remoteDetectMult: 7,
+      detectNs: 70 * MS,
+    });
   });
 
   it('of many changes in a row ends with the last one on both ends, and nobody goes down', () => {
@@ -409,7 +445,10 @@ describe('what the peer asks for', () => {
     a.say(UP, { [P.F_REQUIRED_MIN_RX]: 40_000 });
     expect(a.session.intervalUs).toBe(40_000);
     a.say(UP, { [P.F_REQUIRED_MIN_RX]: 0 });
-    expect([a.session.intervalUs, a.session.dueNs]).toEqual([0, NEVER]);
+    expect({ intervalUs: a.session.intervalUs, dueNs: a.session.dueNs }).toEqual({
+      intervalUs: 0,
+      dueNs: NEVER,
+    });
     a.say(UP, { [P.F_REQUIRED_MIN_RX]: 0, [P.F_FLAGS]: P.FLAG_POLL });
     expect(a.sends()![P.F_FLAGS]).toBe(P.FLAG_FINAL);
     expect(a.session.dueNs).toBe(NEVER);
@@ -434,7 +473,10 @@ describe('what the peer asks for', () => {
   it('is told: echo interval and diagnostic of the peer', () => {
     const a = new Alone({ requiredMinEchoRxUs: 5000 }).up();
     a.say(UP, { [P.F_REQUIRED_MIN_ECHO_RX]: 50_000, [P.F_DIAG]: 5 });
-    expect([a.session.remoteMinEchoRxUs, a.session.remoteDiag]).toEqual([50_000, 5]);
+    expect({ remoteMinEchoRxUs: a.session.remoteMinEchoRxUs, remoteDiag: a.session.remoteDiag }).toEqual({
+      remoteMinEchoRxUs: 50_000,
+      remoteDiag: 5,
+    });
     a.say(UP, { [P.F_FLAGS]: P.FLAG_POLL });
     expect(a.sends()![P.F_REQUIRED_MIN_ECHO_RX]).toBe(5000);
   });
@@ -520,7 +562,7 @@ it.each([
   const a = new Alone().up();
   const due = a.session.dueNs;
   expect(() => a.session.setParameters({ ...base, ...change }, a.now)).toThrow(wrong);
-  expect([a.session.dueNs, a.session.polling]).toEqual([due, false]);
+  expect({ dueNs: a.session.dueNs, polling: a.session.polling }).toEqual({ dueNs: due, polling: false });
 });
 
 it('a discriminator is 1 to 2³² - 1', () => {

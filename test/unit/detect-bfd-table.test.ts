@@ -101,7 +101,10 @@ describe('table', () => {
     const arp = new Uint8Array(60);
     arp.set([8, 6], 12);
     expect(table.receive(arp, new DataView(arp.buffer), 60, 4, 1)).toBe(NOT_BFD);
-    expect([untouched(), table.counts.every((n) => n === 0)]).toEqual([true, true]);
+    expect({ untouched: untouched(), uncounted: table.counts.every((n) => n === 0) }).toEqual({
+      untouched: true,
+      uncounted: true,
+    });
   });
 
   it('takes each discriminator, and each pair of addresses of a path and VLAN, once', () => {

@@ -40,28 +40,35 @@ const UP = V.SEEN_ACTIVE | V.SEEN_UP;
 describe('a path', () => {
   it('has nothing against it before the session was up, nor while it carries no traffic', () => {
     const r = new Rig();
-    expect([r.turn(V.SEEN_ACTIVE), r.verdict]).toEqual(['suspect', 0]);
-    expect([r.turn(0), r.verdict]).toEqual(['off', 0]);
-    expect([r.turn(UP), r.verdict]).toEqual(['ok', 0]);
-    expect([r.turn(V.SEEN_UP), r.verdict]).toEqual(['off', 0]);
+    expect({ turn: r.turn(V.SEEN_ACTIVE), verdict: r.verdict }).toEqual({ turn: 'suspect', verdict: 0 });
+    expect({ turn: r.turn(0), verdict: r.verdict }).toEqual({ turn: 'off', verdict: 0 });
+    expect({ turn: r.turn(UP), verdict: r.verdict }).toEqual({ turn: 'ok', verdict: 0 });
+    expect({ turn: r.turn(V.SEEN_UP), verdict: r.verdict }).toEqual({ turn: 'off', verdict: 0 });
     expect(r.records[r.base + R.D_PROOF_MS]).toBe(r.now - 1);
   });
 
   it.each([5000, 2 ** 31 - 500])('on which the session fell is avoided for the time, at %i ms', (now) => {
     const r = new Rig(now);
     r.turn(UP);
-    expect([r.turn(V.SEEN_FALLEN), r.verdict]).toEqual(['down', CAUSE_BFD]);
-    expect([r.turn(0, 998), r.verdict]).toEqual(['down', CAUSE_BFD]);
-    expect([r.turn(V.SEEN_ACTIVE, 1), r.verdict]).toEqual(['down', CAUSE_BFD]);
-    expect([r.turn(0, 1), r.verdict]).toEqual(['off', 0]);
+    expect({ turn: r.turn(V.SEEN_FALLEN), verdict: r.verdict }).toEqual({ turn: 'down', verdict: CAUSE_BFD });
+    expect({ turn: r.turn(0, 998), verdict: r.verdict }).toEqual({ turn: 'down', verdict: CAUSE_BFD });
+    expect({ turn: r.turn(V.SEEN_ACTIVE, 1), verdict: r.verdict }).toEqual({
+      turn: 'down',
+      verdict: CAUSE_BFD,
+    });
+    expect({ turn: r.turn(0, 1), verdict: r.verdict }).toEqual({ turn: 'off', verdict: 0 });
   });
 
   it('that had to be kept is well again when the session is', () => {
     const r = new Rig();
     r.turn(UP);
     r.turn(V.SEEN_FALLEN);
-    expect([r.turn(V.SEEN_UP), r.verdict]).toEqual(['down', CAUSE_BFD]); // up on the other one
-    expect([r.turn(UP), r.verdict, r.strikes]).toEqual(['ok', 0, 1]);
+    expect({ turn: r.turn(V.SEEN_UP), verdict: r.verdict }).toEqual({ turn: 'down', verdict: CAUSE_BFD }); // up on the other one
+    expect({ turn: r.turn(UP), verdict: r.verdict, strikes: r.strikes }).toEqual({
+      turn: 'ok',
+      verdict: 0,
+      strikes: 1,
+    });
   });
 
   it('is avoided twice as long by each relapse, up to the most, and less again after being well', () => {

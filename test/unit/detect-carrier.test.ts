@@ -31,7 +31,11 @@ describe('the slave in use', () => {
     say(PRI, NUMBER.bfd, R.STATE_OK);
     expect(P.isHealthyLink(turn(UP))).toBe(true);
     const spared = turn(LINK_UP);
-    expect([P.isHealthyLink(spared), P.hasCarrier(spared), P.isSpared(spared)]).toEqual([true, false, true]);
+    expect({
+      healthyLink: P.isHealthyLink(spared),
+      carrier: P.hasCarrier(spared),
+      spared: P.isSpared(spared),
+    }).toEqual({ healthyLink: true, carrier: false, spared: true });
     probeSays(true);
     expect(P.isHealthyLink(turn(LINK_UP))).toBe(true);
     say(PRI, NUMBER.bfd, R.STATE_DOWN, CAUSE_BFD);

@@ -42,7 +42,10 @@ describe('records', () => {
     expect(records[base + R.D_SINCE_MS]).toBe(10);
     say(0, NUMBER.probe, R.STATE_DOWN, CAUSE_PROBE, 30);
     say(0, NUMBER.probe, R.STATE_DOWN, CAUSE_PROBE, 40);
-    expect([records[base + R.D_SINCE_MS], records[base + R.D_CHANGES]]).toEqual([30, 1]);
+    expect({ sinceMs: records[base + R.D_SINCE_MS], changes: records[base + R.D_CHANGES] }).toEqual({
+      sinceMs: 30,
+      changes: 1,
+    });
     say(0, NUMBER.probe, R.STATE_OK, 0, 50);
     expect(records[base + R.D_CHANGES]).toBe(2);
   });

@@ -65,9 +65,12 @@ class Rig {
 describe('a path that fell silent', () => {
   it('is dead at once, for retry_ms, then tried again', () => {
     const rig = new Rig().turn(1, ACTIVE_WELL);
-    expect([rig.verdict, rig.get(R.D_STATE)]).toEqual([0, R.STATE_OK]);
+    expect({ verdict: rig.verdict, state: rig.get(R.D_STATE) }).toEqual({ verdict: 0, state: R.STATE_OK });
     rig.silent();
-    expect([rig.verdict, rig.get(R.D_STATE)]).toEqual([CAUSE_UNANSWERED, R.STATE_DOWN]);
+    expect({ verdict: rig.verdict, state: rig.get(R.D_STATE) }).toEqual({
+      verdict: CAUSE_UNANSWERED,
+      state: R.STATE_DOWN,
+    });
     expect(rig.turn(999).verdict).toBe(CAUSE_UNANSWERED);
     expect(rig.turn(1).verdict).toBe(0);
     expect(rig.get(R.D_STATE)).toBe(R.STATE_OK);
@@ -88,7 +91,7 @@ describe('a path that fell silent', () => {
   it('that has to be kept stays so for longer with every firing, and that is no relapse', () => {
     const rig = new Rig().silent();
     for (let i = 0; i < 20; i++) rig.turn(500, U.SEEN_ACTIVE).silent();
-    expect([rig.verdict, rig.strikes]).toEqual([CAUSE_UNANSWERED, 1]);
+    expect({ verdict: rig.verdict, strikes: rig.strikes }).toEqual({ verdict: CAUSE_UNANSWERED, strikes: 1 });
     expect(rig.lasts()).toBe(1000);
   });
 
@@ -141,7 +144,10 @@ describe('relapses', () => {
 describe('signs', () => {
   it('a wait that is half over is suspect, and no verdict', () => {
     const rig = new Rig().turn(1, U.SEEN_ACTIVE | U.SEEN_WAITING);
-    expect([rig.verdict, rig.get(R.D_STATE)]).toEqual([0, R.STATE_SUSPECT]);
+    expect({ verdict: rig.verdict, state: rig.get(R.D_STATE) }).toEqual({
+      verdict: 0,
+      state: R.STATE_SUSPECT,
+    });
     expect(rig.turn(1, ACTIVE_WELL).get(R.D_STATE)).toBe(R.STATE_OK);
   });
 });
@@ -150,20 +156,20 @@ describe('a later worker', () => {
   it('goes on with the rest of the suspicion', () => {
     const rig = new Rig({ strikes: 2 });
     U.hadFallenSilent(rig.records, rig.base, 500, rig.now);
-    expect([rig.verdict, rig.strikes]).toEqual([CAUSE_UNANSWERED, 2]);
+    expect({ verdict: rig.verdict, strikes: rig.strikes }).toEqual({ verdict: CAUSE_UNANSWERED, strikes: 2 });
     expect(rig.lasts()).toBe(1500);
   });
 
   it('takes in what fell silent while nobody watched', () => {
     const rig = new Rig();
     U.hadFallenSilent(rig.records, rig.base, 100, rig.now);
-    expect([rig.verdict, rig.strikes]).toEqual([CAUSE_UNANSWERED, 1]);
+    expect({ verdict: rig.verdict, strikes: rig.strikes }).toEqual({ verdict: CAUSE_UNANSWERED, strikes: 1 });
   });
 
   it('leaves alone what is long over', () => {
     const rig = new Rig();
     U.hadFallenSilent(rig.records, rig.base, 5000, rig.now);
-    expect([rig.verdict, rig.strikes]).toEqual([0, 0]);
+    expect({ verdict: rig.verdict, strikes: rig.strikes }).toEqual({ verdict: 0, strikes: 0 });
   });
 });
 

@@ -119,7 +119,7 @@ describe('a worker that begins', () => {
     const rig = new Rig({ timeout_us: 10_000_000 });
     for (const path of [0, 1]) {
       const ns = rig.get(path, WATCH.timeout_ns + 1) * 4294967296 + (rig.get(path, WATCH.timeout_ns) >>> 0);
-      expect([ns, rig.get(path, WATCH.min_frames)]).toEqual([1e10, 3]);
+      expect({ ns, minFrames: rig.get(path, WATCH.min_frames) }).toEqual({ ns: 1e10, minFrames: 3 });
     }
   });
 
@@ -135,7 +135,10 @@ describe('a worker that begins', () => {
       r.watches[WATCH.fired] = 7;
     });
     rig.turn(1);
-    expect([rig.state(0), rig.state(1)]).toEqual([R.STATE_DOWN, R.STATE_OK]);
+    expect({ primary: rig.state(0), standby: rig.state(1) }).toEqual({
+      primary: R.STATE_DOWN,
+      standby: R.STATE_OK,
+    });
     rig.turns(899, 1, 1);
     expect(rig.verdict).toBe(CAUSE_UNANSWERED);
     rig.turns(2, 1, 1);
@@ -163,10 +166,13 @@ describe('a wait whose sender has stopped', () => {
     const rig = new Rig();
     rig.ask(rig.now, 5);
     rig.turns(9);
-    expect([rig.verdict, rig.state()]).toEqual([0, R.STATE_SUSPECT]);
+    expect({ verdict: rig.verdict, state: rig.state() }).toEqual({ verdict: 0, state: R.STATE_SUSPECT });
     rig.turns(3);
     expect(rig.verdict).toBe(CAUSE_UNANSWERED);
-    expect([rig.get(0, WATCH.fired), rig.get(0, WATCH.fired_frames)]).toEqual([1, 5]);
+    expect({ fired: rig.get(0, WATCH.fired), firedFrames: rig.get(0, WATCH.fired_frames) }).toEqual({
+      fired: 1,
+      firedFrames: 5,
+    });
     expect(rig.watch.evidence(0)).toMatchObject({ facts: { frames: 5, timeout_us: 10_000 } });
     expect(rig.watch.evidence(1)).toBeNull();
     rig.turns(500);
@@ -287,10 +293,14 @@ it('a device that is gone takes its suspicion and its relapses with it', () => {
   rig.turn(1);
   rig.links[0] = LINK_ABSENT;
   rig.turns(1, 1, 1);
-  expect([rig.verdict, rig.state(), rig.get(0, WATCH.relapses)]).toEqual([0, R.STATE_OFF, 0]);
+  expect({ verdict: rig.verdict, state: rig.state(), relapses: rig.get(0, WATCH.relapses) }).toEqual({
+    verdict: 0,
+    state: R.STATE_OFF,
+    relapses: 0,
+  });
   rig.links[0] = LINK_HEALTHY;
   rig.turns(1, 1, 1);
-  expect([rig.verdict, rig.state()]).toEqual([0, R.STATE_OK]);
+  expect({ verdict: rig.verdict, state: rig.state() }).toEqual({ verdict: 0, state: R.STATE_OK });
 });
 
 it('a path that is not watched has no timeout left for the programs, and no verdict', () => {
@@ -303,5 +313,5 @@ it('a path that is not watched has no timeout left for the programs, and no verd
   rig.ask(rig.now, 5);
   rig.watches[WATCH.fired] = 2;
   rig.turns(30);
-  expect([rig.verdict, rig.state()]).toEqual([0, R.STATE_OFF]);
+  expect({ verdict: rig.verdict, state: rig.state() }).toEqual({ verdict: 0, state: R.STATE_OFF });
 });

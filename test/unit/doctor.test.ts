@@ -173,7 +173,7 @@ describe('the report', () => {
       found: 'Cannot find module',
     });
     expect(checks.map((c) => c.name)).not.toContain('tcx');
-    expect([libbpf, candidates]).toEqual([null, []]);
+    expect({ libbpf, candidates }).toEqual({ libbpf: null, candidates: [] });
   });
 
   it('capabilities: CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON; without CAP_PERFMON it is a warning', () => {

@@ -126,7 +126,11 @@ describe('register (row 1)', () => {
       { role: 'standby', state: 'joined', device: MASTER },
     ]);
     expect(kinds()).toEqual(['register', 'join', 'join']);
-    expect([instance.index, instance.health, instance.carrier]).toEqual([0, 'ok', true]);
+    expect({ index: instance.index, health: instance.health, carrier: instance.carrier }).toEqual({
+      index: 0,
+      health: 'ok',
+      carrier: true,
+    });
     expect(instance.deviceOf(0)).toEqual(VF);
   });
 
@@ -226,7 +230,10 @@ describe('register (row 1)', () => {
   it('leaves nothing behind when the master cannot be prepared', () => {
     ops.broken.add('master');
     expect(refusalOf(() => register())).toMatchObject({ code: 'JOIN_FAILED', field: 'master' });
-    expect([registry.instances.size, registry.refs.size]).toEqual([0, 0]);
+    expect({ instances: registry.instances.size, refs: registry.refs.size }).toEqual({
+      instances: 0,
+      refs: 0,
+    });
     ops.broken.clear();
     expect(state(register(), 'standby')).toBe('joined');
   });
@@ -271,7 +278,10 @@ describe('unregister (row 17)', () => {
       ['mtu'],
     ]);
     expect(events.filter((event) => event.type === 'fault')).toHaveLength(4);
-    expect([registry.instances.size, registry.refs.size]).toEqual([0, 0]);
+    expect({ instances: registry.instances.size, refs: registry.refs.size }).toEqual({
+      instances: 0,
+      refs: 0,
+    });
   });
 });
 
@@ -313,7 +323,10 @@ describe('join and retry (row 4)', () => {
     now = registry.nextRetryAtMs!;
     registry.tick(now);
     expect(state(instance)).toBe('joined');
-    expect([registry.nextRetryAtMs, instance.refusals.size]).toEqual([undefined, 0]);
+    expect({ nextRetryAtMs: registry.nextRetryAtMs, refusals: instance.refusals.size }).toEqual({
+      nextRetryAtMs: undefined,
+      refusals: 0,
+    });
   });
 
   it('keeps the reason that preRegister gives, and retries that too', () => {
@@ -433,7 +446,10 @@ describe('races', () => {
     registry.offer(VF);
     registry.removed(3);
     ops.take();
-    expect([state(instance), registry.nextRetryAtMs]).toEqual(['absent', undefined]);
+    expect({ state: state(instance), nextRetryAtMs: registry.nextRetryAtMs }).toEqual({
+      state: 'absent',
+      nextRetryAtMs: undefined,
+    });
     registry.tick(1e6);
     expect(ops.take()).toEqual([]);
     registry.removed(3);
@@ -447,7 +463,7 @@ describe('races', () => {
     registry.unregister('web0');
     ops.take();
     registry.tick(1e6);
-    expect([ops.take(), registry.refs.size]).toEqual([[], 0]);
+    expect({ calls: ops.take(), refs: registry.refs.size }).toEqual({ calls: [], refs: 0 });
   });
 
   it('a replacement that arrives before the old one is gone', () => {
@@ -512,7 +528,10 @@ describe('races', () => {
       'unmaster eth2',
     ]);
     expect(events.at(-1)).toMatchObject({ type: 'unregister', reason: 'master-removed', instance });
-    expect([registry.instances.size, registry.refs.size]).toEqual([0, 0]);
+    expect({ instances: registry.instances.size, refs: registry.refs.size }).toEqual({
+      instances: 0,
+      refs: 0,
+    });
     expect(register({ master: { ...MASTER, ifindex: 12 } }).health).toBe('ok');
   });
 
@@ -524,7 +543,10 @@ describe('races', () => {
     expect(kinds()).toEqual(['leave', 'link', 'join']);
     expect(instance.deviceOf(0)?.ifindex).toBe(5);
     registry.reconcile([]);
-    expect([registry.instances.size, registry.devices.size]).toEqual([0, 0]);
+    expect({ instances: registry.instances.size, devices: registry.devices.size }).toEqual({
+      instances: 0,
+      devices: 0,
+    });
   });
 
   it('inputs from within the ops wait their turn; register and unregister are refused', () => {
@@ -602,7 +624,7 @@ describe('two instances', () => {
     const [a, b] = [register(), second()];
     registry.offer(VF);
     registry.changed(device(7, { address: MAC2 }));
-    expect([state(a), state(b)]).toEqual(['joined', 'absent']);
+    expect({ a: state(a), b: state(b) }).toEqual({ a: 'joined', b: 'absent' });
     expect([...codes(a), ...codes(b)]).toEqual([]);
   });
 
@@ -658,7 +680,10 @@ describe('two instances', () => {
     expect(b.refusals.has(3)).toBe(false);
     registry.renamed({ ...VF, name: 'vf0' });
     expect(state(a)).toBe('joined');
-    expect([b.refusals.has(3), b.roleHeldBy(3)]).toEqual([false, undefined]);
+    expect({ refused: b.refusals.has(3), roleHeldBy: b.roleHeldBy(3) }).toEqual({
+      refused: false,
+      roleHeldBy: undefined,
+    });
   });
 
   it('one names what the other holds, or its master', () => {
@@ -683,9 +708,9 @@ describe('two instances', () => {
     const a = register();
     const b = second({ master: device(7, { address: MAC2 }) });
     registry.changed({ ...VF, address: MAC2 });
-    expect([state(a), state(b)]).toEqual(['absent', 'joined']);
+    expect({ a: state(a), b: state(b) }).toEqual({ a: 'absent', b: 'joined' });
     registry.changed(VF);
-    expect([state(a), state(b)]).toEqual(['joined', 'absent']);
+    expect({ a: state(a), b: state(b) }).toEqual({ a: 'joined', b: 'absent' });
   });
 });
 
@@ -702,9 +727,16 @@ describe('changes of a joined slave', () => {
     registry.changed({ ...VF, up: false, carrier: false, operstate: 'down' });
     expect(ops.take()).toEqual(['link eth3 down none']);
     expect(events).toMatchObject([{ type: 'link', part: 'primary', ready: false }]);
-    expect([state(instance), instance.health, instance.carrier]).toEqual(['joined', 'degraded', true]);
+    expect({ state: state(instance), health: instance.health, carrier: instance.carrier }).toEqual({
+      state: 'joined',
+      health: 'degraded',
+      carrier: true,
+    });
     registry.changed({ ...MASTER, carrier: false });
-    expect([instance.health, instance.carrier]).toEqual(['down', false]);
+    expect({ health: instance.health, carrier: instance.carrier }).toEqual({
+      health: 'down',
+      carrier: false,
+    });
     registry.changed(VF);
     expect(instance.ready('primary')).toBe(true);
   });
@@ -721,7 +753,7 @@ describe('changes of a joined slave', () => {
     registry.changed(VF);
     registry.offer({ ...VF });
     registry.renamed(VF);
-    expect([ops.take(), events]).toEqual([[], []]);
+    expect({ calls: ops.take(), events }).toEqual({ calls: [], events: [] });
   });
 
   it('facts are copied: the caller may go on writing to its own', () => {
@@ -869,7 +901,10 @@ describe('net-failover', () => {
     );
     expect(events.filter((event) => 'part' in event)).toMatchObject([{ part: 'master' }, { part: 'master' }]);
     registry.removed(2);
-    expect([state(instance), state(instance, 'standby')]).toEqual(['joined', 'absent']);
+    expect({ state: state(instance), standby: state(instance, 'standby') }).toEqual({
+      state: 'joined',
+      standby: 'absent',
+    });
   });
 });
 

@@ -42,3 +42,11 @@ test('tests write below folders of their own, and take these away', () => {
   const left = folders.filter((f) => !/\brm(dir)?Sync\(/.test(text(f)));
   expect({ bare, left }).toEqual({ bare: [], left: [] });
 });
+
+test('each test of guests is run by test-full or by vm-test', () => {
+  const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+  const later = /'test\/vm\/\{([^}]+)\}\.test\.ts'/.exec(read('vitest.config.ts'))![1]!.split(',');
+  const named = /vitest run --project vm ([a-z -]+)/.exec(read('Makefile'))![1]!.trim().split(' ');
+  expect(later.length).toBeGreaterThan(2);
+  expect(later.filter((file) => !named.some((word) => file.includes(word)))).toEqual([]);
+});

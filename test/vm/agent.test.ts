@@ -144,7 +144,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
       }
       expect(await daemon.events(seq)).toEqual([]);
       const mended = await through(async () => {});
-      expect([mended.out.lost, mended.in.lost]).toEqual([0, 0]);
+      expect({ out: mended.out.lost, in: mended.in.lost }).toEqual({ out: 0, in: 0 });
     },
   );
 

@@ -35,7 +35,7 @@ test('runs commands, carries files, and is gone after stop', async () => {
   expect(guest.residentMb).toBeLessThan(384);
   const { pid, folder } = guest;
   await guest.stop();
-  expect([gone(pid), existsSync(folder)]).toEqual([true, false]);
+  expect({ gone: gone(pid), folder: existsSync(folder) }).toEqual({ gone: true, folder: false });
 });
 
 test('is saved, and restored within seconds to where it was', async () => {

@@ -60,7 +60,7 @@ describe.each(DOCTORS)('Linux %s', (kernel) => {
   }
 
   test('the VF as master is refused and the virtio device named', async () => {
-    expect([vf, virtio]).toEqual(['eth0', 'eth1']);
+    expect({ vf, virtio }).toEqual({ vf: 'eth0', virtio: 'eth1' });
     const refused = await daemon(vf);
     expect(refused).toMatch(
       /MASTER_UNFIT \[master\]: eth0 \(vmxnet3, [0-9a-f:.]+\) cannot be the master: eth1 \(virtio_net/,

@@ -4,7 +4,7 @@ import type { ManagerName } from '../../lab/vm/managers.js';
 import { MODELS, type Model } from '../../lab/vm/questions/interview.js';
 import { PRIMARIES, type PrimaryKind } from '../../lab/vm/testbed.js';
 
-/** `make vm-test` sets VM_TEST=full; `make test` has time for one kernel and the essential cases: three minutes. */
+/** `make vm-test` sets VM_TEST=full. The other targets have time for one kernel and the essential cases. */
 export const FULL = process.env.VM_TEST === 'full';
 
 /** A test for the full form only. */

@@ -47,11 +47,11 @@ describe.each(['hash', 'percpu_hash', 'lru_hash', 'lru_percpu_hash'] as const)('
     expect(map.deleteBatch(u32s(range(0, 4000)))).toBe(4000);
     const memory = batch.keys.buffer;
     expect(map.readAll(batch)).toBe(batch);
-    expect([batch.count, batch.keys.buffer === memory]).toEqual([6000, true]);
+    expect({ count: batch.count, kept: batch.keys.buffer === memory }).toEqual({ count: 6000, kept: true });
     expect(sorted(batch)).toEqual(range(4000, 10_000).map((n) => [n, n + 7]));
 
     expect(sorted(map.lookupAndDeleteAll(batch))).toEqual(range(4000, 10_000).map((n) => [n, n + 7]));
-    expect([map.readAll(batch).count, [...map.keys()]]).toEqual([0, []]);
+    expect({ count: map.readAll(batch).count, keys: [...map.keys()] }).toEqual({ count: 0, keys: [] });
   });
 
   it('keys that are not there are passed over', () => {
@@ -81,7 +81,10 @@ describe.each(['array', 'percpu_array'] as const)('%s', (type) => {
     const batch = map.readAll();
     expect(sorted(batch)).toEqual(all.map((n) => [n, 3 * n]));
     const memory = batch.values.buffer;
-    expect([map.readAll(batch).count, batch.values.buffer === memory]).toEqual([10_000, true]);
+    expect({ count: map.readAll(batch).count, kept: batch.values.buffer === memory }).toEqual({
+      count: 10_000,
+      kept: true,
+    });
     for (const remove of [() => map.deleteBatch(u32(1)), () => map.lookupAndDeleteAll()])
       expect(remove).toThrow(expect.objectContaining({ ...bpfError('BPF_MAP', 'EINVAL'), count: 0 }));
     expect(map.readAll(batch).count).toBe(10_000);
@@ -96,7 +99,10 @@ it('lpm_trie: read, deleted, taken', () => {
   expect(batch.count).toBe(500);
   expect([...batch].map(([, v]) => number(v)).sort((a, b) => a - b)).toEqual(prefixes);
   expect(map.deleteBatch(keys.subarray(0, 100 * 8))).toBe(100);
-  expect([map.lookupAndDeleteAll(batch).count, map.readAll(batch).count]).toEqual([400, 0]);
+  expect({ taken: map.lookupAndDeleteAll(batch).count, left: map.readAll(batch).count }).toEqual({
+    taken: 400,
+    left: 0,
+  });
 });
 
 describe('types without batches are gone through one by one', () => {
@@ -110,7 +116,10 @@ describe('types without batches are gone through one by one', () => {
     expect([...batch].map(([, v]) => number(v))).toEqual(device ? [1, 1] : [64, 64]);
     expect(map.deleteBatch(u32(1))).toBe(1);
     expect([...map.readAll(batch)].map(([k]) => number(k))).toEqual([0]);
-    expect([map.lookupAndDeleteAll(batch).count, map.readAll(batch).count]).toEqual([1, 0]);
+    expect({ taken: map.lookupAndDeleteAll(batch).count, left: map.readAll(batch).count }).toEqual({
+      taken: 1,
+      left: 0,
+    });
   });
 
   it('also when there are more than the first read has room for', () => {
@@ -303,7 +312,7 @@ it('while a program inserts and deletes: what stays is always seen, and nothing 
     if (seen.size !== stay.length) wrong++;
     await Promise.race([new Promise((r) => setImmediate(r)), failed]);
   }
-  expect([wrong, enough()]).toEqual([0, true]);
+  expect({ wrong, enough: enough() }).toEqual({ wrong: 0, enough: true });
   worker.postMessage('stop');
   await new Promise((resolve) => worker.on('exit', resolve));
 });

@@ -11,7 +11,7 @@ describe('queue and stack', () => {
     ['stack', [3, 2, 1]],
   ] as const)('%s: values come in its order', (type, order) => {
     const queue = new Queue(create({ type, valueSize: 4, maxEntries: 3 }));
-    expect([queue.pop(), queue.peek()]).toEqual([undefined, undefined]);
+    expect({ pop: queue.pop(), peek: queue.peek() }).toEqual({ pop: undefined, peek: undefined });
     for (const n of [1, 2, 3]) queue.push(u32(n));
     expect(() => queue.push(u32(4))).toThrow(expect.objectContaining(bpfError('BPF_MAP', 'E2BIG')));
     for (const n of order) {
@@ -127,7 +127,10 @@ describe('maps of maps', () => {
       maps.set(u32(2), two);
       two.close(); // the outer map holds it
       const found = own(maps.get(u32(2))!);
-      expect([found.info.name, found.lookup(u32(0))]).toEqual(['inner2', u32(2)]);
+      expect({ name: found.info.name, value: found.lookup(u32(0)) }).toEqual({
+        name: 'inner2',
+        value: u32(2),
+      });
       // Slots without a map are left out.
       expect([...map.readAll()]).toEqual([[u32(2), u32(found.info.id)]]);
       expect([...map.entries()]).toEqual([[u32(2), u32(found.info.id)]]);
@@ -166,12 +169,12 @@ describe('program array', () => {
     const programs = new ProgramArray(object.map('jumps'));
     const run = (): number => object.program('jump').testRun({ data: FRAME }).retval;
     const landed = object.program('landed');
-    expect([programs.id(2), run()]).toEqual([undefined, 1]);
+    expect({ id: programs.id(2), returned: run() }).toEqual({ id: undefined, returned: 1 });
     programs.set(2, landed);
-    expect([programs.id(2), run()]).toEqual([landed.info.id, 4711]);
+    expect({ id: programs.id(2), returned: run() }).toEqual({ id: landed.info.id, returned: 4711 });
     expect(object.map('jumps').readAll().count).toBe(1);
     expect(programs.delete(2)).toBe(true);
-    expect([programs.delete(2), run()]).toEqual([false, 1]);
+    expect({ deleted: programs.delete(2), returned: run() }).toEqual({ deleted: false, returned: 1 });
   });
 
   it('a program of another type, an index outside', () => {

@@ -58,7 +58,7 @@ describe('a mapped array', () => {
     const [words, view, bytes] = [mapping.int32(), mapping.view(), mapping.uint8()];
     const reader = mapping.reader();
     words[0] = 5;
-    expect([mapping.closed, reader.getInt32(0, true)]).toEqual([false, 5]);
+    expect({ closed: mapping.closed, value: reader.getInt32(0, true) }).toEqual({ closed: false, value: 5 });
     mapping.close();
     mapping.close();
     expect(mapping.closed).toBe(true);
@@ -167,7 +167,8 @@ describe('a shared mapping', () => {
       return;
     }
     const shared = map.mmapShared();
-    expect([shared instanceof SharedArrayBuffer, shared.byteLength]).toEqual([true, PAGE_SIZE]);
+    expect(shared).toBeInstanceOf(SharedArrayBuffer);
+    expect(shared.byteLength).toBe(PAGE_SIZE);
     const words = new Int32Array(shared);
     const worker = new Worker(
       `const { parentPort, workerData } = require('node:worker_threads');

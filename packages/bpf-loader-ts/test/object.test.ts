@@ -110,7 +110,7 @@ import { fileURLToPath } from 'node:url';
     const seen = JSON.parse(run.stdout) as Record<string, number>;
     expect(Object.values(seen).reduce((a, b) => a + b)).toBe(600);
     expect(seen.BPF_OPEN).toBeGreaterThan(100);
-  });
+  }, 120_000);
 
   it('opens bytes wherever they lie, and is not touched when they change', () => {
     const source = readFileSync(compile('basic'));
@@ -203,7 +203,10 @@ describe('loading', () => {
     object.close();
     expect(thrown(() => runs.get()).code).toBe('BPF_CLOSED');
     expect(thrown(() => object.variable('runs')).code).toBe('BPF_CLOSED');
-    expect([map.closed, program.closed]).toEqual([true, true]);
+    expect({ mapClosed: map.closed, programClosed: program.closed }).toEqual({
+      mapClosed: true,
+      programClosed: true,
+    });
     expect(() => object.map('cells')).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
     expect(() => program.testRun({ data: FRAME })).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
   });

@@ -28,7 +28,11 @@ it('a pinned map is the same map for whoever opens it', () => {
   const { id } = map.info;
   map.close();
   const again = own(BpfMap.fromPin(join(folder, 'map')));
-  expect([again.info.id, again.info.name, again.lookup(u32(1))]).toEqual([id, 'kept', u32(77)]);
+  expect({ id: again.info.id, name: again.info.name, value: again.lookup(u32(1)) }).toEqual({
+    id,
+    name: 'kept',
+    value: u32(77),
+  });
   expect(() => again.pin(join(folder, 'map'))).toThrow(
     expect.objectContaining(bpfError('BPF_PIN', 'EEXIST')),
   );
@@ -51,7 +55,7 @@ it('what is pinned there must be what is asked for, and nothing leaks when it is
   );
   expect(() => Program.fromId(0x7fffffff)).toThrow(expect.objectContaining(bpfError('BPF_LOAD', 'ENOENT')));
   expect(() => Link.fromId(0x7fffffff)).toThrow(expect.objectContaining(bpfError('BPF_ATTACH', 'ENOENT')));
-  expect([openFds(), openHandles().length]).toEqual([fds, handles]);
+  expect({ fds: openFds(), handles: openHandles().length }).toEqual({ fds, handles });
 });
 
 it('a folder elsewhere is refused before anything is made', () => {
@@ -101,7 +105,7 @@ it('lists pins with what they are, below as well, and removes one', () => {
   expect(link.info().ifindex).not.toBe(0); // held by its handle
   for (const { path } of pins.slice(1)) unpin(path);
   expect(listPins(folder)).toEqual([]);
-  expect([openFds(), openHandles().length]).toEqual([fds + 2, handles + 2]); // the program and the map taken for their ids
+  expect({ fds: openFds(), handles: openHandles().length }).toEqual({ fds: fds + 2, handles: handles + 2 }); // the program and the map taken for their ids
 });
 
 it('lists and removes nothing elsewhere', () => {

@@ -121,7 +121,7 @@ describe('by name', () => {
       expect(found, name).toBe(false);
     } else if (found !== undefined && (answer === 'supported') !== found) {
       // Where the answers differ, ours has been tried: tracing programs of a kind that needs no trampoline.
-      expect([name, answer]).toEqual(['tracing', 'supported']);
+      expect({ name, answer }).toEqual({ name: 'tracing', answer: 'supported' });
     }
   };
 
@@ -219,5 +219,5 @@ it('nothing stays open or attached after a probe', () => {
     haveProgramType('lsm');
     haveLink('tracing');
   }
-  expect([fds(), openHandles().length]).toEqual([before, handles]);
+  expect({ fds: fds(), handles: openHandles().length }).toEqual({ fds: before, handles });
 });

@@ -149,7 +149,7 @@ it('counts runs while statistics are kept', () => {
   program.testRun({ data: FRAME, repeat: 1000 });
   const { runCount, runTimeNs, recursionMisses } = program.stats();
   stats[Symbol.dispose]();
-  expect([runCount, recursionMisses]).toEqual([1000, 0]);
+  expect({ runCount, recursionMisses }).toEqual({ runCount: 1000, recursionMisses: 0 });
   expect(runTimeNs).toBeGreaterThan(1000);
 });
 

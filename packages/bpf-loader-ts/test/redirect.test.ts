@@ -138,7 +138,7 @@ it('cpumap: another CPU goes on with the frame', async () => {
   expect(await receive(at, passed)).toHaveLength(passed);
   // u64s by CPU: all on CPU 1, none on CPU 0.
   await until(() => counts[2]! >= 50);
-  expect([counts[0], counts[2]]).toEqual([0, 50]);
+  expect({ cpu0: counts[0], cpu1: counts[2] }).toEqual({ cpu0: 0, cpu1: 50 });
 
   expect(cpus.delete(1)).toBe(true);
   expect(cpus.get(1)).toBeUndefined();

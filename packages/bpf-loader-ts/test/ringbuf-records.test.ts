@@ -40,7 +40,7 @@ describe('records on the event loop', () => {
     await elapse(150);
     expect(process.cpuUsage(before).user + process.cpuUsage(before).system).toBeLessThan(100_000 * SLOWDOWN);
     expect(bss.getUint32(8, true)).toBeGreaterThan(9000);
-    expect([seqOf(value!), value!.bytes()]).toEqual([0, copy]);
+    expect({ seq: seqOf(value!), bytes: value!.bytes() }).toEqual({ seq: 0, bytes: copy });
     expect(new DataView(copy.buffer).getUint32(8, true)).toBe(0);
     const again = await records.next();
     expect(again.value).toBe(value);
@@ -147,7 +147,7 @@ describe('the end', () => {
       ring.close();
       expect(() => seqOf(record)).toThrow(TypeError);
     }
-    expect([n, ring.closed]).toEqual([1, true]);
+    expect({ n, closed: ring.closed }).toEqual({ n: 1, closed: true });
   });
 
   it('leaves nothing open', async () => {

@@ -73,7 +73,7 @@ describe('wait()', () => {
         // The last record that waits, and while it is read another one comes: without a wake-up, since the reader has not caught up.
         if (++n === 2) emit(1);
       });
-      expect([n, ring.wait(0)]).toEqual([3, 'timeout']);
+      expect({ n, after: ring.wait(0) }).toEqual({ n: 3, after: 'timeout' });
       emit(1);
       expect(ring.wait(1_000_000)).toBe('records');
       ring.consume(() => {});
@@ -85,7 +85,10 @@ describe('wait()', () => {
     expect(ring.wait(0)).toBe('timeout');
     object.program('emit_quietly').testRun({ data: FRAME, repeat: 3 });
     expect(ring.wait(10_000)).toBe('timeout');
-    expect([ring.pending, ring.consume(() => {})]).toEqual([true, 3]);
+    expect({ pending: ring.pending, consumed: ring.consume(() => {}) }).toEqual({
+      pending: true,
+      consumed: 3,
+    });
   });
 
   it('gets every record to a blocked worker soon, and a wake-up ends it', async () => {
@@ -192,18 +195,18 @@ describe('wait()', () => {
 describe('the account', () => {
   it('of records, bytes, discarded ones and room', () => {
     const { ring, emit } = ringObject();
-    expect([ring.stats, ring.used, ring.size]).toEqual([
-      { records: 0, bytes: 0, discarded: 0, used: 0, size: 4096 },
-      0,
-      4096,
-    ]);
+    expect({ stats: ring.stats, used: ring.used, ring: ring.size }).toEqual({
+      stats: { records: 0, bytes: 0, discarded: 0, used: 0, size: 4096 },
+      used: 0,
+      ring: 4096,
+    });
     emit(10);
     expect(ring.used).toBe(10 * 24);
     ring.consume(() => {});
     emit(1);
     expect(ring.stats).toEqual({ records: 10, bytes: 160, discarded: 0, used: 24, size: 4096 });
     ring.close();
-    expect([ring.used, ring.stats.records]).toEqual([0, 10]);
+    expect({ used: ring.used, records: ring.stats.records }).toEqual({ used: 0, records: 10 });
   });
 
   it('under overload: what was sent was received or dropped', async () => {
@@ -241,7 +244,7 @@ describe('the account', () => {
     }
     ring.consume(take);
     const sent = Number(object.variable('sent').get());
-    expect([sent, wrong]).toEqual([200_000, 0]);
+    expect({ sent, wrong }).toEqual({ sent: 200_000, wrong: 0 });
     expect(ring.dropped).toBeGreaterThan(0);
     expect(ring.stats.records).toBeGreaterThan(0);
     expect(ring.stats.records + ring.dropped).toBe(sent);

@@ -30,7 +30,10 @@ function ringOf(program = 'emit', bytes = 65536): Ring {
 describe('records', () => {
   it('come in order and whole', () => {
     const { ring, emit } = ringOf();
-    expect([ring.pending, ring.consume(() => {})]).toEqual([false, 0]);
+    expect({ pending: ring.pending, consumed: ring.consume(() => {}) }).toEqual({
+      pending: false,
+      consumed: 0,
+    });
     emit(100);
     expect(ring.pending).toBe(true);
     const seen: number[][] = [];
@@ -44,7 +47,10 @@ describe('records', () => {
     );
     expect(n).toBe(100);
     expect(seen).toEqual(Array.from({ length: 100 }, (_, i) => [24, i, 2 * i, i]));
-    expect([ring.pending, ring.consume(() => {})]).toEqual([false, 0]);
+    expect({ pending: ring.pending, consumed: ring.consume(() => {}) }).toEqual({
+      pending: false,
+      consumed: 0,
+    });
   });
 
   it('discarded ones are stepped over', () => {
@@ -69,7 +75,12 @@ describe('records', () => {
       emit(1 + ((i * 37) % 2000));
       ring.consume(check);
     }
-    expect([wrong, next, cells[SENT], cells[DROPPED]]).toEqual([0, cells[SENT], cells[SENT], 0]);
+    expect({ wrong, next, sent: cells[SENT], dropped: cells[DROPPED] }).toEqual({
+      wrong: 0,
+      next: cells[SENT],
+      sent: cells[SENT],
+      dropped: 0,
+    });
     expect(next * 32).toBeGreaterThan(10 << 20);
   });
 
@@ -83,7 +94,7 @@ describe('records', () => {
         if (view.getUint32(at, true) !== next++ || length !== 1 << 20) wrong++;
       });
     }
-    expect([wrong, next, cells[DROPPED]]).toEqual([0, 4500, 0]);
+    expect({ wrong, next, dropped: cells[DROPPED] }).toEqual({ wrong: 0, next: 4500, dropped: 0 });
   });
 });
 
@@ -92,7 +103,7 @@ describe('overrun', () => {
     const { ring, emit, cells } = ringOf();
     emit(10_000);
     const room = Math.floor(65535 / 32);
-    expect([cells[SENT], cells[DROPPED]]).toEqual([room, 10_000 - room]);
+    expect({ sent: cells[SENT], dropped: cells[DROPPED] }).toEqual({ sent: room, dropped: 10_000 - room });
     let next = 0;
     expect(ring.consume((view, at) => expect(view.getUint32(at, true)).toBe(next++))).toBe(room);
     emit(1);
@@ -193,7 +204,7 @@ describe('misuse', () => {
     emit(3);
     expect(() => ring.consume(() => ring.consume(() => {}))).toThrow(/its own callback/);
     expect(ring.consume(() => ring.close())).toBe(1);
-    expect([ring.closed, ring.pending]).toEqual([true, false]);
+    expect({ closed: ring.closed, pending: ring.pending }).toEqual({ closed: true, pending: false });
     expect(() => ring.consume(() => {})).toThrow(expect.objectContaining(bpfError('BPF_CLOSED')));
     ring.close();
   });

@@ -660,7 +660,7 @@ describe('frames that leave when a word changes', () => {
     expect(received()).toEqual(['another']);
     sender.watch(2, 2, 2); // anew: without a list
     words[2] = 3;
-    expect([sender.run(), sender.sent(2)]).toEqual([1, false]);
+    expect({ returned: sender.run(), sent: sender.sent(2) }).toEqual({ returned: 1, sent: false });
     sender.prepare(4, [send(tx, 'of a key that is not watched')]);
     expect(received()).toEqual([]);
   });
