@@ -9,6 +9,7 @@ import {
   PacedSender,
 } from 'bpf-loader-ts/sys';
 import { VfBfdPacket } from '../bpf/vfailover.bpf.js';
+import { wrappedMs } from '../src/clock.js';
 import { arm, lineBase, pathOf, readWord } from '../src/datapath/line.js';
 import { LINE } from '../src/datapath/offsets.js';
 import { Detectors } from '../src/detect/detectors.js';
@@ -131,7 +132,7 @@ export class DecisionLoop {
     const { hint } = this.#instances.add(m);
     if (this.#task.wait === 'epoll') this.#epoll.add(hint.fd, HINT);
     clockMonotonic(this.#clock, 0);
-    recallPenalties(this.#maps.watches, this.#policy, m.slot, (this.#clock[0]! / 1e6) | 0);
+    recallPenalties(this.#maps.watches, this.#policy, m.slot, wrappedMs(this.#clock[0]!));
     this.#detectors.attach(m.slot, m.detect, m);
     this.#announcer.watch(m.slot, lineBase(m.slot) + LINE.word, m.knownWord);
   }
@@ -185,7 +186,7 @@ export class DecisionLoop {
     if (Atomics.load(this.#control, CONTROL.mail) !== mail) return false;
     // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
     clockMonotonic(this.#clock, 0);
-    const nowMs = (this.#clock[0]! / 1e6) | 0;
+    const nowMs = wrappedMs(this.#clock[0]!);
     this.#flips.nowMs = nowMs;
     this.#detectors.begin();
     for (let i = 0; i < n; i++) this.#decide(i, nowMs);

@@ -16,7 +16,7 @@ import {
 } from '../device.js';
 import { HookKeeper } from '../hooks/keeper.js';
 import { type Impairment, Impairments } from '../impairments.js';
-import { MODELS } from '../models/model.js';
+import { MODELS } from '../models/table.js';
 import { parseMac } from '../netlink/codec.js';
 import {
   CAUSE_UNPLUG,
@@ -141,7 +141,7 @@ export class Managed {
     });
     this.undo = this.ops.undo.primary;
     this.ops.keeper = new SlaveKeeper({
-      model: config.model,
+      traits: this.datapath.traits,
       contexts: () => this.#slaveContexts(),
       report: (source, shortfalls) => this.impairments.replace(source, shortfalls),
       unfit: (role, reason) => ns.registry.expel(config.name, role, reason),

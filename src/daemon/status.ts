@@ -1,4 +1,3 @@
-import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
 import {
   ABSENT_DEVICE,
@@ -7,6 +6,7 @@ import {
   type InstanceStatus,
   type SlaveStatus,
 } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import { watched } from '../detect/watched.js';
 import { type Device, type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
 import { describePolicy, type PathDescription } from '../policy/describe.js';
@@ -18,7 +18,6 @@ import {
   P_LINK_PRIMARY,
   P_LINK_STANDBY,
   policyBase,
-  policyMs,
   verdictOf,
 } from '../policy/evaluate.js';
 import { linkFailures } from '../policy/link-failures.js';
@@ -92,9 +91,6 @@ function slaveStatus(
   };
 }
 
-/** The policy's clock. */
-export const nowMs = (): number => policyMs(monotonicNs() / 1e6);
-
 const roleOfChoice = (choice: number): Role | undefined =>
   choice === CHOICE_PRIMARY ? 'primary' : choice === CHOICE_STANDBY ? 'standby' : undefined;
 
@@ -127,7 +123,7 @@ export function instanceStatus(
   const { override, maintenance, switches } = datapath.identity;
   // Both clocks at once: what follows takes milliseconds on a loaded machine.
   const wall = Date.now();
-  const what = describePolicy(policy, policyBase(datapath.slot), nowMs());
+  const what = describePolicy(policy, policyBase(datapath.slot), monotonicMs());
   const record = policyBase(datapath.slot);
   const slave = (role: Role, link: number, path: Path): SlaveStatus =>
     slaveStatus(m, role, policy[record + link]!, detect, lost, what.paths[path]!, wall);

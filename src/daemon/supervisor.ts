@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ApiEvent, ApiHandlers, DaemonStatus, Decision, InstanceStatus } from '../api/index.js';
 import { VERSION } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import { type Config, type InstanceConfig, netnsKey, redacted } from '../config/index.js';
 import { pathOf } from '../datapath/line.js';
 import { PinStore } from '../datapath/store.js';
@@ -19,6 +20,7 @@ import { Arrivals, giveBack } from './arrivals.js';
 import { History } from './history.js';
 import { ImpairmentLog } from './impairment-log.js';
 import type { Source } from './kept.js';
+import type { Log } from './log.js';
 import { Managed } from './managed.js';
 import { inodeOf, Namespace } from './namespace.js';
 import { NamespaceWatch, PATHS_MS } from './namespace-watch.js';
@@ -27,15 +29,7 @@ import { Orders } from './orders.js';
 import { preflight } from './preflight.js';
 import { Pulse } from './pulse.js';
 import { Roster } from './roster.js';
-import { instanceStatus, nowMs, waitingStatus } from './status.js';
-
-/** What the supervisor needs of a logger (pino's shape). */
-export interface Log {
-  debug(fields: object, text: string): void;
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
-}
+import { instanceStatus, waitingStatus } from './status.js';
 
 /** How often everything is looked at for which no notification is listened to, ms: groups, routes, speeds, macvlans in other namespaces. */
 const ADDRESSES_MS = 5_000;
@@ -460,7 +454,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** In words, that the path which was left has flapped too often. */
   #suppressed({ datapath }: Managed, from: number): string | undefined {
-    const ms = suppressedMs(this.#shards.policy, policyBase(datapath.slot), pathOf(from), nowMs());
+    const ms = suppressedMs(this.#shards.policy, policyBase(datapath.slot), pathOf(from), monotonicMs());
     return ms > 0 ? `it flaps and is suppressed for ${(ms / 1000).toFixed(1)} s` : undefined;
   }
 

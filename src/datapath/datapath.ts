@@ -2,7 +2,8 @@ import { rmSync } from 'node:fs';
 import { type Vfailover, VfDetector } from '../../bpf/vfailover.bpf.js';
 import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../device.js';
 import { VfError } from '../errors.js';
-import { MODELS } from '../models/model.js';
+import type { SteeredModel } from '../models/model.js';
+import { STEERED, type SteeredName } from '../models/table.js';
 import { parseMac } from '../netlink/codec.js';
 import { Attachments } from './attachments.js';
 import { BfdDeadline } from './bfd-deadline.js';
@@ -12,7 +13,6 @@ import { removeGroupTable } from './group-table.js';
 import type { HeldPrograms } from './held-programs.js';
 import { type AttachKind, HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
-import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
 import {
   BFD_WORDS,
@@ -33,7 +33,7 @@ export interface DatapathOptions {
   /** Ring buffer, and so decision worker, that a slot's programs report to. */
   shardOf: (slot: number) => number;
   name: string;
-  model: SteeredModel;
+  model: SteeredName;
   /** Inode of the namespace that the devices live in. */
   netns: number;
   /** Its cookie; absent: the programs act in whatever namespace their devices are. */
@@ -57,7 +57,7 @@ const IFINDEX = { primary: LINE.primary_ifindex, standby: LINE.standby_ifindex }
 const REMEMBERED = { primary: 'primaryIfindex', standby: 'standbyIfindex' } as const;
 
 /**
- * The datapath of one instance: a slot of the store, the programs, and their places on master and slaves (`LAYOUTS`).
+ * The datapath of one instance: a slot of the store, the programs, and their places on master and slaves (src/models).
  *
  * Without programs traffic flows over virtio (transparent) or as the kernel's own driver has it (net-failover): every step here can
  * stop half-way and leave a machine that works.
@@ -66,6 +66,8 @@ export class Datapath {
   readonly slot: number;
   /** True if a slot of this name was there: an earlier daemon's. */
   readonly adopted: boolean;
+  /** What its model is like. */
+  readonly traits: SteeredModel;
   readonly #o: DatapathOptions;
   readonly #hooks: HookSet;
   readonly attachments: Attachments;
@@ -82,13 +84,14 @@ export class Datapath {
     this.slot = slot;
     this.adopted = adopted;
     this.#base = lineBase(slot);
+    this.traits = STEERED[options.model];
     const { store, model } = options;
     if (!adopted) this.#begin();
     const nameOf = options.nameOf ?? ((ifindex: number) => `device ${ifindex}`);
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach, nameOf);
     this.attachments = new Attachments({
       hooks: this.#hooks,
-      layout: LAYOUTS[model].hooks,
+      layout: this.traits.hooks,
       programOf: (hook) => this.#object.programs[hook.program],
       enter: options.enter,
       undo: () => this.identity.undo,
@@ -149,7 +152,7 @@ export class Datapath {
   /** Fills the slot's line and identity. */
   #begin(): void {
     const { store, name, model, netns, masterIfindex, mac, attach, active } = this.#o;
-    const standbyIfindex = MODELS[model].standbyIsMaster ? masterIfindex : 0;
+    const standbyIfindex = this.traits.standbyIsMaster ? masterIfindex : 0;
     store.counters.clear(this.slot);
     store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
     store.watches.fill(0, watchBase(this.slot, PRIMARY), watchBase(this.slot, STANDBY) + WATCH_WORDS);
@@ -202,7 +205,7 @@ export class Datapath {
 
   /** The slave that only our programs can use: the other one carries traffic without them. */
   get dependent(): Role {
-    return LAYOUTS[this.#o.model].rest === PRIMARY ? 'standby' : 'primary';
+    return this.traits.rest === PRIMARY ? 'standby' : 'primary';
   }
 
   /** True while nothing is sent to the dependent slave because its programs are not in place. */
@@ -218,7 +221,7 @@ export class Datapath {
     if (!flip) return;
     // The worker arms anew after a flip, and only then.
     arm(lines, this.#base, 0);
-    this.#flipTo(LAYOUTS[this.#o.model].rest);
+    this.#flipTo(this.traits.rest);
   }
 
   /** Lets the dependent slave be used again. Where it is no member any more, nothing but that is noted. */
@@ -231,7 +234,7 @@ export class Datapath {
 
   /** The slave that carries traffic without our programs. */
   get rest(): Role {
-    return roleOf(LAYOUTS[this.#o.model].rest);
+    return roleOf(this.traits.rest);
   }
 
   /** True if somebody may have removed a pin of this instance. Costs one `stat`. */
@@ -257,7 +260,7 @@ export class Datapath {
 
   /** Lets frames go as they would without us, while the other programs still are there. The first step of taking an instance apart. */
   unsteer(): void {
-    const { rest } = LAYOUTS[this.#o.model];
+    const { rest } = this.traits;
     this.#steering = false;
     this.attachments.unsteer(this.#o.masterIfindex);
     arm(this.#o.store.lines, this.#base, 0);
@@ -389,7 +392,7 @@ export function openDatapath(options: DatapathOptions): Datapath {
   return new Datapath(options, slot, false);
 }
 
-function otherModel({ name, model }: DatapathOptions, pinned: SteeredModel): VfError {
+function otherModel({ name, model }: DatapathOptions, pinned: SteeredName): VfError {
   return new VfError('INSTANCE_EXISTS', `${name} is pinned with the model ${pinned}`, {
     field: 'model',
     value: model,

@@ -9,28 +9,21 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import {
-  BpfError,
-  BpfMap,
-  ensurePinFolder,
-  haveKfunc,
-  type Mapping,
-  type MapSpec,
-  possibleCpus,
-} from 'bpf-loader-ts';
+import { BpfMap, ensurePinFolder, haveKfunc, type Mapping, type MapSpec, possibleCpus } from 'bpf-loader-ts';
 import { closeFd, lockFile } from 'bpf-loader-ts/sys';
 import { type Bfd, bfd } from '../../bpf/bfd.bpf.js';
 import { type Carrier, carrier } from '../../bpf/carrier.bpf.js';
 import { type Vfailover, VfLayout, vfailover } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import type { SteeredName } from '../models/table.js';
 import { bpfObject } from '../paths.js';
 import { hasCapability } from './capabilities.js';
 import { CounterView } from './counters.js';
+import { asVfError } from './failed.js';
 import { openGroupTable } from './group-table.js';
 import { type HeldPrograms, holdPrograms } from './held-programs.js';
-import { IdentityView } from './identity.js';
+import { IdentityView, modelNumber } from './identity.js';
 import { KeptMap } from './kept-map.js';
-import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { ReflectorMap } from './reflector-map.js';
 import { UndoMap } from './undo-map.js';
 
@@ -57,23 +50,6 @@ type MapName = (typeof MAPS)[number];
  */
 export const seesCarrier = (): boolean =>
   hasCapability('perfmon') && haveKfunc('bpf_cast_to_kern_ctx', '6.2').answer === 'supported';
-
-/** Turns what the loader throws into an error of ours. */
-export function asVfError(e: unknown, code: 'BPF_LOAD' | 'BPF_ATTACH', field: string): VfError {
-  if (e instanceof VfError) return e;
-  if (!(e instanceof BpfError)) throw e;
-  if (e.code === 'BPF_PERMISSION')
-    return new VfError('CAPABILITY_MISSING', e.message, {
-      field,
-      fix: 'run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW',
-      cause: e,
-    });
-  const cure = {
-    BPF_LOAD: 'see `vfailover doctor` for what this kernel lacks',
-    BPF_ATTACH: 'see `vfailover doctor`, and `bpftool net`',
-  };
-  return new VfError(code, e.message, { field, fix: cure[code], cause: e });
-}
 
 /**
  * The pinned maps: made on the first start, adopted on every other. They are the truth about every instance and outlive the process.
@@ -233,7 +209,7 @@ export class PinStore implements Disposable {
     name: string,
     slot: number,
     shard: number,
-    model: SteeredModel,
+    model: SteeredName,
     variables: ProgramVariables,
   ): HeldPrograms<Vfailover['programs']> {
     const groups = openGroupTable(this.instanceFolder(name), this.#specOf('groups'));
@@ -241,7 +217,7 @@ export class PinStore implements Disposable {
       const object = vfailover.load(this.#spec, {
         variables: {
           vf_slot: slot,
-          vf_model: LAYOUTS[model].id,
+          vf_model: modelNumber(model),
           vf_cpus: this.cpus,
           vf_has_kern_ctx: seesCarrier() ? 1 : 0,
           ...variables,
@@ -257,19 +233,19 @@ export class PinStore implements Disposable {
   }
 
   /** Loads the program that waits for a driver to report a lost carrier, for this slot. Throws what the loader throws. */
-  loadCarrier(slot: number, shard: number, model: SteeredModel, netns: number): Carrier {
+  loadCarrier(slot: number, shard: number, model: SteeredName, netns: number): Carrier {
     const { lines, counters, identities, watches } = this.#maps;
     return carrier.load(bpfObject('carrier'), {
-      variables: { vf_slot: slot, vf_model: LAYOUTS[model].id, vf_cpus: this.cpus, vf_netns: netns },
+      variables: { vf_slot: slot, vf_model: modelNumber(model), vf_cpus: this.cpus, vf_netns: netns },
       reuse: { lines, counters, identities, watches, events: this.#events[shard]! },
     });
   }
 
   /** Loads the deadline of the slot's BFD session over `deadlines`, the map of an earlier daemon, or one of its own. Throws what the loader throws. */
-  loadBfd(slot: number, shard: number, model: SteeredModel, deadlines?: BpfMap): Bfd {
+  loadBfd(slot: number, shard: number, model: SteeredName, deadlines?: BpfMap): Bfd {
     const { lines, counters, identities, watches, bfd: sessions } = this.#maps;
     return bfd.load(bpfObject('bfd'), {
-      variables: { vf_slot: slot, vf_model: LAYOUTS[model].id, vf_cpus: this.cpus },
+      variables: { vf_slot: slot, vf_model: modelNumber(model), vf_cpus: this.cpus },
       reuse: {
         ...{ lines, counters, identities, watches, bfd: sessions, events: this.#events[shard]! },
         ...(deadlines && { deadlines }),

@@ -41,7 +41,6 @@ const CONFIGURED = 'configured';
  */
 export class Addresses implements Takeover {
   readonly name = 'addresses';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Strikes();
   #joined = false;
   #seen = -1;

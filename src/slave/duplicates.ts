@@ -17,7 +17,6 @@ const REPAIRS_MAX = 3;
  */
 export class Duplicates implements Takeover {
   readonly name = 'duplicates';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #repairs = new Map<string, Strikes>();
   #seen = -1;
   #told: Shortfall[] = [];

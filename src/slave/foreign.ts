@@ -45,7 +45,6 @@ function tellNetwork({ netns, master, rtnl }: SlaveContext, list: FilterList): v
  */
 export const FOREIGN: Takeover = {
   name: 'foreign',
-  models: ['transparent', 'net-failover'],
   follow(context) {
     const state = memory.of(context);
     const { master, slave, role } = context;

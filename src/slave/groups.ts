@@ -50,8 +50,6 @@ export const groupsOverflow = (context: SlaveContext): boolean => memory.peek(co
 /** The groups of the master, whoever joined them: its own stack, VLANs, bridges and macvlans above it, `ip maddr`, sockets. */
 export const GROUPS: Takeover = {
   name: 'groups',
-  // net_failover copies the lists to both slaves itself (dev_mc_sync_multiple).
-  models: ['transparent'],
   follow(context) {
     const lists = listsOf(context);
     const state = memory.of(context);

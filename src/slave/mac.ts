@@ -16,7 +16,6 @@ const STRIKES_MAX = 5;
  */
 export class Mac implements Takeover {
   readonly name = 'mac';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Strikes();
   /** The master's MAC that the slave was given last. */
   #followed: string | undefined;

@@ -101,9 +101,9 @@ export class UnicastProof {
   }
 }
 
-/** Where the frame leaves: in net-failover the master is a device of its own. */
-function standbyOf({ model, master, slave, links }: SlaveContext): Device | undefined {
-  if (model !== 'net-failover') return master;
+/** Where the frame leaves: the standby, which may be the master itself. */
+function standbyOf({ traits, master, slave, links }: SlaveContext): Device | undefined {
+  if (traits.standbyIsMaster) return master;
   return [...links.values()].find((d) => d.master === master.ifindex && d.ifindex !== slave.ifindex);
 }
 

@@ -55,12 +55,11 @@ export const unicastOverflow = (context: SlaveContext): boolean => memory.peek(c
  */
 export const UNICAST: Takeover = {
   name: 'unicast',
-  // net_failover copies the list to both slaves itself (dev_uc_sync_multiple). What is left is to find out whether the VF obeys.
-  models: ['transparent', 'net-failover'],
   waits: (context) => memory.of(context).proof?.mac !== undefined,
   follow(context) {
     const state = memory.of(context);
-    if (context.model === 'net-failover' && state.proof === undefined) return state.told;
+    // net_failover copies the list to both slaves itself (dev_uc_sync_multiple). What is left is to find out whether the VF obeys.
+    if (context.traits.masterOwnsSlaves && state.proof === undefined) return state.told;
     const lists = listsOf(context);
     const { address } = context.master;
     const proven = isToBeProven(state, lists) && state.proof?.step(context, state.ours);

@@ -1,9 +1,9 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import type { ProgramVariables } from '../../src/datapath/store.js';
 import { PRIMARY } from '../../src/device.js';
+import type { SteeredName } from '../../src/models/table.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { type Bench, inProcess, word } from './in-process.js';
 import { sleep } from './sleep.js';
@@ -31,7 +31,7 @@ export interface GroupScene {
 
 export async function groupScene(
   variables: ProgramVariables = {},
-  model: SteeredModel = 'transparent',
+  model: SteeredName = 'transparent',
 ): Promise<GroupScene> {
   const b = await inProcess('veth', undefined, variables, model);
   const { world, datapath } = b;

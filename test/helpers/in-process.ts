@@ -6,11 +6,11 @@ import type { WireKind } from '../../lab/netns/wire.js';
 import { GUEST_MAC, World } from '../../lab/netns/world.js';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/device.js';
+import type { SteeredName } from '../../src/models/table.js';
 
 let made = 0;
 /** A folder for pins that is gone when the test, or the process, is. */
@@ -41,7 +41,7 @@ export async function inProcess(
   kind: WireKind,
   attach = attachKind('auto'),
   variables: ProgramVariables = {},
-  model: SteeredModel = 'transparent',
+  model: SteeredName = 'transparent',
 ): Promise<Bench> {
   const world = new World(kind);
   const { path, reaper } = pinRoot();

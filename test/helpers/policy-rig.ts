@@ -17,7 +17,7 @@ export class Rig {
 
   constructor(config: P.PolicyConfig = {}, now = 1000) {
     P.initPolicy(this.state, this.base, config);
-    this.now = P.policyMs(now);
+    this.now = now | 0;
   }
 
   get(word: number) {

@@ -1,8 +1,9 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
-import { arm, flip, pathOf, readNs } from '../../src/datapath/line.js';
+import { arm, flip, pathOf } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
+import { readNs } from '../../src/datapath/u64.js';
 import type { BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { BFD_ECHO_PORT } from '../../src/detect/bfd/packet.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';

@@ -1,9 +1,9 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
 import { GUEST_MAC } from '../../lab/netns/world.js';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import type { SteeredName } from '../../src/models/table.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { until } from '../helpers/daemon.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
@@ -30,7 +30,7 @@ interface Place {
 }
 
 async function places(
-  model: SteeredModel,
+  model: SteeredName,
 ): Promise<{ b: Bench; master: Place; slave: Place; wires: Place[] }> {
   const b = await inProcess('veth', undefined, {}, model);
   await sleep(50);

@@ -1,7 +1,8 @@
 import { type ChangeSender, clockMonotonic } from 'bpf-loader-ts/sys';
 import { VfEvent } from '../../bpf/vfailover.bpf.js';
-import { epochOf, flip, nextWord, pathOf, readNs } from '../../src/datapath/line.js';
+import { epochOf, flip, nextWord, pathOf } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
+import { readNs } from '../../src/datapath/u64.js';
 import type { Detectors } from '../../src/detect/detectors.js';
 import type { Path } from '../../src/device.js';
 import {
