@@ -6,19 +6,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { Reaper } from '../lab/netns/reaper.js';
 import { workerFile } from '../src/paths.js';
+import type { KeptRows } from './kept-rows.js';
 import type { Row } from './report.js';
+import { Interrupted, Steps } from './steps.js';
 
 /** Where the far end, or what is measured, runs. On a machine with one CPU both are the same. */
 export const CPU_A = 0;
 export const CPU_B = Math.min(1, cpus().length - 1);
 
-/** Thrown where the run stands when it was interrupted: everything open is closed on the way out. */
-export class Interrupted extends Error {}
-
 /** What a group works with. */
 export class BenchContext {
   readonly quick: boolean;
   readonly long: boolean;
+  readonly steps: Steps;
   /** A folder for pins, removed at the end however the process ends. */
   readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
   /** Where temporary files of daemons go; removed likewise. */
@@ -29,9 +29,14 @@ export class BenchContext {
   readonly #say: (text: string) => void;
   #folders = 0;
 
-  constructor({ quick, long }: { quick: boolean; long: boolean }, say: (text: string) => void) {
+  constructor(
+    { quick, long }: { quick: boolean; long: boolean },
+    kept: KeptRows,
+    say: (text: string) => void,
+  ) {
     this.quick = quick;
     this.long = long;
+    this.steps = new Steps(kept, this.#abort.signal);
     this.#say = say;
     process.env.TMPDIR = this.#scratch;
   }
@@ -103,7 +108,7 @@ export class BenchContext {
   }
 }
 
-/** A group: measures, and returns its rows. */
+/** A group, or a part of one: measures by `ctx.steps`, and returns its rows. */
 export type Group = (ctx: BenchContext) => Promise<Row[]>;
 
 /** Binds this process's main thread to one CPU; the returned function lifts that. Threads that exist already stay where they are. */

@@ -1,6 +1,7 @@
 import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
 import { Stream } from '../../lab/netns/stream.js';
 import type { StreamKind } from '../../lab/netns/stream-kinds.js';
+import type { WireKind } from '../../lab/netns/wire.js';
 import { STREAM_MAX } from '../../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { type Instance, type InstanceOptions, until, withInstance } from '../instance.js';
@@ -70,29 +71,40 @@ export async function carrier(ctx: BenchContext): Promise<Row[]> {
     // A worker that spins has its CPU to itself, which is what that mode is for.
     const unpin = pinMainThread(mode.wait === 'spin' ? CPU_B : CPU_A);
     try {
-      for (const kind of ['veth', 'tap'] as const)
-        await withInstance(
-          ctx,
-          { kind, wait: mode.wait!, tier0: mode.tier0!, cpu: CPU_A },
-          async (instance) => {
-            instance.world.startTraffic(CPU_B);
-            const stream = new Stream(instance.world);
-            try {
-              for (const [directions, of] of batchesOf(mode)) {
-                const batch = await measure(ctx, instance, stream, directions, of);
-                rows.push(...rowsOf(kind, mode, directions, of, batch));
-                ctx.progress(`${batchName(kind, mode, directions, of)}: ${batch.figures.length} cuts`);
-              }
-            } finally {
-              stream.close();
-            }
-          },
-        );
+      for (const kind of ['veth', 'tap'] as const) rows.push(...(await batches(ctx, mode, kind)));
     } finally {
       unpin();
     }
   }
   return rows;
+}
+
+/** The batches of one mode on one kind of device: a step each. */
+function batches(ctx: BenchContext, mode: (typeof MODES)[number], kind: WireKind): Promise<Row[]> {
+  const all = batchesOf(mode).map(([directions, of]) => ({
+    directions,
+    of,
+    name: batchName(kind, mode, directions, of),
+  }));
+  const setUp = { kind, wait: mode.wait!, tier0: mode.tier0!, cpu: CPU_A };
+  return ctx.steps.shared(
+    all.map(({ name }) => name),
+    (one) =>
+      withInstance(ctx, setUp, async (instance) => {
+        instance.world.startTraffic(CPU_B);
+        const stream = new Stream(instance.world);
+        try {
+          for (const { directions, of, name } of all)
+            await one(name, async () => {
+              const batch = await measure(ctx, instance, stream, directions, of);
+              ctx.progress(`${name}: ${batch.figures.length} cuts`);
+              return rowsOf(kind, mode, directions, of, batch);
+            });
+        } finally {
+          stream.close();
+        }
+      }),
+  );
 }
 
 /** Directions and kinds of a mode's streams: other kinds than IPv4 go both ways. */

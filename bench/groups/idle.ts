@@ -52,39 +52,42 @@ const SETTLE_MS = 25_000;
  */
 export async function idle(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const wait of ['epoll', 'poll'] as const) {
-    const [before, after] = await withInstance(ctx, { kind: 'veth', wait, cpu: null }, async ({ daemon }) => {
-      await ctx.sleep(ctx.scale(SETTLE_MS, 500));
-      const first = usageOf(daemon.pid!);
-      await ctx.sleep(ctx.scale(20_000, 2000));
-      return [first, usageOf(daemon.pid!)];
-    });
-    const seconds = (after!.atNs - before!.atNs) / 1e9;
-    const per = (key: 'voluntary' | 'involuntary'): number => (after![key] - before![key]) / seconds;
-    const parameters = {
-      seconds,
-      instances: 1,
-      poll_interval_us: 1000,
-      percent_by_thread: after!.threadNs.map(
-        (ns, i) => (100 * (ns - (before!.threadNs[i] ?? 0))) / 1e9 / seconds,
-      ),
-      percent_by_stat_ticks: (after!.ticks - before!.ticks) / seconds,
-      involuntary_per_s: per('involuntary'),
-    };
-    const share: Row = {
-      name: `idle daemon, ${wait} 1 ms: CPU`,
-      unit: '% of a core',
-      value: (100 * (after!.ranNs - before!.ranNs)) / 1e9 / seconds,
-      parameters,
-    };
-    const wakeups: Row = {
-      name: `idle daemon, ${wait} 1 ms: wake-ups`,
-      unit: '1/s',
-      value: per('voluntary'),
-      parameters,
-    };
-    rows.push(wait === 'epoll' ? withTargets(share, { of: 'value', atMost: 1 }) : share, wakeups);
-    ctx.progress(`${wait}: ${share.value?.toFixed(2)} % of a core, ${wakeups.value?.toFixed(0)} wake-ups/s`);
-  }
+  for (const wait of ['epoll', 'poll'] as const)
+    rows.push(...(await ctx.steps.one(`idle, ${wait}`, () => measure(ctx, wait))));
   return rows;
+}
+
+async function measure(ctx: BenchContext, wait: 'epoll' | 'poll'): Promise<Row[]> {
+  const [before, after] = await withInstance(ctx, { kind: 'veth', wait, cpu: null }, async ({ daemon }) => {
+    await ctx.sleep(ctx.scale(SETTLE_MS, 500));
+    const first = usageOf(daemon.pid!);
+    await ctx.sleep(ctx.scale(20_000, 2000));
+    return [first, usageOf(daemon.pid!)];
+  });
+  const seconds = (after!.atNs - before!.atNs) / 1e9;
+  const per = (key: 'voluntary' | 'involuntary'): number => (after![key] - before![key]) / seconds;
+  const parameters = {
+    seconds,
+    instances: 1,
+    poll_interval_us: 1000,
+    percent_by_thread: after!.threadNs.map(
+      (ns, i) => (100 * (ns - (before!.threadNs[i] ?? 0))) / 1e9 / seconds,
+    ),
+    percent_by_stat_ticks: (after!.ticks - before!.ticks) / seconds,
+    involuntary_per_s: per('involuntary'),
+  };
+  const share: Row = {
+    name: `idle daemon, ${wait} 1 ms: CPU`,
+    unit: '% of a core',
+    value: (100 * (after!.ranNs - before!.ranNs)) / 1e9 / seconds,
+    parameters,
+  };
+  const wakeups: Row = {
+    name: `idle daemon, ${wait} 1 ms: wake-ups`,
+    unit: '1/s',
+    value: per('voluntary'),
+    parameters,
+  };
+  ctx.progress(`${wait}: ${share.value?.toFixed(2)} % of a core, ${wakeups.value?.toFixed(0)} wake-ups/s`);
+  return [wait === 'epoll' ? withTargets(share, { of: 'value', atMost: 1 }) : share, wakeups];
 }

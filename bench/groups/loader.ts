@@ -18,8 +18,11 @@ const ENTRIES = 10_000;
 export async function loader(ctx: BenchContext): Promise<Row[]> {
   const unpin = pinMainThread(CPU_B);
   try {
-    const rows = [...(await loading(ctx)), ...(await reading(ctx)), packed()];
-    return rows;
+    return [
+      ...(await ctx.steps.one('loading', () => loading(ctx))),
+      ...(await ctx.steps.one('reading', () => reading(ctx))),
+      ...(await ctx.steps.one('packed', async () => [packed()])),
+    ];
   } finally {
     unpin();
   }

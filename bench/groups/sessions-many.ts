@@ -48,7 +48,10 @@ function percent(before: Usage, after: Usage): { all: number; threads: Record<st
  */
 export async function manySessions(ctx: BenchContext): Promise<Row[]> {
   const n = ctx.scale(256, 16);
-  return [...(await ours(ctx, n)), ...(await theirs(ctx, n))];
+  return [
+    ...(await ctx.steps.one('sessions of ours', () => ours(ctx, n))),
+    ...(await ctx.steps.one('sessions of bfdd', () => theirs(ctx, n))),
+  ];
 }
 
 const NAME = (n: number): string => `BFD, ${n} sessions of ${MULTIPLIER} × ${INTERVAL_MS} ms`;
