@@ -6,7 +6,7 @@ import { PRIMARY } from '../../src/device.js';
 import type { SteeredName } from '../../src/models/table.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { type Bench, inProcess, word } from './in-process.js';
-import { sleep } from './sleep.js';
+import { quietFor } from './wait.js';
 
 export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 export const STATION = '02:00:00:00:00:99';
@@ -57,7 +57,6 @@ export async function groupScene(
     for (const tap of taps)
       for (let n = tap.recv(buffer); n > 0; n = tap.recv(buffer)) frames.push(buffer.slice(0, n));
   };
-  await sleep(30);
   return {
     b,
     primary: socket(world.host, world.vf.hostIfindex),
@@ -65,8 +64,12 @@ export async function groupScene(
     master: socket(world.guest, master),
     drain,
     async received() {
-      await sleep(20);
-      drain();
+      let n: number;
+      do {
+        n = frames.length;
+        await quietFor(20);
+        drain();
+      } while (frames.length > n);
       return frames.splice(0);
     },
   };

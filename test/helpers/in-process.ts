@@ -11,6 +11,7 @@ import { LINE } from '../../src/datapath/offsets.js';
 import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/device.js';
 import type { SteeredName } from '../../src/models/table.js';
+import { until } from './wait.js';
 
 let made = 0;
 /** A folder for pins that is gone when the test, or the process, is. */
@@ -73,6 +74,9 @@ export async function inProcess(
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   // The thread of the traffic is also the cable between taps.
   if (kind === 'tap') world.startTraffic(null);
+  // A device whose carrier the kernel has not noticed yet throws away what it is given.
+  const devices = [world.virtio, world.vf].map((w) => w.guestIfindex);
+  await until(() => devices.every((ifindex) => world.guestRtnl.link(ifindex)?.carrier));
   let stream: Stream | undefined;
   onTestFinished(() => stream?.close());
   return {

@@ -26,7 +26,6 @@ import type { SteeredName } from '../../src/models/table.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { type Bench, inProcess, word } from './in-process.js';
-import { sleep } from './sleep.js';
 
 export const HOST6 = 'fe80::99';
 export const ip = (text: string): Uint8Array => parseIp(text).bytes;
@@ -149,7 +148,6 @@ export class Scene {
 
 export async function scene(model: SteeredName = 'transparent', vlan = 0): Promise<Scene> {
   const b = await inProcess('veth', undefined, { vf_detect: VfDetector.VF_DETECT_PROBES }, model);
-  await sleep(50);
   flip(b.lines, b.base, word(b), PRIMARY);
   return new Scene(b, vlan);
 }

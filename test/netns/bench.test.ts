@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Results } from '../../bench/report.js';
 import { ROOT } from '../../src/paths.js';
-import { until } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'vfailover-bench-test-'));

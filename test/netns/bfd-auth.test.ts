@@ -11,9 +11,9 @@ import type { BfdSession } from '../../src/detect/bfd/session.js';
 import { parseMac } from '../../src/netlink/codec.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { pinnedBfd } from '../helpers/pinned-bfd.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** Authentication between the daemon and a session of ours on the host: bfdd has none. */
 
@@ -140,9 +140,9 @@ test.each(TYPES)(
     for (let i = 0; i < 3000; i++) {
       l.port.send(flood);
       // The peer is in this thread.
-      if (i % 100 === 0) await sleep(1);
+      if (i % 100 === 0) await elapse(1);
     }
-    await sleep(1500);
+    await quietFor(1500);
     expect(await detector(l)).toMatchObject({ state: 'ok' });
     expect(l.session.state).toBe(STATE_UP);
     expect(await events(l)).toHaveLength(1);

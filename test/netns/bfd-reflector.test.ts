@@ -11,9 +11,8 @@ import { PRIMARY, STANDBY } from '../../src/device.js';
 import { parseIp } from '../../src/netlink/ip.js';
 import { Answers, ipSum, udpSum } from '../helpers/answers.js';
 import { mac } from '../helpers/bfd-rig.js';
-import { until } from '../helpers/daemon.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 /** The S-BFD reflector in the programs: no worker, no stack. */
 
@@ -253,7 +252,7 @@ test('belongs to its VLAN, and keeps it', async () => {
   const s = await scene({ vlan: 42 });
   s.answers.send(question(ENDS.IPv4!).bytes);
   s.answers.send(question({ ...ENDS.IPv4!, vlan: 43 }).bytes);
-  await sleep(50);
+  await quietFor(50);
   expect([s.datapath.reflected.answered, s.refused()]).toEqual([0, {}]);
   s.answers.send(question({ ...ENDS.IPv4!, vlan: 42 }).bytes);
   await until(
@@ -275,7 +274,7 @@ test('without a reflector the port is the stack’s', async () => {
   const s = await scene();
   s.datapath.reflect(undefined);
   s.answers.send(question(ENDS.IPv4!).bytes);
-  await sleep(50);
+  await quietFor(50);
   s.answers.none();
   expect(s.datapath.reflected.answered).toBe(0);
 });

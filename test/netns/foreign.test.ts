@@ -4,7 +4,7 @@ import { GUEST_MAC } from '../../lab/netns/world.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { quietFor } from '../helpers/wait.js';
 
 /** Frames from MACs that a VF does not let in leave by the standby; all others as ever. */
 
@@ -52,7 +52,7 @@ describe.each(['transparent', 'net-failover'] as const)('%s', (model) => {
     const sent = async (): Promise<{ primary: number[]; standby: number[] }> => {
       out.send(frame(GUEST_MAC, 1));
       out.send(frame(OTHER, 2));
-      await sleep(30);
+      await quietFor(30);
       return { primary: ears.primary(), standby: ears.standby() };
     };
     flip(b.lines, b.base, word(b), PRIMARY);

@@ -15,7 +15,7 @@ import {
   WINDOW_MS,
 } from '../helpers/group-scene.js';
 import { word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse } from '../helpers/wait.js';
 
 /** Fill bytes of what was received. A thread that changes its CPU may overtake its own frames: they are sorted. */
 const fills = async ({ received }: GroupScene): Promise<number[]> =>
@@ -40,7 +40,7 @@ describe.each(['transparent', 'net-failover'] as const)('group frames, %s', (mod
         for (const dst of ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:fb', '33:33:00:00:00:fb']) {
           s[slave].send(groupFrame(7, { dst }));
           expect(await fills(s)).toEqual([7]);
-          await sleep(WINDOW_MS);
+          await elapse(WINDOW_MS);
         }
     }
   });
@@ -53,7 +53,7 @@ describe.each(['transparent', 'net-failover'] as const)('group frames, %s', (mod
         s[second].send(groupFrame(i));
       }
       expect(await fills(s)).toEqual(Array.from({ length: 20 }, (_, i) => i));
-      await sleep(WINDOW_MS);
+      await elapse(WINDOW_MS);
     }
     // By which slave a copy is dropped depends on which CPU is first. The bridge's own groups come twice as well.
     const { datapath } = s.b;
@@ -73,7 +73,7 @@ describe.each(['transparent', 'net-failover'] as const)('group frames, %s', (mod
     // Others' frames are not held back by that, and a later one of the same content is somebody else's.
     for (const slave of SLAVES) s[slave].send(groupFrame(3));
     expect(await fills(s)).toEqual([3]);
-    await sleep(WINDOW_MS);
+    await elapse(WINDOW_MS);
     s.standby.send(own[0]!);
     expect(await fills(s)).toEqual([1]);
   });
@@ -90,7 +90,7 @@ describe('identical frames in succession', () => {
     for (const order of [SLAVES, [...SLAVES].reverse()]) {
       for (let i = 0; i < 3; i++) {
         for (const slave of order) s[slave as 'primary'].send(request);
-        await sleep(1);
+        await elapse(1);
       }
       expect(await s.received()).toHaveLength(3);
     }
@@ -139,7 +139,7 @@ describe('identical frames in succession', () => {
         s.standby.send(groupFrame(1));
       }
       s.drain();
-      await sleep(1);
+      await elapse(1);
     }
     expect(await fills(s)).toHaveLength(sent);
   });
@@ -150,10 +150,10 @@ describe('identical frames in succession', () => {
       const kept = lost === 'primary' ? 'standby' : 'primary';
       // The other slave does not bring it: after the window both count from nothing, whoever brings the next ones.
       s[kept].send(groupFrame(1));
-      await sleep(WINDOW_MS);
+      await elapse(WINDOW_MS);
       for (const slaves of [[lost], [kept, lost], [kept], [lost, kept], [lost]] as const) {
         for (const slave of slaves) s[slave].send(groupFrame(1));
-        await sleep(WINDOW_MS);
+        await elapse(WINDOW_MS);
       }
       expect(await fills(s)).toHaveLength(6);
     }
@@ -164,7 +164,7 @@ describe('identical frames in succession', () => {
     for (let i = 0; i < 300; i++) {
       s.primary.send(groupFrame(1));
       s.drain();
-      await sleep(1);
+      await elapse(1);
     }
     await s.received();
     const from = performance.now();
@@ -252,9 +252,9 @@ describe('what makes two frames one', () => {
   test('the VLAN counts, its priority does not, and id 0 is none', async () => {
     const s = await groupScene();
     expect(await arriving(s, tagged(5), tagged(6))).toBe(2);
-    await sleep(WINDOW_MS);
+    await elapse(WINDOW_MS);
     expect(await arriving(s, tagged(5), groupFrame(9))).toBe(2);
-    await sleep(WINDOW_MS);
+    await elapse(WINDOW_MS);
     expect(await arriving(s, tagged(5), tagged(0xe005))).toBe(1);
     expect(await arriving(s, tagged(0xe000), groupFrame(9))).toBe(1);
   });
@@ -269,11 +269,11 @@ describe('groups: active', () => {
       for (let i = 0; i < 5; i++) for (const slave of [off, on]) s[slave as 'primary'].send(groupFrame(i));
       s[off as 'primary'].send(groupFrame(5));
       expect(await fills(s)).toEqual([0, 1, 2, 3, 4, 5]);
-      await sleep(WINDOW_MS);
+      await elapse(WINDOW_MS);
       for (let i = 0; i < 5; i++) s[off as 'primary'].send(groupFrame(i));
       for (let i = 5; i < 9; i++) for (const slave of [on, off]) s[slave as 'primary'].send(groupFrame(i));
       expect(await fills(s)).toEqual([5, 6, 7, 8]);
-      await sleep(WINDOW_MS);
+      await elapse(WINDOW_MS);
     }
   });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { closeFd, netnsCreate, Tap } from 'bpf-loader-ts/sys';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
@@ -10,7 +11,7 @@ import {
   type NetlinkTransport,
   Rtnl,
 } from '../../src/netlink/index.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, until } from '../helpers/wait.js';
 
 let ns: number;
 let rtnl: Rtnl;
@@ -51,14 +52,22 @@ function watch(options: LinkMonitorOptions = {}, loop = false): { monitor: LinkM
 }
 
 /** Polls until the log has something that matches: the kernel may hold a carrier event back for a second. */
-async function until(monitor: LinkMonitor, log: string[], pattern: RegExp): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    monitor.poll();
-    if (log.some((line) => pattern.test(line))) return;
-    await sleep(10);
-  }
-  throw new Error(`no event matches ${pattern}: ${log.join('; ')}`);
-}
+const untilLogged = (monitor: LinkMonitor, log: string[], pattern: RegExp): Promise<unknown> =>
+  until(
+    () => {
+      monitor.poll();
+      return log;
+    },
+    (lines) => lines.some((line) => pattern.test(line)),
+    3000,
+  );
+
+/** Polls until the monitor shows what the kernel shows. */
+const untilTrue = (monitor: LinkMonitor): Promise<unknown> =>
+  until(
+    () => [view(monitor), truth()],
+    ([seen, is]) => isDeepStrictEqual(seen, is),
+  );
 
 const view = (monitor: LinkMonitor): Device[] =>
   [...monitor.links.values()].sort((a, b) => a.ifindex - b.ifindex);
@@ -108,10 +117,10 @@ describe('LinkMonitor', () => {
     const { monitor, log } = watch();
     tap.carrier(false);
     rtnl.setLink(peerIfindex, { up: false });
-    await until(monitor, log, /^changed t0 .*carrier=false/);
-    await until(monitor, log, /^changed a .*carrier=false/);
+    await untilLogged(monitor, log, /^changed t0 .*carrier=false/);
+    await untilLogged(monitor, log, /^changed a .*carrier=false/);
     tap.carrier(true);
-    await until(monitor, log, /^changed t0 .*carrier=true/);
+    await untilLogged(monitor, log, /^changed t0 .*carrier=true/);
     tap.close();
     monitor.poll();
     expect(log.at(-1)).toBe('removed t0');
@@ -177,7 +186,8 @@ describe('LinkMonitor', () => {
     rtnl.setLink(stays.ifindex, { mtu: 1234 });
     for (let i = 0; i < 50; i++) rtnl.createVeth({ name: `a${i}`, peer: { name: `b${i}` } });
     for (let i = 0; i < 50; i += 2) rtnl.deleteLink(rtnl.link(`a${i}`)!.ifindex);
-    await sleep(50);
+    await until(() => monitor.counters.resyncs);
+    await untilTrue(monitor);
     expect(monitor.counters.overruns).toBeGreaterThanOrEqual(1);
     expect(monitor.counters.resyncs).toBeGreaterThanOrEqual(1);
     expect(log).toContain('resync overrun');
@@ -195,17 +205,18 @@ describe('LinkMonitor', () => {
     // and it goes on
     log.length = 0;
     rtnl.setLink(stays.ifindex, { mtu: 1300 });
-    await sleep(20);
-    expect(log.some((l) => l.startsWith('changed other') && l.includes('mtu=1300'))).toBe(true);
+    await until(
+      () => log,
+      (lines) => lines.some((l) => l.startsWith('changed other') && l.includes('mtu=1300')),
+    );
   });
 
   it('hundreds of changes in one turn of the event loop', async () => {
     const { monitor } = watch({ rcvbuf: 64 << 20 }, true);
     for (let i = 0; i < 200; i++) rtnl.createVeth({ name: `a${i}`, peer: { name: `b${i}` } });
-    await sleep(300);
+    await untilTrue(monitor);
     expect(monitor.counters).toMatchObject({ overruns: 0, resyncs: 0, malformed: 0 });
     expect(monitor.counters.messages).toBeGreaterThan(256);
-    expect(view(monitor)).toEqual(truth());
   });
 
   it('overruns again and again while it reads', async () => {
@@ -213,11 +224,10 @@ describe('LinkMonitor', () => {
     const { ifindex } = rtnl.createVeth({ name: 'a', peer: { name: 'b' } });
     for (let round = 0; round < 30; round++) {
       for (let i = 0; i < 40; i++) rtnl.setLink(ifindex, { mtu: 1000 + i, up: i % 2 === 0 });
-      await sleep(1);
+      await elapse(1);
     }
-    await sleep(50);
+    await untilTrue(monitor);
     expect(monitor.counters.overruns).toBeGreaterThan(3);
-    expect(view(monitor)).toEqual(truth());
   });
 
   it('two seconds of random changes end in the same view, with and without overruns', async () => {
@@ -236,10 +246,10 @@ describe('LinkMonitor', () => {
       else if (next(6) === 0) rtnl.deleteLink(pick.ifindex);
       else if (next(4) === 0) rename(pick.ifindex, `r${n}`);
       else rtnl.setLink(pick.ifindex, { mtu: 1000 + next(500), up: next(2) === 0 });
-      if (next(20) === 0) await sleep(1);
+      if (next(20) === 0) await elapse(1);
     }
-    await sleep(1500); // linkwatch may hold carrier and operstate back for a second
-    for (const monitor of monitors) expect(view(monitor)).toEqual(truth());
+    // The kernel may hold carrier and operstate back for a second.
+    for (const monitor of monitors) await untilTrue(monitor);
   });
 
   it('a listener that throws, polls or closes costs no event', async () => {
@@ -250,7 +260,7 @@ describe('LinkMonitor', () => {
     });
     rtnl.createVeth({ name: 'a', peer: { name: 'b' } });
     expect(() => monitor.poll()).toThrow('listener');
-    await sleep(5);
+    await untilTrue(monitor);
     expect(log.filter((l) => l.startsWith('added'))).toHaveLength(1); // the one it threw on never reached the log
     expect(view(monitor)).toEqual(truth());
 

@@ -7,7 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { DaemonProcess } from '../../lab/netns/daemon-process.js';
 import { GUEST_MAC, type World } from '../../lab/netns/world.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { daemonOf, status, until, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, status, untilActive, world } from '../helpers/daemon.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 const OWN = readlinkSync('/proc/self/ns/net');
 
@@ -183,7 +184,7 @@ test('a device of the first namespace that others use is not taken', async () =>
   await daemon.start();
   const client = await daemon.client();
   onTestFinished(() => client.close());
-  await new Promise((done) => setTimeout(done, 500));
+  await quietFor(500);
   expect((await status({ client })).primary.state).toBe('absent');
   expect(own.link('vf1')).toBeDefined();
   // Let go, it is taken.

@@ -5,7 +5,7 @@ import { VfError } from '../../src/errors.js';
 import { MessageBuilder, parseMac } from '../../src/netlink/codec.js';
 import * as c from '../../src/netlink/constants.js';
 import { type NetlinkTransport, Rtnl } from '../../src/netlink/index.js';
-import { until } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 let ns: number;
 let other: number;
