@@ -96,7 +96,7 @@ function batches(ctx: BenchContext, mode: (typeof MODES)[number], kind: WireKind
         try {
           for (const { directions, of, name } of all)
             await one(name, async () => {
-              const batch = await measure(ctx, instance, stream, directions, of);
+              const batch = await measure({ ctx, instance, stream, directions, of });
               ctx.progress(`${name}: ${batch.figures.length} cuts`);
               return rowsOf(kind, mode, directions, of, batch);
             });
@@ -113,13 +113,17 @@ const batchesOf = (mode: Mode): [1 | 3, StreamKind][] => [
   ...(mode.kinds ?? []).map((of): [3, StreamKind] => [3, of]),
 ];
 
-async function measure(
-  ctx: BenchContext,
-  instance: Instance,
-  stream: Stream,
-  directions: 1 | 3,
-  of: StreamKind,
-): Promise<Batch> {
+/** What a batch is measured on. */
+interface Scene {
+  ctx: BenchContext;
+  instance: Instance;
+  stream: Stream;
+  directions: 1 | 3;
+  of: StreamKind;
+}
+
+async function measure(scene: Scene): Promise<Batch> {
+  const { ctx, directions, of } = scene;
   const batch: Batch = {
     figures: [],
     pps: PPS,
@@ -132,29 +136,18 @@ async function measure(
   const link = { changedNs: Number.NEGATIVE_INFINITY };
   const dense = of === 'ipv4' ? ctx.scale(200, 10) : ctx.scale(50, 10);
   while (batch.figures.length < dense)
-    await run(
-      ctx,
-      instance,
-      stream,
-      { directions, of },
-      Math.min(PER_STREAM, dense - batch.figures.length),
-      link,
-      batch,
-    );
+    await run(scene, Math.min(PER_STREAM, dense - batch.figures.length), link, batch);
   const apart = directions === 1 ? ctx.scale(20, 1) : 0;
   for (let i = 0; i < apart; i++) {
     await ctx.sleep(Math.max(0, APART_MS - (monotonicNs() - link.changedNs) / 1e6));
-    await run(ctx, instance, stream, { directions, of }, 1, link, batch);
+    await run(scene, 1, link, batch);
   }
   return batch;
 }
 
 /** One stream with up to `cuts` cuts, and their judgement. */
 async function run(
-  ctx: BenchContext,
-  { world, client, onPrimary }: Instance,
-  stream: Stream,
-  { directions, of }: { directions: 1 | 3; of: StreamKind },
+  { ctx, instance: { world, client, onPrimary }, stream, directions, of }: Scene,
   cuts: number,
   link: { changedNs: number },
   batch: Batch,

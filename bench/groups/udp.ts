@@ -3,7 +3,7 @@ import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../lab/netns/world.j
 import type { UdpResult, UdpTask } from '../../workers/bench-udp.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
 import { type Instance, SINK_PORT, Sink, teachBridge, withInstance, withPlainWorld } from '../instance.js';
-import { type Row, withTargets } from '../report.js';
+import { type Parameters, type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
 
 /** A frame of 64 bytes: 14 Ethernet, 20 IPv4, 8 UDP, these, 4 checksum (which veth leaves out). */
@@ -91,6 +91,10 @@ async function measure(
       (_, i) => (100 * total(results, i, 'delivered')) / total(results, i, 'sent'),
     ),
   };
+  return rowsOf(direction, results, parameters);
+}
+
+function rowsOf(direction: Direction, results: readonly UdpResult[], parameters: Parameters): Row[] {
   const ratios = results.map(([x, y]) => (100 * kpps(x!)) / kpps(y!));
   const of = (i: number) => summarize(results.map((r) => kpps(r[i]!)));
   return [
