@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { BenchContext } from '../context.js';
 import { withInstance } from '../instance.js';
 import { type Row, withTargets } from '../report.js';
+import { type ThreadUsage, threadsOf } from '../threads.js';
 
 interface Usage {
   atNs: number;
@@ -17,29 +18,19 @@ interface Usage {
   involuntary: number;
 }
 
-/** CPU time (schedstat: run time, ns) and context switches of every thread of a process. */
 function usageOf(pid: number): Usage {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const usage: Usage = {
-    atNs: monotonicNs(),
-    ranNs: 0,
-    threadNs: [],
-    ticks: 0,
-    voluntary: 0,
-    involuntary: 0,
-  };
-  for (const tid of tasks) {
-    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
-    usage.voluntary += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
-    usage.involuntary += Number(/^nonvoluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
-    const ran = Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
-    usage.ranNs += ran;
-    usage.threadNs.push(ran);
-  }
+  const threads = threadsOf(pid);
+  const sum = (of: (t: ThreadUsage) => number): number => threads.reduce((n, t) => n + of(t), 0);
   // After the name, which may hold anything but a closing parenthesis at its end: fields 14 and 15 of proc(5).
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-  usage.ticks = Number(fields[11]) + Number(fields[12]);
-  return usage;
+  return {
+    atNs: monotonicNs(),
+    ranNs: sum((t) => t.ranNs),
+    threadNs: threads.map((t) => t.ranNs),
+    ticks: Number(fields[11]) + Number(fields[12]),
+    voluntary: sum((t) => t.voluntary),
+    involuntary: sum((t) => t.involuntary),
+  };
 }
 
 /** V8 is through with what the start left behind by then: its garbage, and code worth compiling. */
