@@ -8,7 +8,7 @@ import {
   linkStates,
   PacedSender,
 } from 'bpf-loader-ts/sys';
-import { VfBfdPacket } from '../bpf/vfailover.bpf.js';
+import { VfEvent, VfRecord } from '../bpf/vfailover.bpf.js';
 import { wrappedMs } from '../src/clock.js';
 import { arm, lineBase, pathOf, readWord } from '../src/datapath/line.js';
 import { LINE } from '../src/datapath/offsets.js';
@@ -41,6 +41,9 @@ const WAKE = 0;
 const EVENTS = 1;
 const HINT = 2;
 
+/** How each record of the ring buffer begins, whatever its kind. */
+const RECORD = VfEvent.offsets;
+
 /**
  * The hot loop of one shard: looks at the links and the steering lines of its instances, decides, flips. A turn allocates nothing and
  * makes one native call for all links; everything it reads lies in typed arrays or in the maps' own memory.
@@ -65,7 +68,7 @@ export class DecisionLoop {
   /** [0]: CLOCK_MONOTONIC of this turn, ns. */
   readonly #clock = new Float64Array(1);
   readonly #dup: (fd: number) => number;
-  readonly #onEvent: (view: DataView, at: number, length: number) => void;
+  readonly #onEvent: (view: DataView, at: number) => void;
 
   constructor(task: DecisionTask, report: (m: FromWorker) => void, dup: (fd: number) => number) {
     this.#task = task;
@@ -91,9 +94,12 @@ export class DecisionLoop {
     });
     this.#epoll.add(task.wakeFd, WAKE);
     if (task.wait === 'epoll') this.#epoll.add(this.#maps.events.fd, EVENTS);
-    this.#onEvent = (view, at, length) => {
-      if (length < VfBfdPacket.size) this.#flips.event(view, at);
-      else this.#detectors.packet(view.getInt32(at + VfBfdPacket.offsets.slot, true), view, at);
+    this.#onEvent = (view, at) => {
+      const kind = view.getInt32(at + RECORD.kind, true);
+      if (kind === VfRecord.VF_RECORD_FLIP) this.#flips.event(view, at);
+      else if (kind === VfRecord.VF_RECORD_BFD)
+        this.#detectors.packet(view.getInt32(at + RECORD.slot, true), view, at);
+      // The others wake the worker, and that is all: detectors find the rest in the maps. So does a flip by a program of an earlier layout.
     };
   }
 

@@ -6,6 +6,7 @@ import {
   VfModel,
   type VfOverride,
 } from '../../bpf/vfailover.bpf.js';
+import { macAt, parseMac } from '../frames/mac.js';
 import { STEERED, STEERED_NAMES, type SteeredName } from '../models/table.js';
 
 /** Who a slot belongs to, and what leaving has to put back. Kept in a pinned map, so that a restarted daemon knows. */
@@ -40,11 +41,9 @@ const modelOf = (number: number): SteeredName => STEERED_NAMES.find((n) => model
 
 const toBytes = (mac: string): Uint8Array => {
   const bytes = new Uint8Array(VfIdentity.fields.mac.codec.size);
-  bytes.set(mac.split(':').map((h) => Number.parseInt(h, 16)));
+  bytes.set(parseMac(mac));
   return bytes;
 };
-const toMac = (bytes: Uint8Array): string =>
-  [...bytes.subarray(0, 6)].map((b) => b.toString(16).padStart(2, '0')).join(':');
 
 /** The map of identities as mapped memory. */
 export class IdentityView {
@@ -80,7 +79,7 @@ export class IdentityView {
       masterIfindex: v.master_ifindex,
       primaryIfindex: v.primary_ifindex,
       standbyIfindex: v.standby_ifindex,
-      mac: toMac(v.mac),
+      mac: macAt(v.mac),
       undo: v.undo,
       attach: v.attach === VfAttach.VF_ATTACH_CLSACT ? 'clsact' : 'tcx',
       override: v.override as VfOverride,

@@ -3,9 +3,9 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { UNDO_BEFORE_MAX } from '../datapath/undo-map.js';
 import { VfError } from '../errors.js';
+import { formatIp } from '../frames/address.js';
 import type { Shortfall } from '../impairments.js';
 import * as k from '../netlink/constants.js';
-import { formatIp } from '../netlink/ip.js';
 import {
   addAddress,
   addRoute,

@@ -1,7 +1,7 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import { formatMac, parseMac } from '../frames/mac.js';
 import type { Shortfall } from '../impairments.js';
-import { formatMac, parseMac } from '../netlink/codec.js';
 import { Strikes } from './strikes.js';
 import { type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
 

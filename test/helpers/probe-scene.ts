@@ -20,11 +20,11 @@ import { TARGETS_MAX } from '../../src/detect/probe/state.js';
 import { DETECT_SLOT_WORDS } from '../../src/detect/record.js';
 import type { ProbeAsk } from '../../src/detect/supply.js';
 import { PRIMARY } from '../../src/device.js';
-import { icmpv6Checksum } from '../../src/frames/announcements.js';
-import { checksum } from '../../src/frames/probes.js';
+import { parseIp } from '../../src/frames/address.js';
+import { checksum } from '../../src/frames/checksum.js';
+import { icmpv6Checksum } from '../../src/frames/icmp.js';
+import { parseMac } from '../../src/frames/mac.js';
 import type { SteeredName } from '../../src/models/table.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
 import { type Bench, inProcess, word } from './in-process.js';
 
 export const HOST6 = 'fe80::99';

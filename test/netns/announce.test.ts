@@ -5,14 +5,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { AddressReader } from '../../src/announce/address-reader.js';
 import { Announcer, type AnnouncerOptions } from '../../src/announce/announcer.js';
-import {
-  gratuitousArp,
-  rarpAnnouncement,
-  unsolicitedNeighbourAdvert,
-} from '../../src/frames/announcements.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { parseIp } from '../../src/frames/address.js';
+import { gratuitousArp, rarpAnnouncement } from '../../src/frames/arp.js';
+import { parseMac } from '../../src/frames/mac.js';
+import { unsolicitedNeighbourAdvert } from '../../src/frames/nd.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { parseIp } from '../../src/netlink/ip.js';
 import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const OLD = '02:00:00:00:00:01';

@@ -8,8 +8,8 @@ import { AUTH_TYPES, BfdAuth, type BfdAuthConfig, type BfdAuthType } from '../..
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { encodeControl, STATE_UP } from '../../src/detect/bfd/packet.js';
 import type { BfdSession } from '../../src/detect/bfd/session.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
 import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { pinnedBfd } from '../helpers/pinned-bfd.js';

@@ -8,7 +8,7 @@ import { readNs } from '../../src/datapath/u64.js';
 import type { BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { BFD_ECHO_PORT } from '../../src/detect/bfd/packet.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
 import { CAUSE_BFD } from '../../src/policy/evaluate.js';
 import { DISCR, PEER, packet, type Rig, rig, UP } from '../helpers/bfd-rig.js';
 import { word } from '../helpers/in-process.js';

@@ -4,8 +4,9 @@ import { Frr, type FrrPeer } from '../../lab/vm/frr.js';
 import type { BfdEndpoint } from '../../src/detect/bfd/frame.js';
 import * as P from '../../src/detect/bfd/packet.js';
 import type { BfdSession } from '../../src/detect/bfd/session.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { parseIp } from '../../src/netlink/ip.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
 import { until } from '../helpers/wait.js';
 
@@ -15,7 +16,6 @@ const OUR_MAC = '02:00:00:00:00:01';
 const PEER_MAC = '02:00:00:00:00:02';
 const PEER = '10.99.255.1';
 const PEER6 = 'fd99::ffff';
-const macBytes = (text: string) => Uint8Array.from(text.split(':'), (h) => Number.parseInt(h, 16));
 // Slow enough for a machine under load: nothing here is judged by speed.
 const SLOW = { desiredMinTxUs: 100_000, requiredMinRxUs: 100_000, detectMult: 10 };
 const FRR_SLOW = ['receive-interval 100', 'transmit-interval 100', 'detect-multiplier 10'];
@@ -71,8 +71,8 @@ async function session(lines: string[] = FRR_SLOW, parameters = SLOW, v6 = false
   const n = next++;
   const address = v6 ? `fd99::${n.toString(16)}` : `10.99.${n >> 8}.${n & 255}`;
   const end: BfdEndpoint = {
-    localMac: macBytes(OUR_MAC),
-    peerMac: macBytes(PEER_MAC),
+    localMac: parseMac(OUR_MAC),
+    peerMac: parseMac(PEER_MAC),
     local: parseIp(address).bytes,
     peer: parseIp(v6 ? PEER6 : PEER).bytes,
     sourcePort: 49152 + n,

@@ -2,25 +2,25 @@ import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { bench as benchObject } from '../../bpf/bench.bpf.js';
-import { VfArm, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { VfArm, VfEvent, VfRecord } from '../../bpf/vfailover.bpf.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { arm, epochOf, flip, pathOf } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
 import { readNs } from '../../src/datapath/u64.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { bpfObject } from '../../src/paths.js';
 import { CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG } from '../../src/policy/evaluate.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
 import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const PPS = 5000;
-const bytesOf = (mac: string): number[] => mac.split(':').map((h) => Number.parseInt(h, 16));
 
 /** A frame with this destination; the rest of its bytes is `fill`. */
 function frame(dst: string, fill: number, length = 80): Uint8Array {
   const f = new Uint8Array(length).fill(fill);
-  f.set(bytesOf(dst), 0);
+  f.set(parseMac(dst), 0);
   f.set([2, 0, 0, 0, 0, 0x99], 6);
   f.set([0x88, 0xb5], 12); // local experimental Ethertype
   return f;
@@ -115,12 +115,13 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const seen: number[][] = [];
     ring.consume((v, at) =>
       seen.push([
+        v.getUint32(at + VfEvent.offsets.kind, true),
         v.getUint32(at + VfEvent.offsets.slot, true),
         v.getUint32(at + VfEvent.offsets.cause, true),
         v.getUint32(at + VfEvent.offsets.new_word, true),
       ]),
     );
-    expect(seen).toEqual([[b.datapath.slot, CAUSE_CARRIER, word(b)]]);
+    expect(seen).toEqual([[VfRecord.VF_RECORD_FLIP, b.datapath.slot, CAUSE_CARRIER, word(b)]]);
     // Where the driver's own report flips (a kernel that may be traced), no frame need have met the dead path.
     if (b.datapath.carrierSignalMissing) expect(b.datapath.counters(PRIMARY).tx.rerouted).toBeGreaterThan(0);
     expect(r.out.outageNs).not.toBeNull();

@@ -3,8 +3,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import { parseMac } from '../../src/frames/mac.js';
 import type { SteeredName } from '../../src/models/table.js';
-import { parseMac } from '../../src/netlink/codec.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
 import { elapse, until } from '../helpers/wait.js';
 

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
 import { quietFor } from '../helpers/wait.js';
 
@@ -15,10 +16,7 @@ function frame(src: string, fill: number): Uint8Array {
   const f = new Uint8Array(80).fill(fill);
   // The host's bridge itself: nothing is flooded to its other port.
   f.set([2, 0x76, 0x66, 0, 0, 0xfe], 0);
-  f.set(
-    src.split(':').map((h) => Number.parseInt(h, 16)),
-    6,
-  );
+  f.set(parseMac(src), 6);
   f.set([ETH_P >> 8, ETH_P & 0xff], 12);
   return f;
 }

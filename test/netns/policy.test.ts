@@ -3,8 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Stream, type StreamResult } from '../../lab/netns/stream.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { InstanceStatus } from '../../src/api/index.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
 import { Ethtool, Rtnl } from '../../src/netlink/index.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
 import { cli, events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { elapse, quietFor, until } from '../helpers/wait.js';
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { HOST_ADDRESS } from '../../lab/netns/world.js';
 import { PROBE, PROBING } from '../../src/datapath/offsets.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { arpRequest } from '../../src/frames/probes.js';
+import { arpRequest } from '../../src/frames/arp.js';
 import {
   ARP,
   advert,

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it, test } from 'vitest';
 import type { World } from '../../lab/netns/world.js';
 import { parseGroups } from '../../src/announce/groups.js';
-import { igmp2Reports } from '../../src/announce/reports.js';
+import { igmp2Reports } from '../../src/frames/reports.js';
 import { type Lab, lab, untilActive } from '../helpers/daemon.js';
 import { quietFor, until } from '../helpers/wait.js';
 

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { openHole } from '../../lab/netns/hole.js';
 import { GUEST_ADDRESS, GUEST_MAC } from '../../lab/netns/world.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { events, type Lab, status, untilActive } from '../helpers/daemon.js';
 import { neighbours, OTHER } from '../helpers/neighbours.js';
 import { pinnedBfd, pinnedReflectors } from '../helpers/pinned-bfd.js';

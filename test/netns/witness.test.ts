@@ -2,7 +2,7 @@ import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type HoleOptions, openHole } from '../../lab/netns/hole.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { elapse, quietFor, until } from '../helpers/wait.js';
 

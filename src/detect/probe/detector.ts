@@ -15,7 +15,10 @@ import {
   RX,
 } from '../../datapath/offsets.js';
 import { readNs, u64View, writeNs } from '../../datapath/u64.js';
-import { aimEcho, arpRequest, echoRequest, neighbourSolicitation, tagged } from '../../frames/probes.js';
+import { arpRequest } from '../../frames/arp.js';
+import { aimEcho, echoRequest } from '../../frames/icmp.js';
+import { neighbourSolicitation } from '../../frames/nd.js';
+import { tagged } from '../../frames/vlan.js';
 import { CAUSE_PROBE, isSpared, LINK_HEALTHY } from '../../policy/evaluate.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 import type { Evidence } from '../evidence.js';
