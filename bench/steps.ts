@@ -25,7 +25,7 @@ export class Steps {
   /** Measures a group by `run`, whose steps it names. What fails outside of its steps is a failure of the group. */
   async group(name: string, run: () => Promise<Row[]>): Promise<Row[]> {
     this.#group = name;
-    return (await this.#attempt(name, run)) ?? [];
+    return (await this.#attempt(() => name, run)) ?? [];
   }
 
   /** The rows of one step: those of an earlier run, or else what `measure` gives. Empty if it fails. */
@@ -35,7 +35,7 @@ export class Steps {
       this.reused++;
       return kept;
     }
-    const rows = await this.#attempt(`${this.#group}, ${step}`, measure);
+    const rows = await this.#attempt(() => `${this.#group}, ${step}`, measure);
     if (rows === undefined) return [];
     this.#kept.add(this.#group, step, rows);
     return rows;
@@ -52,24 +52,29 @@ export class Steps {
     const rows = new Map<string, Row[]>();
     const one = async (step: string, measure: () => Promise<Row[]>): Promise<void> =>
       void rows.set(step, await this.one(step, measure));
-    const missing = names.filter((n) => this.#kept.of(this.#group, n) === undefined);
-    if (missing.length > 0)
-      await this.#attempt(`${this.#group}, ${missing.join(', ')}`, async () => {
-        await setUp(one);
-        return [];
-      });
+    const missing = (): string[] => names.filter((n) => this.#kept.of(this.#group, n) === undefined);
+    if (missing().length > 0)
+      await this.#attempt(
+        () => [this.#group, ...missing()].join(', '),
+        async () => {
+          await setUp(one);
+          return [];
+        },
+      );
     else for (const name of names) await one(name, async () => []);
     return names.flatMap((n) => rows.get(n) ?? this.#kept.of(this.#group, n) ?? []);
   }
 
-  async #attempt(what: string, run: () => Promise<Row[]>): Promise<Row[] | undefined> {
+  /** `what` is asked for when it has failed. */
+  async #attempt(what: () => string, run: () => Promise<Row[]>): Promise<Row[] | undefined> {
     try {
       return await run();
     } catch (e) {
       if (e instanceof Interrupted || this.#signal.aborted) throw new Interrupted('interrupted');
       const message = e instanceof Error ? (e.stack ?? e.message) : String(e);
-      this.errors.push({ group: what, message });
-      process.stderr.write(`${what} failed: ${message}\n`);
+      const group = what();
+      this.errors.push({ group, message });
+      process.stderr.write(`${group} failed: ${message}\n`);
       return undefined;
     }
   }
