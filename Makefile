@@ -124,7 +124,7 @@ demo: build ## build an instance in namespaces, break it in every way, print wha
 	dist/src/cli/main.js demo --devices veth
 	dist/src/cli/main.js demo --devices tap
 
-bench: build ## measure; table on the terminal, bench/results/latest.json; ARGS='--only h,i --long'
+bench: build ## measure, resumable; table on the terminal, bench/results/latest.json; ARGS='--only h,i --long', ARGS='--only a,c,e,f --against TREE'
 	node dist/bench/main.js $(ARGS)
 
 bench-vm: build ## peers in the same guest, resumable; docs/peers.md and bench/results/vm.json; ARGS='--n 3 --primary e1000e'

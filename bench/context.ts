@@ -1,24 +1,26 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { affinity, setAffinity } from 'bpf-loader-ts/sys';
 import { Piscina } from 'piscina';
 import { Reaper } from '../lab/netns/reaper.js';
 import { workerFile } from '../src/paths.js';
+import type { KeptRows } from './kept-rows.js';
 import type { Row } from './report.js';
+import { Interrupted, Steps } from './steps.js';
+import { threadsOf } from './threads.js';
 
 /** Where the far end, or what is measured, runs. On a machine with one CPU both are the same. */
 export const CPU_A = 0;
 export const CPU_B = Math.min(1, cpus().length - 1);
 
-/** Thrown where the run stands when it was interrupted: everything open is closed on the way out. */
-export class Interrupted extends Error {}
-
 /** What a group works with. */
 export class BenchContext {
   readonly quick: boolean;
   readonly long: boolean;
+  readonly steps: Steps;
   /** A folder for pins, removed at the end however the process ends. */
   readonly pins = `/sys/fs/bpf/vfailover-bench-${process.pid}`;
   /** Where temporary files of daemons go; removed likewise. */
@@ -29,9 +31,14 @@ export class BenchContext {
   readonly #say: (text: string) => void;
   #folders = 0;
 
-  constructor({ quick, long }: { quick: boolean; long: boolean }, say: (text: string) => void) {
+  constructor(
+    { quick, long }: { quick: boolean; long: boolean },
+    kept: KeptRows,
+    say: (text: string) => void,
+  ) {
     this.quick = quick;
     this.long = long;
+    this.steps = new Steps(kept, this.#abort.signal);
     this.#say = say;
     process.env.TMPDIR = this.#scratch;
   }
@@ -103,20 +110,19 @@ export class BenchContext {
   }
 }
 
-/** A group: measures, and returns its rows. */
+/** A group, or a part of one: measures by `ctx.steps`, and returns its rows. */
 export type Group = (ctx: BenchContext) => Promise<Row[]>;
 
-/** Binds this process's main thread to one CPU; the returned function lifts that. Threads that exist already stay where they are. */
+/** Binds the calling thread, the main one, to one CPU. The returned function lifts that. */
 export function pinMainThread(cpu: number): () => void {
-  const set = (list: string): void =>
-    void execFileSync('taskset', ['-cp', list, String(process.pid)], { stdio: 'ignore' });
-  set(String(cpu));
-  return () => set(`0-${cpus().length - 1}`);
+  const before = affinity();
+  setAffinity(cpu);
+  return () => setAffinity(before);
 }
 
 /** Binds every thread of another process to one CPU. */
 export function pinProcess(pid: number, cpu: number): void {
-  execFileSync('taskset', ['-acp', String(cpu), String(pid)], { stdio: 'ignore' });
+  for (const { tid } of threadsOf(pid)) setAffinity(cpu, tid);
 }
 
 /** An endless loop on a CPU, which ends with us. */

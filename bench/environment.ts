@@ -4,6 +4,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../src/paths.js';
+import { treeState } from './tree.js';
 
 /** Where and on what the figures were measured. */
 export interface Environment {
@@ -14,7 +15,7 @@ export interface Environment {
   libbpf: string;
   date: string;
   vfailover: string;
-  /** Of the working tree; `-dirty` when it differs. null: not a git tree. */
+  /** The commit, and `+` and a hash if the working tree differs from it. null: not a git tree. */
   git: string | null;
   load_average_before: number[];
   /** Share of all CPUs that others used in the second before, and that a hypervisor withheld, percent. */
@@ -85,11 +86,6 @@ function notes(): string[] {
   ];
 }
 
-function gitCommit(): string | null {
-  const commit = run('git', 'rev-parse', '--short=12', 'HEAD');
-  return commit && run('git', 'status', '--porcelain') ? `${commit}-dirty` : commit;
-}
-
 /** Takes a second: it looks how busy the machine is. */
 export async function environment(quick: boolean): Promise<Environment> {
   const load = loadavg();
@@ -106,7 +102,7 @@ export async function environment(quick: boolean): Promise<Environment> {
     libbpf: run('dpkg-query', '-W', 'libbpf-dev')?.split('\t').at(-1) ?? 'unknown',
     date: new Date().toISOString(),
     vfailover: version.version,
-    git: gitCommit(),
+    git: treeState(ROOT),
     load_average_before: load,
     busy_before: percent(total - (now.idle - before.idle), total),
     stolen_before: percent(now.stolen - before.stolen, total),

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
+import { iperf } from '../lab/netns/iperf.js';
 import type { Stream } from '../lab/netns/stream.js';
 import { HOST_ADDRESS, type World } from '../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B } from './context.js';
 import { until } from './instance.js';
-import { iperf } from './iperf.js';
 
 const BULK_PORT = 5201;
 const ONE_WAY_PORT = 5202;

@@ -1,5 +1,7 @@
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { closest, distance } from 'fastest-levenshtein';
+import { ROOT } from '../src/paths.js';
 
 export const GROUPS = {
   a: 'cost of the BPF programs per packet, over an empty one',
@@ -22,18 +24,32 @@ export interface BenchOptions {
   long: boolean;
   /** A further copy of the results. */
   json: string | undefined;
+  /** Folder of the results, of finished and of unfinished runs. */
+  results: string;
+  /** Measure what an unfinished run has measured again. */
+  fresh: boolean;
+  /** Another tree, built, to compare this one with. */
+  against: string | undefined;
+  /** How often each tree is measured then. */
+  rounds: number;
   help: boolean;
 }
 
-export const USAGE = `usage: vfailover bench [--only GROUPS] [--quick | --long] [--json FILE]
+export const USAGE = `usage: vfailover bench [--only GROUPS] [--quick | --long] [--json FILE] [--fresh]
+       vfailover bench --against TREE [--only GROUPS] [--rounds N] [--quick | --long] [--json FILE] [--fresh]
 
 Measures and prints a table; the figures go to bench/results/latest.json as well. As root: it makes network
 namespaces of its own, which end with it. About ten minutes, and h as long again; --quick two minutes.
+What is measured is kept at once, in bench/results/unfinished.jsonl. The next run of the same tree goes on from there.
 
   --only GROUPS  some groups only, with commas between: a,c
   --quick        few samples: whether everything works, not what it costs
   --long         h and i watch for false alarms for ten minutes, as their targets have it
   --json FILE    write the results there too
+  --results DIR  keep results there (default bench/results)
+  --fresh        begin anew instead of going on where an unfinished run stopped
+  --against TREE measure this tree and that one (built) in turns, group by group; prints ratios
+  --rounds N     how often each tree is measured then (default 3)
   --help         this text
 
 groups:
@@ -45,6 +61,10 @@ const OPTIONS = {
   quick: { type: 'boolean', default: false },
   long: { type: 'boolean', default: false },
   json: { type: 'string' },
+  results: { type: 'string' },
+  fresh: { type: 'boolean', default: false },
+  against: { type: 'string' },
+  rounds: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -68,13 +88,23 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       strict: true,
       allowPositionals: false,
     });
-    const { quick, long, json, help } = values;
+    const { quick, long, json, fresh, against, help } = values;
     if (quick && long) throw new UsageError('--quick and --long exclude each other');
-    return { only: groupsOf(values.only), quick, long, json, help };
+    const rounds = roundsOf(values.rounds, against);
+    const results = resolve(values.results ?? join(ROOT, 'bench', 'results'));
+    return { only: groupsOf(values.only), results, quick, long, json, fresh, against, rounds, help };
   } catch (e) {
     if (e instanceof UsageError) throw e;
     throw new UsageError((e as Error).message);
   }
+}
+
+function roundsOf(text: string | undefined, against: string | undefined): number {
+  if (text === undefined) return 3;
+  if (against === undefined) throw new UsageError('--rounds goes with --against');
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1) throw new UsageError(`--rounds ${text}: a whole number from 1`);
+  return n;
 }
 
 function groupsOf(list: string | undefined): GroupName[] {

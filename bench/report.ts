@@ -47,7 +47,8 @@ export function withTargets(row: Row, ...targets: Target[]): Row {
   return { ...row, target: targets.map(words).join(', '), ok: targets.every(holds) };
 }
 
-const number = (x: number): string => {
+/** Three digits or more of a figure. */
+export const number = (x: number): string => {
   if (Number.isInteger(x)) return String(x);
   const a = Math.abs(x);
   return x.toFixed(a >= 1000 ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : 3);
@@ -71,8 +72,12 @@ export function table(rows: readonly Row[]): string {
         ...verdict,
       ]);
   }
+  return columns(cells, new Set([0, 1, 7, 8]));
+}
+
+/** Lines of cells as aligned columns; those in `left` begin at the left. */
+export function columns(cells: readonly (readonly string[])[], left: ReadonlySet<number>): string {
   const widths = cells[0]!.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const left = new Set([0, 1, 7, 8]);
   return cells
     .map((line) =>
       line
@@ -83,7 +88,9 @@ export function table(rows: readonly Row[]): string {
     .join('\n');
 }
 
-export function writeResults(file: string, results: Results): void {
+export function writeJson(file: string, content: object): void {
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
 }
+
+export const writeResults: (file: string, results: Results) => void = writeJson;

@@ -55,12 +55,8 @@ const aroundSum = (n: number): number => {
   return ((n - rest) / SLOTS) * ((SLOTS * (SLOTS - 1)) / 2) + (rest * (rest - 1)) / 2;
 };
 
-function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket: ControlSocket): Primitive[] {
-  const clock = new Float64Array(1);
-  const [sockets, ifindexes, links] = [new Int32Array(4), new Int32Array(4), new Int32Array(4)];
-  const key = new Uint8Array(4);
-  const value = new Uint8Array(LINE_BYTES);
-  const loopback = linkState(socket.fd, LOOPBACK);
+/** Reads in the maps' own memory. */
+function reads(words: Uint32Array, signed: Int32Array): Primitive[] {
   const stride = LINE_BYTES / 4;
   const view = new VfCountView(new DataView(words.buffer));
   return [
@@ -110,6 +106,12 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
       },
       expected: aroundSum,
     },
+  ];
+}
+
+/** Flips of a steering word. */
+function flips(signed: Int32Array): Primitive[] {
+  return [
     {
       name: 'flip (compareExchange alone)',
       scale: 1,
@@ -137,6 +139,14 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
       },
       expected: (n) => n,
     },
+  ];
+}
+
+/** Calls of the addon that do next to nothing. */
+function addonCalls(loopback: number): Primitive[] {
+  const clock = new Float64Array(1);
+  const [sockets, ifindexes, links] = [new Int32Array(4), new Int32Array(4), new Int32Array(4)];
+  return [
     {
       name: 'N-API call, no argument (monotonicNs, reads the clock)',
       scale: 0.1,
@@ -176,6 +186,14 @@ function primitives(map: BpfMap, words: Uint32Array, signed: Int32Array, socket:
       },
       expected: (n) => n,
     },
+  ];
+}
+
+/** System calls. */
+function systemCalls(map: BpfMap, socket: ControlSocket, loopback: number): Primitive[] {
+  const key = new Uint8Array(4);
+  const value = new Uint8Array(LINE_BYTES);
+  return [
     {
       name: 'linkState (ioctl)',
       scale: 0.01,
@@ -216,7 +234,14 @@ export default function run({ cpu, ops, rounds }: PrimitivesTask): PrimitivesRes
     words[base + 2] = slot;
     words[base + 4] = slot;
   }
-  const all = primitives(map, words, mapping.int32(), socket);
+  const signed = mapping.int32();
+  const loopback = linkState(socket.fd, LOOPBACK);
+  const all = [
+    ...reads(words, signed),
+    ...flips(signed),
+    ...addonCalls(loopback),
+    ...systemCalls(map, socket, loopback),
+  ];
   const result: PrimitivesResult = Object.fromEntries(all.map(({ name }) => [name, []]));
   const timed = ({ name, run: loop, expected }: Primitive, n: number): number => {
     const from = monotonicNs();

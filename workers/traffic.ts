@@ -96,6 +96,22 @@ class Sender {
 /** Frames moved per wire and direction before the sender gets its turn. */
 const BURST = 32;
 
+/** Moves frames over the wires that are made of taps, and takes those away that were sent into a wire that is cut. */
+function carry(control: Int32Array, scratch: Uint8Array): void {
+  const cut = Atomics.load(control, TRAFFIC.cut);
+  for (let i = 0; i < WIRES; i++) {
+    const guestTap = Atomics.load(control, TRAFFIC.taps + 2 * i);
+    const hostTap = Atomics.load(control, TRAFFIC.taps + 2 * i + 1);
+    if (cut & (1 << i)) {
+      if (guestTap >= 0) tapDiscard(guestTap, BURST);
+      if (hostTap >= 0) tapDiscard(hostTap, BURST);
+    } else if (guestTap >= 0 && hostTap >= 0) {
+      tapForward(guestTap, hostTap, scratch, BURST);
+      tapForward(hostTap, guestTap, scratch, BURST);
+    }
+  }
+}
+
 /**
  * The world outside the guest's failover, in one thread so that one core is left for what is measured: it sends numbered datagrams
  * both ways at the intended rate, and carries frames over wires made of taps. When it was held up it does not catch up: a burst
@@ -147,18 +163,7 @@ export default function run(task: TrafficTask): void {
         control[TRAFFIC.sent]!++;
       }
     }
-    const cut = Atomics.load(control, TRAFFIC.cut);
-    for (let i = 0; i < WIRES; i++) {
-      const guestTap = Atomics.load(control, TRAFFIC.taps + 2 * i);
-      const hostTap = Atomics.load(control, TRAFFIC.taps + 2 * i + 1);
-      if (cut & (1 << i)) {
-        if (guestTap >= 0) tapDiscard(guestTap, BURST);
-        if (hostTap >= 0) tapDiscard(hostTap, BURST);
-      } else if (guestTap >= 0 && hostTap >= 0) {
-        tapForward(guestTap, hostTap, scratch, BURST);
-        tapForward(hostTap, guestTap, scratch, BURST);
-      }
-    }
+    carry(control, scratch);
     if (stream === 0) {
       // Idle: wires made of taps are looked after once a millisecond.
       const n = epoll.wait(

@@ -44,19 +44,16 @@ const undisturbed = (f: Figures, kind: WireKind): boolean =>
 export const batchName = (kind: WireKind, mode: Mode, directions: 1 | 3, of: StreamKind): string =>
   `${kind}, ${mode.name}${directions === 3 ? ', both ways' : ''}${of === 'ipv4' ? '' : `, ${of}`}`;
 
-/** The table's rows. A cut that was not recovered from, or that nobody noticed, counts as endless. */
-export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, of: StreamKind, batch: Batch): Row[] {
-  const { figures } = batch;
-  const prefix = batchName(kind, mode, directions, of);
+function parametersOf(kind: WireKind, directions: 1 | 3, batch: Batch): Parameters {
   const tiers: Record<string, number> = {};
-  for (const { tier } of figures) tiers[tier ?? 'nobody'] = (tiers[tier ?? 'nobody'] ?? 0) + 1;
-  const parameters: Parameters = {
+  for (const { tier } of batch.figures) tiers[tier ?? 'nobody'] = (tiers[tier ?? 'nobody'] ?? 0) + 1;
+  return {
     pps_each_way: batch.pps,
     achieved_pps_p50: Math.round(median(batch.achievedPps)),
     achieved_pps_min: Math.round(Math.min(...batch.achievedPps)),
     directions: directions === 3 ? 'both' : 'guest to host',
     decided_by_tier: tiers,
-    unrecovered: figures.filter((f) => f.outageUs === null).length,
+    unrecovered: batch.figures.filter((f) => f.outageUs === null).length,
     duplicated: batch.duplicated,
     reordered: batch.reordered,
     refused_by_kernel: batch.refused,
@@ -66,6 +63,13 @@ export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, of: Stream
         ? 'with the order: from then on the wire delivers nothing'
         : 'with the first frame that the old path did not deliver',
   };
+}
+
+/** The table's rows. A cut that was not recovered from, or that nobody noticed, counts as endless. */
+export function rowsOf(kind: WireKind, mode: Mode, directions: 1 | 3, of: StreamKind, batch: Batch): Row[] {
+  const { figures } = batch;
+  const prefix = batchName(kind, mode, directions, of);
+  const parameters = parametersOf(kind, directions, batch);
   const row = (name: string, unit: string, of: (f: Figures) => number | null, among = figures): Row[] =>
     among.length < 2
       ? []

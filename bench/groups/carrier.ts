@@ -1,6 +1,7 @@
 import { Epoll, monotonicNs } from 'bpf-loader-ts/sys';
 import { Stream } from '../../lab/netns/stream.js';
 import type { StreamKind } from '../../lab/netns/stream-kinds.js';
+import type { WireKind } from '../../lab/netns/wire.js';
 import { STREAM_MAX } from '../../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread } from '../context.js';
 import { type Instance, type InstanceOptions, until, withInstance } from '../instance.js';
@@ -70,29 +71,40 @@ export async function carrier(ctx: BenchContext): Promise<Row[]> {
     // A worker that spins has its CPU to itself, which is what that mode is for.
     const unpin = pinMainThread(mode.wait === 'spin' ? CPU_B : CPU_A);
     try {
-      for (const kind of ['veth', 'tap'] as const)
-        await withInstance(
-          ctx,
-          { kind, wait: mode.wait!, tier0: mode.tier0!, cpu: CPU_A },
-          async (instance) => {
-            instance.world.startTraffic(CPU_B);
-            const stream = new Stream(instance.world);
-            try {
-              for (const [directions, of] of batchesOf(mode)) {
-                const batch = await measure(ctx, instance, stream, directions, of);
-                rows.push(...rowsOf(kind, mode, directions, of, batch));
-                ctx.progress(`${batchName(kind, mode, directions, of)}: ${batch.figures.length} cuts`);
-              }
-            } finally {
-              stream.close();
-            }
-          },
-        );
+      for (const kind of ['veth', 'tap'] as const) rows.push(...(await batches(ctx, mode, kind)));
     } finally {
       unpin();
     }
   }
   return rows;
+}
+
+/** The batches of one mode on one kind of device: a step each. */
+function batches(ctx: BenchContext, mode: (typeof MODES)[number], kind: WireKind): Promise<Row[]> {
+  const all = batchesOf(mode).map(([directions, of]) => ({
+    directions,
+    of,
+    name: batchName(kind, mode, directions, of),
+  }));
+  const setUp = { kind, wait: mode.wait!, tier0: mode.tier0!, cpu: CPU_A };
+  return ctx.steps.shared(
+    all.map(({ name }) => name),
+    (one) =>
+      withInstance(ctx, setUp, async (instance) => {
+        instance.world.startTraffic(CPU_B);
+        const stream = new Stream(instance.world);
+        try {
+          for (const { directions, of, name } of all)
+            await one(name, async () => {
+              const batch = await measure({ ctx, instance, stream, directions, of });
+              ctx.progress(`${name}: ${batch.figures.length} cuts`);
+              return rowsOf(kind, mode, directions, of, batch);
+            });
+        } finally {
+          stream.close();
+        }
+      }),
+  );
 }
 
 /** Directions and kinds of a mode's streams: other kinds than IPv4 go both ways. */
@@ -101,13 +113,17 @@ const batchesOf = (mode: Mode): [1 | 3, StreamKind][] => [
   ...(mode.kinds ?? []).map((of): [3, StreamKind] => [3, of]),
 ];
 
-async function measure(
-  ctx: BenchContext,
-  instance: Instance,
-  stream: Stream,
-  directions: 1 | 3,
-  of: StreamKind,
-): Promise<Batch> {
+/** What a batch is measured on. */
+interface Scene {
+  ctx: BenchContext;
+  instance: Instance;
+  stream: Stream;
+  directions: 1 | 3;
+  of: StreamKind;
+}
+
+async function measure(scene: Scene): Promise<Batch> {
+  const { ctx, directions, of } = scene;
   const batch: Batch = {
     figures: [],
     pps: PPS,
@@ -120,29 +136,18 @@ async function measure(
   const link = { changedNs: Number.NEGATIVE_INFINITY };
   const dense = of === 'ipv4' ? ctx.scale(200, 10) : ctx.scale(50, 10);
   while (batch.figures.length < dense)
-    await run(
-      ctx,
-      instance,
-      stream,
-      { directions, of },
-      Math.min(PER_STREAM, dense - batch.figures.length),
-      link,
-      batch,
-    );
+    await run(scene, Math.min(PER_STREAM, dense - batch.figures.length), link, batch);
   const apart = directions === 1 ? ctx.scale(20, 1) : 0;
   for (let i = 0; i < apart; i++) {
     await ctx.sleep(Math.max(0, APART_MS - (monotonicNs() - link.changedNs) / 1e6));
-    await run(ctx, instance, stream, { directions, of }, 1, link, batch);
+    await run(scene, 1, link, batch);
   }
   return batch;
 }
 
 /** One stream with up to `cuts` cuts, and their judgement. */
 async function run(
-  ctx: BenchContext,
-  { world, client, onPrimary }: Instance,
-  stream: Stream,
-  { directions, of }: { directions: 1 | 3; of: StreamKind },
+  { ctx, instance: { world, client, onPrimary }, stream, directions, of }: Scene,
   cuts: number,
   link: { changedNs: number },
   batch: Batch,

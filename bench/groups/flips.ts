@@ -64,7 +64,11 @@ export async function flips(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
   for (const kind of ['veth', 'tap'] as const)
     for (const stream of ['ipv4', 'ipv6', 'group'] as const)
-      rows.push(...rowsOf(kind, stream, await measure(ctx, kind, stream)));
+      rows.push(
+        ...(await ctx.steps.one(`${kind}, ${stream}`, async () =>
+          rowsOf(kind, stream, await measure(ctx, kind, stream)),
+        )),
+      );
   return rows;
 }
 

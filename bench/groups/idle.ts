@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { BenchContext } from '../context.js';
 import { withInstance } from '../instance.js';
 import { type Row, withTargets } from '../report.js';
+import { type ThreadUsage, threadsOf } from '../threads.js';
 
 interface Usage {
   atNs: number;
@@ -17,29 +18,19 @@ interface Usage {
   involuntary: number;
 }
 
-/** CPU time (schedstat: run time, ns) and context switches of every thread of a process. */
 function usageOf(pid: number): Usage {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const usage: Usage = {
-    atNs: monotonicNs(),
-    ranNs: 0,
-    threadNs: [],
-    ticks: 0,
-    voluntary: 0,
-    involuntary: 0,
-  };
-  for (const tid of tasks) {
-    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
-    usage.voluntary += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
-    usage.involuntary += Number(/^nonvoluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
-    const ran = Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
-    usage.ranNs += ran;
-    usage.threadNs.push(ran);
-  }
+  const threads = threadsOf(pid);
+  const sum = (of: (t: ThreadUsage) => number): number => threads.reduce((n, t) => n + of(t), 0);
   // After the name, which may hold anything but a closing parenthesis at its end: fields 14 and 15 of proc(5).
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-  usage.ticks = Number(fields[11]) + Number(fields[12]);
-  return usage;
+  return {
+    atNs: monotonicNs(),
+    ranNs: sum((t) => t.ranNs),
+    threadNs: threads.map((t) => t.ranNs),
+    ticks: Number(fields[11]) + Number(fields[12]),
+    voluntary: sum((t) => t.voluntary),
+    involuntary: sum((t) => t.involuntary),
+  };
 }
 
 /** V8 is through with what the start left behind by then: its garbage, and code worth compiling. */
@@ -52,39 +43,42 @@ const SETTLE_MS = 25_000;
  */
 export async function idle(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const wait of ['epoll', 'poll'] as const) {
-    const [before, after] = await withInstance(ctx, { kind: 'veth', wait, cpu: null }, async ({ daemon }) => {
-      await ctx.sleep(ctx.scale(SETTLE_MS, 500));
-      const first = usageOf(daemon.pid!);
-      await ctx.sleep(ctx.scale(20_000, 2000));
-      return [first, usageOf(daemon.pid!)];
-    });
-    const seconds = (after!.atNs - before!.atNs) / 1e9;
-    const per = (key: 'voluntary' | 'involuntary'): number => (after![key] - before![key]) / seconds;
-    const parameters = {
-      seconds,
-      instances: 1,
-      poll_interval_us: 1000,
-      percent_by_thread: after!.threadNs.map(
-        (ns, i) => (100 * (ns - (before!.threadNs[i] ?? 0))) / 1e9 / seconds,
-      ),
-      percent_by_stat_ticks: (after!.ticks - before!.ticks) / seconds,
-      involuntary_per_s: per('involuntary'),
-    };
-    const share: Row = {
-      name: `idle daemon, ${wait} 1 ms: CPU`,
-      unit: '% of a core',
-      value: (100 * (after!.ranNs - before!.ranNs)) / 1e9 / seconds,
-      parameters,
-    };
-    const wakeups: Row = {
-      name: `idle daemon, ${wait} 1 ms: wake-ups`,
-      unit: '1/s',
-      value: per('voluntary'),
-      parameters,
-    };
-    rows.push(wait === 'epoll' ? withTargets(share, { of: 'value', atMost: 1 }) : share, wakeups);
-    ctx.progress(`${wait}: ${share.value?.toFixed(2)} % of a core, ${wakeups.value?.toFixed(0)} wake-ups/s`);
-  }
+  for (const wait of ['epoll', 'poll'] as const)
+    rows.push(...(await ctx.steps.one(`idle, ${wait}`, () => measure(ctx, wait))));
   return rows;
+}
+
+async function measure(ctx: BenchContext, wait: 'epoll' | 'poll'): Promise<Row[]> {
+  const [before, after] = await withInstance(ctx, { kind: 'veth', wait, cpu: null }, async ({ daemon }) => {
+    await ctx.sleep(ctx.scale(SETTLE_MS, 500));
+    const first = usageOf(daemon.pid!);
+    await ctx.sleep(ctx.scale(20_000, 2000));
+    return [first, usageOf(daemon.pid!)];
+  });
+  const seconds = (after!.atNs - before!.atNs) / 1e9;
+  const per = (key: 'voluntary' | 'involuntary'): number => (after![key] - before![key]) / seconds;
+  const parameters = {
+    seconds,
+    instances: 1,
+    poll_interval_us: 1000,
+    percent_by_thread: after!.threadNs.map(
+      (ns, i) => (100 * (ns - (before!.threadNs[i] ?? 0))) / 1e9 / seconds,
+    ),
+    percent_by_stat_ticks: (after!.ticks - before!.ticks) / seconds,
+    involuntary_per_s: per('involuntary'),
+  };
+  const share: Row = {
+    name: `idle daemon, ${wait} 1 ms: CPU`,
+    unit: '% of a core',
+    value: (100 * (after!.ranNs - before!.ranNs)) / 1e9 / seconds,
+    parameters,
+  };
+  const wakeups: Row = {
+    name: `idle daemon, ${wait} 1 ms: wake-ups`,
+    unit: '1/s',
+    value: per('voluntary'),
+    parameters,
+  };
+  ctx.progress(`${wait}: ${share.value?.toFixed(2)} % of a core, ${wakeups.value?.toFixed(0)} wake-ups/s`);
+  return [wait === 'epoll' ? withTargets(share, { of: 'value', atMost: 1 }) : share, wakeups];
 }

@@ -18,8 +18,11 @@ const ENTRIES = 10_000;
 export async function loader(ctx: BenchContext): Promise<Row[]> {
   const unpin = pinMainThread(CPU_B);
   try {
-    const rows = [...(await loading(ctx)), ...(await reading(ctx)), packed()];
-    return rows;
+    return [
+      ...(await ctx.steps.one('loading', () => loading(ctx))),
+      ...(await ctx.steps.one('reading', () => reading(ctx))),
+      ...(await ctx.steps.one('packed', async () => [packed()])),
+    ];
   } finally {
     unpin();
   }
@@ -52,8 +55,8 @@ async function loading(ctx: BenchContext): Promise<Row[]> {
   ];
 }
 
-async function reading(ctx: BenchContext): Promise<Row[]> {
-  using map = BpfMap.create({ type: 'hash', keySize: 4, valueSize: 8, maxEntries: ENTRIES });
+/** Ways of reading all values: each returns their sum. */
+function waysOf(map: BpfMap): Record<string, () => number> {
   const keys = Uint32Array.from({ length: ENTRIES }, (_, i) => i);
   const values = BigUint64Array.from({ length: ENTRIES }, (_, i) => BigInt(i));
   map.updateBatch(new Uint8Array(keys.buffer), new Uint8Array(values.buffer));
@@ -61,9 +64,7 @@ async function reading(ctx: BenchContext): Promise<Row[]> {
   const value = new Uint8Array(8);
   const low = new Uint32Array(value.buffer);
   const known = Array.from({ length: ENTRIES }, (_, i) => new Uint8Array(keys.buffer, 4 * i, 4));
-  const sum = (ENTRIES * (ENTRIES - 1)) / 2;
-
-  const ways: Record<string, () => number> = {
+  return {
     batch() {
       map.readAll(batch);
       const words = new Uint32Array(batch.values.buffer);
@@ -88,6 +89,12 @@ async function reading(ctx: BenchContext): Promise<Row[]> {
       return total;
     },
   };
+}
+
+async function reading(ctx: BenchContext): Promise<Row[]> {
+  using map = BpfMap.create({ type: 'hash', keySize: 4, valueSize: 8, maxEntries: ENTRIES });
+  const ways = waysOf(map);
+  const sum = (ENTRIES * (ENTRIES - 1)) / 2;
   const ns: Record<string, number[]> = { batch: [], iterated: [], known: [] };
   const rounds = ctx.scale(40, 5);
   for (let i = -3; i < rounds; i++)

@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { Decision } from '../../src/api/index.js';
 import { BfddPair } from '../bfdd-pair.js';
 import { type BenchContext, CPU_A, CPU_B, pinProcess } from '../context.js';
 import { bfdOf, Fleet } from '../fleet.js';
 import { type Parameters, type Row, withTargets } from '../report.js';
+import { threadsOf } from '../threads.js';
 
 const INTERVAL_MS = 10;
 const MULTIPLIER = 3;
@@ -18,11 +18,9 @@ interface Usage {
 
 function usageOf(pid: number): Usage {
   const threads = new Map<string, number>();
-  for (const tid of readdirSync(`/proc/${pid}/task`)) {
-    const name = readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim();
-    const ran = Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
-    const what = tid === String(pid) ? `${name} (main)` : name;
-    threads.set(what, (threads.get(what) ?? 0) + ran);
+  for (const { tid, name, ranNs } of threadsOf(pid)) {
+    const what = tid === pid ? `${name} (main)` : name;
+    threads.set(what, (threads.get(what) ?? 0) + ranNs);
   }
   return { atNs: monotonicNs(), threads };
 }
@@ -48,7 +46,10 @@ function percent(before: Usage, after: Usage): { all: number; threads: Record<st
  */
 export async function manySessions(ctx: BenchContext): Promise<Row[]> {
   const n = ctx.scale(256, 16);
-  return [...(await ours(ctx, n)), ...(await theirs(ctx, n))];
+  return [
+    ...(await ctx.steps.one('sessions of ours', () => ours(ctx, n))),
+    ...(await ctx.steps.one('sessions of bfdd', () => theirs(ctx, n))),
+  ];
 }
 
 const NAME = (n: number): string => `BFD, ${n} sessions of ${MULTIPLIER} × ${INTERVAL_MS} ms`;

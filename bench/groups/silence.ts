@@ -42,26 +42,9 @@ export async function silence(ctx: BenchContext): Promise<Row[]> {
   const rows: Row[] = [];
   const unpin = pinMainThread(CPU_A);
   try {
-    for (const { us, targets } of TIMEOUTS) {
-      const unanswered = {
-        timeout_us: us,
-        ack_timeout_us: ACK_TIMEOUT_US,
-        min_frames: MIN_FRAMES,
-        udp: [STREAM_PORT],
-        retry_ms: RETRY_MS,
-        retry_max_ms: RETRY_MS,
-      };
-      await withInstance(ctx, { kind: 'veth', cpu: CPU_A, detect: { unanswered } }, async (instance) => {
-        instance.world.startTraffic(CPU_B);
-        const stream = new Stream(instance.world);
-        try {
-          for (const pps of RATES) rows.push(...(await faults(ctx, instance, stream, us, pps, targets)));
-          rows.push(...(await falseAlarms(ctx, instance, stream, us)));
-        } finally {
-          stream.close();
-        }
-      });
-      ctx.progress(`T = ${us} µs`);
+    for (const timeout of TIMEOUTS) {
+      rows.push(...(await stepsOf(ctx, timeout)));
+      ctx.progress(`T = ${timeout.us} µs`);
     }
     ctx.progress(roc(rows));
   } finally {
@@ -70,10 +53,36 @@ export async function silence(ctx: BenchContext): Promise<Row[]> {
   return rows;
 }
 
+/** What is measured at one T: a step for each rate, and one for false alarms. */
+function stepsOf(ctx: BenchContext, { us, targets }: (typeof TIMEOUTS)[number]): Promise<Row[]> {
+  const unanswered = {
+    timeout_us: us,
+    ack_timeout_us: ACK_TIMEOUT_US,
+    min_frames: MIN_FRAMES,
+    udp: [STREAM_PORT],
+    retry_ms: RETRY_MS,
+    retry_max_ms: RETRY_MS,
+  };
+  const at = (pps: number): string => `T = ${us} µs, ${pps} pps`;
+  const alarms = `T = ${us} µs, false alarms`;
+  return ctx.steps.shared([...RATES.map(at), alarms], (one) =>
+    withInstance(ctx, { kind: 'veth', cpu: CPU_A, detect: { unanswered } }, async (instance) => {
+      instance.world.startTraffic(CPU_B);
+      const stream = new Stream(instance.world);
+      try {
+        for (const pps of RATES)
+          await one(at(pps), () => faults(ctx, { instance, stream }, us, pps, targets));
+        await one(alarms, () => falseAlarms(ctx, instance, stream, us));
+      } finally {
+        stream.close();
+      }
+    }),
+  );
+}
+
 async function faults(
   ctx: BenchContext,
-  instance: Instance,
-  stream: Stream,
+  { instance, stream }: { instance: Instance; stream: Stream },
   us: number,
   pps: number,
   targets: Target[],

@@ -1,11 +1,12 @@
+import { iperf, outputOf } from '../../lab/netns/iperf.js';
 import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../lab/netns/world.js';
 import { type BenchContext, CPU_A, CPU_B } from '../context.js';
 import { type Instance, until, withInstance, withPlainWorld } from '../instance.js';
-import { iperf, outputOf } from '../iperf.js';
 import { type Row, withTargets } from '../report.js';
 import { summarize } from '../stats.js';
 
-type Direction = 'guest → host' | 'host → guest';
+const DIRECTIONS = ['guest → host', 'host → guest'] as const;
+type Direction = (typeof DIRECTIONS)[number];
 const PORT = 5201;
 
 interface IperfReport {
@@ -57,54 +58,63 @@ async function primaryFrames({ status }: Instance): Promise<{ primary: number; s
  * compared with.
  */
 export function tcp(ctx: BenchContext): Promise<Row[]> {
+  const step = (direction: Direction): string => `TCP ${direction}`;
+  return ctx.steps.shared(DIRECTIONS.map(step), (one) =>
+    withPlainWorld('veth', (plain) =>
+      withInstance(ctx, { kind: 'veth', cpu: null }, async (instance) => {
+        for (const direction of DIRECTIONS)
+          await one(step(direction), () => measure(ctx, instance, plain, direction));
+      }),
+    ),
+  );
+}
+
+async function measure(
+  ctx: BenchContext,
+  instance: Instance,
+  plain: World,
+  direction: Direction,
+): Promise<Row[]> {
   const rounds = ctx.scale(11, 1);
   const seconds = ctx.scale(2, 1);
-  return withPlainWorld('veth', (plain) =>
-    withInstance(ctx, { kind: 'veth', cpu: null }, async (instance) => {
-      const rows: Row[] = [];
-      for (const direction of ['guest → host', 'host → guest'] as const) {
-        const withIt: number[] = [];
-        const without: number[] = [];
-        const before = await primaryFrames(instance);
-        const sides = [
-          async () => void withIt.push(await transfer(ctx, instance.world, direction, seconds)),
-          async () => {
-            process.kill(instance.daemon.pid!, 'SIGSTOP');
-            try {
-              without.push(await transfer(ctx, plain, direction, seconds));
-            } finally {
-              process.kill(instance.daemon.pid!, 'SIGCONT');
-            }
-          },
-        ];
-        for (let round = 0; round < rounds; round++) {
-          for (const side of round % 2 === 0 ? sides : [...sides].reverse()) await side();
-          const ratio = (100 * withIt.at(-1)!) / without.at(-1)!;
-          ctx.progress(
-            `TCP ${direction} ${round + 1}/${rounds}: ${withIt.at(-1)!.toFixed(2)} / ${without.at(-1)!.toFixed(2)} Gb/s = ${ratio.toFixed(1)} %`,
-          );
-        }
-        const after = await primaryFrames(instance);
-        const primary = after.primary - before.primary;
-        const parameters = {
-          tool: 'iperf3, one connection',
-          seconds,
-          sender_cpu: CPU_A,
-          receiver_cpu: CPU_B,
-          daemon: 'running, not pinned; stopped while the side without is measured',
-          frames_on_primary_percent: (100 * primary) / (primary + after.standby - before.standby),
-        };
-        const ratios = withIt.map((x, i) => (100 * x) / without[i]!);
-        rows.push(
-          withTargets(
-            { name: `TCP ${direction}, with / without`, unit: '%', ...summarize(ratios), parameters },
-            { of: 'p50', atLeast: 97 },
-          ),
-          { name: `TCP ${direction}, with`, unit: 'Gb/s', ...summarize(withIt), parameters },
-          { name: `TCP ${direction}, without`, unit: 'Gb/s', ...summarize(without), parameters },
-        );
+  const withIt: number[] = [];
+  const without: number[] = [];
+  const before = await primaryFrames(instance);
+  const sides = [
+    async () => void withIt.push(await transfer(ctx, instance.world, direction, seconds)),
+    async () => {
+      process.kill(instance.daemon.pid!, 'SIGSTOP');
+      try {
+        without.push(await transfer(ctx, plain, direction, seconds));
+      } finally {
+        process.kill(instance.daemon.pid!, 'SIGCONT');
       }
-      return rows;
-    }),
-  );
+    },
+  ];
+  for (let round = 0; round < rounds; round++) {
+    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) await side();
+    const ratio = (100 * withIt.at(-1)!) / without.at(-1)!;
+    ctx.progress(
+      `TCP ${direction} ${round + 1}/${rounds}: ${withIt.at(-1)!.toFixed(2)} / ${without.at(-1)!.toFixed(2)} Gb/s = ${ratio.toFixed(1)} %`,
+    );
+  }
+  const after = await primaryFrames(instance);
+  const primary = after.primary - before.primary;
+  const parameters = {
+    tool: 'iperf3, one connection',
+    seconds,
+    sender_cpu: CPU_A,
+    receiver_cpu: CPU_B,
+    daemon: 'running, not pinned; stopped while the side without is measured',
+    frames_on_primary_percent: (100 * primary) / (primary + after.standby - before.standby),
+  };
+  const ratios = withIt.map((x, i) => (100 * x) / without[i]!);
+  return [
+    withTargets(
+      { name: `TCP ${direction}, with / without`, unit: '%', ...summarize(ratios), parameters },
+      { of: 'p50', atLeast: 97 },
+    ),
+    { name: `TCP ${direction}, with`, unit: 'Gb/s', ...summarize(withIt), parameters },
+    { name: `TCP ${direction}, without`, unit: 'Gb/s', ...summarize(without), parameters },
+  ];
 }

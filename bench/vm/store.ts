@@ -1,5 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { JsonLines } from '../json-lines.js';
 import type { Trial } from './faults.js';
 
 /** Where and of what a trial was made. */
@@ -12,27 +11,21 @@ export interface TrialKey {
 
 export type TrialRecord = TrialKey & Trial & { at: string; git: string | null };
 
-/** Trials on disk, a JSON line each: a run that was interrupted goes on where it stopped. */
+/** Trials on disk: a run that was interrupted goes on where it stopped. */
 export class TrialStore {
-  readonly file: string;
-  readonly records: TrialRecord[] = [];
+  readonly #lines: JsonLines<TrialRecord>;
 
   constructor(file: string, fresh: boolean) {
-    this.file = file;
-    mkdirSync(dirname(file), { recursive: true });
-    if (fresh) rmSync(file, { force: true });
-    if (!existsSync(file)) return;
-    for (const line of readFileSync(file, 'utf8').split('\n')) {
-      // The last line of a run that was killed may be half a line.
-      try {
-        if (line !== '') this.records.push(JSON.parse(line) as TrialRecord);
-      } catch {}
-    }
+    this.#lines = new JsonLines(file);
+    if (fresh) this.#lines.keep(() => false);
+  }
+
+  get records(): readonly TrialRecord[] {
+    return this.#lines.records;
   }
 
   add(record: TrialRecord): void {
-    appendFileSync(this.file, `${JSON.stringify(record)}\n`);
-    this.records.push(record);
+    this.#lines.add(record);
   }
 
   of(key: TrialKey): TrialRecord[] {

@@ -50,6 +50,34 @@ export const nicDevice = (n: Nic): Record<string, unknown> => ({
   ...n.properties,
 });
 
+/** Disk, images and network devices. */
+function deviceArgs(o: QemuOptions): string[] {
+  const args: string[] = [];
+  if (o.disk !== undefined)
+    args.push(
+      ...['-drive', `file=${o.disk},format=raw,if=none,id=disk,snapshot=on,cache=unsafe`],
+      ...['-device', 'virtio-blk-pci,drive=disk'],
+    );
+  o.images.forEach((file, i) => {
+    args.push(
+      '-blockdev',
+      JSON.stringify({
+        driver: 'raw',
+        'node-name': `image${i}`,
+        'read-only': true,
+        file: { driver: 'file', filename: file, locking: 'off' },
+      }),
+    );
+    args.push('-device', `virtio-blk-pci,drive=image${i}`);
+  });
+  o.nics.forEach((n, i) => {
+    args.push('-device', `pcie-root-port,id=port-${n.id},chassis=${i + 1},slot=${i + 1}`);
+    args.push('-netdev', `${n.netdev},id=net-${n.id}`);
+    if (n.plugged !== false) args.push('-device', JSON.stringify(nicDevice(n)));
+  });
+  return args;
+}
+
 /** The command line: emulation only, a machine without anything that was not asked for. */
 export async function qemuCommand(
   o: QemuOptions,
@@ -101,28 +129,7 @@ export async function qemuCommand(
     ],
     ...['-device', 'virtserialport,chardev=agent,name=agent'],
   ];
-  if (o.disk !== undefined)
-    args.push(
-      ...['-drive', `file=${o.disk},format=raw,if=none,id=disk,snapshot=on,cache=unsafe`],
-      ...['-device', 'virtio-blk-pci,drive=disk'],
-    );
-  o.images.forEach((file, i) => {
-    args.push(
-      '-blockdev',
-      JSON.stringify({
-        driver: 'raw',
-        'node-name': `image${i}`,
-        'read-only': true,
-        file: { driver: 'file', filename: file, locking: 'off' },
-      }),
-    );
-    args.push('-device', `virtio-blk-pci,drive=image${i}`);
-  });
-  o.nics.forEach((n, i) => {
-    args.push('-device', `pcie-root-port,id=port-${n.id},chassis=${i + 1},slot=${i + 1}`);
-    args.push('-netdev', `${n.netdev},id=net-${n.id}`);
-    if (n.plugged !== false) args.push('-device', JSON.stringify(nicDevice(n)));
-  });
+  args.push(...deviceArgs(o));
   if (o.incoming !== undefined) args.push('-incoming', o.incoming);
   return {
     command: join(folder, 'usr/bin/qemu-system-x86_64'),
