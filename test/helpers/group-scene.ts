@@ -1,7 +1,7 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { flip } from '../../src/datapath/line.js';
-import type { ProgramVariables } from '../../src/datapath/store.js';
+import type { ProgramVariables } from '../../src/datapath/program-loader.js';
 import { PRIMARY } from '../../src/device.js';
 import { parseMac } from '../../src/frames/mac.js';
 import type { SteeredName } from '../../src/models/table.js';
@@ -64,12 +64,9 @@ export async function groupScene(
     master: socket(world.guest, master),
     drain,
     async received() {
-      let n: number;
-      do {
-        n = frames.length;
-        await quietFor(20);
-        drain();
-      } while (frames.length > n);
+      // Not longer: what belongs together has to come within the window.
+      await quietFor(20);
+      drain();
       return frames.splice(0);
     },
   };

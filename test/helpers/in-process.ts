@@ -8,7 +8,8 @@ import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
+import type { ProgramVariables } from '../../src/datapath/program-loader.js';
+import { PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/device.js';
 import type { SteeredName } from '../../src/models/table.js';
 import { until } from './wait.js';
@@ -30,6 +31,13 @@ export interface Bench {
   /** Made when it is first asked for: its thread takes more than a second to start in a guest. */
   stream(): Stream;
 }
+
+/** Until the kernel has noticed the carrier of a device, that throws away what it is given and its bridge forwards nothing. */
+const untilCarrier = ({ vf, virtio, guestRtnl, hostRtnl }: World): Promise<unknown> =>
+  until(
+    () => [vf, virtio].flatMap((w) => [guestRtnl.link(w.guestIfindex)!, hostRtnl.link(w.hostIfindex)!]),
+    (ends) => ends.every((d) => d.carrier && !d.operstate.endsWith('down')),
+  );
 
 /** In place of the kernel's failover master, which takes a VM: a device of its own, so that both slaves are others'. */
 export function standInMaster({ guestRtnl }: World): number {
@@ -74,9 +82,7 @@ export async function inProcess(
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   // The thread of the traffic is also the cable between taps.
   if (kind === 'tap') world.startTraffic(null);
-  // A device whose carrier the kernel has not noticed yet throws away what it is given.
-  const devices = [world.virtio, world.vf].map((w) => w.guestIfindex);
-  await until(() => devices.every((ifindex) => world.guestRtnl.link(ifindex)?.carrier));
+  await untilCarrier(world);
   let stream: Stream | undefined;
   onTestFinished(() => stream?.close());
   return {

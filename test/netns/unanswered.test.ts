@@ -88,7 +88,8 @@ describe.each(['veth', 'tap'] as const)('a path that is up and dead, on %s', (ki
       await quietFor(100);
       const s = await status(l);
       expect(s.state).toBe('degraded');
-      expect(s.primary).toMatchObject({ carrier: true, detectors: [{ name: 'unanswered', state: 'down' }] });
+      expect(s.primary).toMatchObject({ carrier: true, health: decision!.health.primary });
+      expect(s.primary.detectors).toMatchObject([{ name: 'unanswered', state: 'down' }]);
       expect(s.standby.detectors).toMatchObject([{ name: 'unanswered', state: 'ok' }]);
       expect(s.would_switch).toContain('primary must satisfy its detectors');
       // It stays there, and traffic with it.

@@ -61,6 +61,7 @@ function status(name: string): InstanceStatus {
   const absent = {
     ...ABSENT_DEVICE,
     state: 'absent' as const,
+    health: 'absent' as const,
     link_failure_count: 0,
     counters,
     detectors: [],

@@ -98,6 +98,7 @@ const instance: InstanceStatus = {
     carrier: false,
     speed: 25_000,
     state: 'joined',
+    health: 'no-carrier',
     link_failure_count: 3,
     detectors: [],
     damping: quiet,
@@ -110,6 +111,7 @@ const instance: InstanceStatus = {
   standby: {
     ...device('eth0', 2, 'virtio_net', 'virtio0'),
     state: 'joined',
+    health: 'up',
     link_failure_count: 0,
     detectors: [],
     damping: quiet,
@@ -596,6 +598,7 @@ describe('rendering', () => {
     const absent = {
       ...ABSENT_DEVICE,
       state: 'absent' as const,
+      health: 'absent' as const,
       link_failure_count: 0,
       counters: instance.standby.counters,
       detectors: [],

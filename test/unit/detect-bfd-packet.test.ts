@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import {
   type BfdEndpoint,
   BfdFrame,
@@ -13,6 +15,8 @@ import * as P from '../../src/detect/bfd/packet.js';
 import { bfdSchema } from '../../src/detect/bfd/section.js';
 import { VfError } from '../../src/errors.js';
 import { parseIp } from '../../src/frames/address.js';
+
+const NOISE = fc.uint8Array({ maxLength: 64, size: 'max' });
 
 /** Version 1, diagnostic 3, up, poll, multiplier 3, 24 bytes, and five words. */
 const UP_POLL = '23e00318 0a0b0c0d 80000001 00002710 0000c350 000186a0';
@@ -73,15 +77,14 @@ describe('control packet', () => {
   });
 
   it('of noise is refused or read, and never read beyond its end', () => {
-    const noise = new Uint8Array(64);
-    for (let round = 0; round < 20_000; round++) {
-      for (let i = 0; i < noise.length; i++) noise[i] = Math.random() * 256;
-      const length = round % 65;
-      if (round % 2) noise[0] = 0x20;
-      const reason = decode(new DataView(noise.buffer, 0, length), length);
+    const property = fc.property(NOISE, fc.boolean(), (noise, version) => {
+      const { length } = noise;
+      if (version && length > 0) noise[0] = 0x20;
+      const reason = decode(new DataView(noise.buffer, noise.byteOffset, length), length);
       expect(P.DISCARD_NAMES[reason]).toBeDefined();
       if (reason === P.ACCEPTED) expect(out[P.F_LENGTH]).toBeLessThanOrEqual(length);
-    }
+    });
+    fc.assert(property, walks(20_000));
   });
 
   it('has a name for every reason, state and diagnostic', () => {
@@ -219,15 +222,16 @@ describe('frame', () => {
   });
 
   it('of noise never is read beyond its end', () => {
-    const noise = new Uint8Array(90);
     const good = built().bytes;
-    for (let round = 0; round < 20_000; round++) {
+    const damage = fc.array(fc.tuple(fc.integer({ min: 12, max: 71 }), fc.nat(255)), { maxLength: 4 });
+    const property = fc.property(damage, fc.nat(90), (bytes, length) => {
+      const noise = new Uint8Array(90);
       noise.set(good);
-      for (let i = 0; i < 4; i++) noise[12 + Math.floor(Math.random() * 60)] = Math.random() * 256;
-      const length = round % 91;
+      for (const [at, byte] of bytes) noise[at] = byte;
       const reason = parseFrame(new DataView(noise.buffer, 0, length), length, found);
       if (reason === P.ACCEPTED) expect(found[R_PAYLOAD]! + found[R_LENGTH]!).toBeLessThanOrEqual(length);
-    }
+    });
+    fc.assert(property, walks(20_000));
   });
 
   it.each([

@@ -37,7 +37,12 @@ export async function runKernels(kernels: readonly KernelName[], o: SuiteOptions
   const start = performance.now();
   const all = plan();
   const unknown = o.files?.filter((f) => !all.some(({ file }) => file === f)) ?? [];
-  if (unknown.length > 0) throw new VfError('USAGE', `no test files for guests: ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw new VfError('USAGE', `no test files for guests: ${unknown.join(', ')}`, {
+      field: '--files',
+      value: unknown,
+      fix: 'name files of packages/bpf-loader-ts/test or test/netns that test/vm/matrix/plan.ts does not leave to the host',
+    });
   const queues = kernels.map(
     (kernel): Queue => ({
       kernel,
