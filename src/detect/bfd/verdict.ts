@@ -6,6 +6,7 @@
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
 import { CAUSE_BFD } from '../../policy/evaluate.js';
+import { avoidMs } from '../backoff.js';
 import {
   D_OWN,
   D_PROOF_MS,
@@ -47,20 +48,12 @@ export interface BfdPatience {
   retryMaxMs: number;
 }
 
-/** How long a path with so many strikes is avoided, ms. */
-export function avoidMs(strikes: number, { retryMs, retryMaxMs }: BfdPatience): number {
-  let ms = retryMs;
-  // Not by a shift: that would leave the int32 range.
-  for (let i = 1; i < strikes && ms < retryMaxMs; i++) ms = ms > retryMaxMs / 2 ? retryMaxMs : ms * 2;
-  return ms;
-}
-
 /** One turn of a path. `seen` is SEEN_* bits. */
 export function judge(records: Int32Array, base: number, nowMs: number, seen: number, p: BfdPatience): void {
   const active = (seen & SEEN_ACTIVE) !== 0;
   if ((seen & SEEN_FALLEN) !== 0) {
     records[base + B_STRIKES]!++;
-    records[base + B_UNTIL_MS] = (nowMs + avoidMs(records[base + B_STRIKES]!, p)) | 0;
+    records[base + B_UNTIL_MS] = (nowMs + avoidMs(records[base + B_STRIKES]!, p.retryMs, p.retryMaxMs)) | 0;
     setState(records, base, STATE_DOWN, CAUSE_BFD, nowMs);
     return;
   }
@@ -76,7 +69,10 @@ export function judge(records: Int32Array, base: number, nowMs: number, seen: nu
   setState(records, base, STATE_OK, 0, nowMs);
   records[base + D_PROOF_MS] = nowMs === 0 ? 1 : nowMs;
   const strikes = records[base + B_STRIKES]!;
-  if (strikes > 0 && ((nowMs - records[base + B_WELL_MS]!) | 0) >= avoidMs(strikes, p)) {
+  if (
+    strikes > 0 &&
+    ((nowMs - records[base + B_WELL_MS]!) | 0) >= avoidMs(strikes, p.retryMs, p.retryMaxMs)
+  ) {
     records[base + B_STRIKES] = strikes - 1;
     records[base + B_WELL_MS] = nowMs;
   }

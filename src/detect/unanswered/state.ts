@@ -6,6 +6,7 @@
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
 import { CAUSE_UNANSWERED } from '../../policy/evaluate.js';
+import { avoidMs } from '../backoff.js';
 import { D_OWN, D_STATE, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from '../record.js';
 
 /** Times the path fell silent that are held against it; 0: none. */
@@ -47,14 +48,9 @@ export function initUnanswered(
   records[base + U_RETRY_MAX_MS] = o.retryMaxMs;
 }
 
-/** How long a path with so many strikes is avoided, ms. */
-export function avoidMs(records: Int32Array, base: number): number {
-  const max = records[base + U_RETRY_MAX_MS]!;
-  let ms = records[base + U_RETRY_MS]!;
-  // Not by a shift: that would leave the int32 range.
-  for (let i = 1; i < records[base + U_STRIKES]! && ms < max; i++) ms = ms > max / 2 ? max : ms * 2;
-  return ms;
-}
+/** How long the path is avoided with the strikes that it has, ms. */
+const suspicionMs = (records: Int32Array, base: number): number =>
+  avoidMs(records[base + U_STRIKES]!, records[base + U_RETRY_MS]!, records[base + U_RETRY_MAX_MS]!);
 
 /** The watchdog fired. A path that is silent already, since it had to be kept, only stays so longer. */
 export function fellSilent(records: Int32Array, base: number, nowMs: number): void {
@@ -63,12 +59,12 @@ export function fellSilent(records: Int32Array, base: number, nowMs: number): vo
     records[base + U_WELL_MS] = 0;
   }
   setState(records, base, STATE_DOWN, CAUSE_UNANSWERED, nowMs);
-  records[base + U_UNTIL_MS] = (nowMs + avoidMs(records, base)) | 0;
+  records[base + U_UNTIL_MS] = (nowMs + suspicionMs(records, base)) | 0;
 }
 
 /** A path that fell silent while no worker watched: as `fellSilent`, but it was `agoMs` ago. */
 export function hadFallenSilent(records: Int32Array, base: number, agoMs: number, nowMs: number): void {
-  const left = avoidMs(records, base) - agoMs;
+  const left = suspicionMs(records, base) - agoMs;
   if (left <= 0) return;
   if (records[base + U_STRIKES] === 0) records[base + U_STRIKES] = 1;
   setState(records, base, STATE_DOWN, CAUSE_UNANSWERED, (nowMs - agoMs) | 0);
@@ -105,7 +101,7 @@ function isOver(records: Int32Array, base: number, nowMs: number, seen: number):
 function beWell(records: Int32Array, base: number, step: number): void {
   if (records[base + U_STRIKES] === 0 || step <= 0) return;
   const well = records[base + U_WELL_MS]! + Math.min(step, STEP_MS);
-  if (well >= avoidMs(records, base)) {
+  if (well >= suspicionMs(records, base)) {
     records[base + U_STRIKES]!--;
     records[base + U_WELL_MS] = 0;
   } else records[base + U_WELL_MS] = well;
