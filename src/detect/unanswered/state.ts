@@ -6,20 +6,45 @@
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
 import { CAUSE_UNANSWERED } from '../../policy/evaluate.js';
+import { record } from '../../record.js';
 import { avoidMs } from '../backoff.js';
-import { D_OWN, D_STATE, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from '../record.js';
+import {
+  D_OWN,
+  D_STATE,
+  DETECT_WORDS,
+  STATE_DOWN,
+  STATE_OFF,
+  STATE_OK,
+  STATE_SUSPECT,
+  setState,
+} from '../record.js';
 
-/** Times the path fell silent that are held against it; 0: none. */
-export const U_STRIKES = D_OWN;
-/** When the present suspicion ends. */
-export const U_UNTIL_MS = 6 as const;
-/** How long it has carried traffic well since the last strike, or since one was taken back, ms. */
-export const U_WELL_MS = 7 as const;
-/** The latest look. */
-export const U_SEEN_MS = 8 as const;
-/** The configuration: ms of the first suspicion, and of the longest. */
-export const U_RETRY_MS = 9 as const;
-export const U_RETRY_MAX_MS = 10 as const;
+/** The watchdog's own words of its records. */
+export const {
+  strikes: U_STRIKES,
+  untilMs: U_UNTIL_MS,
+  wellMs: U_WELL_MS,
+  seenMs: U_SEEN_MS,
+  retryMs: U_RETRY_MS,
+  retryMaxMs: U_RETRY_MAX_MS,
+} = record(
+  'detect.unanswered',
+  DETECT_WORDS,
+  {
+    /** Times the path fell silent that are held against it; 0: none. */
+    strikes: 1,
+    /** When the present suspicion ends. */
+    untilMs: 1,
+    /** How long it has carried traffic well since the last strike, or since one was taken back, ms. */
+    wellMs: 1,
+    /** The latest look. */
+    seenMs: 1,
+    /** The configuration: ms of the first suspicion, and of the longest. */
+    retryMs: 1,
+    retryMaxMs: 1,
+  },
+  D_OWN,
+);
 
 /** What a turn sees: bits. */
 export const SEEN_ACTIVE = 1 as const;
