@@ -1,9 +1,11 @@
 import { BpfMap, RingBuffer, readU64 } from 'bpf-loader-ts';
 import { clockMonotonic, dupFd, Epoll, eventfdClear, setAffinity } from 'bpf-loader-ts/sys';
 import { VfEvent } from '../bpf/vfailover.bpf.js';
+import { record } from '../src/record.js';
 
 /** Words of the control block. */
-export const EVENTS = { stop: 0, running: 1, seen: 2 } as const;
+export const EVENTS_WORDS = 3;
+export const EVENTS = record('events', EVENTS_WORDS, { stop: 1, running: 1, seen: 1 });
 
 export interface EventsTask {
   /** Ring buffer. */

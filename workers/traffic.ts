@@ -8,38 +8,40 @@ import {
   tapDiscard,
   tapForward,
 } from 'bpf-loader-ts/sys';
+import { record } from '../src/record.js';
+
+export const TRAFFIC_WORDS = 32;
+export const WIRES = 2;
 
 /** Words of the control block that a traffic thread and its owner share. */
-export const TRAFFIC = {
-  stop: 0,
+export const TRAFFIC = record('traffic', TRAFFIC_WORDS, {
+  stop: 1,
   /** Identifier of the running stream; 0: none. */
   stream: 1,
   /** Bit per wire: 1 cuts it in both directions, at once. */
-  cut: 2,
+  cut: 1,
   /** Nanoseconds between two frames of one direction. */
-  interval_ns: 3,
+  interval_ns: 1,
   /** Frames sent each way by the running stream: sequence numbers 0 … sent-1. */
-  sent: 4,
+  sent: 1,
   /** Sends that the kernel refused (counted as sent: an application would have lost them). */
-  refused: 5,
+  refused: 1,
   /** Stream at most this many. */
-  limit: 6,
+  limit: 1,
   /** Set by the thread: the stream it is at; 0 when idle. */
-  running: 7,
+  running: 1,
   /** Bit 0: guest to host, bit 1: host to guest. */
-  directions: 8,
+  directions: 1,
   /** Turns of the loop, wrapping: after two more of them the thread has seen every word written before. */
-  turns: 9,
+  turns: 1,
   /** Packet sockets that whole frames are sent by, guest's and host's, and the length of their heads in bytes. 0: datagrams by UDP. */
-  guest_packets: 10,
-  host_packets: 11,
-  guest_head: 12,
-  host_head: 13,
+  guest_packets: 1,
+  host_packets: 1,
+  guest_head: 1,
+  host_head: 1,
   /** Descriptors of the taps of each wire: guest's, host's, guest's, host's …; -1: none. */
-  taps: 16,
-} as const;
-export const TRAFFIC_WORDS = 32;
-export const WIRES = 2;
+  taps: 2 * WIRES,
+});
 
 export const STREAM_PORT = 7412;
 export const MAGIC = 0x56464c52;

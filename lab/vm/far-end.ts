@@ -1,42 +1,44 @@
 import { clockMonotonic } from 'bpf-loader-ts/sys';
 import { ETHERTYPE, PROTOCOL } from '../../src/frames/numbers.js';
+import { record } from '../../src/record.js';
 import { HEAD_MAX, MAGIC, STREAM_BYTES, STREAM_PORT, TO_GUEST } from '../../workers/traffic.js';
 
 export { MAGIC, STREAM_BYTES, STREAM_PORT, TO_GUEST };
 
-/** Words of the block that a wire shares with its thread; the thread's own follow at WIRE.port. */
-export const WIRE = {
-  stop: 0,
-  /** Identifier of the running stream; 0: none. */
-  stream: 1,
-  /** Nanoseconds between two frames to the guest; 0: none is sent. */
-  interval_ns: 2,
-  /** Frames sent to the guest by the running stream. */
-  sent: 3,
-  /** Of the guest's frames those that arrived: any number, again, and after a higher one. */
-  received: 4,
-  duplicated: 5,
-  reordered: 6,
-  /** Highest number that arrived + 1. */
-  numbers: 7,
-  /** The stream that the thread is at. */
-  running: 8,
-  /** Announcements heard so far. */
-  announcements: 9,
-  /** Bytes before the running stream's datagrams to the guest, and the tag of those from it (0: none). */
-  head: 10,
-  vlan: 11,
-  /** A packet socket of the station's for whole frames; 0: datagrams of its UDP socket. */
-  packets: 12,
-  port: 16,
-} as const;
+/** Words of a port. */
 export const PORT_WORDS = 8;
 /** Paths are bits of a byte. */
 export const PORTS_MAX = 8;
+export const WIRE_WORDS = 16 + PORTS_MAX * PORT_WORDS;
+/** Words of the block that a wire shares with its thread; the thread's own follow at WIRE.port. */
+export const WIRE = record('wire', WIRE_WORDS, {
+  stop: 1,
+  /** Identifier of the running stream; 0: none. */
+  stream: 1,
+  /** Nanoseconds between two frames to the guest; 0: none is sent. */
+  interval_ns: 1,
+  /** Frames sent to the guest by the running stream. */
+  sent: 1,
+  /** Of the guest's frames those that arrived: any number, again, and after a higher one. */
+  received: 1,
+  duplicated: 1,
+  reordered: 1,
+  /** Highest number that arrived + 1. */
+  numbers: 1,
+  /** The stream that the thread is at. */
+  running: 1,
+  /** Announcements heard so far. */
+  announcements: 1,
+  /** Bytes before the running stream's datagrams to the guest, and the tag of those from it (0: none). */
+  head: 1,
+  vlan: 1,
+  /** A packet socket of the station's for whole frames; 0: datagrams of its UDP socket. */
+  packets: 1,
+  port: PORTS_MAX * PORT_WORDS,
+});
 /** Bits of a port's hole. */
 export const HOLE_TO_GUEST = 1;
 export const HOLE_FROM_GUEST = 2;
-export const WIRE_WORDS = WIRE.port + PORTS_MAX * PORT_WORDS;
 
 /** Frames of the longest stream, each way. */
 export const FRAMES_MAX = 1 << 17;

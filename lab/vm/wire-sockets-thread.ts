@@ -1,5 +1,6 @@
 import { clockMonotonic, Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
 import { ETHERTYPE } from '../../src/frames/numbers.js';
+import { record } from '../../src/record.js';
 import {
   datagramIn,
   FarEnd,
@@ -13,19 +14,19 @@ import {
 } from './far-end.js';
 
 /** Words of a port, from WIRE.port on. */
-export const PORT = {
+export const PORT = record('port', PORT_WORDS, {
   /** Bits: HOLE_TO_GUEST, HOLE_FROM_GUEST. */
-  hole: 0,
+  hole: 1,
   /** Frames lost of a million, at random, in each direction. */
   loss_to_guest: 1,
-  loss_from_guest: 2,
+  loss_from_guest: 1,
   /** Frames carried, and frames swallowed by a hole or lost on purpose. */
-  to_guest: 3,
-  from_guest: 4,
-  swallowed: 5,
+  to_guest: 1,
+  from_guest: 1,
+  swallowed: 1,
   /** Of the frames from the guest, ARP and RARP: what announces a new path. */
-  announced: 6,
-} as const;
+  announced: 1,
+});
 /** Announcements that are remembered, the latest, with this bit at the port of a RARP. */
 export const HEARD_MAX = 256;
 export const HEARD_RARP = 0x80;

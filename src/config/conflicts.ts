@@ -21,37 +21,29 @@ export function conflicts(input: unknown, locate: Locate): VfError[] {
   const instances = root?.instances;
   if (!Array.isArray(instances)) return [];
   const problems: VfError[] = [];
-  const names = new Map<string, number>();
-  const masters = new Map<string, number>();
-  const discriminators = new Map<string, number>();
+  const names = new Taken('name', 'give each instance a name of its own', locate);
+  const masters = new Taken('master', 'a device can be the master of one instance', locate);
+  // RFC 5880 6.3: one system, one session.
+  const discriminators = new Taken(
+    'detect.bfd.discriminator',
+    'give each session a discriminator of its own, or none: then it takes a random one',
+    locate,
+  );
+  const found = (problem: VfError | undefined): void => {
+    if (problem !== undefined) problems.push(problem);
+  };
 
   instances.forEach((entry: unknown, index) => {
     const instance = record(entry);
     if (instance === undefined) return;
     const { name, master } = instance;
-    if (typeof name === 'string') {
-      const first = names.get(name);
-      if (first === undefined) names.set(name, index);
-      else problems.push(twice('name', name, index, first, 'give each instance a name of its own', locate));
-    }
-    if (typeof master === 'string' || typeof master === 'number' || record(master) !== undefined) {
-      const key = `${netnsKey(instance.netns)}\0${masterKey(master)}`;
-      const first = masters.get(key);
-      if (first === undefined) masters.set(key, index);
-      else
-        problems.push(
-          twice('master', master, index, first, 'a device can be the master of one instance', locate),
-        );
-    }
+    const netns = netnsKey(instance.netns);
+    if (typeof name === 'string') found(names.by(index, name, name));
+    if (typeof master === 'string' || typeof master === 'number' || record(master) !== undefined)
+      found(masters.by(index, master, `${netns}\0${masterKey(master)}`));
     const discriminator = record(record(instance.detect)?.bfd)?.discriminator;
-    if (typeof discriminator === 'string' || typeof discriminator === 'number') {
-      // RFC 5880 6.3: one system, one session.
-      const key = `${netnsKey(instance.netns)}\0${discriminatorOf(discriminator)}`;
-      const first = discriminators.get(key);
-      const fix = 'give each session a discriminator of its own, or none: then it takes a random one';
-      if (first === undefined) discriminators.set(key, index);
-      else problems.push(twice('detect.bfd.discriminator', discriminator, index, first, fix, locate));
-    }
+    if (typeof discriminator === 'string' || typeof discriminator === 'number')
+      found(discriminators.by(index, discriminator, `${netns}\0${discriminatorOf(discriminator)}`));
   });
 
   const capacity = root?.capacity ?? 64;
@@ -80,19 +72,31 @@ function masterKey(master: unknown): string {
   return JSON.stringify(keys.map((key) => [key, fields[key]]));
 }
 
-function twice(
-  key: string,
-  value: unknown,
-  index: number,
-  first: number,
-  fix: string,
-  locate: Locate,
-): VfError {
-  const path = ['instances', index, ...key.split('.')];
-  const field = fieldName(path);
-  return new VfError(
-    'CONFIG_INVALID',
-    `${JSON.stringify(shown(value))} is taken by instances[${first}]${locate(path)}`,
-    { field, value: shown(value), fix },
-  );
+/** What instances have taken of a key that may have each value once. */
+class Taken {
+  readonly #key: string;
+  readonly #fix: string;
+  readonly #locate: Locate;
+  readonly #first = new Map<string, number>();
+
+  constructor(key: string, fix: string, locate: Locate) {
+    this.#key = key;
+    this.#fix = fix;
+    this.#locate = locate;
+  }
+
+  /** Instance number `index` takes a value; `id` is the same for values that mean the same. Returns the problem if it is taken. */
+  by(index: number, value: unknown, id: string): VfError | undefined {
+    const first = this.#first.get(id);
+    if (first === undefined) {
+      this.#first.set(id, index);
+      return undefined;
+    }
+    const path = ['instances', index, ...this.#key.split('.')];
+    return new VfError(
+      'CONFIG_INVALID',
+      `${JSON.stringify(shown(value))} is taken by instances[${first}]${this.#locate(path)}`,
+      { field: fieldName(path), value: shown(value), fix: this.#fix },
+    );
+  }
 }

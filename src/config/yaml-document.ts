@@ -1,4 +1,4 @@
-import { type CST, isMap, isNode, isScalar, LineCounter, Parser, parseDocument } from 'yaml';
+import { type CST, type Document, isMap, isNode, isScalar, LineCounter, Parser, parseDocument } from 'yaml';
 import { VfError } from '../errors.js';
 import { asError, type Locate } from './problems.js';
 
@@ -66,7 +66,12 @@ export function readYaml(text: string, source: string): YamlDocument {
       error,
     );
   }
-  const locate: Locate = (path) => {
+  return { value, locate: locatorOf(document, at) };
+}
+
+/** The way from a path to a line; `at` names the place of an offset. */
+function locatorOf(document: Document.Parsed, at: (offset: number) => string): Locate {
+  return (path) => {
     // A missing key has no node: point at the nearest thing around it.
     for (let length = path.length; length > 0; length--) {
       const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
@@ -78,7 +83,6 @@ export function readYaml(text: string, source: string): YamlDocument {
     }
     return document.contents?.range ? ` (${at(document.contents.range[0])})` : '';
   };
-  return { value, locate };
 }
 
 function fixFor(code: string): string {

@@ -5,6 +5,7 @@
  *
  * Times are the policy's: int32 milliseconds of CLOCK_MONOTONIC that wrap, of which only differences are looked at.
  */
+import { record } from '../record.js';
 
 /** Detectors that there is room for; a power of two. */
 export const DETECTORS_MAX = 8 as const;
@@ -13,18 +14,28 @@ export const DETECT_WORDS = 16 as const;
 /** Words of all records of a slot: [path][detector][word]. */
 export const DETECT_SLOT_WORDS = 256 as const;
 
-/** STATE_*. */
-export const D_STATE = 0 as const;
-/** CAUSE_* while the path is dead to this detector, else 0. */
-export const D_VERDICT = 1 as const;
-/** When D_STATE last changed. */
-export const D_SINCE_MS = 2 as const;
-/** When the path last proved that it lives, by an answer to a question that this detector asks by itself; 0: not yet. */
-export const D_PROOF_MS = 3 as const;
-/** Changes of D_VERDICT, wrapping. */
-export const D_CHANGES = 4 as const;
-/** The first word that is the detector's own. */
-export const D_OWN = 5 as const;
+/** The words that every detector has. `own` is the first word that is the detector's own. */
+export const {
+  state: D_STATE,
+  verdict: D_VERDICT,
+  sinceMs: D_SINCE_MS,
+  proofMs: D_PROOF_MS,
+  changes: D_CHANGES,
+  own: D_OWN,
+} = record('detect', DETECT_WORDS, {
+  /** STATE_*. */
+  state: 1,
+  /** CAUSE_* while the path is dead to this detector, else 0. */
+  verdict: 1,
+  /** When D_STATE last changed. */
+  sinceMs: 1,
+  /** When the path last proved that it lives, by an answer to a question that this detector asks by itself; 0: not yet. */
+  proofMs: 1,
+  /** Changes of D_VERDICT, wrapping. */
+  changes: 1,
+  /** The first word that is the detector's own. */
+  own: 1,
+});
 
 /** Not configured, or nothing to watch on this path. */
 export const STATE_OFF = 0 as const;

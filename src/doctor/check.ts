@@ -7,15 +7,9 @@ export function ok(name: string, needed: string, found: string, hint: string | n
   return { name, status: 'ok', found, needed, cost: null, fix: hint };
 }
 
-export function problem(
-  status: Exclude<Status, 'ok'>,
-  name: string,
-  needed: string,
-  found: string,
-  cost: string,
-  fix: string,
-): Check {
-  return { name, status, found, needed, cost, fix };
+/** A check that did not find what it needs. */
+export function problem(check: Check & { status: Exclude<Status, 'ok'>; cost: string; fix: string }): Check {
+  return check;
 }
 
 export interface Absence {
@@ -32,10 +26,17 @@ export const AS_ROOT = 'run vfailover doctor as root (sudo vfailover doctor), wh
 export function probed(name: string, { answer, detail }: Probe, absence: Absence): Check {
   const { needed, status, cost, fix } = absence;
   if (answer === 'supported') return ok(name, needed, 'present');
-  if (answer === 'unsupported') return problem(status, name, needed, detail, cost, fix);
+  if (answer === 'unsupported') return problem({ status, name, needed, found: detail, cost, fix });
   // Where the privileges are there, more of them would not help.
   const refused = detail.includes('a security module');
-  return problem('unknown', name, needed, detail, `cannot tell; if not: ${cost}`, refused ? fix : AS_ROOT);
+  return problem({
+    status: 'unknown',
+    name,
+    needed,
+    found: detail,
+    cost: `cannot tell; if not: ${cost}`,
+    fix: refused ? fix : AS_ROOT,
+  });
 }
 
 /** Whether `6.1.0-28-amd64` is at least 6.1; undefined for a release that does not begin with two numbers. */

@@ -39,7 +39,16 @@ function capabilityChecks({ capabilities }: HostFindings): Check[] {
   const needed = 'CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW';
   if (capabilities === null) {
     const cost = 'cannot tell: without them vfailover cannot start';
-    return [problem('unknown', 'capabilities', needed, 'not readable', cost, 'mount /proc')];
+    return [
+      problem({
+        status: 'unknown',
+        name: 'capabilities',
+        needed,
+        found: 'not readable',
+        cost,
+        fix: 'mount /proc',
+      }),
+    ];
   }
   const missing = (['BPF', 'NET_ADMIN', 'NET_RAW'] as const).filter((name) => !has(capabilities, name));
   const all = missing.map((name) => `CAP_${name}`);
@@ -47,18 +56,26 @@ function capabilityChecks({ capabilities }: HostFindings): Check[] {
   return [
     all.length === 0
       ? ok('capabilities', needed, 'all')
-      : problem('fail', 'capabilities', needed, `without ${list(all)}`, cost, HOW_TO_GRANT),
+      : problem({
+          status: 'fail',
+          name: 'capabilities',
+          needed,
+          found: `without ${list(all)}`,
+          cost,
+          fix: HOW_TO_GRANT,
+        }),
     has(capabilities, 'PERFMON')
       ? ok('perfmon', 'CAP_PERFMON', 'present')
-      : problem(
-          'warn',
-          'perfmon',
-          'CAP_PERFMON',
-          'absent',
-          'the verifier refuses a program that looks at kernel memory, as tier 0 does for a device’s carrier; ' +
+      : problem({
+          status: 'warn',
+          name: 'perfmon',
+          needed: 'CAP_PERFMON',
+          found: 'absent',
+          cost:
+            'the verifier refuses a program that looks at kernel memory, as tier 0 does for a device’s carrier; ' +
             'the check `programs` tells whether ours are among them',
-          HOW_TO_GRANT.replace('them', 'CAP_PERFMON'),
-        ),
+          fix: HOW_TO_GRANT.replace('them', 'CAP_PERFMON'),
+        }),
   ];
 }
 
@@ -71,9 +88,17 @@ function kernel({ release }: HostFindings, { features }: ProbeFindings): Check {
   const { answer, detail } = features.atomics;
   // what was tried counts for more than the number: distributions backport
   if (answer === 'supported') return ok('kernel', needed, release);
-  if (answer === 'unsupported') return problem('fail', 'kernel', needed, `${release}: ${detail}`, cost, fix);
+  if (answer === 'unsupported')
+    return problem({ status: 'fail', name: 'kernel', needed, found: `${release}: ${detail}`, cost, fix });
   if (recent === true) return ok('kernel', needed, release);
-  return problem('unknown', 'kernel', needed, `${release}; ${detail}`, cost, `${fix}, or try again as root`);
+  return problem({
+    status: 'unknown',
+    name: 'kernel',
+    needed,
+    found: `${release}; ${detail}`,
+    cost,
+    fix: `${fix}, or try again as root`,
+  });
 }
 
 function namespaces({ setns }: ProbeFindings): Check {
@@ -113,7 +138,14 @@ function programs({ missing }: HostFindings, { programs: loaded }: ProbeFindings
   const needed = 'this kernel takes our programs';
   if (missing.includes('bpf/vfailover.bpf.o')) {
     const cost = 'cannot tell whether the kernel would take them';
-    return problem('unknown', name, needed, 'not built', cost, 'build them (see bpf-objects)');
+    return problem({
+      status: 'unknown',
+      name,
+      needed,
+      found: 'not built',
+      cost,
+      fix: 'build them (see bpf-objects)',
+    });
   }
   return probed(name, loaded, {
     needed,
@@ -202,7 +234,14 @@ function optional(features: Record<Feature, Probe>): Check[] {
 function virtioXdp({ cpus, release }: HostFindings, { virtio }: ProbeFindings): Check {
   const [name, needed] = ['virtio-xdp', 'only for XDP steering'];
   if (typeof virtio === 'string')
-    return problem('unknown', name, needed, virtio, 'cannot tell which devices share queues', AS_ROOT);
+    return problem({
+      status: 'unknown',
+      name,
+      needed,
+      found: virtio,
+      cost: 'cannot tell which devices share queues',
+      fix: AS_ROOT,
+    });
   if (virtio.length === 0) return ok(name, needed, 'no virtio_net device here');
   const found = list(
     virtio.map(({ name: device, queues }) => `${device} with ${queues} ${queues === 1 ? 'queue' : 'queues'}`),
@@ -211,14 +250,14 @@ function virtioXdp({ cpus, release }: HostFindings, { virtio }: ProbeFindings): 
   if (few.length === 0) return ok(name, needed, found);
   const which = list(few.map((d) => d.name));
   const shares = releaseAtLeast(release, 5, 13) !== false;
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
     found,
-    shares
+    cost: shares
       ? `${which}: native XDP works, and sends through queues that CPUs share, under a lock; steering by tc, the default, does not need it`
       : `${which}: native XDP is refused, generic mode is left; steering by tc, the default, does not need it`,
-    `give it two queues for each CPU (QEMU: queues=${2 * cpus} of the netdev, mq=on of the device)`,
-  );
+    fix: `give it two queues for each CPU (QEMU: queues=${2 * cpus} of the netdev, mq=on of the device)`,
+  });
 }

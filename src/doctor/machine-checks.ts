@@ -31,7 +31,14 @@ function node({ node: version }: HostFindings): Check {
   const needed = `${NODE_MAJOR} or later`;
   if (Number.parseInt(version, 10) >= NODE_MAJOR) return ok('node', needed, version);
   const cost = 'the command line may start, but nothing was tried on so old a Node';
-  return problem('fail', 'node', needed, version, cost, `install Node ${NODE_MAJOR} or later`);
+  return problem({
+    status: 'fail',
+    name: 'node',
+    needed,
+    found: version,
+    cost,
+    fix: `install Node ${NODE_MAJOR} or later`,
+  });
 }
 
 function addon(probes: Findings['probes']): Check {
@@ -40,13 +47,27 @@ function addon(probes: Findings['probes']): Check {
     return ok('addon', needed, `loaded, with libbpf ${probes.libbpf}`);
   }
   const cost = 'vfailover cannot run, and what the kernel can do was not tried';
-  return problem('fail', 'addon', needed, probes, cost, 'build it: `make build`, or install vfailover anew');
+  return problem({
+    status: 'fail',
+    name: 'addon',
+    needed,
+    found: probes,
+    cost,
+    fix: 'build it: `make build`, or install vfailover anew',
+  });
 }
 
 function build({ missing }: HostFindings): Check[] {
   const part = (name: string, file: string, cost: string): Check =>
     missing.includes(file) || missing.includes('bpf/vfailover.h')
-      ? problem('fail', name, file, 'absent', cost, 'build it: `make build`, or install vfailover anew')
+      ? problem({
+          status: 'fail',
+          name,
+          needed: file,
+          found: 'absent',
+          cost,
+          fix: 'build it: `make build`, or install vfailover anew',
+        })
       : ok(name, file, 'present');
   return [
     part('bpf-objects', 'bpf/vfailover.bpf.o', 'vfailover cannot run: there are no programs to attach'),
@@ -63,26 +84,33 @@ function bpffs({ bpffs: { mounted, writable }, capabilities }: HostFindings): Ch
     const cost =
       'vfailover cannot run with the default pin_root: what it attaches is pinned there, to outlive the daemon';
     const own = `run as root, or set pin_root to a folder of yours on a BPF file system`;
-    return problem('fail', name, needed, `mounted, but ${writable.detail}`, cost, own);
+    return problem({
+      status: 'fail',
+      name,
+      needed,
+      found: `mounted, but ${writable.detail}`,
+      cost,
+      fix: own,
+    });
   }
   const mayMount = capabilities !== null && ((capabilities >> 21n) & 1n) === 1n;
   return mayMount
-    ? problem(
-        'warn',
+    ? problem({
+        status: 'warn',
         name,
         needed,
-        'not mounted',
-        'none, if the daemon may mount it: it tries at its start',
+        found: 'not mounted',
+        cost: 'none, if the daemon may mount it: it tries at its start',
         fix,
-      )
-    : problem(
-        'fail',
+      })
+    : problem({
+        status: 'fail',
         name,
         needed,
-        'not mounted',
-        'vfailover cannot run: there is nowhere to pin programs and maps',
+        found: 'not mounted',
+        cost: 'vfailover cannot run: there is nowhere to pin programs and maps',
         fix,
-      );
+      });
 }
 
 function memlock({ release }: HostFindings, { memlock: { soft, hard } }: ProbeFindings): Check {
@@ -97,14 +125,14 @@ function memlock({ release }: HostFindings, { memlock: { soft, hard } }: ProbeFi
     );
   }
   const cost = 'maps count against this limit: the kernel may refuse them with EPERM';
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
-    words(hard),
+    found: words(hard),
     cost,
-    'LimitMEMLOCK=infinity in the systemd unit, or `ulimit -l unlimited`',
-  );
+    fix: 'LimitMEMLOCK=infinity in the systemd unit, or `ulimit -l unlimited`',
+  });
 }
 
 function backlog({ sysctls: { netdevMaxBacklog: found } }: HostFindings): Check {
@@ -113,10 +141,17 @@ function backlog({ sysctls: { netdevMaxBacklog: found } }: HostFindings): Check 
     'frames that arrive on the VF are handed to the master through each CPU’s backlog: a burst longer than this is cut';
   const fix = 'sysctl -w net.core.netdev_max_backlog=4096, and the same in /etc/sysctl.d';
   if (found === null)
-    return problem('unknown', name, needed, 'not readable here', cost, `on the machine itself: ${fix}`);
+    return problem({
+      status: 'unknown',
+      name,
+      needed,
+      found: 'not readable here',
+      cost,
+      fix: `on the machine itself: ${fix}`,
+    });
   return found >= BACKLOG_DEFAULT
     ? ok(name, needed, String(found))
-    : problem('warn', name, needed, String(found), cost, fix);
+    : problem({ status: 'warn', name, needed, found: String(found), cost, fix });
 }
 
 function rmemMax({ sysctls: { rmemMax: found }, capabilities }: HostFindings): Check {
@@ -134,8 +169,8 @@ function rmemMax({ sysctls: { rmemMax: found }, capabilities }: HostFindings): C
     'a burst of link events overruns the netlink socket: nothing is lost, but all devices are listed anew';
   const fix = `sysctl -w net.core.rmem_max=${NETLINK_RCVBUF}`;
   return found === null
-    ? problem('unknown', name, needed, 'not readable here', cost, fix)
-    : problem('warn', name, needed, String(found), cost, fix);
+    ? problem({ status: 'unknown', name, needed, found: 'not readable here', cost, fix })
+    : problem({ status: 'warn', name, needed, found: String(found), cost, fix });
 }
 
 function cpus({ cpus: found }: HostFindings): Check {
@@ -143,14 +178,14 @@ function cpus({ cpus: found }: HostFindings): Check {
   if (found > 1) return ok('cpus', needed, String(found));
   const cost =
     'decision worker and traffic share a CPU, so decisions wait for it; `worker.wait: spin` would take it whole';
-  return problem(
-    'warn',
-    'cpus',
+  return problem({
+    status: 'warn',
+    name: 'cpus',
     needed,
-    String(found),
+    found: String(found),
     cost,
-    'allow the daemon another CPU, and leave `worker.wait` at epoll',
-  );
+    fix: 'allow the daemon another CPU, and leave `worker.wait` at epoll',
+  });
 }
 
 const deviceWords = ({ name, driver }: CandidateDevice): string =>
@@ -160,17 +195,24 @@ function devices({ candidates }: ProbeFindings): Check {
   const [name, needed] = ['devices', 'a VF and a virtio device of one MAC'];
   if (typeof candidates === 'string') {
     const fix = 'run vfailover doctor as root';
-    return problem('unknown', name, needed, candidates, 'cannot tell which devices there are', fix);
-  }
-  if (candidates.length === 0) {
-    return problem(
-      'warn',
+    return problem({
+      status: 'unknown',
       name,
       needed,
-      'none in this network namespace',
-      'there is nothing to fail over between at the moment; a VF that is unplugged joins by itself when it comes',
-      'give the VF the MAC of the virtio device on the host: ip link set PF vf N mac MAC',
-    );
+      found: candidates,
+      cost: 'cannot tell which devices there are',
+      fix,
+    });
+  }
+  if (candidates.length === 0) {
+    return problem({
+      status: 'warn',
+      name,
+      needed,
+      found: 'none in this network namespace',
+      cost: 'there is nothing to fail over between at the moment; a VF that is unplugged joins by itself when it comes',
+      fix: 'give the VF the MAC of the virtio device on the host: ip link set PF vf N mac MAC',
+    });
   }
   const faults = candidates.map(faultOf).filter((fault) => fault !== undefined);
   const found = candidates
@@ -189,7 +231,14 @@ function devices({ candidates }: ProbeFindings): Check {
     );
   }
   const cost = faults.map((f) => f.cost).join('; ');
-  return problem('warn', name, needed, found, cost, [...new Set(faults.map((f) => f.fix))].join('; '));
+  return problem({
+    status: 'warn',
+    name,
+    needed,
+    found,
+    cost,
+    fix: [...new Set(faults.map((f) => f.fix))].join('; '),
+  });
 }
 
 /** What keeps a pair from being an instance. */

@@ -41,14 +41,14 @@ function managers({ managers: running }: HostFindings, { candidates }: ProbeFind
     const found = `${list(running)} ${running.length > 1 ? 'run' : 'runs'}`;
     return ok(name, needed, found, hints.length === 0 ? null : `to keep it so: ${unique(hints)}`);
   }
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
-    managed.map(({ device, by }) => `${by} manages ${device.name}`).join(', '),
-    'the slave asks for an address of its own and gets routes, so that traffic leaves past the master and is lost with the slave',
-    unique(managed.map(({ device, by }) => fixOf(by, device))),
-  );
+    found: managed.map(({ device, by }) => `${by} manages ${device.name}`).join(', '),
+    cost: 'the slave asks for an address of its own and gets routes, so that traffic leaves past the master and is lost with the slave',
+    fix: unique(managed.map(({ device, by }) => fixOf(by, device))),
+  });
 }
 
 const COST: Record<DropInState['for'], string> = {
@@ -81,5 +81,5 @@ function dropIns(states: readonly DropInState[]): Check {
         ]
       : []),
   ];
-  return problem('warn', name, needed, found, costs, fixes.join('; '));
+  return problem({ status: 'warn', name, needed, found, cost: costs, fix: fixes.join('; ') });
 }

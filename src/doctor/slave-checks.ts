@@ -15,7 +15,7 @@ export function slaveChecks({ candidates }: ProbeFindings): Check[] {
       qdisc(candidates),
     ];
   const unknown = (name: string, needed: string): Check =>
-    problem('unknown', name, needed, candidates, 'cannot tell', AS_ROOT);
+    problem({ status: 'unknown', name, needed, found: candidates, cost: 'cannot tell', fix: AS_ROOT });
   return [
     unknown('master-addresses', 'none found twice'),
     unknown('slave-addresses', 'none'),
@@ -34,18 +34,18 @@ function masterAddresses(candidates: readonly Candidate[]): Check {
       .map(({ address }) => ({ device: visible!.name, address })),
   );
   if (failed.length === 0) return ok(name, needed, 'none');
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
-    failed.map(({ device, address }) => `${address} of ${device}`).join(', '),
-    'the kernel does not use such an address, and never tries again: with it goes IPv6 on this device',
-    `take the VF out of its way (slave-addresses), then: ${failed
+    found: failed.map(({ device, address }) => `${address} of ${device}`).join(', '),
+    cost: 'the kernel does not use such an address, and never tries again: with it goes IPv6 on this device',
+    fix: `take the VF out of its way (slave-addresses), then: ${failed
       .map(
         ({ device, address }) => `ip addr del ${address} dev ${device}; ip addr add ${address} dev ${device}`,
       )
       .join('; ')}`,
-  );
+  });
 }
 
 function slaveAddresses(candidates: readonly Candidate[]): Check {
@@ -56,14 +56,14 @@ function slaveAddresses(candidates: readonly Candidate[]): Check {
   if (configured.length === 0) return ok(name, needed, 'none');
   const words = ({ name: device, addresses, routes }: CandidateDevice): string =>
     `${device}: ${list([...addresses.map((a) => a.address), ...routes.map((r) => `a route to ${r}`)])}`;
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
-    configured.map(words).join('; '),
-    'the kernel sends by these past the master, so nothing fails over; and it answers for the master’s own IPv6 addresses, which become duplicates',
-    `${configured.map((d) => `ip addr flush dev ${d.name}`).join('; ')}; what made them must leave the slave alone (managers, drop-ins)`,
-  );
+    found: configured.map(words).join('; '),
+    cost: 'the kernel sends by these past the master, so nothing fails over; and it answers for the master’s own IPv6 addresses, which become duplicates',
+    fix: `${configured.map((d) => `ip addr flush dev ${d.name}`).join('; ')}; what made them must leave the slave alone (managers, drop-ins)`,
+  });
 }
 
 /** Devices on top of a master whose frames a slave may not let in. */
@@ -77,15 +77,16 @@ function stacked(candidates: readonly Candidate[]): Check {
   const words = ({ name: device, kind, vlan }: StackedDevice): string =>
     `${device} (${kind}${vlan === null ? '' : ` ${vlan}`})`;
   if (missing.length === 0) return ok(name, needed, list(all.map(words)));
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
-    missing.join('; '),
-    'a NIC that filters drops such frames when they arrive by the VF, and tells nobody',
-    'run vfailover: a slave takes over what its master lets in, and `vfailover status` names what its driver refuses; ' +
+    found: missing.join('; '),
+    cost: 'a NIC that filters drops such frames when they arrive by the VF, and tells nobody',
+    fix:
+      'run vfailover: a slave takes over what its master lets in, and `vfailover status` names what its driver refuses; ' +
       'by hand: ip link set VF promisc on, on a VF that its host trusts',
-  );
+  });
 }
 
 /** What the slave was not asked to let in; undefined: all that the device needs is let in. */
@@ -127,7 +128,14 @@ function xdp(candidates: readonly Candidate[]): Check {
   ];
   const fix =
     'let its owner attach it to every slave, or by tc on the master, where it sees the frames of both';
-  return problem('warn', name, needed, [...master, ...slaves].join(', '), costs.join('; '), fix);
+  return problem({
+    status: 'warn',
+    name,
+    needed,
+    found: [...master, ...slaves].join(', '),
+    cost: costs.join('; '),
+    fix,
+  });
 }
 
 /** Kinds that do no more than queue, and fq, which a slave takes over. */
@@ -151,12 +159,12 @@ function qdisc(candidates: readonly Candidate[]): Check {
       : [`${visible.qdisc} on ${visible.name}`],
   );
   if (found.length === 0) return ok(name, needed, 'none');
-  return problem(
-    'warn',
+  return problem({
+    status: 'warn',
     name,
     needed,
-    found.join(', '),
-    'what leaves by the VF does not pass the master’s qdisc: its limits and marks apply on the standby alone',
-    'put the same qdisc on the VF, or shape on a device on top of the master',
-  );
+    found: found.join(', '),
+    cost: 'what leaves by the VF does not pass the master’s qdisc: its limits and marks apply on the standby alone',
+    fix: 'put the same qdisc on the VF, or shape on a device on top of the master',
+  });
 }

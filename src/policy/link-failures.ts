@@ -3,19 +3,28 @@
  * worker shares with the supervisor. As bonding's link monitor counts: a link that was up and is not, be it without carrier or set down. A
  * slave that is pulled takes its count along; verdicts of detectors have records of their own. Nothing here allocates.
  */
+import { record } from '../record.js';
 import { LINK_HEALTHY } from './record.js';
 
+/** Words of a path's record; a power of two. */
+const PATH_WORDS = 4;
 /** Words of a slot: [path][word]. */
-export const LINK_FAILURE_WORDS = 8 as const;
+export const LINK_FAILURE_WORDS = 2 * PATH_WORDS;
 
-/** The device that the count is of; 0: there is none. */
-const L_IFINDEX = 0;
-/** 1: its link was up when it was last heard of. */
-const L_UP = 1;
-/** Wrapping. */
-const L_COUNT = 2;
+const {
+  ifindex: L_IFINDEX,
+  up: L_UP,
+  count: L_COUNT,
+} = record('link-failures', PATH_WORDS, {
+  /** The device that the count is of; 0: there is none. */
+  ifindex: 1,
+  /** 1: its link was up when it was last heard of. */
+  up: 1,
+  /** Wrapping. */
+  count: 1,
+});
 
-const baseOf = (slot: number, path: number): number => (slot << 3) | (path << 2);
+const baseOf = (slot: number, path: number): number => slot * LINK_FAILURE_WORDS + path * PATH_WORDS;
 
 /** Takes in a look: `link` has LINK_* bits, or is negative where there is no device. True if it shows that the link is lost. */
 export function sawLink(

@@ -6,76 +6,109 @@
  * path p has its word at the primary's + p.
  */
 import type { Path } from '../device.js';
+import { record } from '../record.js';
 
 /** Words of a record; a power of two. */
 export const POLICY_WORDS = 32 as const;
 
-/**
- * In: LINK_* bits of the primary, above them what detectors say of it (`withVerdict`), or negative: there is no
- * such device.
- */
-export const P_LINK_PRIMARY = 0 as const;
-export const P_LINK_STANDBY = 1 as const;
-/** In: CHOICE_*: what the operator ordered. CHOICE_NONE is `auto`. */
-export const P_OVERRIDE = 2 as const;
-/** In: CHOICE_*: the path to fail back to; CHOICE_NONE stays where it is, CHOICE_FASTER goes by latency. */
-export const P_PREFER = 3 as const;
-/** In: how long a path must have been healthy before a failback to it, or faster before it is preferred, ms ≥ 0. */
-export const P_HOLD_DOWN_MS = 4 as const;
-/**
- * In: how long a loss of carrier, or a verdict, must last before the active path is left, ms ≥ 0. Above 0 tier 0
- * is not armed.
- */
-export const P_DOWN_DELAY_MS = 5 as const;
-/** State, set by `accept`: the path that carries traffic; NO_PATH before the first. */
-export const P_ACTIVE = 6 as const;
-/** Out: the path that should. */
-export const P_DESIRED = 7 as const;
-/** Out: CAUSE_* of the difference, CAUSE_NONE if there is none, or CAUSE_NO_PATH. */
-export const P_CAUSE = 8 as const;
-/** State: FLAG_* bits. */
-export const P_FLAGS = 9 as const;
-/** State: when the primary's health last changed. */
-export const P_SINCE_PRIMARY = 10 as const;
-export const P_SINCE_STANDBY = 11 as const;
-/** State: when the active path last changed. */
-export const P_SWITCHED_AT = 12 as const;
-/** State: number of changes of the active path, wrapping. */
-export const P_SWITCHES = 13 as const;
-/**
- * In: how long a path must have been healthy before it counts as up, ms ≥ 0: until then it is taken only if the active one is dead
- * (bonding's updelay).
- */
-export const P_UP_DELAY_MS = 14 as const;
-/** In: CHOICE_PRIMARY or CHOICE_STANDBY: that path is out of service by order. Any other number: none is. */
-export const P_MAINTENANCE = 15 as const;
-/** In: probes answered in a row on the primary, ≥ 0; negative: it has none, and looks are counted instead. */
-export const P_PROBES_PRIMARY = 16 as const;
-export const P_PROBES_STANDBY = 17 as const;
-/** In: smoothed round-trip time over the primary, µs; 0 or less: not measured. */
-export const P_RTT_PRIMARY = 18 as const;
-export const P_RTT_STANDBY = 19 as const;
-/** In: `speedWord` of the primary's link; 0: not known. */
-export const P_SPEED_PRIMARY = 20 as const;
-export const P_SPEED_STANDBY = 21 as const;
-/** In: `rulesWord`. */
-export const P_RULES = 22 as const;
-/** In: `marginWord`: by how much a path must be faster. */
-export const P_MARGIN = 23 as const;
-/** In: ms in which a penalty halves; 0: no damping. */
-export const P_HALF_LIFE_MS = 24 as const;
-/** In: `thresholdsWord` of the damping. */
-export const P_THRESHOLDS = 25 as const;
-/** In: how long a path can be suppressed at most, ms. */
-export const P_MAX_SUPPRESS_MS = 26 as const;
-/** State: probes in a row at which the primary's healthy ones begin to count; without probes the number of healthy looks. */
-export const P_PROVEN_PRIMARY = 27 as const;
-export const P_PROVEN_STANDBY = 28 as const;
-/** State: when the primary's penalty has decayed to the reuse threshold. Says the penalty of any time. With FLAG_PENALISED only. */
-export const P_REUSE_AT_PRIMARY = 29 as const;
-export const P_REUSE_AT_STANDBY = 30 as const;
-/** State: since when the path that is not active has been faster. With FLAG_FASTER only. */
-export const P_FASTER_SINCE = 31 as const;
+/** The words of a record. In: written by others before a turn. Out: what a turn decided. State: the policy’s own. Two words: by path. */
+export const POLICY_RECORD = record('policy', POLICY_WORDS, {
+  /**
+   * In: LINK_* bits of the primary, above them what detectors say of it (`withVerdict`), or negative: there is no
+   * such device.
+   */
+  link: 2,
+  /** In: CHOICE_*: what the operator ordered. CHOICE_NONE is `auto`. */
+  override: 1,
+  /** In: CHOICE_*: the path to fail back to; CHOICE_NONE stays where it is, CHOICE_FASTER goes by latency. */
+  prefer: 1,
+  /** In: how long a path must have been healthy before a failback to it, or faster before it is preferred, ms ≥ 0. */
+  holdDownMs: 1,
+  /**
+   * In: how long a loss of carrier, or a verdict, must last before the active path is left, ms ≥ 0. Above 0 tier 0
+   * is not armed.
+   */
+  downDelayMs: 1,
+  /** State, set by `accept`: the path that carries traffic; NO_PATH before the first. */
+  active: 1,
+  /** Out: the path that should. */
+  desired: 1,
+  /** Out: CAUSE_* of the difference, CAUSE_NONE if there is none, or CAUSE_NO_PATH. */
+  cause: 1,
+  /** State: FLAG_* bits. */
+  flags: 1,
+  /** State: when the primary's health last changed. */
+  since: 2,
+  /** State: when the active path last changed. */
+  switchedAt: 1,
+  /** State: number of changes of the active path, wrapping. */
+  switches: 1,
+  /**
+   * In: how long a path must have been healthy before it counts as up, ms ≥ 0: until then it is taken only if the active one is dead
+   * (bonding's updelay).
+   */
+  upDelayMs: 1,
+  /** In: CHOICE_PRIMARY or CHOICE_STANDBY: that path is out of service by order. Any other number: none is. */
+  maintenance: 1,
+  /** In: probes answered in a row on the primary, ≥ 0; negative: it has none, and looks are counted instead. */
+  probes: 2,
+  /** In: smoothed round-trip time over the primary, µs; 0 or less: not measured. */
+  rtt: 2,
+  /** In: `speedWord` of the primary's link; 0: not known. */
+  speed: 2,
+  /** In: `rulesWord`. */
+  rules: 1,
+  /** In: `marginWord`: by how much a path must be faster. */
+  margin: 1,
+  /** In: ms in which a penalty halves; 0: no damping. */
+  halfLifeMs: 1,
+  /** In: `thresholdsWord` of the damping. */
+  thresholds: 1,
+  /** In: how long a path can be suppressed at most, ms. */
+  maxSuppressMs: 1,
+  /** State: probes in a row at which the primary's healthy ones begin to count; without probes the number of healthy looks. */
+  proven: 2,
+  /** State: when the primary's penalty has decayed to the reuse threshold. Says the penalty of any time. With FLAG_PENALISED only. */
+  reuseAt: 2,
+  /** State: since when the path that is not active has been faster. With FLAG_FASTER only. */
+  fasterSince: 1,
+});
+
+// Hot loops read these: a name each, as every other constant.
+export const {
+  link: P_LINK_PRIMARY,
+  override: P_OVERRIDE,
+  prefer: P_PREFER,
+  holdDownMs: P_HOLD_DOWN_MS,
+  downDelayMs: P_DOWN_DELAY_MS,
+  active: P_ACTIVE,
+  desired: P_DESIRED,
+  cause: P_CAUSE,
+  flags: P_FLAGS,
+  since: P_SINCE_PRIMARY,
+  switchedAt: P_SWITCHED_AT,
+  switches: P_SWITCHES,
+  upDelayMs: P_UP_DELAY_MS,
+  maintenance: P_MAINTENANCE,
+  probes: P_PROBES_PRIMARY,
+  rtt: P_RTT_PRIMARY,
+  speed: P_SPEED_PRIMARY,
+  rules: P_RULES,
+  margin: P_MARGIN,
+  halfLifeMs: P_HALF_LIFE_MS,
+  thresholds: P_THRESHOLDS,
+  maxSuppressMs: P_MAX_SUPPRESS_MS,
+  proven: P_PROVEN_PRIMARY,
+  reuseAt: P_REUSE_AT_PRIMARY,
+  fasterSince: P_FASTER_SINCE,
+} = POLICY_RECORD;
+export const P_LINK_STANDBY = P_LINK_PRIMARY + 1;
+export const P_SINCE_STANDBY = P_SINCE_PRIMARY + 1;
+export const P_PROBES_STANDBY = P_PROBES_PRIMARY + 1;
+export const P_RTT_STANDBY = P_RTT_PRIMARY + 1;
+export const P_SPEED_STANDBY = P_SPEED_PRIMARY + 1;
+export const P_PROVEN_STANDBY = P_PROVEN_PRIMARY + 1;
+export const P_REUSE_AT_STANDBY = P_REUSE_AT_PRIMARY + 1;
 
 export const LINK_CARRIER = 1 as const;
 export const LINK_UP = 2 as const;

@@ -3,28 +3,30 @@ import type { DetectConfig } from '../config/index.js';
 import type { Evidence } from '../detect/evidence.js';
 import type { Prepared, Supply } from '../detect/supply.js';
 import type { PolicyConfig } from '../policy/evaluate.js';
+import { record } from '../record.js';
 
 /** How a decision worker waits between turns. */
 export type WaitMode = 'epoll' | 'poll' | 'spin';
 
+export const CONTROL_WORDS = 16;
+
 /** Words of the control block that a shard and its supervisor share. */
-export const CONTROL = {
+export const CONTROL = record('control', CONTROL_WORDS, {
   /** 1: end. */
-  stop: 0,
+  stop: 1,
   /** Messages posted so far: tells the worker to look into its port. */
   mail: 1,
   /** Turns of the loop, wrapping. */
-  ticks: 2,
+  ticks: 1,
   /** Returns from a wait, wrapping. */
-  wakeups: 3,
+  wakeups: 1,
   /** Flips by tier 0 that were seen in the maps but not in the ring buffer. */
-  lost_events: 4,
+  lost_events: 1,
   /** Messages taken in: `mail` minus this is what still waits. */
-  read: 5,
+  read: 1,
   /** 1 once the loop runs. */
-  running: 6,
-} as const;
-export const CONTROL_WORDS = 16;
+  running: 1,
+});
 
 /** One shard: a long-running task of the pool. Descriptors are the process's; the worker maps them for itself. */
 export interface DecisionTask {

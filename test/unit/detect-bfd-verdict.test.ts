@@ -100,8 +100,3 @@ describe('a path', () => {
     expect(rest.every((w) => w === 0)).toBe(true);
   });
 });
-
-it('patience never leaves the int32 range', () => {
-  expect(V.avoidMs(1000, { retryMs: 100, retryMaxMs: 86_400_000 })).toBe(86_400_000);
-  expect(V.avoidMs(0, PATIENCE)).toBe(1000);
-});

@@ -6,10 +6,13 @@
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
 import { CAUSE_BFD } from '../../policy/evaluate.js';
+import { record } from '../../record.js';
+import { avoidMs } from '../backoff.js';
 import {
   D_OWN,
   D_PROOF_MS,
   D_STATE,
+  DETECT_WORDS,
   STATE_DOWN,
   STATE_OFF,
   STATE_OK,
@@ -18,23 +21,41 @@ import {
 } from '../record.js';
 import type { BfdEngine } from './engine.js';
 
-/** Times the session fell on the path that are held against it. */
-export const B_STRIKES = D_OWN;
-/** When the present suspicion ends. */
-export const B_UNTIL_MS = 6 as const;
-/** Since when the session has been up on the path, or a strike was taken back. */
-export const B_WELL_MS = 7 as const;
-/** For `status`, of the session: STATE_* | DIAG_* << 8 | the peer's STATE_* << 16. */
-export const B_SESSION = 8 as const;
-export const B_DETECT_US = 9 as const;
-/** Of periodic packets, before jitter, µs; 0: none are sent. */
-export const B_INTERVAL_US = 10 as const;
-/** Packets refused, wrapping. */
-export const B_REFUSED = 11 as const;
-/** DISCARD_* of the latest packet that the session itself refused; 0: none. */
-export const B_REASON = 12 as const;
-/** Of echo packets, µs, negative while none has come back; 0: none are sent. */
-export const B_ECHO_US = 13 as const;
+/** BFD's own words of its records. */
+export const {
+  strikes: B_STRIKES,
+  untilMs: B_UNTIL_MS,
+  wellMs: B_WELL_MS,
+  session: B_SESSION,
+  detectUs: B_DETECT_US,
+  intervalUs: B_INTERVAL_US,
+  refused: B_REFUSED,
+  reason: B_REASON,
+  echoUs: B_ECHO_US,
+} = record(
+  'detect.bfd',
+  DETECT_WORDS,
+  {
+    /** Times the session fell on the path that are held against it. */
+    strikes: 1,
+    /** When the present suspicion ends. */
+    untilMs: 1,
+    /** Since when the session has been up on the path, or a strike was taken back. */
+    wellMs: 1,
+    /** For `status`, of the session: STATE_* | DIAG_* << 8 | the peer's STATE_* << 16. */
+    session: 1,
+    detectUs: 1,
+    /** Of periodic packets, before jitter, µs; 0: none are sent. */
+    intervalUs: 1,
+    /** Packets refused, wrapping. */
+    refused: 1,
+    /** DISCARD_* of the latest packet that the session itself refused; 0: none. */
+    reason: 1,
+    /** Of echo packets, µs, negative while none has come back; 0: none are sent. */
+    echoUs: 1,
+  },
+  D_OWN,
+);
 
 /** What a turn sees: bits. */
 export const SEEN_ACTIVE = 1 as const;
@@ -48,20 +69,12 @@ export interface BfdPatience {
   retryMaxMs: number;
 }
 
-/** How long a path with so many strikes is avoided, ms. */
-export function avoidMs(strikes: number, { retryMs, retryMaxMs }: BfdPatience): number {
-  let ms = retryMs;
-  // Not by a shift: that would leave the int32 range.
-  for (let i = 1; i < strikes && ms < retryMaxMs; i++) ms = ms > retryMaxMs / 2 ? retryMaxMs : ms * 2;
-  return ms;
-}
-
 /** One turn of a path. `seen` is SEEN_* bits. */
 export function judge(records: Int32Array, base: number, nowMs: number, seen: number, p: BfdPatience): void {
   const active = (seen & SEEN_ACTIVE) !== 0;
   if ((seen & SEEN_FALLEN) !== 0) {
     records[base + B_STRIKES]!++;
-    records[base + B_UNTIL_MS] = (nowMs + avoidMs(records[base + B_STRIKES]!, p)) | 0;
+    records[base + B_UNTIL_MS] = (nowMs + avoidMs(records[base + B_STRIKES]!, p.retryMs, p.retryMaxMs)) | 0;
     setState(records, base, STATE_DOWN, CAUSE_BFD, nowMs);
     return;
   }
@@ -77,7 +90,10 @@ export function judge(records: Int32Array, base: number, nowMs: number, seen: nu
   setState(records, base, STATE_OK, 0, nowMs);
   records[base + D_PROOF_MS] = nowMs === 0 ? 1 : nowMs;
   const strikes = records[base + B_STRIKES]!;
-  if (strikes > 0 && ((nowMs - records[base + B_WELL_MS]!) | 0) >= avoidMs(strikes, p)) {
+  if (
+    strikes > 0 &&
+    ((nowMs - records[base + B_WELL_MS]!) | 0) >= avoidMs(strikes, p.retryMs, p.retryMaxMs)
+  ) {
     records[base + B_STRIKES] = strikes - 1;
     records[base + B_WELL_MS] = nowMs;
   }

@@ -6,19 +6,45 @@
  * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
  */
 import { CAUSE_UNANSWERED } from '../../policy/evaluate.js';
-import { D_OWN, D_STATE, STATE_DOWN, STATE_OFF, STATE_OK, STATE_SUSPECT, setState } from '../record.js';
+import { record } from '../../record.js';
+import { avoidMs } from '../backoff.js';
+import {
+  D_OWN,
+  D_STATE,
+  DETECT_WORDS,
+  STATE_DOWN,
+  STATE_OFF,
+  STATE_OK,
+  STATE_SUSPECT,
+  setState,
+} from '../record.js';
 
-/** Times the path fell silent that are held against it; 0: none. */
-export const U_STRIKES = D_OWN;
-/** When the present suspicion ends. */
-export const U_UNTIL_MS = 6 as const;
-/** How long it has carried traffic well since the last strike, or since one was taken back, ms. */
-export const U_WELL_MS = 7 as const;
-/** The latest look. */
-export const U_SEEN_MS = 8 as const;
-/** The configuration: ms of the first suspicion, and of the longest. */
-export const U_RETRY_MS = 9 as const;
-export const U_RETRY_MAX_MS = 10 as const;
+/** The watchdog's own words of its records. */
+export const {
+  strikes: U_STRIKES,
+  untilMs: U_UNTIL_MS,
+  wellMs: U_WELL_MS,
+  seenMs: U_SEEN_MS,
+  retryMs: U_RETRY_MS,
+  retryMaxMs: U_RETRY_MAX_MS,
+} = record(
+  'detect.unanswered',
+  DETECT_WORDS,
+  {
+    /** Times the path fell silent that are held against it; 0: none. */
+    strikes: 1,
+    /** When the present suspicion ends. */
+    untilMs: 1,
+    /** How long it has carried traffic well since the last strike, or since one was taken back, ms. */
+    wellMs: 1,
+    /** The latest look. */
+    seenMs: 1,
+    /** The configuration: ms of the first suspicion, and of the longest. */
+    retryMs: 1,
+    retryMaxMs: 1,
+  },
+  D_OWN,
+);
 
 /** What a turn sees: bits. */
 export const SEEN_ACTIVE = 1 as const;
@@ -47,14 +73,9 @@ export function initUnanswered(
   records[base + U_RETRY_MAX_MS] = o.retryMaxMs;
 }
 
-/** How long a path with so many strikes is avoided, ms. */
-export function avoidMs(records: Int32Array, base: number): number {
-  const max = records[base + U_RETRY_MAX_MS]!;
-  let ms = records[base + U_RETRY_MS]!;
-  // Not by a shift: that would leave the int32 range.
-  for (let i = 1; i < records[base + U_STRIKES]! && ms < max; i++) ms = ms > max / 2 ? max : ms * 2;
-  return ms;
-}
+/** How long the path is avoided with the strikes that it has, ms. */
+const suspicionMs = (records: Int32Array, base: number): number =>
+  avoidMs(records[base + U_STRIKES]!, records[base + U_RETRY_MS]!, records[base + U_RETRY_MAX_MS]!);
 
 /** The watchdog fired. A path that is silent already, since it had to be kept, only stays so longer. */
 export function fellSilent(records: Int32Array, base: number, nowMs: number): void {
@@ -63,12 +84,12 @@ export function fellSilent(records: Int32Array, base: number, nowMs: number): vo
     records[base + U_WELL_MS] = 0;
   }
   setState(records, base, STATE_DOWN, CAUSE_UNANSWERED, nowMs);
-  records[base + U_UNTIL_MS] = (nowMs + avoidMs(records, base)) | 0;
+  records[base + U_UNTIL_MS] = (nowMs + suspicionMs(records, base)) | 0;
 }
 
 /** A path that fell silent while no worker watched: as `fellSilent`, but it was `agoMs` ago. */
 export function hadFallenSilent(records: Int32Array, base: number, agoMs: number, nowMs: number): void {
-  const left = avoidMs(records, base) - agoMs;
+  const left = suspicionMs(records, base) - agoMs;
   if (left <= 0) return;
   if (records[base + U_STRIKES] === 0) records[base + U_STRIKES] = 1;
   setState(records, base, STATE_DOWN, CAUSE_UNANSWERED, (nowMs - agoMs) | 0);
@@ -105,7 +126,7 @@ function isOver(records: Int32Array, base: number, nowMs: number, seen: number):
 function beWell(records: Int32Array, base: number, step: number): void {
   if (records[base + U_STRIKES] === 0 || step <= 0) return;
   const well = records[base + U_WELL_MS]! + Math.min(step, STEP_MS);
-  if (well >= avoidMs(records, base)) {
+  if (well >= suspicionMs(records, base)) {
     records[base + U_STRIKES]!--;
     records[base + U_WELL_MS] = 0;
   } else records[base + U_WELL_MS] = well;
