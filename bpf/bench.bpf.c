@@ -62,6 +62,7 @@ int vf_bench_event(struct __sk_buff *skb)
 	if (!e)
 		return TC_DROP;
 	e->slot = vf_slot;
+	e->kind = VF_RECORD_FLIP;
 	e->cause = VF_CAUSE_CARRIER;
 	e->old_word = 0;
 	e->new_word = 1;

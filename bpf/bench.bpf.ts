@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 7,
+  VF_LAYOUT: 8,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -415,8 +415,8 @@ export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'd4b83a0b7d64a0d018f7944138c096fa2f68757fac1e563785bc028ec6319a34',
-  layout: 'ad913b5621b792115bb7bf3b0eceeaff08c0764d0cd96fc4cff0b610c0603230',
+  sha256: 'f4892372cf21ab9cf6a155b81c8a1c150ebbcb3128d68bb4468bdf3d36075443',
+  layout: '7ad0363a69656318e5b7e9c82ba9f809670093cd6a07a322aa31cbf167c39d59',
   license: 'GPL',
   programs: {
     vf_empty: 'tc',

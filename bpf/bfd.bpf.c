@@ -30,6 +30,7 @@ static __noinline int vf_bfd_tell(__u64 now, __u32 word)
 		return 0;
 	e->ns = now;
 	e->slot = vf_slot;
+	e->kind = VF_RECORD_FIRED;
 	e->cause = VF_CAUSE_BFD;
 	e->old_word = word;
 	e->new_word = word;

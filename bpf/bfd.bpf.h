@@ -21,6 +21,7 @@ static __noinline int vf_bfd_hand(struct __sk_buff *skb, __u32 path, __u32 at, _
 		return 0;
 	p->ns = bpf_ktime_get_ns();
 	p->slot = vf_slot;
+	p->kind = VF_RECORD_BFD;
 	p->path = path;
 	p->length = length;
 	__builtin_memset(p->mac, 0, sizeof(p->mac));

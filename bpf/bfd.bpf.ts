@@ -160,7 +160,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 7,
+  VF_LAYOUT: 8,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -470,8 +470,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '934b4ca4126313eeff84315b0deb40394a424f208df4be975f682c8e9a23a2b3',
-  layout: '18a5d025c15dc3363a01e63d1a9af488cc29deda8586b221068164ae1222e290',
+  sha256: '0b561a85505a4230c1c0e9e0e771d34ad1e064aa94b26d76767330a7f6aedb84',
+  layout: '0515936ee5f9afc744d15bc483b7259c7b4127a579832265f4f45f1e0d1c5b9a',
   license: 'GPL',
   programs: {
     vf_bfd_watch: 'tc',

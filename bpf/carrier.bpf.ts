@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 7,
+  VF_LAYOUT: 8,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -339,8 +339,8 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: 'ac9fff9c9506ce68e9bca2c646d6739e81f23dfb557b7c4bc090fb6c10ec4012',
-  layout: '2ca24fb775d1c36283f767d777f0be371d39931575945eb158cd121d1b4bafde',
+  sha256: '3a0c5977df7fdd320fca5952c690c7ce56f4f6d791f4c0888892b634e8aa41bc',
+  layout: '202ce7f4b8b67018d9558112f6d51bba6900761a3926fb3fe1f946740ac1167e',
   license: 'GPL',
   programs: {
     vf_carrier_off: 'fexit/netif_carrier_off',

@@ -185,6 +185,7 @@ static __always_inline bool vf_flip(struct vf_line *line, __u32 old, __u32 path,
 	if (e) {
 		e->ns = line->flip_ns;
 		e->slot = vf_slot;
+		e->kind = VF_RECORD_FLIP;
 		e->cause = cause;
 		e->old_word = old;
 		e->new_word = new;

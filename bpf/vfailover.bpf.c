@@ -19,6 +19,9 @@ struct {
 /* Nothing else would name the types of the ring buffer's records in BTF. */
 const volatile struct vf_event vf_event_type __attribute__((used)) = {};
 const volatile struct vf_bfd_packet vf_bfd_packet_type __attribute__((used)) = {};
+/* Whoever reads a record knows where its kind is before it knows which struct it has. */
+_Static_assert(__builtin_offsetof(struct vf_event, kind) == __builtin_offsetof(struct vf_bfd_packet, kind), "kinds stand in one place");
+_Static_assert(__builtin_offsetof(struct vf_event, slot) == __builtin_offsetof(struct vf_bfd_packet, slot), "slots stand in one place");
 /* Nor what the worker must write, and count by. */
 const volatile struct vf_echo vf_echo_type __attribute__((used)) = {};
 const volatile enum vf_reflect vf_reflect_type __attribute__((used)) = 0;

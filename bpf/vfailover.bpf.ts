@@ -140,7 +140,7 @@ export class VfCountersView extends bpf.StructView {
 /** enum vf_layout: 4 bytes. */
 export const VfLayout = {
   VF_FREE: 0,
-  VF_LAYOUT: 7,
+  VF_LAYOUT: 8,
 } as const;
 export type VfLayout = (typeof VfLayout)[keyof typeof VfLayout];
 
@@ -718,13 +718,23 @@ export const VfUdpAsks = {
 } as const;
 export type VfUdpAsks = (typeof VfUdpAsks)[keyof typeof VfUdpAsks];
 
-/** struct vf_event: 24 bytes. */
-export const VfEvent = bpf.struct('struct vf_event', 24, {
+/** enum vf_record: 4 bytes. */
+export const VfRecord = {
+  VF_RECORD_FLIP: 256,
+  VF_RECORD_FIRED: 257,
+  VF_RECORD_BFD: 258,
+} as const;
+export type VfRecord = (typeof VfRecord)[keyof typeof VfRecord];
+
+/** struct vf_event: 32 bytes. */
+export const VfEvent = bpf.struct('struct vf_event', 32, {
   ns: bpf.field(0, bpf.u64),
   slot: bpf.field(8, bpf.u32),
-  cause: bpf.field(12, bpf.u32),
-  old_word: bpf.field(16, bpf.u32),
-  new_word: bpf.field(20, bpf.u32),
+  kind: bpf.field(12, bpf.u32),
+  cause: bpf.field(16, bpf.u32),
+  old_word: bpf.field(20, bpf.u32),
+  new_word: bpf.field(24, bpf.u32),
+  unused: bpf.field(28, bpf.u32),
 });
 export type VfEvent = bpf.Value<typeof VfEvent>;
 export type VfEventInit = bpf.Input<typeof VfEvent>;
@@ -736,22 +746,27 @@ export class VfEventView extends bpf.StructView {
   get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
   get slot(): number { return this.$view.getUint32(this.$at + 8, true); }
   set slot(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
-  get cause(): number { return this.$view.getUint32(this.$at + 12, true); }
-  set cause(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get old_word(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set old_word(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get new_word(): number { return this.$view.getUint32(this.$at + 20, true); }
-  set new_word(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get kind(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set kind(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get cause(): number { return this.$view.getUint32(this.$at + 16, true); }
+  set cause(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
+  get old_word(): number { return this.$view.getUint32(this.$at + 20, true); }
+  set old_word(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get new_word(): number { return this.$view.getUint32(this.$at + 24, true); }
+  set new_word(value: number) { this.$view.setUint32(this.$at + 24, value, true); }
+  get unused(): number { return this.$view.getUint32(this.$at + 28, true); }
+  set unused(value: number) { this.$view.setUint32(this.$at + 28, value, true); }
 }
 
-/** struct vf_bfd_packet: 80 bytes. */
-export const VfBfdPacket = bpf.struct('struct vf_bfd_packet', 80, {
+/** struct vf_bfd_packet: 88 bytes. */
+export const VfBfdPacket = bpf.struct('struct vf_bfd_packet', 88, {
   ns: bpf.field(0, bpf.u64),
   slot: bpf.field(8, bpf.u32),
-  path: bpf.field(12, bpf.u32),
-  length: bpf.field(16, bpf.u32),
-  mac: bpf.field(20, bpf.bytes(8)),
-  bytes: bpf.field(28, bpf.bytes(52)),
+  kind: bpf.field(12, bpf.u32),
+  path: bpf.field(16, bpf.u32),
+  length: bpf.field(20, bpf.u32),
+  mac: bpf.field(24, bpf.bytes(8)),
+  bytes: bpf.field(32, bpf.bytes(52)),
 });
 export type VfBfdPacket = bpf.Value<typeof VfBfdPacket>;
 export type VfBfdPacketInit = bpf.Input<typeof VfBfdPacket>;
@@ -763,14 +778,16 @@ export class VfBfdPacketView extends bpf.StructView {
   get nsNumber(): number { return bpf.readU64(this.$view, this.$at); }
   get slot(): number { return this.$view.getUint32(this.$at + 8, true); }
   set slot(value: number) { this.$view.setUint32(this.$at + 8, value, true); }
-  get path(): number { return this.$view.getUint32(this.$at + 12, true); }
-  set path(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
-  get length(): number { return this.$view.getUint32(this.$at + 16, true); }
-  set length(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
-  get mac(): bpf.Value<typeof VfBfdPacket.fields.mac.codec> { return VfBfdPacket.fields.mac.codec.read(this.$view, this.$at + 20); }
-  set mac(value: bpf.Input<typeof VfBfdPacket.fields.mac.codec>) { VfBfdPacket.fields.mac.codec.write(this.$view, this.$at + 20, value, 'mac'); }
-  get bytes(): bpf.Value<typeof VfBfdPacket.fields.bytes.codec> { return VfBfdPacket.fields.bytes.codec.read(this.$view, this.$at + 28); }
-  set bytes(value: bpf.Input<typeof VfBfdPacket.fields.bytes.codec>) { VfBfdPacket.fields.bytes.codec.write(this.$view, this.$at + 28, value, 'bytes'); }
+  get kind(): number { return this.$view.getUint32(this.$at + 12, true); }
+  set kind(value: number) { this.$view.setUint32(this.$at + 12, value, true); }
+  get path(): number { return this.$view.getUint32(this.$at + 16, true); }
+  set path(value: number) { this.$view.setUint32(this.$at + 16, value, true); }
+  get length(): number { return this.$view.getUint32(this.$at + 20, true); }
+  set length(value: number) { this.$view.setUint32(this.$at + 20, value, true); }
+  get mac(): bpf.Value<typeof VfBfdPacket.fields.mac.codec> { return VfBfdPacket.fields.mac.codec.read(this.$view, this.$at + 24); }
+  set mac(value: bpf.Input<typeof VfBfdPacket.fields.mac.codec>) { VfBfdPacket.fields.mac.codec.write(this.$view, this.$at + 24, value, 'mac'); }
+  get bytes(): bpf.Value<typeof VfBfdPacket.fields.bytes.codec> { return VfBfdPacket.fields.bytes.codec.read(this.$view, this.$at + 32); }
+  set bytes(value: bpf.Input<typeof VfBfdPacket.fields.bytes.codec>) { VfBfdPacket.fields.bytes.codec.write(this.$view, this.$at + 32, value, 'bytes'); }
 }
 
 /** struct vf_echo: 16 bytes. */
@@ -807,8 +824,8 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '9386b8e0dafd981290f31cfd5a503727b372c0ba53e7bc7c5339e660e0c8afed',
-  layout: '4dc6b486ea677386c3d988f89e21366d763c2ccb1de952c9d2539f19925966c5',
+  sha256: '44269538cc5eebae23cc4ce25b667609a7e2a1bd6c32c268479ae66eab3a8361',
+  layout: 'a3078ef85de640a46a5a7b6482518021eb3407b351e7bc5e19b2b00ed0d36e40',
   license: 'GPL',
   programs: {
     vf_steer: 'tc',
@@ -859,11 +876,11 @@ export const vfailover = bpf.objectType({
     vf_udp_ports: bpf.array(bpf.u32, 8),
     /** .rodata + 72. */
     vf_event_type: VfEvent,
-    /** .rodata + 96. */
+    /** .rodata + 104. */
     vf_bfd_packet_type: VfBfdPacket,
-    /** .rodata + 176. */
-    vf_echo_type: VfEcho,
     /** .rodata + 192. */
+    vf_echo_type: VfEcho,
+    /** .rodata + 208. */
     vf_reflect_type: bpf.u32,
     /** .bss + 0. */
     vf_own_mac: bpf.u64,

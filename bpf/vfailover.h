@@ -8,7 +8,7 @@
 
 enum vf_layout {
 	VF_FREE = 0, /* a slot that nobody has */
-	VF_LAYOUT = 7,
+	VF_LAYOUT = 8,
 };
 
 /* The slaves of an instance. */
@@ -217,10 +217,21 @@ struct vf_reflector {
 	__u32 refused[8]; /* VF_REFLECT_*, wrapping */
 };
 
-/* A BFD packet for the worker, through the ring buffer: longer than struct vf_event. */
+/*
+ * Kinds of the records in the ring buffer. All begin alike: when, which slot, which kind. Rings are pinned. Where the kind stands, a program of
+ * layout 7 wrote smaller numbers, so that what it left is nobody's.
+ */
+enum vf_record {
+	VF_RECORD_FLIP = 0x100, /* struct vf_event: tier 0 has flipped */
+	VF_RECORD_FIRED = 0x101, /* struct vf_event: a detector's time is over, and tier 0 did not flip */
+	VF_RECORD_BFD = 0x102, /* struct vf_bfd_packet */
+};
+
+/* A BFD packet for the worker, through the ring buffer. */
 struct vf_bfd_packet {
 	__u64 ns; /* CLOCK_MONOTONIC */
 	__u32 slot;
+	enum vf_record kind;
 	__u32 path;
 	__u32 length; /* of the UDP payload */
 	__u8 mac[8]; /* who sent the frame */
@@ -300,13 +311,15 @@ struct vf_identity {
 	__u64 override_until_ns; /* when the override ends (CLOCK_MONOTONIC); 0: it does not */
 };
 
-/* A flip by tier 0, through the ring buffer. A hint: the line says the same. */
+/* A flip by tier 0, or its lack, through the ring buffer. A hint: the line says the same. */
 struct vf_event {
 	__u64 ns; /* CLOCK_MONOTONIC */
 	__u32 slot;
+	enum vf_record kind;
 	enum vf_cause cause;
 	enum vf_word old_word;
 	enum vf_word new_word;
+	__u32 unused;
 };
 
 /* By which slave group frames (broadcast and multicast) come in. */

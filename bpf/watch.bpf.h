@@ -26,6 +26,7 @@ static __always_inline void vf_tell(__u64 now, __u32 word)
 		return;
 	e->ns = now;
 	e->slot = vf_slot;
+	e->kind = VF_RECORD_FIRED;
 	e->cause = VF_CAUSE_UNANSWERED;
 	e->old_word = word;
 	e->new_word = word;

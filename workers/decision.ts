@@ -10,9 +10,10 @@ import { DecisionLoop } from './decision-loop.js';
 export default function run(task: DecisionTask): { ticks: number } {
   const control = new Int32Array(task.control);
   if (task.cpu !== null) setAffinity(task.cpu);
-  // Let in at once when it wakes, and not pushed aside by our own main thread, which the same fault wakes. (One that spins wants a CPU of
-  // its own: it leaves others next to nothing of the one it has.)
-  setNice(-20);
+  // The thread runs at once when it wakes. Our own main thread, which the same fault wakes, does not push it aside.
+  // A thread that spins never wakes. Its weight would only starve the process's other threads, even on other CPUs: a group of the
+  // scheduler (a session, a control group) has one share, which its CPUs get in proportion to the weights that run there.
+  if (task.wait !== 'spin') setNice(-20);
   const loop = new DecisionLoop(task, (m) => task.port.postMessage(m), dupFd);
   try {
     Atomics.store(control, CONTROL.running, 1);

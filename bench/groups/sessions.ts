@@ -21,6 +21,7 @@ import {
   PACKET_WORDS,
   STATE_DOWN,
 } from '../../src/detect/bfd/packet.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { type BenchContext, CPU_A, CPU_B, pinMainThread, pinProcess } from '../context.js';
 import { type Instance, SINK_PORT, until, withInstance } from '../instance.js';
 import { type Row, withTargets } from '../report.js';
@@ -189,7 +190,7 @@ class Wires implements Disposable {
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #frame = new Int32Array(FRAME_WORDS);
   readonly #packet = new Uint32Array(PACKET_WORDS);
-  readonly #guest = Uint8Array.from(GUEST_MAC.split(':'), (h) => Number.parseInt(h, 16));
+  readonly #guest = parseMac(GUEST_MAC);
 
   constructor({ host, bridge, virtio }: World) {
     this.#device = new PacketSocket({ netns: host, ifindex: bridge });

@@ -132,9 +132,10 @@ function tableOf(kernel: string, primary: string, groups: Map<string, TrialRecor
   return lines.map((l) => `| ${l.join(' | ')} |`).join('\n');
 }
 
-const MIGRATED = `vfailover is told to leave the primary before it is pulled (\`vfailover switch NAME standby\`, then \`auto\`), as whoever drives a migration can;
-net_failover takes no such order. QEMU announces a card that it emulates, and would not a real VF: what it sends at the primary's port when
-the guest resumes is swallowed, for all alike. What happened when, and the losses between: \`make bench-vm ARGS='--fault migration --account'\`.
+const MIGRATED = `vfailover is told to leave the primary before it is pulled (\`vfailover switch NAME standby\`, then \`auto\`), as whoever drives a migration
+can do. net_failover takes no such order. QEMU announces a card that it emulates, and would not announce a real VF. So what it sends at the primary's
+port when the guest resumes is swallowed, for all alike. \`make bench-vm ARGS='--fault migration --account'\` tells what happened when, and what was
+lost between.
 `;
 
 /** Pauses of the machine itself in the migrations, which no failover can be blamed for. */
@@ -165,15 +166,22 @@ export function peersDocument(file: string, records: readonly TrialRecord[], env
   const parts = [
     '# Peers in the same guest',
     '',
-    `Frames lost, median (nearest rank) of ${Math.min(...counts)} to ${Math.max(...counts)} trials (least–most), of numbered streams of ${PPS.toLocaleString('en')} frames per second each way: a lost frame`,
-    `is a millisecond of outage. "never": the path did not recover in the ${WATCH_MS} ms that it was watched; the figure is what was lost then.`,
-    `Rows "TCP": the longest time that a stream from the guest made no progress; "never": it stood still when ${TCP_WATCH_MS / 1000} s were over.`,
-    '"–": cannot be done, or was not measured. Made by `make bench-vm`, which goes on where it was interrupted; every trial is in',
-    '`bench/results/vm-trials.jsonl`, medians and outages in `bench/results/vm.json`. Method: `bench/vm/faults.ts`; how each contender is set',
-    'up: `bench/vm/contenders.ts`.',
+    `The tables have frames lost, as the median (nearest rank) of ${Math.min(...counts)} to ${Math.max(...counts)} trials, with the least and the most. Numbered streams send`,
+    `${PPS.toLocaleString('en')} frames per second each way, so a lost frame is a millisecond of outage.`,
     '',
-    `Guests under QEMU 10 in software emulation, 2 CPUs, on Linux ${env.kernel.split('-')[0]}, ${env.cpus} CPUs; ${[...of].filter(Boolean).join(', ')}. Emulation is 10 to 30 times slower than`,
-    'a machine and uneven: compare within a row only.',
+    `- "never" says that the path did not recover in the ${WATCH_MS} ms that it was watched. The figure is what was lost then.`,
+    '- "–" says that it cannot be done, or was not measured.',
+    ...(records.some((r) => TCP_FAULTS.some((f) => f.name === r.fault))
+      ? [
+          `- Rows "TCP" have the longest time that a stream from the guest made no progress. "never" says that it stood still when ${TCP_WATCH_MS / 1000} s were over.`,
+        ]
+      : []),
+    '',
+    '`make bench-vm` makes them, and resumes where it was interrupted. `bench/results/vm-trials.jsonl` has every trial, `bench/results/vm.json` medians and',
+    'outages. `bench/vm/faults.ts` has the method, and `bench/vm/contenders.ts` how each contender is set up.',
+    '',
+    `Guests ran under QEMU 10 in software emulation, with 2 CPUs, on Linux ${env.kernel.split('-')[0]} with ${env.cpus} CPUs (${[...of].filter(Boolean).join(', ')}). Emulation is 10 to 30`,
+    'times slower than a machine and uneven, so compare within a row only.',
   ];
   for (const [kernel, primary] of kinds)
     parts.push('', `## ${primary} as primary, Linux ${kernel}`, '', tableOf(kernel, primary, groups));

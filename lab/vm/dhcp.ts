@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { PacketSocket } from 'bpf-loader-ts/sys';
-import { arpRequest } from '../../src/frames/probes.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { arpRequest } from '../../src/frames/arp.js';
+import { parseMac } from '../../src/frames/mac.js';
+import { tagged } from '../../src/frames/vlan.js';
 import { Reaper } from '../netns/reaper.js';
 import { debianTools } from './debian.js';
 import { librariesOf, tool } from './tools.js';
@@ -125,19 +126,11 @@ export class Router {
   async askInVlan(id: number, address: string, questions = 5): Promise<Pings> {
     const target = parseIp(address).bytes;
     const source = Uint8Array.from([...target.subarray(0, 3), 1]);
-    const plain = arpRequest({ mac: parseMac(STATION_MAC), source, target });
-    const tagged = Uint8Array.from([
-      ...plain.subarray(0, 12),
-      0x81,
-      0,
-      id >> 8,
-      id & 0xff,
-      ...plain.subarray(12),
-    ]);
+    const asked = tagged(arpRequest({ mac: parseMac(STATION_MAC), source, target }), id);
     using socket = new PacketSocket({ netns: this.#wire.netns, ifindex: this.#wire.station });
     let answered = 0;
     for (let i = 0; i < questions; i++) {
-      socket.send(tagged);
+      socket.send(asked);
       if (await answers(socket, target)) answered++;
     }
     return { sent: questions, answered };

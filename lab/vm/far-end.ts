@@ -1,4 +1,5 @@
 import { clockMonotonic } from 'bpf-loader-ts/sys';
+import { ETHERTYPE, PROTOCOL } from '../../src/frames/numbers.js';
 import { HEAD_MAX, MAGIC, STREAM_BYTES, STREAM_PORT, TO_GUEST } from '../../workers/traffic.js';
 
 export { MAGIC, STREAM_BYTES, STREAM_PORT, TO_GUEST };
@@ -52,20 +53,17 @@ export interface FarEndTask {
   wakeFd: number;
 }
 
-const ETH_VLAN = 0x8100;
-const ETH_IPV4 = 0x0800;
-const ETH_IPV6 = 0x86dd;
-const PROTOCOL_UDP = 17;
 /** Magic, stream and number. */
 const DATAGRAM_MIN = 12;
 
 /** Where the datagram of a stream begins in a frame over IPv4 or IPv6 without options, tagged or not; -1: it has none. */
 export function datagramIn(v: DataView, length: number): number {
-  const l3 = length > 18 && v.getUint16(12) === ETH_VLAN ? 18 : 14;
+  const l3 = length > 18 && v.getUint16(12) === ETHERTYPE.vlan ? 18 : 14;
   if (length < l3 + 28 + DATAGRAM_MIN) return -1;
   const type = v.getUint16(l3 - 2);
-  const [protocol, l4] = type === ETH_IPV4 ? [v.getUint8(l3 + 9), l3 + 20] : [v.getUint8(l3 + 6), l3 + 40];
-  if ((type !== ETH_IPV4 && type !== ETH_IPV6) || protocol !== PROTOCOL_UDP) return -1;
+  const [protocol, l4] =
+    type === ETHERTYPE.ipv4 ? [v.getUint8(l3 + 9), l3 + 20] : [v.getUint8(l3 + 6), l3 + 40];
+  if ((type !== ETHERTYPE.ipv4 && type !== ETHERTYPE.ipv6) || protocol !== PROTOCOL.udp) return -1;
   if (length < l4 + 8 + DATAGRAM_MIN || v.getUint16(l4 + 2) !== STREAM_PORT) return -1;
   return l4 + 8;
 }

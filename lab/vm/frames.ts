@@ -1,60 +1,42 @@
-import {
-  checksum,
-  type Ends,
-  ethernet,
-  groupMac,
-  ipBytes,
-  ipv4,
-  ipv6,
-  macBytes,
-  macText,
-  PROTOCOL_ICMP,
-  PROTOCOL_ICMPV6,
-  transportChecksum,
-} from '../netns/frames.js';
+import { formatIp } from '../../src/frames/address.js';
+import { ARP_REPLY, question } from '../../src/frames/arp.js';
+import { checksum } from '../../src/frames/checksum.js';
+import { ETH_HEADER, unpaddedFrame } from '../../src/frames/ethernet.js';
+import { ECHO_REPLY, ECHO_REPLY6, ECHO_REQUEST, ECHO_REQUEST6, sealIcmpv6 } from '../../src/frames/icmp.js';
+import { HOPS_LINK } from '../../src/frames/ip.js';
+import { BROADCAST, formatMac, macAt, parseMac } from '../../src/frames/mac.js';
+import { solicitedNode as groupOf, ND_ADVERT, solicitation as solicit } from '../../src/frames/nd.js';
+import { ETHERTYPE, PROTOCOL } from '../../src/frames/numbers.js';
+import { VLAN_ID_MASK, VLAN_TAG } from '../../src/frames/vlan.js';
+import { type Ends, groupMac, headerOf, ipBytes, packet } from '../netns/frames.js';
 
 /** Ethernet frames that a station of a wire asks with, and what it understands of the answers. Addresses are given as text. */
 
-const ETH_ARP = 0x0806;
-const ETH_IPV4 = 0x0800;
-const ETH_IPV6 = 0x86dd;
-const ETH_VLAN = 0x8100;
-const BROADCAST = 'ff:ff:ff:ff:ff:ff';
-
 /** The group in which the neighbours ask for an IPv6 address (RFC 4291, 2.7.1). */
-export function solicitedNode(ip: string): string {
-  const [a, b, c] = ipBytes(ip).subarray(13) as unknown as [number, number, number];
-  return `ff02::1:ff${a.toString(16).padStart(2, '0')}:${((b << 8) | c).toString(16)}`;
-}
+export const solicitedNode = (ip: string): string => formatIp(groupOf(ipBytes(ip)));
 
 /** A request for `toIp`: to everybody, or to `toMac` as somebody asks who knows the address already. */
 export function arpRequest(ends: Omit<Ends, 'toMac'> & { toMac?: string }): Buffer {
-  const { mac, ip, toIp, toMac = BROADCAST } = ends;
-  // Ethernet, IPv4, lengths of their addresses, request.
-  const head = Buffer.from([0, 1, 8, 0, 6, 4, 0, 1]);
-  const asked = Buffer.alloc(6);
-  return ethernet(
-    { ...ends, toMac },
-    ETH_ARP,
-    Buffer.concat([head, macBytes(mac), ipBytes(ip), asked, ipBytes(toIp)]),
-  );
+  const { mac, ip, toIp, toMac = formatMac(BROADCAST) } = ends;
+  const header = headerOf({ ...ends, toMac }, ETHERTYPE.arp);
+  return Buffer.from(unpaddedFrame(header, question(parseMac(mac), ipBytes(ip), ipBytes(toIp))));
 }
 
-function icmpv6(ends: Ends, payload: Buffer, hops?: number): Buffer {
-  payload.writeUInt16BE(transportChecksum(ends, PROTOCOL_ICMPV6, payload), 2);
-  return ipv6(ends, PROTOCOL_ICMPV6, payload, hops);
+function icmpv6(ends: Ends, message: Uint8Array, hops?: number): Buffer {
+  sealIcmpv6(ipBytes(ends.ip), ipBytes(ends.toIp), message);
+  return packet(ends, PROTOCOL.icmpv6, message, hops);
 }
 
 /** An echo request with that number, to a station or to a group. */
 export function echoRequest(ends: Ends, number: number): Buffer {
   const v6 = ends.toIp.includes(':');
-  const payload = Buffer.alloc(40);
-  payload[0] = v6 ? 128 : 8;
-  payload.writeUInt16BE(0x7666, 4);
-  payload.writeUInt16BE(number, 6);
-  if (v6) return icmpv6(ends, payload);
-  payload.writeUInt16BE(checksum(payload), 2);
-  return ipv4(ends, PROTOCOL_ICMP, payload);
+  const message = Buffer.alloc(40);
+  message[0] = v6 ? ECHO_REQUEST6 : ECHO_REQUEST;
+  message.writeUInt16BE(0x7666, 4);
+  message.writeUInt16BE(number, 6);
+  if (v6) return icmpv6(ends, message);
+  message.writeUInt16BE(checksum(message), 2);
+  return packet(ends, PROTOCOL.icmp, message);
 }
 
 /** A neighbour solicitation for `target` (RFC 4861, 4.3): to its group, or to `toMac` and the address itself. */
@@ -64,10 +46,7 @@ export function solicitation(
 ): Buffer {
   const group = solicitedNode(target);
   const [toMac, toIp] = ends.toMac === undefined ? [groupMac(group), group] : [ends.toMac, target];
-  // The option is the source link-layer address, in units of 8 bytes.
-  const head = Buffer.from([135, 0, 0, 0, 0, 0, 0, 0]);
-  const payload = Buffer.concat([head, ipBytes(target), Buffer.from([1, 1]), macBytes(ends.mac)]);
-  return icmpv6({ ...ends, toMac, toIp }, payload, 255);
+  return icmpv6({ ...ends, toMac, toIp }, solicit(parseMac(ends.mac), ipBytes(target)), HOPS_LINK);
 }
 
 /** What a frame is, as far as an asker has to know. */
@@ -84,30 +63,31 @@ export interface Heard {
 
 /** Reads a frame; true fields alone are filled. */
 export function read(frame: Buffer): Heard {
-  const tagged = frame.readUInt16BE(12) === ETH_VLAN;
-  const at = tagged ? 18 : 14;
+  const tagged = frame.readUInt16BE(12) === ETHERTYPE.vlan;
+  const at = ETH_HEADER + (tagged ? VLAN_TAG : 0);
   const l3 = frame.subarray(at);
   const heard: Heard = {
-    from: macText(frame.subarray(6, 12)),
-    to: macText(frame.subarray(0, 6)),
-    vlan: tagged ? frame.readUInt16BE(14) & 0xfff : undefined,
+    from: macAt(frame, 6),
+    to: macAt(frame),
+    vlan: tagged ? frame.readUInt16BE(14) & VLAN_ID_MASK : undefined,
     kind: 'other',
     answersFor: '',
     number: undefined,
   };
   const type = frame.readUInt16BE(at - 2);
-  if (type === ETH_ARP && l3.readUInt16BE(6) === 2)
+  if (type === ETHERTYPE.arp && l3.readUInt16BE(6) === ARP_REPLY)
     return { ...heard, kind: 'arp-reply', answersFor: l3.toString('hex', 14, 18) };
-  if (type === ETH_IPV4 && l3[9] === PROTOCOL_ICMP && l3[20] === 0)
+  if (type === ETHERTYPE.ipv4 && l3[9] === PROTOCOL.icmp && l3[20] === ECHO_REPLY)
     return {
       ...heard,
       kind: 'echo-reply',
       answersFor: l3.toString('hex', 12, 16),
       number: l3.readUInt16BE(26),
     };
-  if (type !== ETH_IPV6 || l3[6] !== PROTOCOL_ICMPV6) return heard;
-  if (l3[40] === 136) return { ...heard, kind: 'advertisement', answersFor: l3.toString('hex', 48, 64) };
-  if (l3[40] === 129)
+  if (type !== ETHERTYPE.ipv6 || l3[6] !== PROTOCOL.icmpv6) return heard;
+  if (l3[40] === ND_ADVERT)
+    return { ...heard, kind: 'advertisement', answersFor: l3.toString('hex', 48, 64) };
+  if (l3[40] === ECHO_REPLY6)
     return {
       ...heard,
       kind: 'echo-reply',

@@ -1,4 +1,5 @@
 import { clockMonotonic, Epoll, eventfdClear, sockRecv, sockSend } from 'bpf-loader-ts/sys';
+import { ETHERTYPE } from '../../src/frames/numbers.js';
 import {
   datagramIn,
   FarEnd,
@@ -196,13 +197,13 @@ class Fabric {
     const v = this.#view;
     let l3 = 14;
     let protocol = v.getUint16(12);
-    if (protocol === 0x8100 && length >= 18) {
+    if (protocol === ETHERTYPE.vlan && length >= 18) {
       protocol = v.getUint16(16);
       l3 = 18;
     }
-    if (protocol === 0x0806 || protocol === 0x8035) {
-      this.#heard(port, protocol === 0x8035);
-      if (protocol === 0x0806 && length >= l3 + 28) this.#arp(l3, length);
+    if (protocol === ETHERTYPE.arp || protocol === ETHERTYPE.rarp) {
+      this.#heard(port, protocol === ETHERTYPE.rarp);
+      if (protocol === ETHERTYPE.arp && length >= l3 + 28) this.#arp(l3, length);
       return;
     }
     const datagram = datagramIn(v, length);
@@ -211,7 +212,8 @@ class Fabric {
       if (tag === this.#control[WIRE.vlan]) this.#took(port, datagram);
       return;
     }
-    if (protocol !== 0x0800 || length < l3 + 28 || v.getUint32(l3 + 16) !== this.#task.station.ip) return;
+    if (protocol !== ETHERTYPE.ipv4 || length < l3 + 28 || v.getUint32(l3 + 16) !== this.#task.station.ip)
+      return;
     const l4 = l3 + (v.getUint8(l3) & 0xf) * 4;
     if (v.getUint8(l3 + 9) === 1 && v.getUint8(l4) === 8) this.#echo(l3, l4, length);
   }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { errnoName, PacketSocket, withNetns } from 'bpf-loader-ts/sys';
 import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import { MOVE_FRESH } from '../frames/announcements.js';
+import { MOVE_FRESH } from '../frames/arp.js';
 import { AddressReader } from './address-reader.js';
 import { type Announcement, type Plan, planAnnouncements } from './plan.js';
 

@@ -1,12 +1,6 @@
-export {
-  type ArpSpec,
-  gratuitousArp,
-  type NeighbourSpec,
-  type RarpSpec,
-  rarpAnnouncement,
-  unsolicitedNeighbourAdvert,
-  type VlanTag,
-} from '../frames/announcements.js';
+export { type ArpSpec, gratuitousArp, type RarpSpec, rarpAnnouncement } from '../frames/arp.js';
+export { type NeighbourSpec, unsolicitedNeighbourAdvert } from '../frames/nd.js';
+export type { VlanTag } from '../frames/vlan.js';
 export { AddressReader } from './address-reader.js';
 export * from './announcer.js';
 export { AnnounceWatch } from './watch.js';

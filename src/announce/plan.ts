@@ -1,16 +1,12 @@
 /** What to announce, from which device. Pure. */
 import type { Device } from '../device.js';
-import {
-  gratuitousArp,
-  moveFrame,
-  rarpAnnouncement,
-  unsolicitedNeighbourAdvert,
-} from '../frames/announcements.js';
-import { parseMac } from '../netlink/codec.js';
+import { isLinkLocal6, parseIp } from '../frames/address.js';
+import { gratuitousArp, moveFrame, rarpAnnouncement } from '../frames/arp.js';
+import { parseMac } from '../frames/mac.js';
+import { unsolicitedNeighbourAdvert } from '../frames/nd.js';
+import { igmp2Reports, igmp3Reports, mld2Reports } from '../frames/reports.js';
 import type { DeviceAddress } from '../netlink/index.js';
-import { isLinkLocal6, parseIp } from '../netlink/ip.js';
 import type { Groups } from './groups.js';
-import { igmp2Reports, igmp3Reports, mld2Reports } from './reports.js';
 import { speakersOf } from './speakers.js';
 import { type Forwarding, stations } from './stations.js';
 

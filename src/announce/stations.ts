@@ -1,7 +1,7 @@
 /** Whose MACs a master speaks for beside its own: stations behind its bridge, and devices on it in other namespaces. Pure. */
 import type { Device } from '../device.js';
-import type { VlanTag } from '../frames/announcements.js';
-import { parseMac } from '../netlink/codec.js';
+import { parseMac } from '../frames/mac.js';
+import type { VlanTag } from '../frames/vlan.js';
 import type { ForwardingEntry } from '../netlink/index.js';
 import type { Speaker } from './speakers.js';
 

@@ -1,6 +1,7 @@
-import { type FdWatch, NetlinkSocket, watchFd } from 'bpf-loader-ts/sys';
 import * as c from '../netlink/constants.js';
 import type { LinkMonitor } from '../netlink/index.js';
+import { LE, viewOf } from '../netlink/message.js';
+import { Notifications } from '../netlink/notifications.js';
 
 /** From the first change until it is told, ms: what changes with it is told with it. */
 const FIRST_MS = 5;
@@ -9,10 +10,11 @@ const GAP_MS = 20;
 const GAP_MAX_MS = 80;
 /** A look that takes long comes less often: so many times its own duration pass before the next. */
 const GAP_LOOKS = 4;
-/** Notifications read in one turn of the event loop. */
-const BATCH = 256;
 /** Room for the header of a notification and of what it is about; the rest is cut. */
 const HEAD_BYTES = 32;
+/** Where a notification has its type, and what it is about its family. */
+const TYPE_AT = 4;
+const FAMILY_AT = 16;
 
 /**
  * Tells that what a namespace's masters announce may have changed: addresses, devices, and the stations of bridges once `bridges` was
@@ -20,23 +22,27 @@ const HEAD_BYTES = 32;
  * at once, before those who listen to the monitor later. What is lost in a flood (ENOBUFS) counts as a change.
  */
 export class AnnounceWatch implements Disposable {
-  readonly #socket: NetlinkSocket;
+  readonly #notifications: Notifications;
   readonly #changed: () => void;
-  readonly #head = new Uint8Array(HEAD_BYTES);
-  readonly #view = new DataView(this.#head.buffer);
-  #watch: FdWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** When the next may be told, by performance.now(). */
   #notBefore = 0;
   #bridges = false;
+  #closed = false;
 
   /** `netns` is not needed any more after this; the monitor's devices are those of the same namespace. */
   constructor(netns: number, monitor: LinkMonitor, changed: () => void) {
     this.#changed = changed;
-    this.#socket = new NetlinkSocket({ netns });
-    this.#socket.join(c.RTNLGRP_IPV4_IFADDR);
-    this.#socket.join(c.RTNLGRP_IPV6_IFADDR);
-    this.#watch = watchFd(this.#socket.fd, () => this.#drain(), { ref: false });
+    const groups = [c.RTNLGRP_IPV4_IFADDR, c.RTNLGRP_IPV6_IFADDR];
+    this.#notifications = new Notifications(
+      { netns, groups, room: HEAD_BYTES },
+      {
+        datagram: (bytes) => {
+          if (matters(bytes)) this.touch();
+        },
+        lost: () => this.touch(),
+      },
+    );
     for (const event of ['added', 'renamed', 'removed'] as const) monitor.on(event, () => this.touch());
     monitor.on('changed', (device, before) => {
       // Who listens after us may end a join for it, which is a switch: that has to be announced with the new MAC already.
@@ -47,14 +53,14 @@ export class AnnounceWatch implements Disposable {
 
   /** From now on stations that a bridge learns or forgets count as changes, too. */
   bridges(): void {
-    if (this.#bridges || this.#watch === undefined) return;
+    if (this.#bridges || this.#closed) return;
     this.#bridges = true;
-    this.#socket.join(c.RTNLGRP_NEIGH);
+    this.#notifications.join(c.RTNLGRP_NEIGH);
   }
 
   /** Something may have changed. */
   touch(): void {
-    if (this.#timer !== undefined || this.#watch === undefined) return;
+    if (this.#timer !== undefined || this.#closed) return;
     const wait = Math.max(FIRST_MS, this.#notBefore - performance.now());
     this.#timer = setTimeout(() => this.#tell(), wait).unref();
   }
@@ -71,31 +77,24 @@ export class AnnounceWatch implements Disposable {
     }
   }
 
-  #drain(): void {
-    for (let i = 0; i < BATCH; i++) {
-      const n = this.#socket.recv(this.#head);
-      if (n === -c.EAGAIN) return;
-      // Longer than the head is cut, and the head of it is there.
-      if (n >= 0 || n === -c.EMSGSIZE ? this.#matters() : n !== -c.EINTR) this.touch();
-    }
-  }
-
-  /** Neighbours of ARP and ND come by the same group as the stations of bridges. */
-  #matters(): boolean {
-    const type = this.#view.getUint16(4, true);
-    const isNeighbour = type === c.RTM_NEWNEIGH || type === c.RTM_DELNEIGH;
-    return !isNeighbour || this.#view.getUint8(16) === c.AF_BRIDGE;
-  }
-
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#watch?.close();
-    this.#watch = undefined;
-    this.#socket.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#notifications.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Neighbours of ARP and ND come by the same group as the stations of bridges. */
+function matters(head: Uint8Array): boolean {
+  const view = viewOf(head);
+  if (head.length < HEAD_BYTES) return true;
+  const type = view.getUint16(TYPE_AT, LE);
+  const isNeighbour = type === c.RTM_NEWNEIGH || type === c.RTM_DELNEIGH;
+  return !isNeighbour || view.getUint8(FAMILY_AT) === c.AF_BRIDGE;
 }

@@ -5,6 +5,7 @@ import type { DetectorName, DetectorState } from '../detect/record.js';
 import type { Role } from '../device.js';
 import type { VfError } from '../errors.js';
 import type { Impairment } from '../impairments.js';
+import type { Health } from '../policy/health.js';
 
 /** What the API says about the daemon. All of it is plain data that survives JSON. */
 
@@ -51,8 +52,8 @@ export interface Decision {
   first_frame_in_ns: number | null;
   /** Wall-clock time of the flip, ISO 8601 with milliseconds, UTC. */
   at: string;
-  /** Of both slaves before the flip: `up`, `no-carrier`, `admin-down`, `absent`, or what a detector says: `unanswered` … */
-  health: { primary: string; standby: string };
+  /** Of both slaves before the flip. */
+  health: { primary: Health; standby: Health };
 }
 
 /** A device now. null: there is none, or it does not say. */
@@ -116,6 +117,8 @@ export interface DampingStatus {
 
 export interface SlaveStatus extends DeviceStatus {
   state: 'absent' | 'joining' | 'joined' | 'refused';
+  /** As `events` tell it. `absent`: none has joined, or the decision worker has not looked at it yet. */
+  health: Health;
   /** Why it is refused, or what it waits for. */
   reason?: string;
   /** How often its link was lost, or set down, since it joined, or since the daemon started. Verdicts of detectors do not count. */
@@ -146,8 +149,9 @@ export interface InstanceStatus {
   /** Who asked for it: the file, or `attach`. `unconfigured`: the file did and does no more; it goes on as it was until it is detached. */
   source: 'file' | 'attach' | 'unconfigured';
   /**
-   * ok: both slaves are healthy. degraded: one is. failed: neither is, the master is down, or the instance could not be attached: `refusals` say why. starting: the decision worker has not looked at
-   * the slaves yet. waiting: the master does not exist.
+   * ok: both slaves are healthy. degraded: one is, or an impairment of that severity stands. failed: neither is, the master is down, or the
+   * instance cannot be attached: `refusals` say why. starting: the decision worker has not looked at the slaves yet. waiting: the master, or
+   * the namespace that it is to be in, does not exist.
    */
   state: 'ok' | 'degraded' | 'waiting' | 'starting' | 'failed';
   /** The slave that the steering word names. */
@@ -176,7 +180,10 @@ export interface InstanceStatus {
   last_switch: Decision | null;
   /** Devices that matched and were not taken, and why. */
   refusals: { device: string; error: ErrorJson }[];
-  /** In words: what would happen if the active slave failed now. */
+  /**
+   * In words: what must happen before the slave that is not active becomes so; `now`: nothing more. Of an instance that is not attached:
+   * what must happen before it can be.
+   */
   would_switch: string;
   /** In words, what is not as it should be: no slave is healthy, the active one is in maintenance … */
   notes: string[];

@@ -23,7 +23,6 @@ export {
   DEFAULT_SOCKET,
   type InstanceConfig,
   type InstanceInput,
-  MODELS,
   type PrimaryMatch,
   VLANS_MAX,
   type WorkerConfig,

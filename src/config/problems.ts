@@ -1,8 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { VfError } from '../errors.js';
+import { PLANNED, STEERED_NAMES } from '../models/table.js';
 import { inputSchema, mappingOf, nodeAt } from './json-schema.js';
-import { MODELS, PLANNED_MODELS } from './schema.js';
 
 /** Several problems in one input. Reads as its first problem to a program, and as one line per problem to a person. */
 export class VfErrors extends VfError {
@@ -160,7 +160,7 @@ function invalidValue(path: readonly PropertyKey[], allowed: string, context: Is
   if (allowed === 'available yet') {
     return new VfError(code, `${literal} is not available yet${where}`, {
       ...detail,
-      fix: `use ${MODELS.join(', ')}; ${PLANNED_MODELS.join(', ')} come in a later version`,
+      fix: `use ${STEERED_NAMES.join(', ')}; ${Object.keys(PLANNED).join(', ')} come in a later version`,
     });
   }
   const standard = nodeAt(inputSchema(schema), path)?.default;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { reflectorSchema } from '../detect/bfd/section.js';
 import { detectSchema } from '../detect/section.js';
 import { boolean, choice, integer, mapping, pattern } from '../fields.js';
+import { DEFAULT_MODEL, PLANNED, STEERED, STEERED_NAMES } from '../models/table.js';
 import { announceSchema } from './announce.js';
 import { policySchema } from './policy.js';
 
@@ -16,10 +17,6 @@ export const DEFAULT_PIN_ROOT = '/sys/fs/bpf/vfailover';
 
 /** Bytes a socket path may have: the kernel's 107, less room for the temporary name that the server binds first. */
 export const SOCKET_PATH_MAX = 90;
-
-/** Every model of the design; only those of `MODELS` are built. */
-export const PLANNED_MODELS: readonly string[] = ['hidden', 'uplink'];
-export const MODELS = ['transparent', 'net-failover'] as const;
 
 const deviceName = pattern(
   /^(?!\.{1,2}$)[^\s/:]{1,15}$/,
@@ -92,11 +89,11 @@ export const instanceSchema = z
     {
       name: instanceNameSchema.describe('name of the failover instance'),
       model: z
-        .enum(MODELS, {
+        .enum(STEERED_NAMES, {
           error: ({ input }) =>
-            PLANNED_MODELS.includes(String(input)) ? 'available yet' : `one of ${MODELS.join(', ')}`,
+            Object.hasOwn(PLANNED, String(input)) ? 'available yet' : `one of ${STEERED_NAMES.join(', ')}`,
         })
-        .default('transparent')
+        .default(DEFAULT_MODEL)
         .describe('how master and slaves relate'),
       netns: netns
         .nullable()
@@ -148,7 +145,7 @@ export const instanceSchema = z
     },
     { error: mapping },
   )
-  .refine((v) => v.model !== 'net-failover' || v.detect.carrier === 'alone', {
+  .refine((v) => !STEERED[v.model].masterOwnsSlaves || v.detect.carrier === 'alone', {
     path: ['detect', 'carrier'],
     error: 'alone, for the kernel’s failover driver leaves a slave without carrier by itself',
   });
@@ -158,7 +155,9 @@ export const workerSchema = z.strictObject(
     count: integer(1, 256).default(1).describe('decision workers; instances are sharded over them'),
     wait: choice(['epoll', 'poll', 'spin'])
       .default('epoll')
-      .describe('how a worker waits: for events, every poll_interval_us, or spinning on a core'),
+      .describe(
+        'how a worker waits: for events, every poll_interval_us, or spinning; spin needs a `cpu` that the daemon can leave to the worker',
+      ),
     poll_interval_us: integer(50, 1_000_000, 'µs')
       .default(1000)
       .describe('µs between two looks at the links (epoll: 20 ms while no frame passes)'),

@@ -2,7 +2,7 @@ import { closeFd, netnsCurrent, netnsInode, netnsOpen } from 'bpf-loader-ts/sys'
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { ARPHRD_ETHER, type Device, identityMac } from '../device.js';
 import { VfError } from '../errors.js';
-import { formatMac, parseMac } from '../netlink/codec.js';
+import { macAt, parseMac } from '../frames/mac.js';
 import { Rtnl } from '../netlink/index.js';
 import type { FailoverInstance } from '../registry/instance.js';
 import { claimOf, macsOf, STACKED_KINDS, selects, stackedOn } from '../registry/match.js';
@@ -26,24 +26,32 @@ interface Origin {
   name: string;
 }
 
+export interface ArrivalsOptions {
+  managed: () => Iterable<Managed>;
+  /** Told of each device that was moved after the master of `instance`. */
+  moved: (device: Device, instance: string) => void;
+}
+
 /**
  * A VF is born in the first namespace, wherever its instance's master lives. Here the devices of the daemon's own namespace are looked at
  * for instances of others: one that answers to an instance by its MAC, or by the configured MAC or bus address, is moved after the master.
  */
 export class Arrivals {
   readonly #home: Namespace;
-  readonly #managed: () => Iterable<Managed>;
+  readonly #o: ArrivalsOptions;
   readonly #dampers = new Map<number, Strikes>();
 
-  /** `home`: the daemon's own namespace. */
-  constructor(home: Namespace, managed: () => Iterable<Managed>) {
+  /** `home`: the daemon's own namespace, each change of which makes a look. */
+  constructor(home: Namespace, options: ArrivalsOptions) {
     this.#home = home;
-    this.#managed = managed;
+    this.#o = options;
+    for (const event of ['added', 'changed', 'renamed', 'removed'] as const)
+      home.monitor.on(event, () => this.look());
   }
 
-  /** Looks at all devices of the own namespace. Returns those that were moved, with the instance. */
-  look(): { device: Device; instance: string }[] {
-    const away = [...this.#managed()].filter((m) => m.ns !== this.#home);
+  /** Looks at all devices of the own namespace, and moves those that are meant. */
+  look(): void {
+    const away = [...this.#o.managed()].filter((m) => m.ns !== this.#home);
     const waiting = away.filter((m) => m.instance.slave('primary').state === 'absent');
     const found = new Map(waiting.map((m) => [m, [] as Device[]]));
     const claimed = new Map<number, Managed[]>();
@@ -53,7 +61,7 @@ export class Arrivals {
       for (const m of claims) found.get(m)!.push(device);
       claimed.set(device.ifindex, claims);
     }
-    return waiting.flatMap((m) => {
+    for (const m of waiting) {
       const [device, ...more] = found.get(m)!;
       const rivals = device === undefined ? [] : claimed.get(device.ifindex)!.filter((o) => o !== m);
       const error =
@@ -66,8 +74,8 @@ export class Arrivals {
               )
             : device && this.#fetch(m, device);
       m.impairments.replace(SOURCE, error instanceof VfError ? [told(error)] : []);
-      return error === true ? [{ device: device!, instance: m.config.name }] : [];
-    });
+      if (error === true) this.#o.moved(device!, m.config.name);
+    }
   }
 
   /** Nobody's: no part of a bridge or bond, with nothing on top, and of no instance of this namespace. */
@@ -217,7 +225,7 @@ function decode(bytes: Uint8Array): Origin {
   return {
     inode: Number(head.readBigUInt64LE(0)),
     ifindex: head.readUInt32LE(8),
-    mac: formatMac(head.subarray(12, 18)),
+    mac: macAt(head, 12),
     up: head[18] === 1,
     name: head.subarray(ORIGIN_BYTES).toString(),
   };

@@ -3,7 +3,7 @@ import type { ReflectorKey } from '../datapath/reflector-map.js';
 import type { BfdAuthConfig } from '../detect/bfd/auth.js';
 import { bfdAuth } from '../detect/bfd/key.js';
 import { VfError } from '../errors.js';
-import { parseIp } from '../netlink/ip.js';
+import { parseIp } from '../frames/address.js';
 import type { Namespace } from './namespace.js';
 
 /**

@@ -1,5 +1,5 @@
-import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { DetectorStatus } from '../api/index.js';
+import { monotonicMs } from '../clock.js';
 import { ackTimeoutUs } from '../config/index.js';
 import { DIAG_NAMES, DISCARD_NAMES, STATE_NAMES as STATE_NAMES_BFD } from '../detect/bfd/packet.js';
 import {
@@ -48,7 +48,7 @@ function unanswered({ config, datapath }: Managed, path: Path, records: Int32Arr
   const limit = us(o.timeout_us * 1e3);
   const history = watch.fired === 0 ? '' : `; fell silent ${watch.fired} times`;
   if (records[base + D_STATE] === STATE_DOWN) {
-    const left = (records[base + U_UNTIL_MS]! - ((monotonicNs() / 1e6) | 0)) | 0;
+    const left = (records[base + U_UNTIL_MS]! - monotonicMs()) | 0;
     return {
       detail: `${watch.firedFrames} frames unanswered for ${us(watch.firedWaitUs * 1e3)}${history}`,
       to_switch: `tried again in ${Math.max(0, left)} ms, sooner if it is in use and answers`,
@@ -80,7 +80,7 @@ function bfd({ config, datapath, supplier }: Managed, path: Path, records: Int32
     .join('');
   const state = records[base + D_STATE]!;
   if (state === STATE_DOWN) {
-    const left = (records[base + B_UNTIL_MS]! - ((monotonicNs() / 1e6) | 0)) | 0;
+    const left = (records[base + B_UNTIL_MS]! - monotonicMs()) | 0;
     return {
       detail: `the session with ${o.peer} fell ${records[base + B_STRIKES]} times${more}`,
       to_switch: `tried again in ${Math.max(0, left)} ms, sooner if the session comes up on it`,
@@ -137,7 +137,7 @@ export function detectorStatus(m: Managed, path: Path, records: Int32Array): Det
     if (words === undefined) return [];
     const base = detectBase(m.datapath.slot, path, kind);
     const since = records[base + D_SINCE_MS]!;
-    const ageMs = (((monotonicNs() / 1e6) | 0) - since) | 0;
+    const ageMs = (monotonicMs() - since) | 0;
     return [
       {
         name,

@@ -4,7 +4,7 @@ import { type BfdPeer, findPeer } from '../detect/bfd/peer.js';
 import { type ProbePlan, planProbes } from '../detect/probe/plan.js';
 import { ROLES } from '../device.js';
 import { VfError } from '../errors.js';
-import { parseMac } from '../netlink/codec.js';
+import { parseMac } from '../frames/mac.js';
 import type { FailoverInstance } from '../registry/instance.js';
 import type { Shards } from '../shard/host.js';
 import type { Namespace } from './namespace.js';

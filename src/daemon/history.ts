@@ -2,17 +2,9 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { Decision, DecisionCause } from '../api/index.js';
 import { epochOf, pathOf } from '../datapath/line.js';
 import { roleOf } from '../device.js';
-import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from '../policy/evaluate.js';
+import { CAUSE_NAMES } from '../policy/evaluate.js';
+import { healthOf } from '../policy/health.js';
 import type { FromWorker } from '../shard/protocol.js';
-
-/** A verdict stands in place of `up`. */
-const healthOf = (link: number): string => {
-  if (link < 0) return 'absent';
-  if (!(link & LINK_UP)) return 'admin-down';
-  if (!hasCarrier(link)) return 'no-carrier';
-  const verdict = verdictOf(link);
-  return verdict === 0 ? 'up' : (CAUSE_NAMES[verdict] ?? 'none');
-};
 
 function signalOf(cause: Decision['cause'], from: string): string {
   const what: Record<Decision['cause'], string> = {

@@ -3,9 +3,9 @@ import { foreignPrograms } from '../datapath/hooks.js';
 import type { UndoMap } from '../datapath/undo-map.js';
 import type { Device, Role } from '../device.js';
 import { VfError } from '../errors.js';
-import type { FailoverInstance } from '../registry/instance.js';
 import type { FailoverOps, LeaveReason } from '../registry/ops.js';
 import type { JoinStep } from '../registry/transaction.js';
+import type { InstanceView } from '../registry/view.js';
 import type { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';
@@ -74,7 +74,7 @@ export class InstanceOps implements FailoverOps {
     this.undo = { primary: logOf('primary'), standby: logOf('standby') };
   }
 
-  preRegister(instance: FailoverInstance, device: Device, role: Role): void {
+  preRegister(instance: InstanceView, device: Device, role: Role): void {
     const { primaryIfindex, standbyIfindex } = this.#datapath.identity;
     if (device.ifindex === instance.master.ifindex) return; // looked at before there was an instance
     if (instance.traits.masterOwnsSlaves && device.master !== instance.master.ifindex)
@@ -86,7 +86,7 @@ export class InstanceOps implements FailoverOps {
     refuseForeign(this.#ns, device);
   }
 
-  joinSteps(instance: FailoverInstance, device: Device, role: Role): readonly JoinStep[] {
+  joinSteps(instance: InstanceView, device: Device, role: Role): readonly JoinStep[] {
     if (device.ifindex === instance.master.ifindex) return [];
     const attach: JoinStep = {
       name: 'attach programs',
@@ -101,11 +101,11 @@ export class InstanceOps implements FailoverOps {
   }
 
   /** What a takeover works with. */
-  contextOf(instance: FailoverInstance, slave: Device, role: Role): SlaveContext {
+  contextOf(instance: InstanceView, slave: Device, role: Role): SlaveContext {
     const { rtnl, ethtool, filters, monitor, fd, enter, addressWatch, routeWatch, tc } = this.#ns;
     return {
       instance: instance.name,
-      model: instance.model,
+      traits: this.#datapath.traits,
       role,
       master: instance.master,
       slave,
@@ -133,7 +133,7 @@ export class InstanceOps implements FailoverOps {
   }
 
   /** Before anything is undone: no frame goes to the leaving slave any more. */
-  preLeave(_instance: FailoverInstance, _device: Device, role: Role, reason: LeaveReason): void {
+  preLeave(_instance: InstanceView, _device: Device, role: Role, reason: LeaveReason): void {
     if (role === 'standby') return;
     this.leaving = reason;
     if (reason === 'unregister') this.#datapath.unsteer();
@@ -142,7 +142,7 @@ export class InstanceOps implements FailoverOps {
 
   leave(): void {}
 
-  linkChange(_instance: FailoverInstance, device: Device): void {
+  linkChange(_instance: InstanceView, device: Device): void {
     this.onLink(device);
   }
 
@@ -153,7 +153,7 @@ export class InstanceOps implements FailoverOps {
   }
 }
 
-function notTaken({ master }: FailoverInstance, device: Device, role: Role): VfError {
+function notTaken({ master }: InstanceView, device: Device, role: Role): VfError {
   return new VfError('SLAVE_NOT_TAKEN', `${device.name} is not a slave of ${master.name}`, {
     field: role,
     value: device.name,

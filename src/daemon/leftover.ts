@@ -1,6 +1,7 @@
 import type { PinStore } from '../datapath/store.js';
 import { type Device, identityMac, ROLES, type Role } from '../device.js';
-import { TAKEOVERS } from '../slave/table.js';
+import { STEERED } from '../models/table.js';
+import { takeoversOf } from '../slave/table.js';
 import type { SlaveContext, Takeover } from '../slave/takeover.js';
 import { UndoLog } from '../slave/undo-log.js';
 import { giveBack } from './arrivals.js';
@@ -42,7 +43,7 @@ function slaveOf(ns: Namespace, { id }: Pinned, role: Role): Device | undefined 
 
 /** A leave undoes the late ones first, and each kind backwards. */
 function asAtALeave({ id }: Pinned): Takeover[] {
-  const all = TAKEOVERS.map((make) => make()).filter((t) => t.models.includes(id.model));
+  const all = takeoversOf(STEERED[id.model]);
   return [...all.filter((t) => !t.late), ...all.filter((t) => t.late)].reverse();
 }
 
@@ -57,7 +58,7 @@ function contextOf(
   const none = (): number => 0;
   return {
     instance: name,
-    model: id.model,
+    traits: STEERED[id.model],
     role,
     // Only its index counts where there is nothing left to follow.
     master: { ...slave, ifindex: id.masterIfindex },

@@ -1,58 +1,43 @@
-import { monotonicNs } from 'bpf-loader-ts/sys';
 import { Announcer } from '../announce/index.js';
 import type { InstanceConfig } from '../config/index.js';
-import { type Datapath, openDatapath } from '../datapath/datapath.js';
-import { attachKind } from '../datapath/hooks.js';
-import type { PinStore } from '../datapath/store.js';
-import {
-  type Device,
-  identityMac,
-  type Path,
-  PRIMARY,
-  pathOf,
-  ROLES,
-  type Role,
-  STANDBY,
-} from '../device.js';
+import type { Datapath } from '../datapath/datapath.js';
+import type { UndoMap } from '../datapath/undo-map.js';
+import { type Device, type Path, pathOf, ROLES, type Role } from '../device.js';
+import { parseMac } from '../frames/mac.js';
 import { HookKeeper } from '../hooks/keeper.js';
 import { type Impairment, Impairments } from '../impairments.js';
-import { MODELS } from '../models/model.js';
-import { parseMac } from '../netlink/codec.js';
-import {
-  CAUSE_UNPLUG,
-  CHOICE_NONE,
-  isHealthyLink,
-  P_LINK_PRIMARY,
-  policyBase,
-  speedWord,
-} from '../policy/evaluate.js';
+import { CAUSE_UNPLUG, isHealthyLink, P_LINK_PRIMARY, policyBase, speedWord } from '../policy/evaluate.js';
 import type { FailoverInstance } from '../registry/instance.js';
-import { macsOf, sameParent } from '../registry/match.js';
 import type { Shards } from '../shard/host.js';
 import { SlaveKeeper } from '../slave/keeper.js';
 import type { SlaveContext } from '../slave/takeover.js';
 import type { UndoLog } from '../slave/undo-log.js';
-import { checkBfd, reflectorKey } from './bfd-setup.js';
+import { reflectorKey } from './bfd-setup.js';
 import { DetectorSupplier } from './detector-supply.js';
-import { InstanceOps, refuseForeign } from './instance-ops.js';
-import { keep, type Source } from './kept.js';
-import { refuseSwapped } from './master.js';
+import { InstanceOps } from './instance-ops.js';
+import type { Source } from './kept.js';
 import type { Namespace } from './namespace.js';
-import { clearOrphans } from './orphans.js';
-import { policyInput } from './policy-input.js';
-import { programVariables } from './programs.js';
 
-/** Where an instance goes. */
-export interface Placed {
-  readonly master: Device;
+/** What a running instance is made of. */
+export interface ManagedParts {
+  readonly config: InstanceConfig;
+  /** Who asked for it. */
   readonly source: Source;
-  /** Told of devices that programs of a lost store were taken off. */
-  onCleared(devices: readonly string[]): void;
+  readonly ns: Namespace;
+  readonly shards: Shards;
+  readonly undo: UndoMap;
+  readonly datapath: Datapath;
+  readonly master: Device;
+  /** Throws if another vfailover steers the device. */
+  otherOwners(device: Device): void;
+  /** An impairment is new or different; `over`: it is no more. */
+  impaired(impairment: Impairment, over: boolean): void;
 }
+
 /** A worker's word of a switch takes less, ms. */
 const HOOK_LOSS_MS = 5_000;
 
-/** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. */
+/** An instance that runs: its configuration, its datapath, its place in the registry and in a shard. `setUp` makes it. */
 export class Managed {
   readonly config: InstanceConfig;
   /** Who asked for it. */
@@ -62,7 +47,7 @@ export class Managed {
   readonly ops: InstanceOps;
   /** What has to be taken back on its primary. */
   readonly undo: UndoLog;
-  readonly instance: FailoverInstance;
+  #instance: FailoverInstance | undefined;
   overrideUntil: string | null = null;
   overrideTimer: NodeJS.Timeout | undefined;
   readonly announcer: Announcer;
@@ -77,79 +62,19 @@ export class Managed {
   /** Why traffic leaves a slave whose programs are not in place, until the decision is recorded, and since when (performance.now()). */
   #hookLoss: { why: string; at: number } | undefined;
 
-  /** Attaches or adopts. On failure everything is as it was. */
-  constructor(
-    config: InstanceConfig,
-    ns: Namespace,
-    store: PinStore,
-    shards: Shards,
-    { master, source, onCleared }: Placed,
-    impaired: (impairment: Impairment, over: boolean) => void = () => {},
-  ) {
+  constructor(parts: ManagedParts) {
+    const { config, ns, shards, datapath, master } = parts;
     this.config = config;
-    this.source = source;
-    this.impairments = new Impairments(impaired);
+    this.source = parts.source;
     this.ns = ns;
+    this.datapath = datapath;
     this.#shards = shards;
-    const bfd = checkBfd(ns, config);
-    const mac = identityMac(master) ?? master.address;
-    const clear = (device: Device): void => {
-      const devices = clearOrphans(ns, store, device);
-      if (devices.length > 0) onCleared(devices);
-    };
     this.#mac = master.address;
-    const pinned = [...store.occupied()].find((s) => s.name === config.name);
-    const adopted = pinned !== undefined;
-    const formerMac = pinned && store.identities.read(pinned.slot)?.mac;
-    if (!adopted) {
-      refuseSwapped(ns, config, master);
-      refuseForeign(ns, master);
-      clear(master);
-    }
-    this.datapath = openDatapath({
-      store,
-      shardOf: (slot) => shards.shardOf(slot),
-      name: config.name,
-      model: config.model,
-      netns: ns.inode,
-      netnsCookie: ns.cookie,
-      masterIfindex: master.ifindex,
-      mac,
-      attach: attachKind(config.attach),
-      variables: programVariables(config),
-      active: kernelUsesPrimary(ns, config, master) ? PRIMARY : STANDBY,
-      slaveAlive: (ifindex) => {
-        const d = ns.rtnl.link(ifindex);
-        if (d === undefined) return false;
-        const macs = macsOf({ master, ...(formerMac !== undefined && { formerMac }) });
-        const known = macs.includes(identityMac(d) ?? '') || macs.includes(d.address);
-        return known || config.primary.mac !== undefined || config.primary.bus !== undefined;
-      },
-      enter: ns.enter,
-      nameOf: (ifindex) => ns.rtnl.link(ifindex)?.name ?? `device ${ifindex}`,
-    });
-    const { overrideUntilNs } = this.datapath.identity;
-    // It ended while no daemon ran.
-    if (overrideUntilNs !== 0 && overrideUntilNs <= monotonicNs())
-      this.datapath.remember({ override: CHOICE_NONE, overrideUntilNs: 0 });
-    this.ops = new InstanceOps(ns, this.datapath, store.undo, {
-      roles: config.check_roles,
-      otherOwners: clear,
-      slaveAddresses: config.slave_addresses,
-      slaveVlans: config.slave_vlans,
-      groupsEither: config.groups === 'either',
-    });
+    this.impairments = new Impairments(parts.impaired);
+    this.ops = this.#makeOps(parts);
     this.undo = this.ops.undo.primary;
-    this.ops.keeper = new SlaveKeeper({
-      model: config.model,
-      contexts: () => this.#slaveContexts(),
-      report: (source, shortfalls) => this.impairments.replace(source, shortfalls),
-      unfit: (role, reason) => ns.registry.expel(config.name, role, reason),
-    });
-    this.ops.onLink = () => this.readSpeeds();
-    this.ops.onDrift = () => this.keep();
     this.hooks = new HookKeeper({
-      datapath: this.datapath,
+      datapath,
       rtnl: ns.rtnl,
       detect: config.detect,
       impairments: this.impairments,
@@ -158,7 +83,32 @@ export class Managed {
         this.#hookLoss = { why, at: performance.now() };
       },
     });
-    this.announcer = new Announcer({
+    this.announcer = this.#makeAnnouncer(master);
+    this.supplier = new DetectorSupplier(ns, datapath.slot, config.detect, shards);
+  }
+
+  #makeOps({ config, ns, datapath, undo, otherOwners }: ManagedParts): InstanceOps {
+    const ops = new InstanceOps(ns, datapath, undo, {
+      roles: config.check_roles,
+      otherOwners,
+      slaveAddresses: config.slave_addresses,
+      slaveVlans: config.slave_vlans,
+      groupsEither: config.groups === 'either',
+    });
+    ops.keeper = new SlaveKeeper({
+      traits: datapath.traits,
+      contexts: () => this.#slaveContexts(),
+      report: (source, shortfalls) => this.impairments.replace(source, shortfalls),
+      unfit: (role, reason) => ns.registry.expel(config.name, role, reason),
+    });
+    ops.onLink = () => this.readSpeeds();
+    ops.onDrift = () => this.keep();
+    return ops;
+  }
+
+  #makeAnnouncer(master: Device): Announcer {
+    const { config, ns } = this;
+    return new Announcer({
       netns: ns.fd,
       masterIfindex: master.ifindex,
       count: config.announce.count,
@@ -166,73 +116,18 @@ export class Managed {
       rejoin: { count: config.announce.rejoin.count, delayMs: config.announce.rejoin.delay_ms },
       devices: () => ns.monitor.links.values(),
       reader: ns.addresses,
-      settled: () => shards.settled(),
+      settled: () => this.#shards.settled(),
     });
-    const { slot } = this.datapath;
-    this.datapath.reflect(config.reflector && reflectorKey(config.reflector, parseMac(master.address)));
-    this.supplier = new DetectorSupplier(ns, slot, config.detect, shards);
-    shards.attach({
-      slot,
-      netnsFd: ns.fd,
-      tier0: config.policy.tier0,
-      policy: {
-        ...policyInput(config.policy),
-        override: this.datapath.identity.override,
-        maintenance: this.datapath.identity.maintenance,
-        known: this.datapath.adopted && this.datapath.primaryIfindex !== 0,
-      },
-      detect: config.detect,
-      mac: parseMac(master.address),
-      deadlineFd: this.datapath.bfd?.fd ?? -1,
-      bfdAuth: bfd,
-      knownWord: this.datapath.identity.seenWord,
-    });
-    try {
-      const { name, mac: by, bus } = config.primary;
-      const selector = {
-        ...(name !== undefined && { name }),
-        ...(by !== undefined && { mac: by }),
-        ...(bus !== undefined && { bus }),
-      };
-      this.instance = ns.registry.register({
-        name: config.name,
-        model: config.model,
-        master,
-        ops: this.ops,
-        index: slot,
-        ...(formerMac !== undefined && { formerMac }),
-        ...(Object.keys(selector).length > 0 && { rules: { primary: selector } }),
-      });
-      const standby = this.instance.slave('standby');
-      // An adopted instance goes on with what it has; a new one whose master cannot serve is refused.
-      if (standby.error && !adopted) {
-        ns.registry.unregister(config.name);
-        throw standby.error;
-      }
-      this.#dropStray();
-      keep(store, slot, { source, config });
-    } catch (e) {
-      shards.detach(slot);
-      if (adopted) this.datapath.release();
-      else this.datapath.remove();
-      throw e;
-    }
   }
 
-  /** A slave of the earlier daemon that the configuration, or the device itself, does not let join any more is taken apart. */
-  #dropStray(): void {
-    const { instance, datapath, ops, ns } = this;
-    const held = { primary: datapath.identity.primaryIfindex, standby: datapath.identity.standbyIfindex };
-    for (const role of ROLES) {
-      const ifindex = held[role];
-      if (ifindex === 0 || ifindex === instance.master.ifindex) continue;
-      if (instance.joined.get(role)?.device.ifindex === ifindex) continue;
-      const device = ns.rtnl.link(ifindex);
-      const steps = device ? ops.joinSteps(instance, device, role) : [];
-      if (role === 'primary') datapath.abandonPrimary();
-      for (const step of [...steps].reverse()) step.undo(false);
-      if (datapath.identity[`${role}Ifindex`] === ifindex) datapath.detachSlave(role);
-    }
+  /** Its place in the registry; there is one from the end of `setUp` on. */
+  get instance(): FailoverInstance {
+    return this.#instance!;
+  }
+
+  /** It is in the registry: from now on its slaves are kept. */
+  registered(instance: FailoverInstance): void {
+    this.#instance = instance;
   }
 
   /** Whether the slave that needs no programs has carrier, as the worker sees it. */
@@ -255,7 +150,7 @@ export class Managed {
 
   /** Of the slaves that are not the master itself. */
   #slaveContexts(): SlaveContext[] {
-    const { instance } = this;
+    const instance = this.#instance;
     if (instance === undefined) return [];
     return ROLES.flatMap((role) => {
       const device = instance.joined.get(role)?.device;
@@ -266,8 +161,8 @@ export class Managed {
 
   /** Brings the slave in line with its master, and what is sent in the master's name. */
   keep(): void {
-    if (this.instance === undefined) return;
-    const { address } = this.instance.master;
+    if (this.#instance === undefined) return;
+    const { address } = this.#instance.master;
     const news = address !== this.#mac && address !== '';
     // First: a later daemon knows the slave by the MAC that it is about to get.
     if (news) this.datapath.remember({ mac: address });
@@ -281,30 +176,33 @@ export class Managed {
 
   /** Called every KEEP_MS: looks whether anything has changed that the slave has to follow. */
   poll(): void {
-    if (this.instance === undefined) return;
-    if (this.instance.master.address === this.#mac) this.ops.keeper?.poll();
+    if (this.#instance === undefined) return;
+    if (this.#instance.master.address === this.#mac) this.ops.keeper?.poll();
     else this.keep();
   }
 
   /** Tells the policy how good the links are, if it asks. */
   readSpeeds(): void {
-    if (this.config.policy.reselect !== 'better' || this.instance === undefined) return;
+    const instance = this.#instance;
+    if (this.config.policy.reselect !== 'better' || instance === undefined) return;
     const of = (role: Role): number => {
-      const device = this.instance.slave(role).device;
+      const device = instance.slave(role).device;
       const speed = device && this.ns.ethtool.speed(device.ifindex);
       return speed ? speedWord(speed.mbps, speed.fullDuplex) : 0;
     };
     this.#shards.speeds(this.datapath.slot, of('primary'), of('standby'));
   }
 
-  /** Lets go of what this process holds for the instance. */
+  /** Lets go of what this process holds for the instance beside its datapath. */
   close(): void {
+    clearTimeout(this.overrideTimer);
     this.announcer.close();
     this.supplier.close();
   }
-}
 
-/** Whether the kernel's own failover has a primary, and so sends there. */
-const kernelUsesPrimary = (ns: Namespace, { model }: InstanceConfig, master: Device): boolean =>
-  MODELS[model].masterOwnsSlaves &&
-  [...ns.monitor.links.values()].some((d) => d.master === master.ifindex && !sameParent(d, master));
+  /** As the end of the daemon does: everything in the kernel stays as it is. */
+  release(): void {
+    this.datapath.release();
+    this.close();
+  }
+}

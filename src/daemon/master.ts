@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { InstanceConfig } from '../config/index.js';
 import type { Device } from '../device.js';
-import { MODELS } from '../models/model.js';
+import { MODELS } from '../models/table.js';
 import { type DeviceFacts, sameMacAs, selectMaster, swappedRoles } from '../registry/master.js';
 import type { Namespace } from './namespace.js';
 

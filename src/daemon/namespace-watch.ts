@@ -29,10 +29,15 @@ export class NamespaceWatch {
     this.#watchNames();
   }
 
+  /** Looks after no others than those that `wanted` says yes to. */
+  keepOnly(wanted: (netns: string) => boolean): void {
+    for (const netns of this.#known.keys()) if (!wanted(netns)) this.#known.delete(netns);
+  }
+
   /** Looks at all of them. To be called every PATHS_MS. */
   look(): void {
     this.#watchNames();
-    for (const [netns, before] of this.#known) {
+    for (const [netns, before] of [...this.#known]) {
       const now = inodeOf(netns);
       if (now === before) continue;
       this.#known.set(netns, now);

@@ -17,6 +17,8 @@ import { FailoverRegistry } from '../registry/registry.js';
 
 /** One network namespace that instances live in: its devices, watched, and the registry that they are offered to. */
 export class Namespace {
+  /** As in the configuration that opened it; null is the daemon's own. */
+  readonly netns: string | null;
   readonly fd: number;
   readonly inode: number;
   /** Never used again while the machine runs, unlike the inode; 0 before Linux 5.14. */
@@ -31,23 +33,35 @@ export class Namespace {
   readonly tc: TcMonitor;
   readonly routeWatch: RouteWatch;
   readonly registry: FailoverRegistry;
+  /** Everything with a descriptor of its own, the latest first. */
+  readonly #owned: { close(): void }[] = [];
   #announced: AnnounceWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `netns` as in the configuration: null is the daemon's own. Throws NETNS_NOT_FOUND. */
+  /** `netns` as in the configuration: null is the daemon's own. Throws NETNS_NOT_FOUND; nothing is left open then. */
   constructor(netns: string | null, maxInstances: number) {
+    this.netns = netns;
     this.fd = open(netns);
-    this.inode = netnsInode(this.fd);
-    this.cookie = netnsCookie(this.fd) ?? 0n;
-    this.rtnl = new Rtnl({ netns: this.fd });
-    this.control = new ControlSocket(this.fd);
-    this.ethtool = new Ethtool({ netns: this.fd });
-    this.filters = new FilterLists({ netns: this.fd });
-    this.monitor = new LinkMonitor({ netns: this.fd });
-    this.addresses = new AddressReader(this.fd);
-    this.addressWatch = new AddressWatch(this.fd);
-    this.tc = new TcMonitor(this.fd);
-    this.routeWatch = new RouteWatch(this.fd);
+    const own = <T extends { close(): void }>(what: T): T => {
+      this.#owned.unshift(what);
+      return what;
+    };
+    try {
+      this.inode = netnsInode(this.fd);
+      this.cookie = netnsCookie(this.fd) ?? 0n;
+      this.rtnl = own(new Rtnl({ netns: this.fd }));
+      this.control = own(new ControlSocket(this.fd));
+      this.ethtool = own(new Ethtool({ netns: this.fd }));
+      this.filters = own(new FilterLists({ netns: this.fd }));
+      this.monitor = own(new LinkMonitor({ netns: this.fd }));
+      this.addresses = own(new AddressReader(this.fd));
+      this.addressWatch = own(new AddressWatch(this.fd));
+      this.tc = own(new TcMonitor(this.fd));
+      this.routeWatch = own(new RouteWatch(this.fd));
+    } catch (e) {
+      this.close();
+      throw e;
+    }
     this.registry = new FailoverRegistry({
       now: () => monotonicNs() / 1e6,
       random: Math.random,
@@ -121,18 +135,11 @@ export class Namespace {
   /** Runs `fn` with the calling thread in this namespace. */
   enter = <T>(fn: () => T): T => withNetns(this.fd, fn);
 
+  /** Lets go of the namespace: with the last descriptor and socket in it, it ends if nobody else uses it. */
   close(): void {
     clearTimeout(this.#timer);
     this.#announced?.close();
-    this.monitor.close();
-    this.addresses.close();
-    this.addressWatch.close();
-    this.tc.close();
-    this.routeWatch.close();
-    this.control.close();
-    this.ethtool.close();
-    this.filters.close();
-    this.rtnl.close();
+    for (const owned of this.#owned) owned.close();
     closeFd(this.fd);
   }
 }

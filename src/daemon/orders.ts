@@ -1,22 +1,21 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import type { Decision, InstanceStatus, MaintenanceResult, SwitchResult } from '../api/index.js';
-import { PRIMARY, type Role, STANDBY } from '../device.js';
+import { pathOf, type Role } from '../device.js';
 import { VfError } from '../errors.js';
-import { healthOf, type PathHealth } from '../policy/conditions.js';
-import { CHOICE_NONE, CHOICE_PRIMARY, CHOICE_STANDBY, policyBase } from '../policy/evaluate.js';
+import {
+  CHOICE_NONE,
+  CHOICE_PRIMARY,
+  CHOICE_STANDBY,
+  isHealthyLink,
+  P_LINK_PRIMARY,
+  policyBase,
+} from '../policy/evaluate.js';
+import { faultOf, healthOf } from '../policy/health.js';
 import type { Shards } from '../shard/host.js';
 import type { Managed } from './managed.js';
 
 /** How long an order waits for the worker to carry it out, ms. */
 const ORDER_MS = 500;
-
-/** Why a slave cannot be ordered. */
-const UNREADY: Readonly<Record<Exclude<PathHealth, 'healthy'>, string>> = {
-  absent: 'has no device',
-  down: 'is down',
-  'no-carrier': 'has no carrier',
-  suspect: 'has carrier, but its detectors say that it is dead',
-};
 
 /** What orders need of the supervisor. */
 export interface OrdersHost {
@@ -94,18 +93,20 @@ export class Orders {
         value: to,
         fix: `end that first: \`vfailover maintenance ${name} ${to} off\``,
       });
-    const health = this.#health(m, to);
-    if (health !== 'healthy')
-      throw new VfError('PATH_NOT_READY', `the ${to} of ${name} ${UNREADY[health]}`, {
+    if (!this.#isHealthy(m, to))
+      throw new VfError('PATH_NOT_READY', `the ${to} of ${name} ${faultOf(healthOf(this.#link(m, to)))}`, {
         field: 'to',
         value: to,
         fix: `look at \`vfailover status ${name}\``,
       });
   }
 
-  #health({ datapath }: Managed, role: Role): PathHealth {
-    const record = this.#host.shards.policy.subarray(policyBase(datapath.slot));
-    return healthOf(record, role === 'primary' ? PRIMARY : STANDBY);
+  #link({ datapath }: Managed, role: Role): number {
+    return this.#host.shards.policy[policyBase(datapath.slot) + P_LINK_PRIMARY + pathOf(role)]!;
+  }
+
+  #isHealthy(m: Managed, role: Role): boolean {
+    return isHealthyLink(this.#link(m, role));
   }
 
   /** Takes a slave out of service, or back into it. One that carries traffic is left at once if the other is healthy. */
@@ -122,12 +123,12 @@ export class Orders {
     const next = on ? choiceOf(slave) : CHOICE_NONE;
     if (on ? now === next : now !== choiceOf(slave))
       return { decision: null, status: this.#host.statusOf(name) };
-    const moves = on && m.datapath.active === slave && this.#health(m, other) === 'healthy';
+    const moves = on && m.datapath.active === slave && this.#isHealthy(m, other);
     const decided = moves ? this.#decisionAfter(name, other) : Promise.resolve(null);
     m.datapath.remember({ maintenance: next });
     this.#host.shards.maintenance(m.datapath.slot, next);
     const decision = await decided;
-    if (moves && m.datapath.active === slave && this.#health(m, other) === 'healthy')
+    if (moves && m.datapath.active === slave && this.#isHealthy(m, other))
       throw notDone(name, other, 'the maintenance stands; did a worker end?');
     this.#host.changed(name);
     return { decision, status: this.#host.statusOf(name) };

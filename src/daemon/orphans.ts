@@ -1,10 +1,10 @@
 import { type AttachedProgram, inspect, Link } from 'bpf-loader-ts';
 import { detachFilters } from '../datapath/abandon.js';
-import { OUR_PROGRAMS } from '../datapath/layouts.js';
 import { mapIdsOf, type Owner, ownerOf } from '../datapath/owners.js';
 import type { PinStore } from '../datapath/store.js';
 import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
+import { OUR_PROGRAMS } from '../models/table.js';
 import { allPinned } from './kept.js';
 import type { Namespace } from './namespace.js';
 

@@ -1,6 +1,6 @@
 import { VfDetector, VfGroups, VfUdpAsks } from '../../bpf/vfailover.bpf.js';
 import { type InstanceConfig, UDP_PORTS_MAX } from '../config/index.js';
-import type { ProgramVariables } from '../datapath/store.js';
+import type { ProgramVariables } from '../datapath/program-loader.js';
 
 /** Constants by which an instance's programs contain what its configuration needs, and nothing else. */
 export function programVariables({ detect, groups, reflector }: InstanceConfig): ProgramVariables {

@@ -5,10 +5,10 @@ import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
 import { allPinned, configOf, keep, keptOf, type Pinned, pinnedAs, type Source } from './kept.js';
 import { restoreSlaves } from './leftover.js';
+import type { Log } from './log.js';
 import type { Managed } from './managed.js';
 import type { Namespace } from './namespace.js';
 import { masterOf, placementOf } from './placing.js';
-import type { Log } from './supervisor.js';
 import { asError, isAbsence, RETRY_MS, type Waiting } from './waiting.js';
 
 /** What the roster needs of the supervisor. */

@@ -1,8 +1,9 @@
 import type { Program } from 'bpf-loader-ts';
 import { VfUndo } from '../../bpf/vfailover.bpf.js';
 import type { Part } from '../device.js';
+import type { Hook } from '../models/model.js';
 import type { Survey } from './hook-survey.js';
-import type { AttachKind, Hook, HookSet } from './hooks.js';
+import type { AttachKind, HookSet } from './hooks.js';
 
 /** A hook with the device that its program is on. */
 export interface HookPlace {

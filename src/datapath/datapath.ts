@@ -2,49 +2,30 @@ import { rmSync } from 'node:fs';
 import { type Vfailover, VfDetector } from '../../bpf/vfailover.bpf.js';
 import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../device.js';
 import { VfError } from '../errors.js';
-import { MODELS } from '../models/model.js';
-import { parseMac } from '../netlink/codec.js';
+import { parseMac } from '../frames/mac.js';
+import type { SteeredModel } from '../models/model.js';
+import { STEERED, type SteeredName } from '../models/table.js';
 import { Attachments } from './attachments.js';
 import { BfdDeadline } from './bfd-deadline.js';
 import { CarrierSignal } from './carrier-signal.js';
 import type { PathCounters } from './counters.js';
 import { removeGroupTable } from './group-table.js';
 import type { HeldPrograms } from './held-programs.js';
-import { type AttachKind, HookSet } from './hooks.js';
+import { HookSet } from './hooks.js';
 import type { Identity } from './identity.js';
-import { LAYOUTS, type SteeredModel } from './layouts.js';
 import { arm, epochOf, flip, lineBase, pathOf, readWord } from './line.js';
-import {
-  BFD_WORDS,
-  bfdBase,
-  LINE,
-  LINE_WORDS,
-  PROBING_WORDS,
-  probingBase,
-  WATCH,
-  WATCH_WORDS,
-  watchBase,
-} from './offsets.js';
+import { BFD_WORDS, bfdBase, LINE, WATCH, watchBase } from './offsets.js';
+import type { ProgramOwner, ProgramVariables } from './program-loader.js';
 import type { ReflectorCounts, ReflectorKey } from './reflector-map.js';
-import type { PinStore, ProgramVariables } from './store.js';
+import { beginSlot, type SlotInit } from './slot.js';
 
-export interface DatapathOptions {
-  store: PinStore;
+export interface DatapathOptions extends SlotInit {
   /** Ring buffer, and so decision worker, that a slot's programs report to. */
   shardOf: (slot: number) => number;
-  name: string;
-  model: SteeredModel;
-  /** Inode of the namespace that the devices live in. */
-  netns: number;
-  /** Its cookie; absent: the programs act in whatever namespace their devices are. */
+  /** Cookie of the namespace; absent: the programs act in whatever namespace their devices are. */
   netnsCookie?: bigint;
-  masterIfindex: number;
-  mac: string;
-  attach: AttachKind;
   /** What the configuration says about the programs; absent: no detector, group frames by either slave. */
   variables?: ProgramVariables;
-  /** The path that carries traffic now; a new instance begins there, so that attaching moves nothing. */
-  active: Path;
   /** Tells whether that device still is there and still is this instance's. Asked when an earlier daemon's slot is adopted. */
   slaveAlive: (ifindex: number) => boolean;
   /** Runs a function in the instance's namespace: programs are attached by ifindex, which counts there. */
@@ -57,7 +38,7 @@ const IFINDEX = { primary: LINE.primary_ifindex, standby: LINE.standby_ifindex }
 const REMEMBERED = { primary: 'primaryIfindex', standby: 'standbyIfindex' } as const;
 
 /**
- * The datapath of one instance: a slot of the store, the programs, and their places on master and slaves (`LAYOUTS`).
+ * The datapath of one instance: a slot of the store, the programs, and their places on master and slaves (src/models).
  *
  * Without programs traffic flows over virtio (transparent) or as the kernel's own driver has it (net-failover): every step here can
  * stop half-way and leave a machine that works.
@@ -66,6 +47,8 @@ export class Datapath {
   readonly slot: number;
   /** True if a slot of this name was there: an earlier daemon's. */
   readonly adopted: boolean;
+  /** What its model is like. */
+  readonly traits: SteeredModel;
   readonly #o: DatapathOptions;
   readonly #hooks: HookSet;
   readonly attachments: Attachments;
@@ -82,20 +65,21 @@ export class Datapath {
     this.slot = slot;
     this.adopted = adopted;
     this.#base = lineBase(slot);
-    const { store, model } = options;
-    if (!adopted) this.#begin();
+    this.traits = STEERED[options.model];
+    const { store } = options;
+    if (!adopted) beginSlot(options, slot);
     const nameOf = options.nameOf ?? ((ifindex: number) => `device ${ifindex}`);
     this.#hooks = new HookSet(store.instanceFolder(options.name), this.identity.attach, nameOf);
     this.attachments = new Attachments({
       hooks: this.#hooks,
-      layout: LAYOUTS[model].hooks,
+      layout: this.traits.hooks,
       programOf: (hook) => this.#object.programs[hook.program],
       enter: options.enter,
       undo: () => this.identity.undo,
       setUndo: (undo) => this.remember({ undo }),
     });
     try {
-      this.#object = store.load(options.name, slot, options.shardOf(slot), model, {
+      this.#object = store.programs.load(this.#owner, store.instanceFolder(options.name), {
         ...options.variables,
         vf_netns_cookie: options.netnsCookie ?? 0n,
       });
@@ -107,13 +91,19 @@ export class Datapath {
         else this.#forgetSlave(role);
       }
       this.#carrier = new CarrierSignal(store.instanceFolder(options.name), () =>
-        store.loadCarrier(slot, options.shardOf(slot), model, options.netns),
+        store.programs.loadCarrier(this.#owner, options.netns),
       );
       this.bfd = this.#deadline();
     } catch (e) {
-      if (!adopted) this.remove();
+      if (adopted) this.release();
+      else this.remove();
       throw e;
     }
+  }
+
+  get #owner(): ProgramOwner {
+    const { shardOf, model } = this.#o;
+    return { slot: this.slot, shard: shardOf(this.slot), model };
   }
 
   /** The device is gone, or somebody else's by now: it keeps what it has. */
@@ -124,10 +114,10 @@ export class Datapath {
 
   /** An instance that lost its session loses its deadline, too. */
   #deadline(): BfdDeadline | undefined {
-    const { store, name, model, shardOf, variables } = this.#o;
+    const { store, name, variables } = this.#o;
     const folder = store.instanceFolder(name);
     if (((variables?.vf_detect ?? 0) & VfDetector.VF_DETECT_BFD) !== 0)
-      return new BfdDeadline(folder, (map) => store.loadBfd(this.slot, shardOf(this.slot), model, map));
+      return new BfdDeadline(folder, (map) => store.programs.loadBfd(this.#owner, map));
     store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
     BfdDeadline.remove(folder);
     return undefined;
@@ -140,43 +130,10 @@ export class Datapath {
   foreignByStandby(mac: string | undefined): void {
     const bytes = mac === undefined ? new Uint8Array(8) : Uint8Array.of(...parseMac(mac), 0, 0);
     this.#object.bss.setBigUint64(
-      this.#o.store.ownMacAt,
+      this.#o.store.programs.ownMacAt,
       new DataView(bytes.buffer).getBigUint64(0, true),
       true,
     );
-  }
-
-  /** Fills the slot's line and identity. */
-  #begin(): void {
-    const { store, name, model, netns, masterIfindex, mac, attach, active } = this.#o;
-    const standbyIfindex = MODELS[model].standbyIsMaster ? masterIfindex : 0;
-    store.counters.clear(this.slot);
-    store.lines.fill(0, this.#base, this.#base + LINE_WORDS);
-    store.watches.fill(0, watchBase(this.slot, PRIMARY), watchBase(this.slot, STANDBY) + WATCH_WORDS);
-    store.probes.int32().fill(0, probingBase(this.slot), probingBase(this.slot) + PROBING_WORDS);
-    store.bfd.fill(0, bfdBase(this.slot), bfdBase(this.slot) + BFD_WORDS);
-    store.reflectors.close(this.slot);
-    store.undo.clear(this.slot);
-    store.kept.clear(this.slot);
-    for (const at of [LINE.word, LINE.seen_tx, LINE.seen_rx]) store.lines[this.#base + at] = active;
-    store.lines[this.#base + LINE.master_ifindex] = masterIfindex;
-    store.lines[this.#base + LINE.standby_ifindex] = standbyIfindex;
-    store.identities.write(this.slot, {
-      name,
-      model,
-      netns,
-      masterIfindex,
-      primaryIfindex: 0,
-      standbyIfindex,
-      mac,
-      undo: 0,
-      attach,
-      override: 0,
-      overrideUntilNs: 0,
-      maintenance: 0,
-      switches: 0,
-      seenWord: active,
-    });
   }
 
   get identity(): Identity {
@@ -202,7 +159,7 @@ export class Datapath {
 
   /** The slave that only our programs can use: the other one carries traffic without them. */
   get dependent(): Role {
-    return LAYOUTS[this.#o.model].rest === PRIMARY ? 'standby' : 'primary';
+    return this.traits.rest === PRIMARY ? 'standby' : 'primary';
   }
 
   /** True while nothing is sent to the dependent slave because its programs are not in place. */
@@ -218,7 +175,7 @@ export class Datapath {
     if (!flip) return;
     // The worker arms anew after a flip, and only then.
     arm(lines, this.#base, 0);
-    this.#flipTo(LAYOUTS[this.#o.model].rest);
+    this.#flipTo(this.traits.rest);
   }
 
   /** Lets the dependent slave be used again. Where it is no member any more, nothing but that is noted. */
@@ -231,7 +188,7 @@ export class Datapath {
 
   /** The slave that carries traffic without our programs. */
   get rest(): Role {
-    return roleOf(LAYOUTS[this.#o.model].rest);
+    return roleOf(this.traits.rest);
   }
 
   /** True if somebody may have removed a pin of this instance. Costs one `stat`. */
@@ -257,7 +214,7 @@ export class Datapath {
 
   /** Lets frames go as they would without us, while the other programs still are there. The first step of taking an instance apart. */
   unsteer(): void {
-    const { rest } = LAYOUTS[this.#o.model];
+    const { rest } = this.traits;
     this.#steering = false;
     this.attachments.unsteer(this.#o.masterIfindex);
     arm(this.#o.store.lines, this.#base, 0);
@@ -355,9 +312,9 @@ export class Datapath {
   /** Lets go of the descriptors; programs, links and maps stay in the kernel: the next daemon adopts them. */
   release(): void {
     this.bfd?.close();
-    this.#carrier.release();
+    this.#carrier?.release();
     this.#hooks.release();
-    this.#object.close();
+    this.#object?.close();
   }
 }
 
@@ -389,7 +346,7 @@ export function openDatapath(options: DatapathOptions): Datapath {
   return new Datapath(options, slot, false);
 }
 
-function otherModel({ name, model }: DatapathOptions, pinned: SteeredModel): VfError {
+function otherModel({ name, model }: DatapathOptions, pinned: SteeredName): VfError {
   return new VfError('INSTANCE_EXISTS', `${name} is pinned with the model ${pinned}`, {
     field: 'model',
     value: model,

@@ -5,7 +5,6 @@ import {
   attachTcx,
   BpfError,
   createClsact,
-  type Direction,
   destroyClsact,
   detachClsact,
   haveTcx,
@@ -15,25 +14,11 @@ import {
   type Program,
   queryClsact,
 } from 'bpf-loader-ts';
-import type { Vfailover } from '../../bpf/vfailover.bpf.js';
-import type { Part } from '../device.js';
 import { VfError } from '../errors.js';
+import type { Hook } from '../models/model.js';
+import { OUR_PROGRAMS } from '../models/table.js';
+import { asVfError } from './failed.js';
 import { clsactInUse, type Ours, type Survey, survey } from './hook-survey.js';
-import { OUR_PROGRAMS } from './layouts.js';
-import { asVfError } from './store.js';
-
-/** A place on a device where one of our programs goes. */
-export interface Hook {
-  readonly name: 'steer' | 'accept' | 'guard' | 'deliver';
-  readonly program: keyof Vfailover['programs'];
-  readonly on: Part;
-  readonly direction: Direction;
-  /**
-   * True: what comes behind it sees no frame that it redirects. It goes last, so that programs of others see every frame whatever slave is
-   * active. The others let frames pass, and go first.
-   */
-  readonly redirects: boolean;
-}
 
 /** Our filter in clsact, one per direction. The number spells "vf". */
 export const HANDLE = 0x7666;

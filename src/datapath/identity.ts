@@ -3,15 +3,16 @@ import {
   VfIdentity,
   VfIdentityView,
   VfLayout,
-  type VfModel,
+  VfModel,
   type VfOverride,
 } from '../../bpf/vfailover.bpf.js';
-import { LAYOUTS, modelOf, type SteeredModel } from './layouts.js';
+import { macAt, parseMac } from '../frames/mac.js';
+import { STEERED, STEERED_NAMES, type SteeredName } from '../models/table.js';
 
 /** Who a slot belongs to, and what leaving has to put back. Kept in a pinned map, so that a restarted daemon knows. */
 export interface Identity {
   name: string;
-  model: SteeredModel;
+  model: SteeredName;
   /** Inode of the network namespace. */
   netns: number;
   masterIfindex: number;
@@ -33,13 +34,16 @@ export interface Identity {
   seenWord: number;
 }
 
+/** The number by which a model stands in the pinned identity, and which its programs know. */
+export const modelNumber = (model: SteeredName): VfModel => VfModel[STEERED[model].constant];
+
+const modelOf = (number: number): SteeredName => STEERED_NAMES.find((n) => modelNumber(n) === number)!;
+
 const toBytes = (mac: string): Uint8Array => {
   const bytes = new Uint8Array(VfIdentity.fields.mac.codec.size);
-  bytes.set(mac.split(':').map((h) => Number.parseInt(h, 16)));
+  bytes.set(parseMac(mac));
   return bytes;
 };
-const toMac = (bytes: Uint8Array): string =>
-  [...bytes.subarray(0, 6)].map((b) => b.toString(16).padStart(2, '0')).join(':');
 
 /** The map of identities as mapped memory. */
 export class IdentityView {
@@ -70,12 +74,12 @@ export class IdentityView {
     if (v.layout !== VfLayout.VF_LAYOUT) return undefined;
     return {
       name: v.name,
-      model: modelOf(v.model as VfModel),
+      model: modelOf(v.model),
       netns: v.netnsNumber,
       masterIfindex: v.master_ifindex,
       primaryIfindex: v.primary_ifindex,
       standbyIfindex: v.standby_ifindex,
-      mac: toMac(v.mac),
+      mac: macAt(v.mac),
       undo: v.undo,
       attach: v.attach === VfAttach.VF_ATTACH_CLSACT ? 'clsact' : 'tcx',
       override: v.override as VfOverride,
@@ -91,7 +95,7 @@ export class IdentityView {
     v.name = id.name;
     v.mac = toBytes(id.mac);
     v.master_ifindex = id.masterIfindex;
-    v.model = LAYOUTS[id.model].id;
+    v.model = modelNumber(id.model);
     v.primary_ifindex = id.primaryIfindex;
     v.standby_ifindex = id.standbyIfindex;
     v.undo = id.undo;

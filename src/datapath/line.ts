@@ -29,7 +29,3 @@ export const flip = (lines: Int32Array, base: number, seen: number, path: Path):
 export const arm = (lines: Int32Array, base: number, bits: number): void => {
   Atomics.store(lines, base + LINE.armed, bits);
 };
-
-/** A 64-bit nanosecond field as a double: exact for 104 days of uptime, to 2 ns after. */
-export const readNs = (lines: Int32Array, at: number): number =>
-  lines[at + 1]! * 4294967296 + (lines[at]! >>> 0);

@@ -1,6 +1,6 @@
 import { type Look, look } from '../../bpf/look.bpf.js';
 import { bpfObject } from '../paths.js';
-import { seesCarrier } from './store.js';
+import { seesCarrier } from './program-loader.js';
 
 /**
  * The program that reads a device's state without a lock (bpf/look.bpf.c); undefined where the kernel (before 6.2) or a missing

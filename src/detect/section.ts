@@ -12,7 +12,7 @@ export const detectSchema = z
     {
       combine: choice(['any', 'all'])
         .default('any')
-        .describe('a path is dead if any detector says so, or only if all do that watch it'),
+        .describe('a slave is dead if any detector says so, or only if all do that watch it'),
       carrier: choice(['alone', 'combined'])
         .default('alone')
         .describe(
@@ -27,7 +27,7 @@ export const detectSchema = z
       probes: probesSchema.describe('questions to neighbours and hosts, asked on each slave').exactOptional(),
       bfd: bfdSchema
         .describe(
-          'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the path that carries traffic',
+          'a BFD session (RFC 5881), or questions to an S-BFD reflector (RFC 7881), over the active slave',
         )
         .exactOptional(),
     },

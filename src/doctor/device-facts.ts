@@ -1,6 +1,6 @@
 /** What /proc and /sys tell of a device in this namespace. Never throws: what cannot be read is absent. */
 import { readFileSync } from 'node:fs';
-import { formatIp } from '../netlink/ip.js';
+import { formatIp } from '../frames/address.js';
 
 /** linux/if.h and linux/ipv6_route.h. */
 const IFF_PROMISC = 0x100;

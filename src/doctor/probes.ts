@@ -30,9 +30,9 @@ import {
 } from 'bpf-loader-ts/sys';
 import { vfailover } from '../../bpf/vfailover.bpf.js';
 import { foreignPrograms } from '../datapath/hooks.js';
-import { MessageBuilder, parseAck, splitMessages } from '../netlink/codec.js';
 import * as c from '../netlink/constants.js';
 import { Rtnl } from '../netlink/index.js';
+import { MessageBuilder, parseAck, splitMessages } from '../netlink/message.js';
 import { bpfObject } from '../paths.js';
 import { findCandidates } from './candidates.js';
 import { isPromiscuous, routesBy, vlans } from './device-facts.js';

@@ -1,5 +1,7 @@
 /** Numbers of linux/netlink.h, rtnetlink.h, if_link.h and their neighbours, under the kernel's names. */
 
+export { AF_INET, AF_INET6 } from '../frames/address.js';
+
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP_INTR = 0x10;
@@ -43,9 +45,7 @@ export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
 
 export const AF_UNSPEC = 0;
-export const AF_INET = 2;
 export const AF_BRIDGE = 7;
-export const AF_INET6 = 10;
 
 export const IFF_UP = 0x1;
 export const IFF_PROMISC = 0x100;

@@ -1,4 +1,5 @@
 import { NetlinkSocket } from 'bpf-loader-ts/sys';
+import { NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
 import {
   attributesAfter,
   listAttributes,
@@ -9,8 +10,7 @@ import {
   readU8,
   readU32,
   splitMessages,
-} from './codec.js';
-import { NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR } from './constants.js';
+} from './message.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';
 
 const NETLINK_GENERIC = 16;

@@ -1,17 +1,13 @@
 import { ControlSocket, NetlinkSocket } from 'bpf-loader-ts/sys';
 import { VfError } from '../errors.js';
-import {
-  formatMac,
-  MessageBuilder,
-  ndmsg,
-  parseAck,
-  parseFilterEntry,
-  parseLink,
-  parseMac,
-  splitMessages,
-} from './codec.js';
+import { formatMac, parseMac } from '../frames/mac.js';
 import * as c from './constants.js';
-import { netlinkError, type Rtnl } from './rtnl.js';
+import { parseFilterEntry } from './forwarding.js';
+import { parseLink } from './links.js';
+import { MessageBuilder, parseAck, splitMessages } from './message.js';
+import { ndmsg } from './neighbours.js';
+import { netlinkError } from './requests.js';
+import type { Rtnl } from './rtnl.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';
 
 /** The MACs that a device lets in beside its own, lower case `aa:bb:cc:dd:ee:ff`. */

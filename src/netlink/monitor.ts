@@ -3,8 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { type FdWatch, NetlinkSocket, watchFd } from 'bpf-loader-ts/sys';
 import type { Device } from '../device.js';
 import { VfError } from '../errors.js';
-import { attributesAfter, type NlMessage, parseLink, parseLinkHeader, splitMessages } from './codec.js';
 import * as c from './constants.js';
+import { parseLink, parseLinkHeader } from './links.js';
+import { attributesAfter, type NlMessage, splitMessages } from './message.js';
 import { Rtnl } from './rtnl.js';
 import { type NetlinkTransport, RECEIVE_BYTES } from './transport.js';
 

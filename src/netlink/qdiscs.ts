@@ -1,7 +1,8 @@
-import type { Qdisc } from './codec.js';
-import { tcmsg } from './codec.js';
 import * as c from './constants.js';
-import type { RawAttribute, Rtnl } from './rtnl.js';
+import type { RawAttribute } from './requests.js';
+import type { Rtnl } from './rtnl.js';
+import type { Qdisc } from './tc.js';
+import { tcmsg } from './tc.js';
 
 export const TC_H_ROOT = 0xffff_ffff;
 
@@ -39,12 +40,14 @@ function send(rtnl: Rtnl, { ifindex, parent, handle, kind, options }: QdiscSpec,
   const attributes: RawAttribute[] = [[c.TCA_KIND, Buffer.from(`${kind}\0`)]];
   if (options !== undefined) attributes.push([c.TCA_OPTIONS, options]);
   const what = `set qdisc ${kind} of device ${ifindex}`;
-  rtnl.requestRaw(c.RTM_NEWQDISC, flags, tcmsg(ifindex, handle, parent), attributes, what);
+  const head = tcmsg(ifindex, handle, parent);
+  rtnl.requestRaw({ type: c.RTM_NEWQDISC, head, attributes, what }, flags);
 }
 
 /** Removes the root with this handle: the kernel puts in its place what the device began with. No error if there is none. */
 export function deleteRootQdisc(rtnl: Rtnl, ifindex: number, handle: number): void {
   const gone = [c.ENOENT, c.EINVAL, c.ENODEV];
   const what = `remove the root qdisc of device ${ifindex}`;
-  rtnl.requestRaw(c.RTM_DELQDISC, 0, tcmsg(ifindex, handle, TC_H_ROOT), [], what, gone);
+  const head = tcmsg(ifindex, handle, TC_H_ROOT);
+  rtnl.requestRaw({ type: c.RTM_DELQDISC, head, attributes: [], what }, 0, gone);
 }

@@ -1,9 +1,7 @@
-import { type FdWatch, NetlinkSocket, watchFd } from 'bpf-loader-ts/sys';
-import { attributesAfter, readU16, readU32, splitMessages } from './codec.js';
 import * as c from './constants.js';
+import { attributesAfter, readU16, readU32, splitMessages } from './message.js';
+import { ChangeCounts, Notifications } from './notifications.js';
 
-/** Notifications read in one turn of the event loop. */
-const BATCH = 256;
 /** Room for a route with its metrics and some next hops. Of a longer one the devices are not known. */
 const ROUTE_BYTES = 2048;
 const RTMSG = 12;
@@ -14,38 +12,29 @@ const LOST_MS = 5_000;
 
 /** Counts what the kernel tells of routes by each device of a namespace. */
 export class RouteWatch implements Disposable {
-  readonly #socket: NetlinkSocket;
-  readonly #watch: FdWatch;
-  readonly #bytes = new Uint8Array(ROUTE_BYTES);
-  readonly #counts = new Map<number, number>();
-  #lost = 0;
+  readonly #counts = new ChangeCounts();
+  readonly #notifications: Notifications;
   #lostAt = Number.NEGATIVE_INFINITY;
 
   /** `netns`: fd of the namespace; not needed any more after this. */
   constructor(netns: number) {
-    this.#socket = new NetlinkSocket({ netns });
-    this.#socket.join(c.RTNLGRP_IPV4_ROUTE);
-    this.#socket.join(c.RTNLGRP_IPV6_ROUTE);
-    this.#watch = watchFd(this.#socket.fd, () => this.#drain(), { ref: false });
+    const groups = [c.RTNLGRP_IPV4_ROUTE, c.RTNLGRP_IPV6_ROUTE];
+    this.#notifications = new Notifications(
+      { netns, groups, room: ROUTE_BYTES },
+      {
+        datagram: (bytes, whole) => (whole ? this.#read(bytes) : this.#anyDevice()),
+        lost: () => this.#anyDevice(),
+      },
+    );
   }
 
   /** As long as it returns the same, the routes by the device are the same. */
-  count = (ifindex: number): number => this.#lost + (this.#counts.get(ifindex) ?? 0);
-
-  #drain(): void {
-    for (let i = 0; i < BATCH; i++) {
-      const n = this.#socket.recv(this.#bytes);
-      if (n === -c.EAGAIN) return;
-      if (n > 0) this.#read(this.#bytes.subarray(0, n));
-      else if (n !== -c.EINTR) this.#anyDevice();
-    }
-  }
+  count = (ifindex: number): number => this.#counts.count(ifindex);
 
   #read(bytes: Uint8Array): void {
     try {
       for (const { data } of splitMessages(bytes))
-        for (const ifindex of devicesOf(data))
-          this.#counts.set(ifindex, (this.#counts.get(ifindex) ?? 0) + 1);
+        for (const ifindex of devicesOf(data)) this.#counts.changed(ifindex);
     } catch {
       // Cut, or of a kernel that speaks otherwise.
       this.#anyDevice();
@@ -56,12 +45,11 @@ export class RouteWatch implements Disposable {
     const now = performance.now();
     if (now - this.#lostAt < LOST_MS) return;
     this.#lostAt = now;
-    this.#lost++;
+    this.#counts.lost();
   }
 
   close(): void {
-    this.#watch.close();
-    this.#socket.close();
+    this.#notifications.close();
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 /** Addresses and routes as bytes that can be kept, and given to the kernel again. */
 import { endianness } from 'node:os';
 import * as c from './constants.js';
+import type { RawAttribute, RawRequest } from './requests.js';
 import { devicesOf } from './route-watch.js';
 import type { Rtnl } from './rtnl.js';
 
@@ -10,6 +11,7 @@ const RTMSG = 12;
 const NLA_HDRLEN = 4;
 const NLA_TYPE_MASK = 0x3fff;
 const FOREVER = 0xffffffff;
+const CREATE = c.NLM_F_CREATE | c.NLM_F_EXCL;
 
 /** What is kept of an address: the rest follows from it. */
 const ADDRESS_ATTRIBUTES = [
@@ -118,8 +120,9 @@ export function readAddress(raw: Uint8Array): SavedAddress | undefined {
 export function savedAddresses(rtnl: Rtnl, ifindex: number): SavedAddress[] {
   const head = new Uint8Array(IFADDRMSG);
   viewOf(head).setUint32(4, ifindex, LE);
+  const what = `list addresses of device ${ifindex}`;
   return rtnl
-    .dumpRaw(c.RTM_GETADDR, head, [], c.RTM_NEWADDR, `list addresses of device ${ifindex}`)
+    .dumpRaw({ type: c.RTM_GETADDR, head, attributes: [], what }, c.RTM_NEWADDR)
     .filter((data) => viewOf(data).getUint32(4, LE) === ifindex)
     .flatMap((data) => readAddress(data) ?? []);
 }
@@ -129,14 +132,10 @@ export function savedRoutes(rtnl: Rtnl, ifindex: number): SavedRoute[] {
   return [c.AF_INET, c.AF_INET6].flatMap((family) => {
     const head = new Uint8Array(RTMSG);
     head[0] = family;
+    const attributes: RawAttribute[] = [[c.RTA_OIF, u32(ifindex)]];
+    const what = `list routes of device ${ifindex}`;
     return rtnl
-      .dumpRaw(
-        c.RTM_GETROUTE,
-        head,
-        [[c.RTA_OIF, u32(ifindex)]],
-        c.RTM_NEWROUTE,
-        `list routes of device ${ifindex}`,
-      )
+      .dumpRaw({ type: c.RTM_GETROUTE, head, attributes, what }, c.RTM_NEWROUTE)
       .flatMap((data) => routeOf(data, ifindex) ?? []);
   });
 }
@@ -170,11 +169,9 @@ export function deleteAddress(
   head[1] = prefix;
   viewOf(head).setUint32(4, ifindex, LE);
   const local = family === 6 ? bytes : (attributeOf(raw, IFADDRMSG, c.IFA_LOCAL) ?? bytes);
-  const attrs: [number, Uint8Array][] = [[family === 6 ? c.IFA_ADDRESS : c.IFA_LOCAL, local]];
-  rtnl.requestRaw(c.RTM_DELADDR, 0, head, attrs, `take an address from device ${ifindex}`, [
-    c.EADDRNOTAVAIL,
-    c.ENODEV,
-  ]);
+  const attributes: RawAttribute[] = [[family === 6 ? c.IFA_ADDRESS : c.IFA_LOCAL, local]];
+  const what = `take an address from device ${ifindex}`;
+  rtnl.requestRaw({ type: c.RTM_DELADDR, head, attributes, what }, 0, [c.EADDRNOTAVAIL, c.ENODEV]);
 }
 
 /**
@@ -190,15 +187,15 @@ export function addAddress(
   const head = headOf(raw, IFADDRMSG);
   head[2] = 0;
   viewOf(head).setUint32(4, ifindex, LE);
-  const attrs: [number, Uint8Array][] = [[c.IFA_FLAGS, u32(flags & ~FOUND_OUT)]];
+  const attrs: RawAttribute[] = [[c.IFA_FLAGS, u32(flags & ~FOUND_OUT)]];
   for (const { type, whole } of attributes(raw, IFADDRMSG)) {
     const value = whole.slice(NLA_HDRLEN);
     if (type === c.IFA_FLAGS) continue;
     if (type === c.IFA_CACHEINFO && !age(value, elapsedS)) return;
     attrs.push([type, value]);
   }
-  const create = c.NLM_F_CREATE | c.NLM_F_EXCL;
-  rtnl.requestRaw(c.RTM_NEWADDR, create, head, attrs, `give an address to device ${ifindex}`, [c.EEXIST]);
+  const what = `give an address to device ${ifindex}`;
+  rtnl.requestRaw({ type: c.RTM_NEWADDR, head, attributes: attrs, what }, CREATE, [c.EEXIST]);
 }
 
 /** Takes the time that has passed from the lifetimes in struct ifa_cacheinfo. False if nothing is left. */
@@ -215,19 +212,18 @@ function age(cacheinfo: Uint8Array, elapsedS: number): boolean {
 
 /** Takes a route away; that there is none any more is no error. */
 export function deleteRoute(rtnl: Rtnl, ifindex: number, raw: Uint8Array): void {
-  const attrs = routeAttributes(raw, ifindex);
-  rtnl.requestRaw(c.RTM_DELROUTE, 0, headOf(raw, RTMSG), attrs, `take a route from device ${ifindex}`, [
-    c.ESRCH,
-  ]);
+  const request = routeRequest(c.RTM_DELROUTE, ifindex, raw, `take a route from device ${ifindex}`);
+  rtnl.requestRaw(request, 0, [c.ESRCH]);
 }
 
 /** Gives a route back; that it is there is no error. */
 export function addRoute(rtnl: Rtnl, ifindex: number, raw: Uint8Array): void {
-  const create = c.NLM_F_CREATE | c.NLM_F_EXCL;
-  const attrs = routeAttributes(raw, ifindex);
-  rtnl.requestRaw(c.RTM_NEWROUTE, create, headOf(raw, RTMSG), attrs, `give a route to device ${ifindex}`, [
-    c.EEXIST,
-  ]);
+  const request = routeRequest(c.RTM_NEWROUTE, ifindex, raw, `give a route to device ${ifindex}`);
+  rtnl.requestRaw(request, CREATE, [c.EEXIST]);
+}
+
+function routeRequest(type: number, ifindex: number, raw: Uint8Array, what: string): RawRequest {
+  return { type, head: headOf(raw, RTMSG), attributes: routeAttributes(raw, ifindex), what };
 }
 
 /** Whether a kept route has a gateway, and so is to be given back after those that have none. */

@@ -1,10 +1,8 @@
-import { type FdWatch, NetlinkSocket, watchFd } from 'bpf-loader-ts/sys';
-import { splitMessages } from './codec.js';
 import * as c from './constants.js';
+import { LE, splitMessages, viewOf } from './message.js';
+import { ChangeCounts, Notifications } from './notifications.js';
 import { RECEIVE_BYTES } from './transport.js';
 
-/** Datagrams read in one go, so that a flood of changes leaves the event loop its turns. */
-const BATCH = 256;
 const RCVBUF = 1 << 18;
 /** struct tcmsg: 4 bytes of family and padding, then the ifindex. */
 const IFINDEX_AT = 4;
@@ -20,60 +18,58 @@ export interface TcListener {
 
 /** Follows what happens to the qdiscs and filters of a namespace (RTNLGRP_TC), on this thread's event loop. */
 export class TcMonitor implements Disposable {
-  readonly #socket: NetlinkSocket;
-  readonly #watch: FdWatch;
-  readonly #buffer = new Uint8Array(RECEIVE_BYTES);
-  readonly #counts = new Map<number, number>();
-  /** Notifications that were lost, and so may have been of any device. */
-  #lost = 0;
+  readonly #notifications: Notifications;
+  readonly #counts = new ChangeCounts();
+  /** Devices told of in this turn of the event loop, with who asked for the change. */
+  readonly #touched = new Map<number, number>();
+  #lost = false;
   /** Who is told at once; undefined: nobody. */
   listener: TcListener | undefined;
 
   /** `netns`: fd of the namespace, not needed any more afterwards. */
   constructor(netns: number) {
-    this.#socket = new NetlinkSocket({ netns, rcvbuf: RCVBUF });
-    this.#socket.join(c.RTNLGRP_TC);
-    this.#watch = watchFd(this.#socket.fd, () => this.#drain());
+    this.#notifications = new Notifications(
+      { netns, groups: [c.RTNLGRP_TC], room: RECEIVE_BYTES, rcvbuf: RCVBUF, ref: true },
+      {
+        datagram: (bytes) => this.#read(bytes),
+        lost: () => {
+          this.#lost = true;
+        },
+        told: () => this.#tell(),
+      },
+    );
   }
 
   /** As long as it returns the same, the device's qdiscs and filters are the same. */
-  changes = (ifindex: number): number => this.#lost + (this.#counts.get(ifindex) ?? 0);
+  changes = (ifindex: number): number => this.#counts.count(ifindex);
 
-  #drain(): void {
-    const touched = new Map<number, number>();
-    let lost = false;
-    for (let i = 0; i < BATCH; i++) {
-      const n = this.#socket.recv(this.#buffer);
-      if (n === -c.EAGAIN) break;
-      if (n === -c.EINTR) continue;
-      if (n < 0) lost = true;
-      else lost = !this.#read(this.#buffer.subarray(0, n), touched) || lost;
+  #read(datagram: Uint8Array): void {
+    try {
+      for (const { data, port } of splitMessages(datagram)) {
+        if (data.length < TCMSG_BYTES) continue;
+        const ifindex = viewOf(data).getInt32(IFINDEX_AT, LE);
+        // What follows from a change, as the end of its chains, the kernel tells in its own name. A process id is below 2^31.
+        const tells = port !== 0 && port <= 0x7fffffff;
+        this.#touched.set(ifindex, tells ? port : (this.#touched.get(ifindex) ?? port));
+      }
+    } catch {
+      // What cannot be understood may be of any device.
+      this.#lost = true;
     }
-    if (lost) this.#lost++;
-    for (const ifindex of touched.keys()) this.#counts.set(ifindex, (this.#counts.get(ifindex) ?? 0) + 1);
+  }
+
+  #tell(): void {
+    const [touched, lost] = [[...this.#touched], this.#lost];
+    this.#touched.clear();
+    this.#lost = false;
+    if (lost) this.#counts.lost();
+    for (const [ifindex] of touched) this.#counts.changed(ifindex);
     if (lost) this.listener?.lost();
     else for (const [ifindex, port] of touched) this.listener?.changed(ifindex, port);
   }
 
-  /** False if the datagram cannot be understood. */
-  #read(datagram: Uint8Array, touched: Map<number, number>): boolean {
-    try {
-      for (const { data, port } of splitMessages(datagram)) {
-        if (data.length < TCMSG_BYTES) continue;
-        const ifindex = new DataView(data.buffer, data.byteOffset).getInt32(IFINDEX_AT, true);
-        // What follows from a change, as the end of its chains, the kernel tells in its own name. A process id is below 2^31.
-        const tells = port !== 0 && port <= 0x7fffffff;
-        touched.set(ifindex, tells ? port : (touched.get(ifindex) ?? port));
-      }
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   close(): void {
-    this.#watch.close();
-    this.#socket.close();
+    this.#notifications.close();
   }
 
   [Symbol.dispose](): void {

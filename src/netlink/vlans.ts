@@ -1,5 +1,6 @@
-import { MessageBuilder, parseBridgeVlans, type VlanRange } from './codec.js';
+import { parseBridgeVlans, type VlanRange } from './bridge-vlans.js';
 import * as c from './constants.js';
+import { MessageBuilder } from './message.js';
 import type { Rtnl } from './rtnl.js';
 
 /** A VLAN device to make. */

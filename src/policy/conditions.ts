@@ -14,8 +14,6 @@ import {
   FLAG_UP,
   inMaintenance,
   isHealthy,
-  LINK_CARRIER,
-  LINK_UP,
   P_DOWN_DELAY_MS,
   P_FASTER_SINCE,
   P_FLAGS,
@@ -32,24 +30,12 @@ import {
   P_UP_DELAY_MS,
   RESELECT_BETTER,
   RESELECT_FAILURE,
+  verdictOf,
 } from './evaluate.js';
+import { cureOf, type Health, healthOf } from './health.js';
 
-/** `suspect`: its link is up, and a detector has something against it. */
-export type PathHealth = 'healthy' | 'suspect' | 'no-carrier' | 'down' | 'absent';
-
-const CURE: Readonly<Record<Exclude<PathHealth, 'healthy'>, string>> = {
-  absent: 'must be plugged in and join',
-  down: 'must be set up',
-  'no-carrier': 'must get carrier',
-  suspect: 'must satisfy its detectors',
-};
-
-export function healthOf(record: Int32Array, path: Path): PathHealth {
-  if (isHealthy(record, 0, path)) return 'healthy';
-  const link = record[P_LINK_PRIMARY + path]!;
-  if (link < 0) return 'absent';
-  return (link & LINK_UP) === 0 ? 'down' : (link & LINK_CARRIER) === 0 ? 'no-carrier' : 'suspect';
-}
+/** Health of a path by its record. */
+const healthAt = (record: Int32Array, path: Path): Health => healthOf(record[P_LINK_PRIMARY + path]!);
 
 const has = (record: Int32Array, flag: number): boolean => (record[P_FLAGS]! & flag) !== 0;
 
@@ -66,11 +52,10 @@ const time = (ms: number): string => (ms < 10_000 ? `${ms} ms` : `${Math.ceil(ms
 export function conditions(record: Int32Array, active: Path, nowMs: number): string[] {
   const other: Path = active === PRIMARY ? STANDBY : PRIMARY;
   const name = roleOf(other);
-  const health = healthOf(record, other);
-  const list = health === 'healthy' ? [] : [`${name} ${CURE[health]}`];
-  if (healthOf(record, active) !== 'healthy') {
-    if (health === 'healthy' && !has(record, FLAG_DEAD << active))
-      list.push(downDelay(record, active, nowMs));
+  const healthy = isHealthy(record, 0, other);
+  const list = healthy ? [] : [`${name} ${cureOf(healthAt(record, other))}`];
+  if (!isHealthy(record, 0, active)) {
+    if (healthy && !has(record, FLAG_DEAD << active)) list.push(downDelay(record, active, nowMs));
     return list;
   }
   const asked = wanted(record, active, other, nowMs);
@@ -82,7 +67,7 @@ export function conditions(record: Int32Array, active: Path, nowMs: number): str
 
 function downDelay(record: Int32Array, active: Path, nowMs: number): string {
   const gone = (nowMs - record[P_SINCE_PRIMARY + active]!) | 0;
-  const fault = healthOf(record, active) === 'suspect' ? 'suspected' : 'without carrier';
+  const fault = verdictOf(record[P_LINK_PRIMARY + active]!) === 0 ? 'without carrier' : 'suspected';
   return `${roleOf(active)} must be ${fault} for another ${record[P_DOWN_DELAY_MS]! - gone} ms`;
 }
 
@@ -124,7 +109,7 @@ function faster(record: Int32Array, active: Path, other: Path, nowMs: number): s
 /** What a path lacks to be ready for a move of the policy's own will. */
 function toBeReady(record: Int32Array, other: Path, nowMs: number): string[] {
   const name = roleOf(other);
-  const healthy = healthOf(record, other) === 'healthy';
+  const healthy = isHealthy(record, 0, other);
   const again = healthy ? 'another ' : '';
   const list: string[] = [];
   const order = record[P_OVERRIDE] === other + 1;

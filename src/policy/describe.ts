@@ -1,6 +1,6 @@
 /** The policy in words, for `status`. Cold: it allocates as it likes and changes nothing. */
 import { type Path, PRIMARY, ROLES, type Role, roleOf, STANDBY } from '../device.js';
-import { conditions, healthOf, holdLeft, type PathHealth } from './conditions.js';
+import { conditions, holdLeft } from './conditions.js';
 import { penaltyOf, suppressedMs } from './damping.js';
 import {
   ARM_TO_PRIMARY,
@@ -14,6 +14,7 @@ import {
   evaluate,
   FLAG_OVERRIDE_LOST,
   inMaintenance,
+  isHealthy,
   isSpared,
   P_ACTIVE,
   P_CAUSE,
@@ -28,16 +29,12 @@ import {
   P_SWITCHED_AT,
   P_SWITCHES,
   POLICY_WORDS,
-  verdictOf,
 } from './evaluate.js';
-
-export type { PathHealth } from './conditions.js';
+import { type Health, healthOf } from './health.js';
 
 export interface PathDescription {
   readonly role: Role;
-  readonly health: PathHealth;
-  /** What detectors have against it; absent if nothing. */
-  readonly verdict?: (typeof CAUSE_NAMES)[number];
+  readonly health: Health;
   /** How long it has been healthy, or not, ms. */
   readonly forMs: number;
   /**
@@ -117,15 +114,12 @@ const overrideLost = (record: Int32Array): boolean =>
   choice(record[P_OVERRIDE]!) !== undefined && (record[P_FLAGS]! & FLAG_OVERRIDE_LOST) !== 0;
 
 function describePath(record: Int32Array, path: Path, nowMs: number): PathDescription {
-  const health = healthOf(record, path);
-  const verdict = verdictOf(record[P_LINK_PRIMARY + path]!);
   const rtt = record[P_RTT_PRIMARY + path]!;
   return {
     role: roleOf(path),
-    health,
-    ...(verdict !== 0 && { verdict: CAUSE_NAMES[verdict] ?? 'none' }),
+    health: healthOf(record[P_LINK_PRIMARY + path]!),
     forMs: (nowMs - record[P_SINCE_PRIMARY + path]!) | 0,
-    ...(health === 'healthy' && { holdDownMs: holdLeft(record, path, nowMs) }),
+    ...(isHealthy(record, 0, path) && { holdDownMs: holdLeft(record, path, nowMs) }),
     maintenance: inMaintenance(record, 0, path),
     penalty: Math.round(penaltyOf(record, 0, path, nowMs)),
     suppressedMs: suppressedMs(record, 0, path, nowMs),
@@ -138,7 +132,9 @@ function notes(record: Int32Array, desired: Path): string[] {
   const list: string[] = [];
   const name = roleOf(desired);
   if (record[P_CAUSE] === CAUSE_NO_PATH)
-    list.push(`no slave is healthy: the ${name} (${healthOf(record, desired)}) is the less bad one`);
+    list.push(
+      `no slave is healthy: the ${name} (${healthOf(record[P_LINK_PRIMARY + desired]!)}) is the less bad one`,
+    );
   if (isSpared(record[P_LINK_PRIMARY + desired]!))
     list.push(
       `the ${name} has no carrier, and is kept until all detectors that watch it say that it is dead`,

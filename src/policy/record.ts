@@ -198,11 +198,6 @@ export function policyBase(index: number): number {
   return index << 5;
 }
 
-/** A monotonic time in ms, of any size, as the policy's wrapping int32. */
-export function policyMs(ms: number): number {
-  return ms | 0;
-}
-
 /** RESELECT_*, and after how many healthy probes (or looks) in a row, 0 … 65535, a path is ready to be returned to. */
 export function rulesWord(reselect: number, healthyProbes: number): number {
   return reselect | (healthyProbes << 8);

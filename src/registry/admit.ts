@@ -1,6 +1,6 @@
 import { ARPHRD_ETHER, type Device } from '../device.js';
 import { VfError } from '../errors.js';
-import { MODELS } from '../models/model.js';
+import { DEFAULT_MODEL, MODELS, type ModelName } from '../models/table.js';
 import { FailoverInstance } from './instance.js';
 import { sameParent } from './match.js';
 import type { InstanceSpec } from './spec.js';
@@ -19,7 +19,7 @@ export function admit(
   devices: Devices,
   maxInstances: number,
 ): FailoverInstance {
-  const { name, model = 'transparent', ops, rules = {} } = spec;
+  const { name, model = DEFAULT_MODEL, ops, rules = {} } = spec;
   if (instances.has(name)) {
     throw exists(`an instance named ${name} exists already`, 'name', name, 'choose another name');
   }
@@ -44,7 +44,7 @@ export function admit(
     );
   }
   checkFree(master, instances);
-  if (MODELS[model].standbyIsMaster) checkNotKernels(master, devices);
+  if (MODELS[model].standbyIsMaster) checkNotKernels(model, master, devices);
   if (MODELS[model].masterOwnsSlaves) checkKernels(name, master, devices);
   const index = claimIndex(spec.index, instances, maxInstances);
   const { formerMac } = spec;
@@ -92,7 +92,7 @@ function kernelsStandby(master: Device, devices: Devices): Device | undefined {
  * Where the guest has accepted the STANDBY feature, the virtio netdev is already a slave of a net_failover
  * device; to steer below that one would have two failovers work against each other.
  */
-function checkNotKernels(master: Device, devices: Devices): void {
+function checkNotKernels(model: ModelName, master: Device, devices: Devices): void {
   const upper = master.master ? devices.get(master.master) : undefined;
   if (upper !== undefined && kernelsStandby(upper, devices)?.ifindex === master.ifindex) {
     const fix = `use the model net-failover with master ${upper.name}`;
@@ -101,7 +101,7 @@ function checkNotKernels(master: Device, devices: Devices): void {
   if (kernelsStandby(master, devices) === undefined) return;
   throw new VfError('MASTER_UNFIT', `${master.name} is a failover device of the kernel's own`, {
     field: 'model',
-    value: 'transparent',
+    value: model,
     fix: `use the model net-failover with master ${master.name}`,
   });
 }

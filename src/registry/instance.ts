@@ -1,27 +1,13 @@
 import { type Device, identityMac, isReady, type Path, ROLES, type Role, roleOf } from '../device.js';
 import type { VfError } from '../errors.js';
-import { MODELS, type Model, type ModelTraits } from '../models/model.js';
+import type { ModelTraits } from '../models/model.js';
+import { MODELS, type ModelName } from '../models/table.js';
 import { type Claim, type MatchRules, mtuLimits } from './match.js';
 import type { FailoverOps } from './ops.js';
 import type { RefHandle } from './refs.js';
 import type { Backoff } from './retry.js';
 import type { UndoStack } from './transaction.js';
-
-export type SlaveState = 'absent' | 'joining' | 'joined' | 'refused';
-
-/** A slot as seen from outside. */
-export interface SlaveView {
-  readonly role: Role;
-  readonly state: SlaveState;
-  /** The slave; with `refused`, the device that was turned down (the first, if there are several). */
-  readonly device?: Device;
-  /** Why, with `refused`. */
-  readonly error?: VfError;
-  /** When a refused device is tried again by itself; absent if only an event can change the answer. */
-  readonly retryAtMs?: number;
-  /** Failed tries in a row. */
-  readonly attempts?: number;
-}
+import type { InstanceView, SlaveView } from './view.js';
 
 /** A device that answers to an instance and was turned down. */
 export interface Refusal {
@@ -59,7 +45,7 @@ export interface Joined {
 export interface InstanceInit {
   name: string;
   index: number;
-  model: Model;
+  model: ModelName;
   master: Device;
   rules: MatchRules;
   ops: FailoverOps;
@@ -70,11 +56,11 @@ export interface InstanceInit {
  * One failover instance: a master with its primary and standby. Only the registry and join.ts change it; to
  * everybody else it is read-only.
  */
-export class FailoverInstance {
+export class FailoverInstance implements InstanceView {
   readonly name: string;
   /** Slot of the instance in the maps: its steering word, counters and policy record. */
   readonly index: number;
-  readonly model: Model;
+  readonly model: ModelName;
   readonly rules: MatchRules;
   readonly ops: FailoverOps;
   /** The MAC that the master had at the beginning. */

@@ -109,7 +109,7 @@ export function tryJoin(
     instance.joined.set(role, { device, explicit, undo, ref });
   } catch (error) {
     const what = `${device.name} as ${role} of ${instance.name}`;
-    refuse(ctx, instance, device, role, asVfError(error, 'JOIN_FAILED', what), true);
+    refuse(ctx, instance, { device, role, error: asVfError(error, 'JOIN_FAILED', what), tried: true });
     return false;
   } finally {
     instance.joining.delete(role);
@@ -124,17 +124,20 @@ export function refName(device: Device): string {
   return `device ${device.name} (ifindex ${device.ifindex})`;
 }
 
-/**
- * Keeps a refusal. `tried`: a join failed, so wait and try again. Otherwise the facts forbid it, and the
- * next event will tell.
- */
+/** A device that is turned down. */
+export interface Denial {
+  readonly device: Device;
+  readonly role: Role;
+  readonly error: VfError;
+  /** True: a join failed, so it is tried again after a wait. Otherwise the facts forbid it, and the next event tells. */
+  readonly tried?: boolean;
+}
+
+/** Keeps a refusal, and tells it if it is news. */
 export function refuse(
   ctx: JoinContext,
   instance: FailoverInstance,
-  device: Device,
-  role: Role,
-  error: VfError,
-  tried: boolean,
+  { device, role, error, tried = false }: Denial,
 ): void {
   const before = instance.refusals.get(device.ifindex);
   const retry = tried ? nextRetry(ctx, instance, device, before?.retry) : undefined;
@@ -185,7 +188,7 @@ export function expel(
   if (before === undefined || nowMs - before.atMs > REFORMED_MS)
     before = { backoff: new Backoff({ ...ctx.retry, baseMs: EXPELLED_BASE_MS }), atMs: nowMs };
   instance.expulsions.set(device.ifindex, { ...before, atMs: nowMs });
-  refuse(ctx, instance, device, role, error, false);
+  refuse(ctx, instance, { device, role, error });
   const refusal = instance.refusals.get(device.ifindex)!;
   if (!answers) {
     refusal.expelled = true;

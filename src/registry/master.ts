@@ -1,6 +1,6 @@
 import { ARPHRD_ETHER, type Device, identityMac, normaliseMac } from '../device.js';
 import { VfError } from '../errors.js';
-import { MODELS, type Model } from '../models/model.js';
+import { MODELS, type ModelName } from '../models/table.js';
 import { stackedOn } from './match.js';
 
 /** Names a master. All the fields given must agree; at least one is needed. */
@@ -59,7 +59,7 @@ const factsLabel = ({ device, driver, busInfo }: DeviceFacts): string => {
  */
 export function selectMaster(
   choice: MasterChoice,
-  model: Model,
+  model: ModelName,
   devices: readonly Device[],
   factsOf: (device: Device) => DeviceFacts,
 ): Device {
@@ -106,7 +106,7 @@ function isMeant({ bus, driver }: MasterSelector, { device, driver: its, busInfo
 
 function mayBeMaster(
   choice: MasterSelector,
-  model: Model,
+  model: ModelName,
   { device }: DeviceFacts,
   devices: readonly Device[],
 ): boolean {

@@ -1,6 +1,6 @@
 import { ARPHRD_ETHER, type Device, identityMac, normaliseMac, ROLES, type Role } from '../device.js';
 import { VfError } from '../errors.js';
-import { MODELS, type Model } from '../models/model.js';
+import { MODELS, type ModelName } from '../models/table.js';
 
 /** Names a slave by hand. All the fields given must agree; at least one is needed. */
 export interface SlaveSelector {
@@ -17,7 +17,7 @@ export type MatchRules = { readonly [role in Role]?: Readonly<SlaveSelector> };
 /** What matching needs to know of an instance. */
 export interface MatchTarget {
   readonly name: string;
-  readonly model: Model;
+  readonly model: ModelName;
   readonly master: Device;
   readonly rules: MatchRules;
   /** The MAC that the master had when the instance was made: a slave whose master changed its MAC meanwhile still is its slave. */

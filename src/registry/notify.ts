@@ -1,4 +1,4 @@
-import { type Device, isReady, type Part, type Role } from '../device.js';
+import { type Device, isReady, type Part } from '../device.js';
 import type { FailoverInstance } from './instance.js';
 import { callOp, type JoinContext } from './join.js';
 import type { DriftField } from './ops.js';
@@ -60,25 +60,24 @@ export function tellDrift(
   const byMaster = instance.master.ifindex === device.ifindex;
   for (const [role, { device: slave }] of instance.joined) {
     if (slave.ifindex === instance.master.ifindex) continue;
-    if (byMaster || slave.ifindex === device.ifindex)
-      tellSlaveDrift(ctx, instance, role, slave, before, device);
+    if (byMaster || slave.ifindex === device.ifindex) {
+      const fields = driftOf(instance, slave, before, device);
+      if (fields.length > 0)
+        callOp(ctx, instance, 'drift', () => instance.ops.drift(instance, slave, role, fields));
+    }
   }
 }
 
-function tellSlaveDrift(
-  ctx: JoinContext,
-  instance: FailoverInstance,
-  role: Role,
+/** What the change of a device has made differ between master and slave. */
+function driftOf(
+  { master, traits }: FailoverInstance,
   slave: Device,
   before: Device,
   device: Device,
-): void {
-  const { master } = instance;
+): DriftField[] {
   const fields: DriftField[] = [];
   if (before.mtu !== device.mtu && slave.mtu !== master.mtu) fields.push('mtu');
-  if (instance.traits.sameMac && before.address !== device.address && slave.address !== master.address) {
+  if (traits.sameMac && before.address !== device.address && slave.address !== master.address)
     fields.push('address');
-  }
-  if (fields.length === 0) return;
-  callOp(ctx, instance, 'drift', () => instance.ops.drift(instance, slave, role, fields));
+  return fields;
 }

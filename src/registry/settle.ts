@@ -47,7 +47,7 @@ function fill(ctx: SettleContext, instance: FailoverInstance, nameOf: NameOf): v
   for (const device of ctx.devices.values()) {
     if (instance.roleHeldBy(device.ifindex) !== undefined) continue;
     const result = arbitrate(instance, device, ctx.instances.values(), nameOf);
-    if ('refused' in result) refuse(ctx, instance, device, result.role, result.refused, false);
+    if ('refused' in result) refuse(ctx, instance, { device, role: result.role, error: result.refused });
     else if (!result.match) forget(instance, device);
     else candidates[result.role].push({ device, explicit: result.explicit });
   }
@@ -68,11 +68,11 @@ function fillSlot(ctx: SettleContext, instance: FailoverInstance, role: Role, ca
     const { device } = candidate;
     const taken = instance.joined.has(role) || !contenders.includes(candidate);
     if (taken && holder !== undefined) {
-      refuse(ctx, instance, device, role, slotTaken(instance, role, device, holder), false);
+      refuse(ctx, instance, { device, role, error: slotTaken(instance, role, device, holder) });
     } else if (contenders.length > 1) {
-      refuse(ctx, instance, device, role, manyDevices(instance, role, devices), false);
+      refuse(ctx, instance, { device, role, error: manyDevices(instance, role, devices) });
     } else if (waitsFor !== undefined) {
-      refuse(ctx, instance, device, role, waitsFor, false);
+      refuse(ctx, instance, { device, role, error: waitsFor });
     } else if (mayTry(instance.refusals.get(device.ifindex), joinFacts(instance, device), ctx.now())) {
       tryJoin(ctx, instance, device, role, candidate.explicit);
     }

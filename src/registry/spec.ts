@@ -1,14 +1,14 @@
 import { type Device, normaliseMac, ROLES, type Role } from '../device.js';
 import { VfError } from '../errors.js';
-import { MODELS, type Model } from '../models/model.js';
+import { DEFAULT_MODEL, MODELS, type ModelName } from '../models/table.js';
 import type { MatchRules, SlaveSelector } from './match.js';
 import { type FailoverOps, REQUIRED_OPS } from './ops.js';
 
 /** What `FailoverRegistry.register` takes. */
 export interface InstanceSpec {
   name: string;
-  /** Default `transparent`. */
-  model?: Model;
+  /** Default: `DEFAULT_MODEL`. */
+  model?: ModelName;
   /** The master: its ifindex, or its facts if the registry may not know it yet. */
   master: number | Device;
   ops: FailoverOps;
@@ -29,7 +29,7 @@ export function checkSpec(spec: InstanceSpec): void {
   if (typeof spec.name !== 'string' || spec.name.trim() === '') {
     throw invalid('name', spec.name, 'an instance needs a name', 'give it a name that is not empty');
   }
-  const model = spec.model ?? 'transparent';
+  const model = spec.model ?? DEFAULT_MODEL;
   if (!Object.hasOwn(MODELS, model)) {
     const known = Object.keys(MODELS).join(', ');
     throw invalid('model', model, `no such model: ${String(model)}`, `use one of: ${known}`);

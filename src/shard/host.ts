@@ -20,6 +20,7 @@ import {
   policyBase,
 } from '../policy/evaluate.js';
 import { LINK_FAILURE_WORDS } from '../policy/link-failures.js';
+import { keepOff } from './apart.js';
 import {
   type AnnouncementFrame,
   CONTROL,
@@ -67,6 +68,8 @@ export class Shards extends EventEmitter<ShardEvents> {
   readonly #shards: Shard[] = [];
   readonly #look: Look | undefined = loadLook();
   readonly #lookFd = this.#look?.programs.vf_look.fd ?? -1;
+  /** Lets the process's other threads back to the CPUs of workers that spin; undefined: they were not kept off. */
+  readonly #backTogether: (() => void) | undefined;
   #closing = false;
 
   constructor(store: PinStore, config: WorkerConfig) {
@@ -79,6 +82,10 @@ export class Shards extends EventEmitter<ShardEvents> {
     const filename = workerFile('decision');
     if (!existsSync(filename))
       throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
+    const { cpu, count, wait } = config;
+    // Before the pool: its threads begin where the main thread may run.
+    if (wait === 'spin' && cpu !== null)
+      this.#backTogether = keepOff(Array.from({ length: count }, (_, i) => cpu + i));
     this.#pool = new Piscina({
       filename,
       minThreads: config.count,
@@ -167,6 +174,11 @@ export class Shards extends EventEmitter<ShardEvents> {
     shard.port.postMessage(m);
     Atomics.add(shard.control, CONTROL.mail, 1);
     shard.wake.signal();
+  }
+
+  /** True if workers spin on CPUs that other threads of the process need as well: because no CPU was named, or there is no other. */
+  get crowded(): boolean {
+    return this.#config.wait === 'spin' && this.#backTogether === undefined;
   }
 
   shardOf(slot: number): number {
@@ -271,6 +283,7 @@ export class Shards extends EventEmitter<ShardEvents> {
       s.wake.close();
     }
     await this.#pool.destroy();
+    this.#backTogether?.();
     this.#look?.close();
   }
 }

@@ -3,9 +3,9 @@ import { monotonicNs } from 'bpf-loader-ts/sys';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { UNDO_BEFORE_MAX } from '../datapath/undo-map.js';
 import { VfError } from '../errors.js';
+import { formatIp } from '../frames/address.js';
 import type { Shortfall } from '../impairments.js';
 import * as k from '../netlink/constants.js';
-import { formatIp } from '../netlink/ip.js';
 import {
   addAddress,
   addRoute,
@@ -41,7 +41,6 @@ const CONFIGURED = 'configured';
  */
 export class Addresses implements Takeover {
   readonly name = 'addresses';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Strikes();
   #joined = false;
   #seen = -1;

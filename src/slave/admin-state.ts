@@ -13,7 +13,6 @@ const FOLLOWED = Uint8Array.of(1);
  */
 export class AdminState implements Takeover {
   readonly name = 'admin state';
-  readonly models = ['transparent'] as const;
   readonly late = true;
   /** The master's state that the slave was brought to last. */
   #followed: boolean | undefined;

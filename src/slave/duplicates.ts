@@ -1,7 +1,8 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { formatIp } from '../frames/address.js';
+import { parseMac } from '../frames/mac.js';
 import type { Shortfall } from '../impairments.js';
 import * as k from '../netlink/constants.js';
-import { formatIp } from '../netlink/ip.js';
 import { addAddress, deleteAddress, type SavedAddress, savedAddresses } from '../netlink/saved.js';
 import { Strikes } from './strikes.js';
 import type { SlaveContext, Takeover } from './takeover.js';
@@ -17,7 +18,6 @@ const REPAIRS_MAX = 3;
  */
 export class Duplicates implements Takeover {
   readonly name = 'duplicates';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #repairs = new Map<string, Strikes>();
   #seen = -1;
   #told: Shortfall[] = [];
@@ -55,7 +55,7 @@ export class Duplicates implements Takeover {
 function isSlaves({ undo, master }: SlaveContext, { bytes }: SavedAddress): boolean {
   if (undo.of(VF_UNDO_ADDRESS).some(({ id }) => id[0] === 6 && bytes.every((b, i) => b === id[2 + i])))
     return true;
-  const mac = master.address.split(':').map((h) => Number.parseInt(h, 16));
+  const mac = parseMac(master.address);
   const eui64 = [mac[0]! ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]];
   return eui64.every((b, i) => b === bytes[8 + i]);
 }

@@ -43,7 +43,6 @@ const FLAGS_OF = [
  */
 export const FLAGS: Takeover = {
   name: 'flags',
-  models: ['transparent', 'net-failover'],
   follow(context) {
     const state = memory.of(context);
     const { master, slave } = context;

@@ -1,10 +1,11 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import type { Device } from '../device.js';
-import { rarpAnnouncement } from '../frames/announcements.js';
+import { rarpAnnouncement } from '../frames/arp.js';
+import { parseMac } from '../frames/mac.js';
 import type { Shortfall } from '../impairments.js';
 import type { FilterList } from '../netlink/index.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
-import { listsOf, macBytes, some } from './lists.js';
+import { listsOf, some } from './lists.js';
 import { Memory } from './memory.js';
 import type { SlaveContext, Takeover } from './takeover.js';
 import { unicastOverflow } from './unicast.js';
@@ -33,7 +34,7 @@ function tellNetwork({ netns, master, rtnl }: SlaveContext, list: FilterList): v
   const socket = new PacketSocket({ netns, ifindex: master.ifindex, protocol: 0 });
   try {
     // One that is lost is made up for by the next frame of that station.
-    for (const mac of macs) socket.send(rarpAnnouncement({ mac: macBytes(mac) }));
+    for (const mac of macs) socket.send(rarpAnnouncement({ mac: parseMac(mac) }));
   } finally {
     socket.close();
   }
@@ -45,7 +46,6 @@ function tellNetwork({ netns, master, rtnl }: SlaveContext, list: FilterList): v
  */
 export const FOREIGN: Takeover = {
   name: 'foreign',
-  models: ['transparent', 'net-failover'],
   follow(context) {
     const state = memory.of(context);
     const { master, slave, role } = context;

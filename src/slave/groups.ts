@@ -1,11 +1,12 @@
 import { errnoName } from 'bpf-loader-ts/sys';
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import { macAt, parseMac } from '../frames/mac.js';
 import type { Shortfall } from '../impairments.js';
 import type { FilterList } from '../netlink/index.js';
 import { Damper } from './damper.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
-import { listsOf, macBytes, macText, some } from './lists.js';
+import { listsOf, some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
 import type { SlaveContext, Takeover } from './takeover.js';
@@ -34,7 +35,7 @@ interface State {
 }
 
 const memory = new Memory<State>((context) => ({
-  ours: new Owned(context, VfUndoKind.VF_UNDO_GROUP, macBytes, macText),
+  ours: new Owned(context, VfUndoKind.VF_UNDO_GROUP, parseMac, macAt),
   limits: limitsOf(context.driver()),
   damper: new Damper(),
   master: undefined,
@@ -50,8 +51,6 @@ export const groupsOverflow = (context: SlaveContext): boolean => memory.peek(co
 /** The groups of the master, whoever joined them: its own stack, VLANs, bridges and macvlans above it, `ip maddr`, sockets. */
 export const GROUPS: Takeover = {
   name: 'groups',
-  // net_failover copies the lists to both slaves itself (dev_mc_sync_multiple).
-  models: ['transparent'],
   follow(context) {
     const lists = listsOf(context);
     const state = memory.of(context);

@@ -1,17 +1,17 @@
-import type { SteeredModel } from '../datapath/layouts.js';
 import type { Role } from '../device.js';
 import type { VfError } from '../errors.js';
 import type { Shortfall } from '../impairments.js';
-import { MODELS } from '../models/model.js';
+import type { SteeredModel } from '../models/model.js';
 import type { JoinStep } from '../registry/transaction.js';
-import { TAKEOVERS } from './table.js';
+import { TAKEOVERS, takeoversOf } from './table.js';
 import { type SlaveContext, SlaveUnfit, type Takeover, type TakeoverKind } from './takeover.js';
 
 /** A takeover that tells of a shortfall tries again in one of so many looks. */
 const TROUBLED_EVERY = 3;
 
 export interface KeeperOptions {
-  model: SteeredModel;
+  /** What the instance's model is like. */
+  traits: SteeredModel;
   /** The facts of this moment, of each slave that has joined and is not the master itself. */
   contexts: () => readonly SlaveContext[];
   /** Told after each look what is wrong; `source` names the takeover. */
@@ -49,8 +49,7 @@ export class SlaveKeeper {
    * after. `context`: the slave that joins.
    */
   steps(context: SlaveContext): { early: JoinStep[]; late: JoinStep[] } {
-    const { model } = this.#o;
-    const all = this.#kinds.map((make) => make()).filter((t) => t.models.includes(model));
+    const all = takeoversOf(this.#o.traits, this.#kinds);
     const kept: Kept = { all, done: new Map(), last: context, seen: Number.NaN, waiting: new Set() };
     this.#kept.set(context.role, kept);
     const steps = (late: boolean): JoinStep[] =>
@@ -86,7 +85,7 @@ export class SlaveKeeper {
   }
 
   #report(takeover: Takeover, role: Role, shortfalls: readonly Shortfall[]): void {
-    const both = MODELS[this.#o.model].masterOwnsSlaves;
+    const both = this.#o.traits.masterOwnsSlaves;
     this.#o.report(both ? `${takeover.name}/${role}` : takeover.name, shortfalls);
   }
 

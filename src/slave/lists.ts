@@ -10,15 +10,6 @@ export function listsOf({ filters, master, slave }: SlaveContext): { master: Fil
   return { master: filters.of(master.ifindex), slave: filters.of(slave.ifindex) };
 }
 
-/** The six bytes of a MAC, as the undo log keeps them. */
-export const macBytes = (mac: string): Uint8Array =>
-  Uint8Array.from(mac.split(':'), (x) => Number.parseInt(x, 16));
-
-export const macText = (id: Uint8Array): string =>
-  Buffer.from(id.subarray(0, 6))
-    .toString('hex')
-    .replace(/..(?!$)/g, '$&:');
-
 /** What the undo log keeps with a change: on which device it was made. Another device in its place does not have it. */
 export function deviceBytes(ifindex: number): Uint8Array {
   const bytes = new Uint8Array(4);

@@ -1,7 +1,7 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import { formatMac, parseMac } from '../frames/mac.js';
 import type { Shortfall } from '../impairments.js';
-import { formatMac, parseMac } from '../netlink/codec.js';
 import { Strikes } from './strikes.js';
 import { type SlaveContext, SlaveUnfit, type Takeover } from './takeover.js';
 
@@ -16,7 +16,6 @@ const STRIKES_MAX = 5;
  */
 export class Mac implements Takeover {
   readonly name = 'mac';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Strikes();
   /** The master's MAC that the slave was given last. */
   #followed: string | undefined;

@@ -9,7 +9,6 @@ const NO_ID = new Uint8Array(0);
 /** The slave has the master's MTU. Where the kernel's own driver has set it, nothing is left to do. */
 export class Mtu implements Takeover {
   readonly name = 'mtu';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Strikes();
   #joined = false;
   #told: Shortfall[] = [];

@@ -16,7 +16,6 @@ const LRO_ID = Buffer.from(LRO);
  */
 export class Offloads implements Takeover {
   readonly name = 'offloads';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Strikes();
   #seen = '';
   #told: Shortfall[] = [];

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import type { Device } from '../device.js';
+import { macAt } from '../frames/mac.js';
 import { addUnicast, deleteUnicast } from '../netlink/index.js';
-import { macText } from './lists.js';
 import type { Owned } from './owned.js';
 import type { SlaveContext } from './takeover.js';
 
@@ -78,7 +78,7 @@ export class UnicastProof {
     try {
       const { ifindex } = standbyOf(context)!;
       const from = new PacketSocket({ netns, ifindex, protocol: 0, bypass: true });
-      this.mac = macText(this.#frame);
+      this.mac = macAt(this.#frame);
       ours.add(context, this.mac);
       addUnicast(rtnl, slave.ifindex, this.mac);
       context.filters.stale();
@@ -101,9 +101,9 @@ export class UnicastProof {
   }
 }
 
-/** Where the frame leaves: in net-failover the master is a device of its own. */
-function standbyOf({ model, master, slave, links }: SlaveContext): Device | undefined {
-  if (model !== 'net-failover') return master;
+/** Where the frame leaves: the standby, which may be the master itself. */
+function standbyOf({ traits, master, slave, links }: SlaveContext): Device | undefined {
+  if (traits.standbyIsMaster) return master;
   return [...links.values()].find((d) => d.master === master.ifindex && d.ifindex !== slave.ifindex);
 }
 

@@ -1,4 +1,5 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
+import { pathOf } from '../device.js';
 import { VfError } from '../errors.js';
 import type { Shortfall } from '../impairments.js';
 import {
@@ -32,7 +33,6 @@ const REFUSED_MS = 10_000;
  */
 export class Pacing implements Takeover {
   readonly name = 'qdisc';
-  readonly models = ['transparent', 'net-failover'] as const;
   readonly #damper = new Damper();
   #seen = '';
   #retryAt = Number.POSITIVE_INFINITY;
@@ -157,9 +157,8 @@ export class Pacing implements Takeover {
   }
 }
 
-/** True if our programs send frames to the slave past the master's qdisc. net_failover's own frames for the primary have passed it. */
-const redirectedTo = ({ model, role }: SlaveContext): boolean =>
-  model === 'transparent' || role === 'standby';
+/** True if our programs send frames to the slave past the master's qdisc. What goes to the other one without them has passed it. */
+const redirectedTo = ({ traits, role }: SlaveContext): boolean => pathOf(role) !== traits.rest;
 
 /** The fq of a device, or of its first queue that has one; undefined: none. */
 const fqOf = (all: readonly Qdisc[], ifindex: number): Qdisc | undefined =>

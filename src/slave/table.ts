@@ -1,3 +1,4 @@
+import type { SteeredModel } from '../models/model.js';
 import { Addresses } from './addresses.js';
 import { AdminState } from './admin-state.js';
 import { Duplicates } from './duplicates.js';
@@ -8,7 +9,7 @@ import { Mac } from './mac.js';
 import { Mtu } from './mtu.js';
 import { Offloads } from './offloads.js';
 import { Pacing } from './qdisc.js';
-import type { TakeoverKind } from './takeover.js';
+import type { Takeover, TakeoverKind } from './takeover.js';
 import { UNICAST } from './unicast.js';
 import { VLANS } from './vlans.js';
 
@@ -28,3 +29,9 @@ export const TAKEOVERS: readonly TakeoverKind[] = [
   () => new Duplicates(),
   () => new AdminState(),
 ];
+
+/** New takeovers for a slave of a model, in the order of `kinds`: all but those that the kernel does there. */
+export const takeoversOf = (
+  { kernelTakesOver }: SteeredModel,
+  kinds: readonly TakeoverKind[] = TAKEOVERS,
+): Takeover[] => kinds.map((make) => make()).filter(({ name }) => !kernelTakesOver.includes(name));

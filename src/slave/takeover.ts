@@ -1,7 +1,6 @@
-import type { SteeredModel } from '../datapath/layouts.js';
 import type { Device, Role } from '../device.js';
 import type { Shortfall } from '../impairments.js';
-import type { Model } from '../models/model.js';
+import type { SteeredModel } from '../models/model.js';
 import type { Ethtool, FilterLists, Rtnl } from '../netlink/index.js';
 import { JoinRefused } from '../registry/transaction.js';
 import type { UndoLog } from './undo-log.js';
@@ -12,7 +11,8 @@ export const KEEP_MS = 80;
 /** What a takeover works with. Devices are the facts of this moment. */
 export interface SlaveContext {
   readonly instance: string;
-  readonly model: Model;
+  /** What the instance's model is like. */
+  readonly traits: SteeredModel;
   readonly role: Role;
   readonly master: Device;
   readonly slave: Device;
@@ -64,10 +64,8 @@ export type TakeoverKind = () => Takeover;
  * Every change is kept in the undo log before it is made, so that any later daemon can take it back.
  */
 export interface Takeover {
-  /** As in `status` and in names of join steps: `groups`. */
+  /** As in `status`, in names of join steps, and where a model says that its kernel does it already: `groups`. */
   readonly name: string;
-  /** Models in which the kernel does not do it already. */
-  readonly models: readonly SteeredModel[];
   /** Done after the programs are on the slave, and undone before they go. */
   readonly late?: true;
   /**

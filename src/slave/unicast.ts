@@ -1,10 +1,11 @@
 import { VfUndoKind } from '../../bpf/vfailover.bpf.js';
 import { VfError } from '../errors.js';
+import { macAt, parseMac } from '../frames/mac.js';
 import type { Shortfall } from '../impairments.js';
 import { addUnicast, deleteUnicast, type FilterList } from '../netlink/index.js';
 import { Damper } from './damper.js';
 import { type DriverLimits, limitsOf } from './drivers.js';
-import { listsOf, macBytes, macText, some } from './lists.js';
+import { listsOf, some } from './lists.js';
 import { Memory } from './memory.js';
 import { Owned } from './owned.js';
 import { UnicastProof } from './proof.js';
@@ -33,7 +34,7 @@ interface State {
 const memory = new Memory<State>((context) => {
   const limits = limitsOf(context.driver());
   return {
-    ours: new Owned(context, VfUndoKind.VF_UNDO_UNICAST, macBytes, macText),
+    ours: new Owned(context, VfUndoKind.VF_UNDO_UNICAST, parseMac, macAt),
     limits,
     damper: new Damper(),
     proof: limits.unicast === undefined ? undefined : new UnicastProof(),
@@ -55,12 +56,11 @@ export const unicastOverflow = (context: SlaveContext): boolean => memory.peek(c
  */
 export const UNICAST: Takeover = {
   name: 'unicast',
-  // net_failover copies the list to both slaves itself (dev_uc_sync_multiple). What is left is to find out whether the VF obeys.
-  models: ['transparent', 'net-failover'],
   waits: (context) => memory.of(context).proof?.mac !== undefined,
   follow(context) {
     const state = memory.of(context);
-    if (context.model === 'net-failover' && state.proof === undefined) return state.told;
+    // net_failover copies the list to both slaves itself (dev_uc_sync_multiple). What is left is to find out whether the VF obeys.
+    if (context.traits.masterOwnsSlaves && state.proof === undefined) return state.told;
     const lists = listsOf(context);
     const { address } = context.master;
     const proven = isToBeProven(state, lists) && state.proof?.step(context, state.ours);

@@ -50,8 +50,6 @@ const memory = new Memory<State>((context) => ({
  */
 export const VLANS: Takeover = {
   name: 'vlans',
-  // net_failover passes ids on itself (vlan_vids_add_by_dev).
-  models: ['transparent'],
   waits: (context) => memory.of(context).bridged,
   follow(context) {
     const state = memory.of(context);

@@ -1,22 +1,23 @@
 import type { Device } from '../device.js';
+import { ETHERTYPE } from '../frames/numbers.js';
 import { bridgeVlans } from '../netlink/index.js';
 import type { SlaveContext } from './takeover.js';
 
 /** A VLAN: its id, and the EtherType of its tag. */
 export type VlanKey = NonNullable<Device['vlan']>;
 
-const CTAG = 0x8100;
 /** 802.1Q: 0 is a priority without a VLAN, 4095 is reserved. */
 const VID_MAX = 4094;
 
 /** `100`, `0x88a8:100`. */
 export const textOfVlan = ({ id, protocol }: VlanKey): string =>
-  protocol === CTAG ? String(id) : `0x${protocol.toString(16)}:${id}`;
+  protocol === ETHERTYPE.vlan ? String(id) : `0x${protocol.toString(16)}:${id}`;
 
 /** As the undo log keeps it: protocol and id, in network order. */
 export function idBytes(text: string): Uint8Array {
   const [first, second] = text.split(':');
-  const [protocol, id] = second === undefined ? [CTAG, Number(first)] : [Number(first), Number(second)];
+  const [protocol, id] =
+    second === undefined ? [ETHERTYPE.vlan, Number(first)] : [Number(first), Number(second)];
   return Uint8Array.of(protocol >> 8, protocol & 0xff, id >> 8, id & 0xff);
 }
 
@@ -34,7 +35,7 @@ export function wantedVlans(context: SlaveContext): Map<string, VlanKey> {
     if (vlan.id >= 1 && vlan.id <= VID_MAX) out.set(textOfVlan(vlan), vlan);
   };
   const { master, links, vlans } = context;
-  for (const id of vlans) add({ id, protocol: CTAG });
+  for (const id of vlans) add({ id, protocol: ETHERTYPE.vlan });
   const tagged = withFramesOf(context);
   for (const d of links.values()) {
     if (d.vlan && d.link !== undefined && d.linkNetnsId === undefined && tagged.has(d.link)) add(d.vlan);

@@ -1,7 +1,7 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
 import type { Bench } from './in-process.js';
-import { sleep } from './sleep.js';
+import { quietFor, until } from './wait.js';
 
 const ETH_ALL = 3;
 
@@ -39,23 +39,20 @@ export class Answers {
 
   /** The one answer that comes by that wire, and none by the other. */
   async one(by: 'vf' | 'virtio'): Promise<Uint8Array> {
-    const end = performance.now() + 10_000;
-    for (;;) {
-      const got = this.take(by);
-      if (got.length > 0) {
-        await sleep(5);
-        expect([got.length, this.take(by).length, this.take(by === 'vf' ? 'virtio' : 'vf').length]).toEqual([
-          1, 0, 0,
-        ]);
-        return got[0]!;
-      }
-      if (performance.now() > end) throw new Error(`no answer by ${by}`);
-      await sleep(2);
-    }
+    const got = await until(
+      () => this.take(by),
+      (frames) => frames.length > 0,
+      10_000,
+    );
+    await quietFor(5);
+    const more = this.take(by).length;
+    const elsewhere = this.take(by === 'vf' ? 'virtio' : 'vf').length;
+    expect({ first: got.length, more, elsewhere }).toEqual({ first: 1, more: 0, elsewhere: 0 });
+    return got[0]!;
   }
 
   none(): void {
-    expect([this.take('vf').length, this.take('virtio').length]).toEqual([0, 0]);
+    expect({ vf: this.take('vf'), virtio: this.take('virtio') }).toEqual({ vf: [], virtio: [] });
   }
 }
 

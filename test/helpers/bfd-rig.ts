@@ -1,19 +1,19 @@
 import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { dupFd, PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished } from 'vitest';
-import { VfBfdPacket, VfDetector, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { VfBfdPacket, VfDetector, VfEvent, VfRecord } from '../../bpf/vfailover.bpf.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { attachKind } from '../../src/datapath/hooks.js';
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { type BfdKey, BfdMap } from '../../src/detect/bfd/map.js';
 import { BFD_ECHO_PORT, BFD_PORT, encodeControl } from '../../src/detect/bfd/packet.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { type Bench, inProcess } from './in-process.js';
 
 /** The programs with a BFD session, and no worker: the test is the worker. */
 
 export const DISCR = 0x81020304;
-export const mac = (text: string) => Uint8Array.from(text.split(':'), (h) => Number.parseInt(h, 16));
 /** As the peer sends: its local end is our peer. */
 export const PEER: Record<string, BfdEndpoint> = Object.fromEntries(
   [
@@ -22,8 +22,8 @@ export const PEER: Record<string, BfdEndpoint> = Object.fromEntries(
   ].map(([name, local, peer]) => [
     name!,
     {
-      localMac: mac('02:76:66:00:00:fe'),
-      peerMac: mac(GUEST_MAC),
+      localMac: parseMac('02:76:66:00:00:fe'),
+      peerMac: parseMac(GUEST_MAC),
       local: parseIp(local!).bytes,
       peer: parseIp(peer!).bytes,
       sourcePort: 49152,
@@ -78,18 +78,17 @@ export async function rig(end: BfdEndpoint = PEER.IPv4!, more: Partial<BfdKey> =
     local: end.peer,
     peer: end.local,
     vlan: end.vlan,
-    mac: mac(GUEST_MAC),
+    mac: parseMac(GUEST_MAC),
     ...more,
   });
   const out: string[] = [];
   const told: Rig['events'] = [];
   const consume = () =>
-    ring.consume((view, at, length) => {
-      if (length < VfBfdPacket.size) {
-        const [before, after] = [VfEvent.offsets.old_word, VfEvent.offsets.new_word].map((o) =>
-          view.getInt32(at + o, true),
-        );
-        told.push({ cause: view.getInt32(at + VfEvent.offsets.cause, true), flipped: before !== after });
+    ring.consume((view, at) => {
+      const kind = view.getInt32(at + VfEvent.offsets.kind, true);
+      if (kind !== VfRecord.VF_RECORD_BFD) {
+        const cause = view.getInt32(at + VfEvent.offsets.cause, true);
+        told.push({ cause, flipped: kind === VfRecord.VF_RECORD_FLIP });
         return;
       }
       const { bytes, length: field, mac: source } = VfBfdPacket.offsets;

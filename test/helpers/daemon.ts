@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { DaemonProcess } from '../../lab/netns/daemon-process.js';
 import type { WireKind } from '../../lab/netns/wire.js';
@@ -9,6 +9,7 @@ import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { ApiClient, Decision, InstanceStatus } from '../../src/api/index.js';
 import { ROOT } from '../../src/paths.js';
 import { pinRoot } from './in-process.js';
+import { until } from './wait.js';
 
 /** A world with a real daemon beside it. */
 export interface Lab {
@@ -57,15 +58,14 @@ export const status = async (l: { client: ApiClient }, name = 'net0'): Promise<I
 export const events = (l: { client: ApiClient }, since = 0): Promise<Decision[]> =>
   l.client.request('events', { since });
 
-/** Waits until `ask` gives something true; what it gave last is in the error. */
-export async function until<T>(ask: () => Promise<T> | T, holds: (x: T) => boolean, ms = 5000): Promise<T> {
-  const end = performance.now() + ms * SLOWDOWN;
-  for (;;) {
-    const x = await ask();
-    if (holds(x)) return x;
-    if (performance.now() > end) throw new Error(`not so after ${ms} ms: ${JSON.stringify(x)}`);
-    await sleep(10);
-  }
+/** Stops a process, and waits until each of its threads has stopped. */
+export async function stop(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const states = (): string[] =>
+    readdirSync(`/proc/${pid}/task`).map(
+      (task) => /\) (\w)/.exec(readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8'))![1]!,
+    );
+  await until(states, (all) => all.every((state) => state === 'T'));
 }
 
 /** A worker flips first and tells of it after, ms later; of one that an earlier daemon made it never tells. */

@@ -1,12 +1,12 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
-import type { ProgramVariables } from '../../src/datapath/store.js';
+import type { ProgramVariables } from '../../src/datapath/program-loader.js';
 import { PRIMARY } from '../../src/device.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { parseMac } from '../../src/frames/mac.js';
+import type { SteeredName } from '../../src/models/table.js';
 import { type Bench, inProcess, word } from './in-process.js';
-import { sleep } from './sleep.js';
+import { quietFor } from './wait.js';
 
 export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 export const STATION = '02:00:00:00:00:99';
@@ -31,7 +31,7 @@ export interface GroupScene {
 
 export async function groupScene(
   variables: ProgramVariables = {},
-  model: SteeredModel = 'transparent',
+  model: SteeredName = 'transparent',
 ): Promise<GroupScene> {
   const b = await inProcess('veth', undefined, variables, model);
   const { world, datapath } = b;
@@ -57,7 +57,6 @@ export async function groupScene(
     for (const tap of taps)
       for (let n = tap.recv(buffer); n > 0; n = tap.recv(buffer)) frames.push(buffer.slice(0, n));
   };
-  await sleep(30);
   return {
     b,
     primary: socket(world.host, world.vf.hostIfindex),
@@ -65,7 +64,8 @@ export async function groupScene(
     master: socket(world.guest, master),
     drain,
     async received() {
-      await sleep(20);
+      // Not longer: what belongs together has to come within the window.
+      await quietFor(20);
       drain();
       return frames.splice(0);
     },

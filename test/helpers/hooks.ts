@@ -2,7 +2,7 @@ import { type AttachedProgram, inspect, Link } from 'bpf-loader-ts';
 import { withNetns } from 'bpf-loader-ts/sys';
 import type { World } from '../../lab/netns/world.js';
 import type { ImpairmentRecord } from '../../src/api/index.js';
-import { OUR_PROGRAMS } from '../../src/datapath/layouts.js';
+import { OUR_PROGRAMS } from '../../src/models/table.js';
 import { inGuest, type Lab } from './daemon.js';
 
 /** The programs on a device of the guest, in the order that a frame meets them: `vf_guard egress`. */

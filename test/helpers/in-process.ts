@@ -6,11 +6,13 @@ import type { WireKind } from '../../lab/netns/wire.js';
 import { GUEST_MAC, World } from '../../lab/netns/world.js';
 import { type Datapath, openDatapath } from '../../src/datapath/datapath.js';
 import { attachKind } from '../../src/datapath/hooks.js';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { lineBase } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
-import { PinStore, type ProgramVariables } from '../../src/datapath/store.js';
+import type { ProgramVariables } from '../../src/datapath/program-loader.js';
+import { PinStore } from '../../src/datapath/store.js';
 import { STANDBY } from '../../src/device.js';
+import type { SteeredName } from '../../src/models/table.js';
+import { until } from './wait.js';
 
 let made = 0;
 /** A folder for pins that is gone when the test, or the process, is. */
@@ -30,6 +32,13 @@ export interface Bench {
   stream(): Stream;
 }
 
+/** Until the kernel has noticed the carrier of a device, that throws away what it is given and its bridge forwards nothing. */
+const untilCarrier = ({ vf, virtio, guestRtnl, hostRtnl }: World): Promise<unknown> =>
+  until(
+    () => [vf, virtio].flatMap((w) => [guestRtnl.link(w.guestIfindex)!, hostRtnl.link(w.hostIfindex)!]),
+    (ends) => ends.every((d) => d.carrier && !d.operstate.endsWith('down')),
+  );
+
 /** In place of the kernel's failover master, which takes a VM: a device of its own, so that both slaves are others'. */
 export function standInMaster({ guestRtnl }: World): number {
   const { ifindex } = guestRtnl.createVeth({ name: 'master0', mac: GUEST_MAC, peer: { name: 'master0p' } });
@@ -41,7 +50,7 @@ export async function inProcess(
   kind: WireKind,
   attach = attachKind('auto'),
   variables: ProgramVariables = {},
-  model: SteeredModel = 'transparent',
+  model: SteeredName = 'transparent',
 ): Promise<Bench> {
   const world = new World(kind);
   const { path, reaper } = pinRoot();
@@ -73,6 +82,7 @@ export async function inProcess(
   world.guestRtnl.setLink(world.vf.guestIfindex, { up: true });
   // The thread of the traffic is also the cable between taps.
   if (kind === 'tap') world.startTraffic(null);
+  await untilCarrier(world);
   let stream: Stream | undefined;
   onTestFinished(() => stream?.close());
   return {

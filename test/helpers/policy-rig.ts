@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Path } from '../../src/device.js';
 import { describePolicy } from '../../src/policy/describe.js';
@@ -17,7 +18,7 @@ export class Rig {
 
   constructor(config: P.PolicyConfig = {}, now = 1000) {
     P.initPolicy(this.state, this.base, config);
-    this.now = P.policyMs(now);
+    this.now = now | 0;
   }
 
   get(word: number) {
@@ -76,66 +77,96 @@ export function steady(config: P.PolicyConfig = {}, active: Path = PRI) {
   return rig;
 }
 
-/** mulberry32: a seeded generator of uniform numbers in [0, 1). */
-export function generator(seed: number) {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export const healthy = (link: number) => link >= 0 && (link & 0xff03) === 3;
 
-/** Changes one of the inputs that are neither link nor order. */
-function inputs(rig: Rig, random: () => number): void {
-  const path = random() < 0.5 ? PRI : STB;
-  const what = Math.floor(random() * 12);
-  if (what === 0) rig.set(P.P_MAINTENANCE, Math.floor(random() * 3));
-  else if (what === 1) rig.set(P.P_RTT_PRIMARY + path, Math.floor(random() * 300) - 20);
-  else if (what === 2) rig.set(P.P_SPEED_PRIMARY + path, Math.floor(random() * 3));
-  else if (what === 3) rig.set(P.P_PROBES_PRIMARY + path, Math.floor(random() * 3) - 1);
-  else if (what === 4 && rig.get(P.P_LINK_PRIMARY + path) >= 0)
-    rig.set(P.P_LINK_PRIMARY + path, P.withVerdict(UP, P.CAUSE_PROBE));
-  else if (what > 6 && rig.get(P.P_PROBES_PRIMARY + path) >= 0)
-    rig.set(P.P_PROBES_PRIMARY + path, rig.get(P.P_PROBES_PRIMARY + path) + 1);
+/** One step of a random walk: time passes, then some of the inputs change, then the policy decides. */
+export interface Step {
+  ms: number;
+  link: [path: number, state: number] | null;
+  order: number | null;
+  /** One of the inputs that are neither link nor order. */
+  input: Input | null;
+  /** The programs move the traffic themselves, if they are armed to. */
+  tier0: boolean;
+  /** The worker obeys the decision. */
+  obeys: boolean;
 }
 
-/**
- * Walks at random; `check` sees every decision. `everything`: with orders, verdicts, maintenance, probes, round trips and speeds as well.
- * Returns the decisions.
- */
+interface Input {
+  path: number;
+  what: 'maintenance' | 'rtt' | 'speed' | 'probes' | 'verdict' | 'answered' | 'none';
+  value: number;
+}
+
+const often = <T>(weight: number, arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 100 - weight, arbitrary: fc.constant(null) }, { weight, arbitrary });
+
+const PATH = fc.constantFrom(PRI, STB);
+const LINK = fc.tuple(PATH, fc.constantFrom(UP, UP, UP, NO_CARRIER, DOWN, GONE));
+const ORDER = fc.constantFrom(0, 0, 1, 2);
+const INPUT = fc.record<Input>({
+  path: PATH,
+  what: fc.oneof(
+    ...(['maintenance', 'rtt', 'speed', 'probes', 'verdict'] as const).map((what) => fc.constant(what)),
+    { weight: 2, arbitrary: fc.constant('none' as const) },
+    { weight: 5, arbitrary: fc.constant('answered' as const) },
+  ),
+  value: fc.nat(299),
+});
+
+/** Random walks over link states; over orders as well; over verdicts, maintenance, probes, round trips and speeds as well. */
+export const steps = (over: 'links' | 'orders' | 'everything'): fc.Arbitrary<Step[]> =>
+  fc.array(
+    fc.record<Step>({
+      ms: fc.constantFrom(0, 1, 7, 90, 200, 1000),
+      link: often(40, LINK),
+      order: over === 'links' ? fc.constant(null) : often(10, ORDER),
+      input: over === 'everything' ? INPUT : fc.constant(null),
+      tier0: often(5, fc.constant(true)).map(Boolean),
+      obeys: often(10, fc.constant(true)).map((refuses) => !refuses),
+    }),
+    { maxLength: 600, size: 'max' },
+  );
+
+function set(rig: Rig, { path, what, value }: Input): void {
+  const probes = P.P_PROBES_PRIMARY + path;
+  if (what === 'maintenance') rig.set(P.P_MAINTENANCE, value % 3);
+  else if (what === 'rtt') rig.set(P.P_RTT_PRIMARY + path, value - 20);
+  else if (what === 'speed') rig.set(P.P_SPEED_PRIMARY + path, value % 3);
+  else if (what === 'probes') rig.set(probes, (value % 3) - 1);
+  else if (what === 'verdict' && rig.get(P.P_LINK_PRIMARY + path) >= 0)
+    rig.set(P.P_LINK_PRIMARY + path, P.withVerdict(UP, P.CAUSE_PROBE));
+  else if (what === 'answered' && rig.get(probes) >= 0) rig.set(probes, rig.get(probes) + 1);
+}
+
+/** Takes a walk. `check` sees every decision. Returns the decisions. */
 export function walk(
-  seed: number,
+  taken: readonly Step[],
   startMs: number,
   config: P.PolicyConfig,
-  orders: boolean | 'everything',
   check?: (w: Walk) => void,
-) {
-  const random = generator(seed);
-  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)]!;
+): string[] {
   const rig = new Rig(config, startMs);
   /** Since when each path has been seen healthy, in walk time; NaN while it is not. */
   const since = [Number.NaN, Number.NaN];
   let at = 0;
   const decisions: string[] = [];
-  for (let step = 0; step < 2000; step += 1) {
-    const ms = pick([0, 1, 7, 90, 200, 1000]);
+  for (const { ms, link, order, input, tier0, obeys } of taken) {
     at += ms;
     rig.wait(ms);
-    if (random() < 0.4)
-      rig.set(P.P_LINK_PRIMARY + pick([PRI, STB]), pick([UP, UP, UP, NO_CARRIER, DOWN, GONE]));
-    if (orders && random() < 0.1) rig.set(P.P_OVERRIDE, pick([0, 0, 1, 2]));
-    if (orders === 'everything') inputs(rig, random);
-    if (random() < 0.05 && rig.get(P.P_ACTIVE) >= 0) {
-      // Tier 0 moves, and with it the clock of the path it left.
-      const left = rig.get(P.P_ACTIVE);
-      if (P.armedFallbacks(rig.state, rig.base) & (1 << left) && rig.get(P.P_DESIRED) === left) {
-        rig.accept(left ^ 1);
-        if (!Number.isNaN(since[left])) since[left] = at;
-      }
+    if (link) rig.set(P.P_LINK_PRIMARY + link[0], link[1]);
+    if (order !== null) rig.set(P.P_OVERRIDE, order);
+    if (input) set(rig, input);
+    const left = rig.get(P.P_ACTIVE);
+    if (
+      tier0 &&
+      left >= 0 &&
+      P.armedFallbacks(rig.state, rig.base) & (1 << left) &&
+      rig.get(P.P_DESIRED) === left
+    ) {
+      // The move restarts the clock of the path that was left.
+      rig.accept(left ^ 1);
+      if (!Number.isNaN(since[left])) since[left] = at;
     }
     const active = rig.get(P.P_ACTIVE);
     for (const p of [PRI, STB]) {
@@ -145,7 +176,7 @@ export function walk(
     const [path, cause] = rig.look();
     decisions.push(`${path}${cause}`);
     check?.({ rig, active, path, cause, healthyFor: since.map((from) => at - from) });
-    if (random() < 0.9) rig.accept(path);
+    if (obeys) rig.accept(path);
   }
   expect(rig.untouchedElsewhere()).toBe(true);
   return decisions;
@@ -159,5 +190,4 @@ export interface Walk {
   healthyFor: number[];
 }
 
-export const SEEDS = Array.from({ length: 12 }, (_, i) => i * 7919 + 1);
 export const WRAP = 2 ** 31 - 50_000;

@@ -5,7 +5,6 @@ import { VfDetector } from '../../bpf/vfailover.bpf.js';
 import { openHole } from '../../lab/netns/hole.js';
 import { GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS } from '../../lab/netns/world.js';
 import type { ProbesConfig } from '../../src/config/index.js';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import {
   PROBE,
@@ -21,12 +20,12 @@ import { TARGETS_MAX } from '../../src/detect/probe/state.js';
 import { DETECT_SLOT_WORDS } from '../../src/detect/record.js';
 import type { ProbeAsk } from '../../src/detect/supply.js';
 import { PRIMARY } from '../../src/device.js';
-import { icmpv6Checksum } from '../../src/frames/announcements.js';
-import { checksum } from '../../src/frames/probes.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { checksum } from '../../src/frames/checksum.js';
+import { icmpv6Checksum } from '../../src/frames/icmp.js';
+import { parseMac } from '../../src/frames/mac.js';
+import type { SteeredName } from '../../src/models/table.js';
 import { type Bench, inProcess, word } from './in-process.js';
-import { sleep } from './sleep.js';
 
 export const HOST6 = 'fe80::99';
 export const ip = (text: string): Uint8Array => parseIp(text).bytes;
@@ -147,9 +146,8 @@ export class Scene {
   }
 }
 
-export async function scene(model: SteeredModel = 'transparent', vlan = 0): Promise<Scene> {
+export async function scene(model: SteeredName = 'transparent', vlan = 0): Promise<Scene> {
   const b = await inProcess('veth', undefined, { vf_detect: VfDetector.VF_DETECT_PROBES }, model);
-  await sleep(50);
   flip(b.lines, b.base, word(b), PRIMARY);
   return new Scene(b, vlan);
 }

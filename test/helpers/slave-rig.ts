@@ -1,10 +1,10 @@
 import { withNetns } from 'bpf-loader-ts/sys';
 import { onTestFinished } from 'vitest';
 import { World } from '../../lab/netns/world.js';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { PinStore } from '../../src/datapath/store.js';
 import type { Device } from '../../src/device.js';
 import type { Shortfall } from '../../src/impairments.js';
+import { STEERED, type SteeredName } from '../../src/models/table.js';
 import { Ethtool, FilterLists } from '../../src/netlink/index.js';
 import { SlaveKeeper } from '../../src/slave/keeper.js';
 import type { SlaveContext, Takeover } from '../../src/slave/takeover.js';
@@ -39,7 +39,7 @@ export function slaveRig(
   takeovers: readonly Takeover[],
   driver = 'veth',
   world = new World('veth'),
-  model: SteeredModel = 'transparent',
+  model: SteeredName = 'transparent',
 ): SlaveRig {
   const { path, reaper } = pinRoot();
   const store = new PinStore({ root: path, capacity: 4, shards: 1 });
@@ -65,7 +65,7 @@ export function slaveRig(
     version++;
     return {
       instance: 'net0',
-      model,
+      traits: STEERED[model],
       role: 'primary',
       master: unlessForced(device(master)),
       slave: device(world.vf.guestIfindex),
@@ -95,7 +95,7 @@ export function slaveRig(
   };
   const told = new Map<string, readonly Shortfall[]>();
   const keeper = new SlaveKeeper({
-    model,
+    traits: STEERED[model],
     contexts: () => [context()],
     report: (takeover, shortfalls) => told.set(takeover, shortfalls),
     unfit: (_role, reason) => {

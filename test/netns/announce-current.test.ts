@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { AnnounceWatch } from '../../src/announce/index.js';
 import { LinkMonitor } from '../../src/netlink/index.js';
-import { inGuest, type Lab, lab, status, until, untilActive, world } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { inGuest, type Lab, lab, status, untilActive, world } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** What is announced at a switch is what is there at that moment: addresses, the master's MAC, stations behind its bridge. */
 
@@ -49,7 +49,7 @@ async function active(): Promise<{ l: Lab; heard: () => Heard }> {
   const l = await lab('veth');
   await untilActive(l, 'primary');
   const heard = listen(l);
-  await sleep(FOLLOWED_MS);
+  await elapse(FOLLOWED_MS);
   heard();
   return { l, heard };
 }
@@ -57,10 +57,10 @@ async function active(): Promise<{ l: Lab; heard: () => Heard }> {
 test('addresses: one that is gone is not named, one that came 100 ms before the fault is', async () => {
   const { l, heard } = await active();
   inGuest(l.world, ...'ip addr add 10.99.0.50/32 dev virtio0'.split(' '));
-  await sleep(FOLLOWED_MS * SLOWDOWN);
+  await elapse(FOLLOWED_MS * SLOWDOWN);
   inGuest(l.world, ...'ip addr del 10.99.0.50/32 dev virtio0'.split(' '));
   inGuest(l.world, ...'ip addr add 10.99.0.60/32 dev virtio0'.split(' '));
-  await sleep(FOLLOWED_MS * SLOWDOWN);
+  await elapse(FOLLOWED_MS * SLOWDOWN);
   l.world.cutVf();
   await untilActive(l, 'standby');
   expect(heard().ips.sort()).toEqual(['10.99.0.2', '10.99.0.60']);
@@ -117,7 +117,7 @@ test('what lies on the master: its bridge, a station behind that, a macvlan in a
   // What a macvlan elsewhere leaves behind on its lower device.
   ip('link set dev virtio0 promisc on');
   inGuest(w, 'bridge', 'fdb', 'add', '02:76:66:00:0b:07', 'dev', 'virtio0', 'self', 'permanent');
-  await sleep(2 * FOLLOWED_MS * SLOWDOWN);
+  await elapse(2 * FOLLOWED_MS * SLOWDOWN);
   heard();
   w.cutVf();
   await untilActive(l, 'standby');
@@ -136,7 +136,7 @@ test('what lies on the master: its bridge, a station behind that, a macvlan in a
   inGuest(w, 'bridge', 'fdb', 'replace', '02:76:66:00:0a:03', 'dev', 'virtio0', 'master', 'dynamic');
   w.mendVf();
   await untilActive(l, 'primary');
-  await sleep(3 * FOLLOWED_MS * SLOWDOWN);
+  await elapse(3 * FOLLOWED_MS * SLOWDOWN);
   heard();
   w.cutVf();
   await untilActive(l, 'standby');
@@ -151,7 +151,7 @@ test('a watch tells of changes once for many, and of neighbours of bridges when 
   let told = 0;
   const watch = new AnnounceWatch(w.guest, monitor, () => told++);
   onTestFinished(() => watch.close());
-  await sleep(50);
+  await quietFor(50);
   told = 0;
   for (let i = 1; i <= 200; i++)
     w.guestRtnl.addAddress(w.virtio.guestIfindex, `10.5.${i >> 8}.${i & 255}/32`);
@@ -159,7 +159,7 @@ test('a watch tells of changes once for many, and of neighbours of bridges when 
     () => told,
     (n) => n > 0,
   );
-  await sleep(150);
+  await quietFor(150);
   expect(told).toBeLessThan(10);
   told = 0;
   const entry = (op: string) =>
@@ -174,7 +174,7 @@ test('a watch tells of changes once for many, and of neighbours of bridges when 
       'self',
     ]);
   entry('add');
-  await sleep(100);
+  await quietFor(100);
   expect(told).toBe(0);
   watch.bridges();
   entry('del');

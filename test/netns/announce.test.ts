@@ -5,15 +5,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { AddressReader } from '../../src/announce/address-reader.js';
 import { Announcer, type AnnouncerOptions } from '../../src/announce/announcer.js';
-import {
-  gratuitousArp,
-  rarpAnnouncement,
-  unsolicitedNeighbourAdvert,
-} from '../../src/frames/announcements.js';
-import { parseMac } from '../../src/netlink/codec.js';
+import { parseIp } from '../../src/frames/address.js';
+import { gratuitousArp, rarpAnnouncement } from '../../src/frames/arp.js';
+import { parseMac } from '../../src/frames/mac.js';
+import { unsolicitedNeighbourAdvert } from '../../src/frames/nd.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { parseIp } from '../../src/netlink/ip.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const OLD = '02:00:00:00:00:01';
 const NEW = '02:00:00:00:00:02';
@@ -51,8 +48,11 @@ afterEach(() => {
 });
 
 /** Until the kernel has noticed the carrier, a device's qdisc is noop: it drops everything and says that it took it. */
-const ready = (): Promise<void> =>
-  vi.waitFor(() => expect(rtnl.link(ifindex)?.operstate).toBe('up'), { interval: 2 });
+const ready = (): Promise<unknown> =>
+  until(
+    () => rtnl.link(ifindex),
+    (link) => link?.operstate === 'up',
+  );
 
 function make(more: Partial<AnnouncerOptions> = {}): Announcer {
   announcer = new Announcer({
@@ -81,15 +81,15 @@ const forget = (): void => void receiver.drain();
 /** The next `count` frames of ours, and any that follow them within 10 ms: a softirq may be late. */
 async function received(count: number): Promise<string[]> {
   const frames: string[] = [];
-  let until = performance.now() + (count === 0 ? 20 : 2000) * SLOWDOWN;
-  while (performance.now() < until) {
+  let end = performance.now() + (count === 0 ? 20 : 2000) * SLOWDOWN;
+  while (performance.now() < end) {
     const n = receiver.recv(buffer);
     if (n <= 0) {
-      await sleep(1);
+      await elapse(1);
       continue;
     }
     if (isOurs(buffer)) frames.push(hex(buffer.subarray(0, n)));
-    if (frames.length === count) until = performance.now() + 10 * SLOWDOWN;
+    if (frames.length === count) end = performance.now() + 10 * SLOWDOWN;
   }
   return frames;
 }
@@ -194,9 +194,12 @@ describe('rounds', () => {
     const start = performance.now();
     a.announce();
     expect(a.stats.rounds).toBe(1);
-    await vi.waitFor(() => expect(a.stats.rounds).toBe(3), { interval: 5 });
+    await until(
+      () => a.stats.rounds,
+      (n) => n === 3,
+    );
     expect(performance.now() - start).toBeGreaterThan(75);
-    await sleep(100);
+    await quietFor(100);
     expect(await received(3)).toEqual(Array(3).fill(garp('10.0.0.1')));
   });
 
@@ -206,7 +209,11 @@ describe('rounds', () => {
     a.announce();
     rtnl.addAddress(ifindex, '10.0.1.1/24');
     a.announce();
-    await sleep(150);
+    await until(
+      () => a.stats.rounds,
+      (n) => n === 3,
+    );
+    await quietFor(100);
     const both = [garp('10.0.0.1'), garp('10.0.1.1')];
     expect(await received(5)).toEqual([garp('10.0.0.1'), ...both, ...both]);
     expect(a.stats).toMatchObject({ announcements: 2, rounds: 3, frames: 5 });
@@ -218,7 +225,7 @@ describe('rounds', () => {
     a.close();
     a.close();
     a.announce();
-    await sleep(40);
+    await quietFor(40);
     expect(a.stats.rounds).toBe(1);
   });
 
@@ -239,7 +246,7 @@ describe('reports of groups', () => {
   /** What comes in `ms`: 'a' for ARP, 'r' for a report, in order. */
   async function order(ms: number): Promise<string> {
     let seen = '';
-    for (const until = performance.now() + ms * SLOWDOWN; performance.now() < until; await sleep(1))
+    for (const end = performance.now() + ms * SLOWDOWN; performance.now() < end; await elapse(1))
       for (let n = receiver.recv(buffer); n > 0; n = receiver.recv(buffer))
         seen += isReport(buffer) ? 'r' : isArp(buffer) ? 'a' : '';
     return seen;
@@ -300,7 +307,10 @@ describe('what goes wrong is counted', () => {
     const a = make({ count: 3, delayMs: 5 });
     a.announce();
     rtnl.deleteLink(ifindex);
-    await vi.waitFor(() => expect(a.stats.rounds).toBe(3));
+    await until(
+      () => a.stats.rounds,
+      (n) => n === 3,
+    );
     expect(a.stats.frames).toBe(1);
     const failed = Object.values(a.stats.errors).reduce((x, y) => x + y);
     expect(failed).toBe(4); // two frames in each of two rounds
@@ -328,18 +338,18 @@ describe('the far kernel', () => {
     inFar('ip', 'neigh', 'replace', 'fd00::1', 'lladdr', OLD, 'nud', 'reachable', 'dev', 'n0');
     expect(inFar('ip', 'neigh')).toContain(`10.0.0.1 dev n0 lladdr ${OLD}`);
     make().announce();
-    await vi.waitFor(() => {
-      const table = inFar('ip', 'neigh');
-      expect(table).toContain(`10.0.0.1 dev n0 lladdr ${NEW}`);
-      expect(table).toContain(`fd00::1 dev n0 lladdr ${NEW}`);
-    });
+    await until(
+      () => inFar('ip', 'neigh'),
+      (table) =>
+        ['10.0.0.1', 'fd00::1'].every((address) => table.includes(`${address} dev n0 lladdr ${NEW}`)),
+    );
   });
 
   it('makes no entry for an address it never asked for', async () => {
     rtnl.addAddress(ifindex, '10.0.0.1/24');
     inFar('ip', 'addr', 'add', '10.0.0.9/24', 'dev', 'n0');
     make().announce();
-    await sleep(20);
+    await quietFor(20);
     expect(inFar('ip', 'neigh')).not.toContain('10.0.0.1');
   });
 });

@@ -8,12 +8,12 @@ import { AUTH_TYPES, BfdAuth, type BfdAuthConfig, type BfdAuthType } from '../..
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { encodeControl, STATE_UP } from '../../src/detect/bfd/packet.js';
 import type { BfdSession } from '../../src/detect/bfd/session.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { pinnedBfd } from '../helpers/pinned-bfd.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** Authentication between the daemon and a session of ours on the host: bfdd has none. */
 
@@ -140,9 +140,9 @@ test.each(TYPES)(
     for (let i = 0; i < 3000; i++) {
       l.port.send(flood);
       // The peer is in this thread.
-      if (i % 100 === 0) await sleep(1);
+      if (i % 100 === 0) await elapse(1);
     }
-    await sleep(1500);
+    await quietFor(1500);
     expect(await detector(l)).toMatchObject({ state: 'ok' });
     expect(l.session.state).toBe(STATE_UP);
     expect(await events(l)).toHaveLength(1);

@@ -2,7 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openHole } from '../../lab/netns/hole.js';
 import { GUEST_ADDRESS, HOST_ADDRESS } from '../../lab/netns/world.js';
 import { Bird } from '../../lab/vm/bird.js';
-import { type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 /** An instance's BFD session with BIRD on the host: it checks more than bfdd does, and has authentication. */
 

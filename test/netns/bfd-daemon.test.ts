@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openHole } from '../../lab/netns/hole.js';
 import { GUEST_ADDRESS, HOST_ADDRESS } from '../../lab/netns/world.js';
 import { Frr } from '../../lab/vm/frr.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** An instance's BFD session, of the daemon, with FRR's bfdd on the host. */
 
@@ -80,7 +80,7 @@ test('steady state costs no JavaScript per packet', async () => {
   const counters = async () => JSON.parse(await l.frr.ask('show bfd peers counters json'))[0];
   const ticks = async () => (await l.client.request('status', {})).worker.shards[0]!.ticks;
   const [packets, turns] = [await counters(), await ticks()];
-  await sleep(3000);
+  await elapse(3000);
   const [after, turned] = [await counters(), await ticks()];
   const carried =
     after['control-packet-input'] +
@@ -116,7 +116,7 @@ test('the session is up on the active slave, and what it says stands in the stat
     () => detector(l, 'standby'),
     (d) => d.state === 'ok',
   );
-  await sleep(1500);
+  await quietFor(1500);
   expect(await detector(l, 'standby')).toMatchObject({ state: 'ok' });
   expect((await l.frr.of(GUEST_ADDRESS)).status).toBe('up');
   expect(await events(l)).toHaveLength(2);
@@ -184,7 +184,7 @@ test('over a slave that is not watched the session runs as well, and says nothin
   await l.client.request('switch', { name: 'net0', to: 'standby' });
   const s = await untilActive(l, 'standby');
   expect(s.tier0.armed).not.toContain('BFD session of the standby down: go to the primary');
-  await sleep(1500);
+  await quietFor(1500);
   expect((await l.frr.of(GUEST_ADDRESS)).status).toBe('up');
   const n = (await events(l)).length;
   const hole = openHole({ netns: l.world.host, ifindex: l.world.virtio.hostIfindex, direction: 'both' });
@@ -194,7 +194,7 @@ test('over a slave that is not watched the session runs as well, and says nothin
     (p) => p.status === 'down',
     LONG,
   );
-  await sleep(1500);
+  await quietFor(1500);
   expect(await events(l)).toHaveLength(n);
   expect(await detector(l, 'standby')).toMatchObject({
     state: 'off',
@@ -211,7 +211,7 @@ test('a peer that is taken out of service is no fault, nor one that ends', async
     (d) => d.state === 'suspect',
     LONG,
   );
-  await sleep(1500);
+  await quietFor(1500);
   expect(await events(l)).toHaveLength(1);
   expect((await status(l)).active).toBe('primary');
   await l.frr.peer(KEY, 'no shutdown');
@@ -235,7 +235,7 @@ test('with the daemon killed nothing switches by our own silence, and the next o
     (p) => p.status !== 'up',
     LONG,
   );
-  await sleep(2500);
+  await elapse(2500);
   await l.daemon.start();
   const client = await l.daemon.client();
   onTestFinished(() => client.close());

@@ -3,9 +3,9 @@ import { withNetns } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
 import { GUEST_ADDRESS, HOST_ADDRESS } from '../../lab/netns/world.js';
 import { Frr } from '../../lab/vm/frr.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { pinnedBfd } from '../helpers/pinned-bfd.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** The echo function of the daemon, with FRR's bfdd and the kernel's forwarding on the host. */
 
@@ -103,14 +103,14 @@ test('ours come back by the peer’s forwarding; when they stop, tier 0 leaves t
     (d) => d.state === 'ok' && d.detail.includes('no echo packet has come back yet'),
     LONG,
   );
-  await sleep(1500);
+  await quietFor(1500);
   expect((await status(l)).active).toBe('standby');
 });
 
 test('a peer that offers it and does not send them back: said, and no fault', async () => {
   const l = await pair(OURS, OFFER, false);
   await up(l);
-  await sleep(2500);
+  await quietFor(2500);
   expect(await detector(l)).toMatchObject({ state: 'ok' });
   expect((await detector(l)).detail).toContain('no echo packet has come back yet');
   expect(await events(l)).toHaveLength(1);
@@ -126,9 +126,9 @@ test('our own pause is no silence of theirs', async () => {
   );
   process.kill(l.daemon.pid!, 'SIGSTOP');
   // Shorter than the session's own patience, longer than that for echo packets.
-  await sleep(1500);
+  await elapse(1500);
   process.kill(l.daemon.pid!, 'SIGCONT');
-  await sleep(1000);
+  await quietFor(1000);
   expect(await events(l)).toHaveLength(1);
   expect(await detector(l)).toMatchObject({ state: 'ok' });
 });

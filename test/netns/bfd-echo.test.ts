@@ -9,9 +9,8 @@ import { PRIMARY, STANDBY } from '../../src/device.js';
 import { CAUSE_BFD } from '../../src/policy/evaluate.js';
 import { Answers, ipSum, udpSum } from '../helpers/answers.js';
 import { DISCR, PEER, packet, type Rig, rig } from '../helpers/bfd-rig.js';
-import { until } from '../helpers/daemon.js';
 import { word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 /** The echo function in the programs: the test is the worker. */
 
@@ -76,7 +75,7 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
     r.map.startEcho(slot, 0);
     r.map.setEchoSent(slot, 9);
     r.send(returned(end, 1).bytes, 'virtio');
-    await sleep(50);
+    await quietFor(50);
     expect([r.map.echoBack(slot), r.map.count(slot, 'echo_refused')]).toEqual([0, 0]);
   });
 
@@ -183,7 +182,7 @@ describe.each(Object.entries(PEER))('over %s', (name, end) => {
       () => r.map.count(r.datapath.slot, 'echo_refused'),
       (n) => n === bad.length,
     );
-    await sleep(20);
+    await quietFor(20);
     expect([r.answers.take('vf').length, r.answers.take('virtio').length, r.stack()]).toEqual([0, 0, 0]);
     expect(r.map.count(r.datapath.slot, 'echo_looped')).toBe(0);
   });
@@ -238,7 +237,7 @@ describe('the deadline of a question', () => {
       () => r.map.dueNs(r.slot),
       (ns) => ns === 0,
     );
-    await sleep(2500);
+    await quietFor(2500);
     expect([pathOf(word(r)), r.events]).toEqual([PRIMARY, []]);
   });
 
@@ -252,7 +251,7 @@ describe('the deadline of a question', () => {
     };
     r.quiet(20);
     r.datapath.bfd!.start();
-    await sleep(200);
+    await quietFor(200);
     expect([pathOf(word(r)), r.events]).toEqual([PRIMARY, []]);
     r.map.setDue(r.slot, monotonicNs() + 2000e6);
     r.datapath.bfd!.start();

@@ -1,17 +1,18 @@
 import { monotonicNs } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { VfArm } from '../../bpf/vfailover.bpf.js';
-import { arm, flip, pathOf, readNs } from '../../src/datapath/line.js';
+import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
+import { arm, flip, pathOf } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
+import { readNs } from '../../src/datapath/u64.js';
 import type { BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { BFD_ECHO_PORT } from '../../src/detect/bfd/packet.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
 import { CAUSE_BFD } from '../../src/policy/evaluate.js';
 import { DISCR, PEER, packet, type Rig, rig, UP } from '../helpers/bfd-rig.js';
-import { until } from '../helpers/daemon.js';
 import { word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** What the programs do with BFD, without a worker: the test is the worker. */
 
@@ -180,7 +181,7 @@ describe.each(Object.entries(PEER))('a packet of our session, over %s,', (_, end
         (h) => h.length > 0,
       ),
     ).toHaveLength(1);
-    await sleep(20);
+    await quietFor(20);
     expect(r.handed()).toEqual([]);
   });
 });
@@ -211,7 +212,7 @@ describe('the deadline', () => {
     expect(r.lines[r.base + LINE.flip_cause]).toBe(CAUSE_BFD);
     expect(readNs(r.lines, r.base + LINE.flip_ns) - began).toBeGreaterThanOrEqual(30e6);
     expect(r.lines[r.base + LINE.armed]).toBe(armed);
-    await sleep(100);
+    await quietFor(100);
     expect(r.events).toEqual([{ cause: CAUSE_BFD, flipped: true }]);
     expect([r.map.count(r.datapath.slot, 'fired'), r.map.isQuiet(r.datapath.slot)]).toEqual([1, false]);
   });
@@ -223,7 +224,7 @@ describe('the deadline', () => {
     start(r, { detectMs: 8000, heardNs: monotonicNs() - 18e9 });
     r.send(packet(end).bytes);
     // Longer than the moment, shorter than the deadline that the packet has moved: not to be stretched.
-    await new Promise((done) => setTimeout(done, 2000));
+    await quietFor(2000 / SLOWDOWN);
     expect([pathOf(word(r)), r.map.isQuiet(r.datapath.slot), r.events]).toEqual([PRIMARY, true, []]);
     const began = monotonicNs();
     start(r, { detectMs: 4000, heardNs: began - 14e9 });
@@ -242,7 +243,7 @@ describe('the deadline', () => {
     const until_ = monotonicNs() + 3e9;
     while (monotonicNs() < until_) {
       r.send(packet(end).bytes);
-      await sleep(20);
+      await elapse(20);
     }
     expect([pathOf(word(r)), r.map.count(r.datapath.slot, 'fired')]).toEqual([PRIMARY, 0]);
     await until(
@@ -277,7 +278,7 @@ describe('the deadline', () => {
     arm(r.lines, r.base, armed);
     start(r);
     r.map.busy(r.datapath.slot);
-    await sleep(100);
+    await quietFor(100);
     expect([r.map.count(r.datapath.slot, 'fired'), pathOf(word(r))]).toEqual([0, PRIMARY]);
     start(r);
     await until(
@@ -290,7 +291,7 @@ describe('the deadline', () => {
     const r = await ready();
     start(r, { detectMs: 1000 });
     r.datapath.remove();
-    await sleep(1500);
+    await quietFor(1500);
     expect(r.events).toEqual([]);
     expect(r.map.count(r.datapath.slot, 'fired')).toBe(0);
   });

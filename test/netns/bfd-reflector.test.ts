@@ -8,12 +8,11 @@ import type { ReflectorKey, ReflectorReason } from '../../src/datapath/reflector
 import { type BfdEndpoint, BfdFrame } from '../../src/detect/bfd/frame.js';
 import { decodeControl, encodeControl, PACKET_WORDS, SBFD_PORT } from '../../src/detect/bfd/packet.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { Answers, ipSum, udpSum } from '../helpers/answers.js';
-import { mac } from '../helpers/bfd-rig.js';
-import { until } from '../helpers/daemon.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 /** The S-BFD reflector in the programs: no worker, no stack. */
 
@@ -26,8 +25,8 @@ const ENDS: Record<string, BfdEndpoint> = Object.fromEntries(
   ].map(([name, local, peer]) => [
     name!,
     {
-      localMac: mac(ASKER),
-      peerMac: mac(GUEST_MAC),
+      localMac: parseMac(ASKER),
+      peerMac: parseMac(GUEST_MAC),
       local: parseIp(local!).bytes,
       peer: parseIp(peer!).bytes,
       sourcePort: 50_000,
@@ -44,7 +43,7 @@ const KEY: ReflectorKey = {
   ttlMin: 255,
   rxIntervalUs: 2000,
   up: true,
-  mac: mac(GUEST_MAC),
+  mac: parseMac(GUEST_MAC),
 };
 
 interface Scene extends Bench {
@@ -244,7 +243,7 @@ test('with net-failover it answers on either slave that is active', async () => 
       (got) => got.length > 0,
     );
     expect(back).toHaveLength(1);
-    expect(read(back[0]!)).toMatchObject({ to: hexOf(mac(ASKER)), sums: [0, 0] });
+    expect(read(back[0]!)).toMatchObject({ to: hexOf(parseMac(ASKER)), sums: [0, 0] });
   }
   expect(b.datapath.reflected).toMatchObject({ answered: 2 });
 });
@@ -253,7 +252,7 @@ test('belongs to its VLAN, and keeps it', async () => {
   const s = await scene({ vlan: 42 });
   s.answers.send(question(ENDS.IPv4!).bytes);
   s.answers.send(question({ ...ENDS.IPv4!, vlan: 43 }).bytes);
-  await sleep(50);
+  await quietFor(50);
   expect([s.datapath.reflected.answered, s.refused()]).toEqual([0, {}]);
   s.answers.send(question({ ...ENDS.IPv4!, vlan: 42 }).bytes);
   await until(
@@ -275,7 +274,7 @@ test('without a reflector the port is the stack’s', async () => {
   const s = await scene();
   s.datapath.reflect(undefined);
   s.answers.send(question(ENDS.IPv4!).bytes);
-  await sleep(50);
+  await quietFor(50);
   s.answers.none();
   expect(s.datapath.reflected.answered).toBe(0);
 });

@@ -4,10 +4,11 @@ import { Frr, type FrrPeer } from '../../lab/vm/frr.js';
 import type { BfdEndpoint } from '../../src/detect/bfd/frame.js';
 import * as P from '../../src/detect/bfd/packet.js';
 import type { BfdSession } from '../../src/detect/bfd/session.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { parseIp } from '../../src/netlink/ip.js';
 import { BfdWire } from '../helpers/bfd-wire.js';
-import { sleep } from '../helpers/sleep.js';
+import { until } from '../helpers/wait.js';
 
 /** Interoperation with FRR's bfdd, in a namespace at the other end of a veth. */
 
@@ -15,7 +16,6 @@ const OUR_MAC = '02:00:00:00:00:01';
 const PEER_MAC = '02:00:00:00:00:02';
 const PEER = '10.99.255.1';
 const PEER6 = 'fd99::ffff';
-const macBytes = (text: string) => Uint8Array.from(text.split(':'), (h) => Number.parseInt(h, 16));
 // Slow enough for a machine under load: nothing here is judged by speed.
 const SLOW = { desiredMinTxUs: 100_000, requiredMinRxUs: 100_000, detectMult: 10 };
 const FRR_SLOW = ['receive-interval 100', 'transmit-interval 100', 'detect-multiplier 10'];
@@ -57,24 +57,13 @@ beforeEach(() => {
 });
 afterEach(() => wire.close());
 
-/** Waits for it to hold; says what it last saw if it does not. */
-async function until<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
-  let seen = await look();
-  for (let ms = 0; !holds(seen); ms += 20) {
-    if (ms > 30_000) throw new Error(`${what} did not come: ${JSON.stringify(seen)}`);
-    await sleep(20);
-    seen = await look();
-  }
-  return seen;
-}
-
-const is = (address: string, what: string, holds: (p: FrrPeer) => boolean) =>
-  until(`${what} at bfdd`, () => frr.of(address), holds);
+const LONG = 30_000;
+const is = (address: string, holds: (p: FrrPeer) => boolean) => until(() => frr.of(address), holds, LONG);
 const state = (s: BfdSession, name: (typeof P.STATE_NAMES)[number]) =>
   until(
-    `${name} here`,
     () => P.STATE_NAMES[s.state],
     (now) => now === name,
+    LONG,
   );
 
 /** A session on both ends, under an address of its own. */
@@ -82,8 +71,8 @@ async function session(lines: string[] = FRR_SLOW, parameters = SLOW, v6 = false
   const n = next++;
   const address = v6 ? `fd99::${n.toString(16)}` : `10.99.${n >> 8}.${n & 255}`;
   const end: BfdEndpoint = {
-    localMac: macBytes(OUR_MAC),
-    peerMac: macBytes(PEER_MAC),
+    localMac: parseMac(OUR_MAC),
+    peerMac: parseMac(PEER_MAC),
     local: parseIp(address).bytes,
     peer: parseIp(v6 ? PEER6 : PEER).bytes,
     sourcePort: 49152 + n,
@@ -97,7 +86,7 @@ async function session(lines: string[] = FRR_SLOW, parameters = SLOW, v6 = false
 
 async function up(s: { address: string; ours: BfdSession }) {
   await state(s.ours, 'up');
-  await is(s.address, 'up', (p) => p.status === 'up');
+  await is(s.address, (p) => p.status === 'up');
 }
 
 const gone = (key: string) =>
@@ -116,18 +105,18 @@ describe.each([
       v6,
     );
     await up(s);
-    const seen = await is(s.address, 'our intervals', (p) => p['remote-transmit-interval'] === 120);
+    const seen = await is(s.address, (p) => p['remote-transmit-interval'] === 120);
     expect(seen).toMatchObject({ 'remote-receive-interval': 250, 'remote-detect-multiplier': 9 });
     await until(
-      'the end of our poll',
       () => s.ours.polling,
       (polling) => !polling,
+      LONG,
     );
     // Ours: the slower of 120 and 150. Detection: 7 times the slower of 200 and 250.
     await until(
-      'the detection time',
       () => s.ours.detectNs,
       (ns) => ns === 7 * 250e6,
+      LONG,
     );
     expect(s.ours.intervalUs).toBe(150_000);
     await gone(s.key);
@@ -145,14 +134,13 @@ describe('with bfdd', () => {
     );
     expect(s.ours.polling).toBe(true);
     await until(
-      'the answer',
       () => s.ours.polling,
       (polling) => !polling,
+      LONG,
     );
     expect(s.ours.intervalUs).toBe(300_000);
     await is(
       s.address,
-      'the change',
       (p) =>
         p['remote-transmit-interval'] === 300 &&
         p['remote-receive-interval'] === 170 &&
@@ -169,14 +157,14 @@ describe('with bfdd', () => {
     const before = s.ours.transitions;
     await frr.peer(s.key, 'transmit-interval 220', 'receive-interval 180', 'detect-multiplier 6');
     await until(
-      'the new detection time',
       () => s.ours.detectNs,
       (ns) => ns === 6 * 220e6,
+      LONG,
     );
     await until(
-      'the new interval',
       () => s.ours.intervalUs,
       (us) => us === 180_000,
+      LONG,
     );
     expect([P.STATE_NAMES[s.ours.state], s.ours.transitions]).toEqual(['up', before]);
     expect((await frr.of(s.address)).status).toBe('up');
@@ -187,11 +175,7 @@ describe('with bfdd', () => {
     const s = await session();
     await up(s);
     wire.cut = true;
-    await is(
-      s.address,
-      'down',
-      (p) => p.status !== 'up' && p.diagnostic === 'control detection time expired',
-    );
+    await is(s.address, (p) => p.status !== 'up' && p.diagnostic === 'control detection time expired');
     await state(s.ours, 'down');
     expect(P.DIAG_NAMES[s.ours.diag]).toBe('detection time expired');
     wire.cut = false;
@@ -212,11 +196,7 @@ describe('with bfdd', () => {
     await frr.peer(s.key, 'no shutdown');
     await up(s);
     s.ours.setAdminDown(true, s.ours.lastHeardNs);
-    await is(
-      s.address,
-      'our order',
-      (p) => p.status === 'down' && p['remote-diagnostic'] === 'administratively down',
-    );
+    await is(s.address, (p) => p.status === 'down' && p['remote-diagnostic'] === 'administratively down');
     expect(P.STATE_NAMES[s.ours.state]).toBe('admin-down');
     s.ours.setAdminDown(false, s.ours.lastHeardNs);
     await up(s);
@@ -235,9 +215,9 @@ describe('with bfdd', () => {
       );
     for (const s of all) await state(s.ours, 'up');
     await until(
-      '100 up at bfdd',
       async () => (await frr.peers()).filter((p) => p.status === 'up').length,
       (n) => n === 100,
+      LONG,
     );
     const ids = new Set(all.map((s) => s.ours.remoteDiscriminator));
     expect([ids.size, ids.has(0)]).toEqual([100, false]);

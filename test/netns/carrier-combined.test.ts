@@ -4,8 +4,8 @@ import { Stream } from '../../lab/netns/stream.js';
 import type { WireKind } from '../../lab/netns/wire.js';
 import { HOST_ADDRESS } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** `detect.carrier: combined`: a lost carrier is one of those that have to agree. */
 
@@ -51,7 +51,7 @@ describe.each(['veth', 'tap'] as const)('on %s', (kind) => {
       () => status(l),
       ({ state }) => state === 'ok',
     );
-    await sleep(2 * MISSED_MAX * INTERVAL_MS);
+    await quietFor(2 * MISSED_MAX * INTERVAL_MS);
     expect(await events(l)).toHaveLength(1);
     // The far end's port forwards again a second later.
     await untilAnswered(l);
@@ -64,7 +64,7 @@ describe.each(['veth', 'tap'] as const)('on %s', (kind) => {
       health: { primary: 'no-carrier', standby: 'up' },
     });
     // Nobody goes to a slave without carrier, whatever its detectors say.
-    await sleep(4 * INTERVAL_MS);
+    await quietFor(4 * INTERVAL_MS);
     expect(await events(l)).toHaveLength(2);
     l.world.vf.carrier(true);
     await untilActive(l, 'primary');
@@ -78,7 +78,7 @@ describe.each(['veth', 'tap'] as const)('on %s', (kind) => {
       () => status(l),
       ({ primary }) => primary.detectors.some(({ state }) => state === 'down'),
     );
-    await sleep(2 * INTERVAL_MS);
+    await quietFor(2 * INTERVAL_MS);
     expect(s.active).toBe('primary');
     expect(await events(l)).toHaveLength(1);
     expect((await status(l)).tier0.armed).toContain('primary unusable: go to the standby');
@@ -110,7 +110,7 @@ test('the programs leave a path without carrier that falls silent', async () => 
   const stream = new Stream(l.world, 1 << 17);
   onTestFinished(() => stream.close());
   await stream.startRequests(2000);
-  await sleep(100);
+  await elapse(100);
   l.world.vf.carrier(false);
   await untilActive(l, 'standby');
   expect(await last(l)).toMatchObject({

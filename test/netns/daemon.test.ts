@@ -14,11 +14,11 @@ import {
   inGuest,
   lab,
   status,
-  until,
+  stop,
   untilActive,
   world,
 } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 describe.each(['veth', 'tap'] as const)('life of an instance on %s', (kind) => {
   test('join, failover on carrier, failback, unplug, re-plug', async () => {
@@ -123,7 +123,7 @@ test('each switch is announced once, whoever made it', async () => {
       (n) => n > before,
     );
   }
-  await sleep(200);
+  await quietFor(200);
   expect(all + announced()).toBe((await events(l)).length);
 });
 
@@ -156,7 +156,7 @@ test('switch by hand, override, expiry, refusal', async () => {
   const r = await l.client.request('switch', { name: 'net0', to: 'standby' });
   expect(r.decision).toMatchObject({ cause: 'manual', from: 'primary', to: 'standby' });
   expect(r.status).toMatchObject({ active: 'standby', override: 'standby' });
-  await sleep(100);
+  await quietFor(100);
   expect((await status(l)).active).toBe('standby');
   await l.client.request('switch', { name: 'net0', to: 'auto' });
   await untilActive(l, 'primary');
@@ -181,9 +181,9 @@ describe('the controller dies', () => {
     const stream = new Stream(l.world, 1 << 16);
     await stream.start(5000);
     await l.daemon.kill('SIGKILL');
-    await sleep(100);
+    await elapse(100);
     l.world.cutVf();
-    await sleep(100);
+    await elapse(100);
     const r = await stream.stop({ orderedNs: 0, detectedNs: null, immediate: true });
     // At 5 kpps a frame every 200 µs: what is lost is lost while the kernel sets the far end down.
     expect(r.out.lost + r.in.lost).toBeLessThan(60);
@@ -250,10 +250,9 @@ describe('the controller dies', () => {
     l.world.startTraffic(null);
     const stream = new Stream(l.world, 1 << 16);
     await stream.start(5000);
-    process.kill(l.daemon.pid!, 'SIGSTOP');
-    await sleep(50); // every thread must have stopped
+    await stop(l.daemon.pid!);
     l.world.cutVf();
-    await sleep(100);
+    await elapse(100);
     process.kill(l.daemon.pid!, 'SIGCONT');
     await stream.stop();
     const last = await until(
@@ -293,7 +292,7 @@ describe('detach leaves the machine as it was', () => {
       10_000,
     );
     if (state === 'down') w.guestRtnl.setLink(w.vf.guestIfindex, { up: false });
-    await sleep(50);
+    await quietFor(50);
     const before = dump(w);
     const { daemon, pins } = daemonOf(w, { attach });
     await daemon.start();

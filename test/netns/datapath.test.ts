@@ -2,25 +2,25 @@ import { BpfMap, RingBuffer } from 'bpf-loader-ts';
 import { monotonicNs, PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, test } from 'vitest';
 import { bench as benchObject } from '../../bpf/bench.bpf.js';
-import { VfArm, VfEvent } from '../../bpf/vfailover.bpf.js';
+import { VfArm, VfEvent, VfRecord } from '../../bpf/vfailover.bpf.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { arm, epochOf, flip, pathOf, readNs } from '../../src/datapath/line.js';
+import { arm, epochOf, flip, pathOf } from '../../src/datapath/line.js';
 import { LINE } from '../../src/datapath/offsets.js';
+import { readNs } from '../../src/datapath/u64.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { bpfObject } from '../../src/paths.js';
 import { CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG } from '../../src/policy/evaluate.js';
-import { until } from '../helpers/daemon.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const PPS = 5000;
-const bytesOf = (mac: string): number[] => mac.split(':').map((h) => Number.parseInt(h, 16));
 
 /** A frame with this destination; the rest of its bytes is `fill`. */
 function frame(dst: string, fill: number, length = 80): Uint8Array {
   const f = new Uint8Array(length).fill(fill);
-  f.set(bytesOf(dst), 0);
+  f.set(parseMac(dst), 0);
   f.set([2, 0, 0, 0, 0, 0x99], 6);
   f.set([0x88, 0xb5], 12); // local experimental Ethertype
   return f;
@@ -34,21 +34,36 @@ function received(socket: PacketSocket): number[] {
   return fills;
 }
 
+/** The same when at least `n` of them have come, and no more come after those. */
+async function arriving(socket: PacketSocket, n: number): Promise<number[]> {
+  const fills: number[] = [];
+  await until(() => fills.push(...received(socket)) >= n);
+  await quietFor(20);
+  return [...fills, ...received(socket)];
+}
+
+/** Waits for the switch, and for traffic after it. */
+async function steered(b: Bench, path: typeof PRIMARY | typeof STANDBY): Promise<void> {
+  await until(
+    () => pathOf(word(b)),
+    (now) => now === path,
+  );
+  await elapse(20);
+}
+
 describe.each(['tcx', 'clsact'] as const)('steering (%s)', (attach) => {
   test('the word decides which slave sends; counters tell; nothing is lost by flips', async (context) => {
     if (attach === 'tcx') requires(context, 'TCX', '6.6');
     const b = await inProcess('veth', attach);
     await b.stream().start(PPS);
-    await sleep(50);
+    await quietFor(50);
     expect(b.datapath.counters(PRIMARY).tx.packets).toBe(0);
     for (let i = 0; i < 200; i++) {
       const path = i % 2 ? STANDBY : PRIMARY;
       const sent = (): number => b.datapath.counters(path).tx.packets;
       expect(flip(b.lines, b.base, word(b), path)).toBe(true);
       const before = sent();
-      // On a busy machine the sender gets its turn late.
-      do await sleep(1);
-      while (sent() < before + 2);
+      await until(sent, (n) => n >= before + 2);
     }
     const r = await b.stream().stop();
     expect({ ...r.out, ...{ in: r.in.lost } }).toMatchObject({ lost: 0, duplicated: 0, reordered: 0, in: 0 });
@@ -76,11 +91,10 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
   /** Steers over the primary with tier 0 armed and traffic running. */
   async function armed(bits = VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_STANDBY): Promise<Bench> {
     const b = await inProcess(kind);
-    await sleep(50); // carrier of a fresh device
     flip(b.lines, b.base, word(b), PRIMARY);
     arm(b.lines, b.base, bits);
     await b.stream().start(PPS);
-    await sleep(30);
+    await until(() => b.datapath.counters(PRIMARY).tx.packets);
     return b;
   }
 
@@ -91,7 +105,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const ring = new RingBuffer(events);
     const before = monotonicNs();
     b.world.cutVf();
-    await sleep(50);
+    await steered(b, STANDBY);
     const r = await b.stream().stop({ orderedNs: before, detectedNs: null, immediate: true });
     expect(pathOf(word(b))).toBe(STANDBY);
     expect(b.lines[b.base + LINE.flip_cause]).toBe(CAUSE_CARRIER);
@@ -101,12 +115,13 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     const seen: number[][] = [];
     ring.consume((v, at) =>
       seen.push([
+        v.getUint32(at + VfEvent.offsets.kind, true),
         v.getUint32(at + VfEvent.offsets.slot, true),
         v.getUint32(at + VfEvent.offsets.cause, true),
         v.getUint32(at + VfEvent.offsets.new_word, true),
       ]),
     );
-    expect(seen).toEqual([[b.datapath.slot, CAUSE_CARRIER, word(b)]]);
+    expect(seen).toEqual([[VfRecord.VF_RECORD_FLIP, b.datapath.slot, CAUSE_CARRIER, word(b)]]);
     // Where the driver's own report flips (a kernel that may be traced), no frame need have met the dead path.
     if (b.datapath.carrierSignalMissing) expect(b.datapath.counters(PRIMARY).tx.rerouted).toBeGreaterThan(0);
     expect(r.out.outageNs).not.toBeNull();
@@ -133,7 +148,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
   test('unplug: the device is closed, deleted, and nobody says so', async () => {
     const b = await armed();
     b.world.unplugVf();
-    await sleep(50);
+    await steered(b, STANDBY);
     const r = await b.stream().stop();
     expect(pathOf(word(b))).toBe(STANDBY);
     expect([CAUSE_ADMIN_DOWN, CAUSE_CARRIER, CAUSE_UNPLUG]).toContain(b.lines[b.base + LINE.flip_cause]);
@@ -145,7 +160,7 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     await b.stream().stop();
     // Traffic stops before the device goes, so no frame meets it while it is being closed.
     b.world.unplugVf();
-    await sleep(30);
+    await elapse(30);
     // Some drivers report a lost carrier first: where the kernel may be traced that is noticed without a frame.
     const told = !b.datapath.carrierSignalMissing && pathOf(word(b)) === STANDBY;
     if (!told) expect(pathOf(word(b))).toBe(PRIMARY);
@@ -159,9 +174,9 @@ describe.each(['veth', 'tap'] as const)('tier 0 on %s', (kind) => {
     requires(context, 'tier 0 on carrier: bpf_cast_to_kern_ctx', '6.2');
     const b = await armed();
     flip(b.lines, b.base, word(b), STANDBY);
-    await sleep(30);
+    await until(() => b.datapath.counters(STANDBY).tx.packets);
     b.world.virtio.carrier(false);
-    await sleep(50);
+    await steered(b, PRIMARY);
     await b.stream().stop();
     expect(pathOf(word(b))).toBe(PRIMARY);
     expect(b.lines[b.base + LINE.flip_cause]).toBe(CAUSE_CARRIER);
@@ -173,11 +188,10 @@ describe('broadcast and multicast', () => {
   async function scene() {
     const b = await inProcess('veth');
     const { world } = b;
-    await sleep(30);
     flip(b.lines, b.base, word(b), PRIMARY);
     await b.stream().start(PPS, 1);
     await b.stream().stop();
-    await sleep(150); // the grace window of the flip is over
+    await elapse(150); // the grace window of the flip is over
     // One protocol only: a socket for all of them taps a device before its ingress programs run, and sees what they drop.
     const guest = new PacketSocket({
       netns: world.guest,
@@ -195,12 +209,10 @@ describe('broadcast and multicast', () => {
         flip(b.lines, b.base, word(b), path);
         // Around the flip: both slaves may deliver, and still each frame arrives once.
         for (let i = 0; i < 20; i++) host.send(frame(dst, 100 + i));
-        await sleep(30);
-        expect(received(guest)).toEqual(Array.from({ length: 20 }, (_, i) => 100 + i));
-        await sleep(150);
+        expect(await arriving(guest, 20)).toEqual(Array.from({ length: 20 }, (_, i) => 100 + i));
+        await elapse(150);
         for (let i = 0; i < 20; i++) host.send(frame(dst, i));
-        await sleep(30);
-        expect(received(guest)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+        expect(await arriving(guest, 20)).toEqual(Array.from({ length: 20 }, (_, i) => i));
       }
     }
     const suppressed =
@@ -217,8 +229,7 @@ describe('broadcast and multicast', () => {
     flip(b.lines, b.base, word(b), PRIMARY);
     port.send(frame('ff:ff:ff:ff:ff:ff', 7));
     port.send(frame('ff:ff:ff:ff:ff:ff', 7));
-    await sleep(30);
-    expect(received(guest)).toEqual([7, 7]);
+    expect(await arriving(guest, 2)).toEqual([7, 7]);
     guest.close();
     port.close();
   });
@@ -228,8 +239,7 @@ describe('broadcast and multicast', () => {
     for (const [i, ifindex] of [b.world.vf.hostIfindex, b.world.virtio.hostIfindex].entries()) {
       const port = new PacketSocket({ netns: b.world.host, ifindex });
       port.send(frame(GUEST_MAC, i));
-      await sleep(20);
-      expect(received(guest)).toEqual([i]);
+      expect(await arriving(guest, 1)).toEqual([i]);
       port.close();
     }
     guest.close();
@@ -242,8 +252,7 @@ describe('broadcast and multicast', () => {
     onVf.drain();
     port.send(frame('01:80:c2:00:00:0e', 9)); // LLDP
     port.send(frame(GUEST_MAC, 10));
-    await sleep(20);
-    expect(received(guest)).toEqual([10]);
+    expect(await arriving(guest, 1)).toEqual([10]);
     expect(received(onVf)).toContain(9);
     guest.close();
     onVf.close();

@@ -7,7 +7,8 @@ import { COLUMNS } from '../../lab/netns/demo.js';
 import { FAULTS, type FaultRow } from '../../lab/netns/faults.js';
 import { outage } from '../../lab/netns/stream.js';
 import { ROOT } from '../../src/paths.js';
-import { cli, until } from '../helpers/daemon.js';
+import { cli } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 /** Rows of faults that have several. */
 const VARIANTS: Partial<Record<(typeof FAULTS)[number], string[]>> = {

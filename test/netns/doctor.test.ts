@@ -9,7 +9,7 @@ import type { DoctorReport, Status } from '../../src/doctor/findings.js';
 import { examine, runDoctor } from '../../src/doctor/index.js';
 import { IFA_F_DADFAILED } from '../../src/netlink/constants.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { sleep } from '../helpers/sleep.js';
+import { until } from '../helpers/wait.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -154,7 +154,7 @@ it('finds an address that the kernel gave up as a duplicate', async () => {
     rtnl.addAddress(m0.ifindex, 'fe80::77/64');
     const failed = (): boolean =>
       rtnl.addresses(m0.ifindex).some((a) => a.address === 'fe80::77' && (a.flags & IFA_F_DADFAILED) !== 0);
-    for (let i = 0; i < 100 && !failed(); i++) await sleep(50);
+    await until(failed);
     const child = withNetns(netns, () => cli(process.execPath, []));
     const { candidates } = JSON.parse(child.stdout) as DoctorReport;
     expect(candidates[0]!.others.find((d) => d.name === 'm0')!.addresses).toContainEqual({

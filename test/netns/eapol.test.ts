@@ -1,13 +1,12 @@
 import { PacketSocket } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
 import { GUEST_MAC } from '../../lab/netns/world.js';
-import type { SteeredModel } from '../../src/datapath/layouts.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { until } from '../helpers/daemon.js';
+import { parseMac } from '../../src/frames/mac.js';
+import type { SteeredName } from '../../src/models/table.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, until } from '../helpers/wait.js';
 
 /** 802.1X: each slave's wire ends at an authenticator of its own. */
 
@@ -30,10 +29,9 @@ interface Place {
 }
 
 async function places(
-  model: SteeredModel,
+  model: SteeredName,
 ): Promise<{ b: Bench; master: Place; slave: Place; wires: Place[] }> {
   const b = await inProcess('veth', undefined, {}, model);
-  await sleep(50);
   const { world } = b;
   const place = (netns: number, ifindex: number, from: Uint8Array): Place => {
     const socket = new PacketSocket({ netns, ifindex, protocol: ETH_P_PAE });
@@ -115,7 +113,7 @@ test('a supplicant on the slave keeps its wire’s conversation, until the maste
   await hears(master, there);
   master.send(eapol(START, OURS));
   const now = eapol(EAP, SWITCH);
-  await sleep(20);
+  await elapse(20);
   wires[PRIMARY]!.send(now);
   await hears(master, now);
   expect(slave.heard()).toEqual([]);

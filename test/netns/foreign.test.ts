@@ -3,8 +3,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { GUEST_MAC } from '../../lab/netns/world.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
+import { parseMac } from '../../src/frames/mac.js';
 import { type Bench, inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { quietFor } from '../helpers/wait.js';
 
 /** Frames from MACs that a VF does not let in leave by the standby; all others as ever. */
 
@@ -15,10 +16,7 @@ function frame(src: string, fill: number): Uint8Array {
   const f = new Uint8Array(80).fill(fill);
   // The host's bridge itself: nothing is flooded to its other port.
   f.set([2, 0x76, 0x66, 0, 0, 0xfe], 0);
-  f.set(
-    src.split(':').map((h) => Number.parseInt(h, 16)),
-    6,
-  );
+  f.set(parseMac(src), 6);
   f.set([ETH_P >> 8, ETH_P & 0xff], 12);
   return f;
 }
@@ -52,7 +50,7 @@ describe.each(['transparent', 'net-failover'] as const)('%s', (model) => {
     const sent = async (): Promise<{ primary: number[]; standby: number[] }> => {
       out.send(frame(GUEST_MAC, 1));
       out.send(frame(OTHER, 2));
-      await sleep(30);
+      await quietFor(30);
       return { primary: ears.primary(), standby: ears.standby() };
     };
     flip(b.lines, b.base, word(b), PRIMARY);

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { LinkMonitor } from '../../src/netlink/index.js';
-import { daemonOf, until, untilActive, world } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { daemonOf, untilActive, world } from '../helpers/daemon.js';
+import { elapse, until } from '../helpers/wait.js';
 
 /**
  * The kernel tells of a lost carrier up to a second late when another device's event came before (net/core/link_watch.c). Network managers
@@ -25,7 +25,7 @@ async function tellsAfter(w: ReturnType<typeof world>, times: number): Promise<n
   const took: number[] = [];
   for (let i = 0; i < times; i++) {
     await carrier(true);
-    await sleep(50);
+    await elapse(50);
     const cut = performance.now();
     w.cutVf();
     await carrier(false);

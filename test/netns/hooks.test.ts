@@ -2,8 +2,9 @@ import { existsSync, rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { FREE } from '../../src/hooks/patience.js';
-import { cli, events, inGuest, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { cli, events, inGuest, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
 import { impairments, ours, takeOff, told, WHOLE } from '../helpers/hooks.js';
+import { until } from '../helpers/wait.js';
 
 /** One look, and what a loaded machine adds. */
 const SEEN_MS = 3000;

@@ -4,9 +4,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Stream } from '../../lab/netns/stream.js';
 import type { World } from '../../lab/netns/world.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { cli, daemonOf, dump, inGuest, status, until, untilActive, world } from '../helpers/daemon.js';
+import { cli, daemonOf, dump, inGuest, status, untilActive, world } from '../helpers/daemon.js';
 import { edited, ONE_SET, programs } from '../helpers/edited.js';
 import { Filters } from '../helpers/filters.js';
+import { until } from '../helpers/wait.js';
 
 /** Which device an instance is of, whatever its name is now, and which instances there are, whatever the file says. */
 

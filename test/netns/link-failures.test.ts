@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { cli, inGuest, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { cli, inGuest, lab, status, untilActive } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 /** `link_failure_count`, as bonding has it, beside what the kernel makes of the devices. */
 

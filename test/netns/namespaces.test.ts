@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeFd, netnsCreate, netnsOpen } from 'bpf-loader-ts/sys';
 import { expect, onTestFinished, test } from 'vitest';
 import type { DaemonProcess } from '../../lab/netns/daemon-process.js';
 import { GUEST_MAC, type World } from '../../lab/netns/world.js';
+import type { Namespace } from '../../src/daemon/namespace.js';
+import { Namespaces } from '../../src/daemon/namespaces.js';
 import { Rtnl } from '../../src/netlink/index.js';
-import { daemonOf, status, until, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, status, untilActive, world } from '../helpers/daemon.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 const OWN = readlinkSync('/proc/self/ns/net');
 
@@ -122,6 +125,90 @@ test('a namespace that two instances name by different paths is one: a VF has on
   );
 });
 
+/** What a process holds of namespaces: descriptors of them, and sockets, of which none says where it is. */
+const held = (pid: number): string[] => {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((fd) => {
+    try {
+      const what = readlinkSync(`${folder}/${fd}`);
+      return /^(net|socket):/.test(what) ? [what] : [];
+    } catch {
+      return [];
+    }
+  });
+};
+
+test('a namespace is let go with the last instance in it, and with one that was refused, and ends', async () => {
+  const far = netnsCreate();
+  onTestFinished(() => closeFd(far));
+  using there = new Rtnl({ netns: far });
+  const c = await container();
+  furnish(c.path, far, '02:76:66:00:09:01', 'a');
+  const inode = readlinkSync(c.path);
+  const { daemon } = daemonOf(world());
+  await daemon.start();
+  const client = await daemon.client();
+  onTestFinished(() => client.close());
+  await untilActive({ client }, 'primary');
+  const ours = (): string[] => held(daemon.pid!);
+  const before = ours().length;
+
+  const absent = client.request('attach', { name: 'net1', netns: c.path, master: 'absent0' });
+  await expect(absent).rejects.toMatchObject({ code: 'DEVICE_NOT_FOUND' });
+  await until(ours, (fds) => !fds.includes(inode) && fds.length <= before);
+
+  const net1 = { name: 'net1', netns: c.path, master: 'virtio0' };
+  await client.request('attach', net1);
+  expect(ours()).toContain(inode);
+  const { netlink } = await client.request('status', {});
+  await client.request('detach', { name: 'net1' });
+  await until(ours, (fds) => !fds.includes(inode) && fds.length <= before);
+  // What its monitor had counted counts on.
+  expect((await client.request('status', {})).netlink.messages).toBeGreaterThanOrEqual(netlink.messages);
+
+  // The same one again, as if it had never been there.
+  await client.request('attach', net1);
+  await until(
+    () => status({ client }, 'net1'),
+    (s) => s.active === 'primary',
+  );
+  await client.request('detach', { name: 'net1' });
+  await c.end();
+  await until(
+    () => there.links().map((d) => d.name),
+    (names) => !names.some((n) => n.endsWith('a')),
+  );
+});
+
+test('a namespace that cannot be started is closed, and opened anew by the next that names it', () => {
+  const netns = netnsCreate();
+  onTestFinished(() => closeFd(netns));
+  const path = `/proc/${process.pid}/fd/${netns}`;
+  let begun = 0;
+  const ended: Namespace[] = [];
+  const all = new Namespaces({
+    capacity: 4,
+    begin: (ns) => {
+      if (begun++ === 0) throw new Error('no');
+      ns.start();
+    },
+    end: (ns) => ended.push(ns),
+    settled: () => Promise.resolve(),
+    lost: () => {},
+    found: () => {},
+  });
+  const before = held(process.pid).length;
+  expect(() => all.open(path)).toThrow('no');
+  expect(held(process.pid).length).toBe(before);
+  expect(ended).toHaveLength(1);
+  const ns = all.open(path);
+  expect(ns).not.toBe(ended[0]);
+  expect(all.open(path)).toBe(ns);
+  all.end();
+  all.close();
+  expect(held(process.pid).length).toBe(before);
+});
+
 /** A namespace that a daemon runs in, and a guest without a VF in another one. */
 interface Apart {
   home: number;
@@ -183,7 +270,7 @@ test('a device of the first namespace that others use is not taken', async () =>
   await daemon.start();
   const client = await daemon.client();
   onTestFinished(() => client.close());
-  await new Promise((done) => setTimeout(done, 500));
+  await quietFor(500);
   expect((await status({ client })).primary.state).toBe('absent');
   expect(own.link('vf1')).toBeDefined();
   // Let go, it is taken.

@@ -5,12 +5,12 @@ import { Stream } from '../../lab/netns/stream.js';
 import { GUEST_ADDRESS, GUEST_MAC } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Announcer } from '../../src/announce/announcer.js';
-import { gratuitousArp } from '../../src/frames/announcements.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
-import { daemonOf, until, untilActive } from '../helpers/daemon.js';
+import { parseIp } from '../../src/frames/address.js';
+import { gratuitousArp } from '../../src/frames/arp.js';
+import { parseMac } from '../../src/frames/mac.js';
+import { daemonOf, untilActive } from '../helpers/daemon.js';
 import { openVswitchWorld } from '../helpers/open-vswitch.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, until } from '../helpers/wait.js';
 
 /** Open vSwitch (NORMAL) does not learn at once from a frame that repeats one of the last 10 s: switches lost half a second so. */
 
@@ -62,7 +62,7 @@ it('an announcement moves the MAC at once, and identical frames would not', asyn
     const found: boolean[] = [];
     for (let i = 0; i < 8; i++) {
       senders[i % 2]!.repeat();
-      await sleep(50);
+      await elapse(50);
       found.push(portOf(world) === names[i % 2]);
     }
     expect(found.slice(2)).toContain(false);
@@ -85,18 +85,18 @@ it(`behind Open vSwitch no switch costs more than ${LOST_MAX} frames that arrive
     world.startTraffic(null);
     stream = new Stream(world, 1 << 16);
     await stream.start(PPS, 2);
-    await sleep(1000);
+    await elapse(1000);
     /** When a switch was ordered. */
     const orders: number[] = [];
     for (let i = 0; i < CUTS; i++) {
       orders.push(monotonicNs());
       world.cutVf();
       await untilActive({ client }, 'standby');
-      await sleep(1000);
+      await elapse(1000);
       orders.push(monotonicNs());
       world.mendVf();
       await untilActive({ client }, 'primary');
-      await sleep(1000);
+      await elapse(1000);
     }
     const record = await stream.collect();
     const { before, lost } = lossesByOrder(record, record.in, orders);

@@ -7,8 +7,9 @@ import { attachBystander, type Bystander, type Place } from '../../lab/netns/bys
 import { DaemonProcess } from '../../lab/netns/daemon-process.js';
 import { Stream } from '../../lab/netns/stream.js';
 import { requires } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { daemonOf, inGuest, type Lab, lab, status, until, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, inGuest, type Lab, lab, status, untilActive, world } from '../helpers/daemon.js';
 import { ours, programsOn, told, WHOLE } from '../helpers/hooks.js';
+import { elapse, until } from '../helpers/wait.js';
 
 const SEEN_MS = 5000;
 const PPS = 2000;
@@ -43,7 +44,7 @@ async function exchange(l: Lab): Promise<{ out: number; in: number; sent: number
   const stream = new Stream(l.world, 1 << 14);
   try {
     await stream.start(PPS);
-    await new Promise((done) => setTimeout(done, 250));
+    await elapse(250);
     const r = await stream.stop();
     return { out: r.sent - r.out.lost, in: r.sent - r.in.lost, sent: r.sent };
   } finally {

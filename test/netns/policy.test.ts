@@ -3,10 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Stream, type StreamResult } from '../../lab/netns/stream.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import type { InstanceStatus } from '../../src/api/index.js';
-import { MessageBuilder } from '../../src/netlink/codec.js';
 import { Ethtool, Rtnl } from '../../src/netlink/index.js';
-import { cli, events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
+import { cli, events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const PPS = 5000;
 
@@ -89,7 +89,7 @@ describe.each(['veth', 'tap'] as const)('a primary that flaps, on %s', (kind) =>
       expect(s.would_switch).toMatch(/primary is suppressed, since it flapped, for another \d+ m?s/);
       expect(s.tier0.armed).not.toContain('standby unusable: go to the primary');
       suppressedUntil = Date.parse(s.primary.damping.suppressed_until!);
-      await sleep(20);
+      await elapse(20);
     }
     expect(suppressedUntil).toBeGreaterThan(Date.now());
     const shown = cli('--socket', l.daemon.socket, 'status', 'net0').out;
@@ -109,7 +109,7 @@ describe.each(['veth', 'tap'] as const)('a primary that flaps, on %s', (kind) =>
     expect(back).toMatchObject({ cause: 'failback', tier: 1, from: 'standby', to: 'primary' });
     // Two clocks, which are read one after the other, on a machine that may pause in between.
     expect(Date.parse(back.at)).toBeGreaterThan(suppressedUntil - 500);
-    await sleep(100);
+    await elapse(100);
     expect(damage(await stream.stop())).toEqual(NONE);
     expect((await status(l)).primary.damping.suppressed_until).toBeNull();
   });
@@ -159,7 +159,7 @@ describe.each(['veth', 'tap'] as const)('maintenance on %s', (kind) => {
       const r = await l.client.request('maintenance', { name: 'net0', slave: 'primary', on: true });
       expect(r.decision).toMatchObject({ cause: 'maintenance', tier: 1, from: 'primary', to: 'standby' });
       expect(r.status).toMatchObject({ active: 'standby', maintenance: 'primary', notes: [] });
-      await sleep(50);
+      await quietFor(50);
       const s = await status(l);
       expect(s.active).toBe('standby');
       expect(s.tier0.armed).not.toContain('standby unusable: go to the primary');
@@ -167,7 +167,7 @@ describe.each(['veth', 'tap'] as const)('maintenance on %s', (kind) => {
       await l.client.request('maintenance', { name: 'net0', slave: 'primary', on: false });
       await untilActive(l, 'primary');
     }
-    await sleep(50);
+    await elapse(50);
     expect(damage(await stream.stop())).toEqual(NONE);
   });
 
@@ -235,7 +235,7 @@ describe('what a restart of the daemon keeps', () => {
       () => status(l),
       (s) => s.state === 'ok',
     );
-    await sleep(200);
+    await quietFor(200);
     expect(await status(l)).toMatchObject({ active: 'standby', maintenance: 'primary' });
     expect(await events(l)).toEqual([]);
     expect(before.at(-1)).toMatchObject({ cause: 'maintenance' });
@@ -261,7 +261,7 @@ describe('what a restart of the daemon keeps', () => {
     const l = await lab();
     await untilActive(l, 'primary');
     await l.client.request('switch', { name: 'net0', to: 'standby', for_ms: 200 });
-    await restart(l, () => sleep(300));
+    await restart(l, () => elapse(300));
     await untilActive(l, 'primary');
     expect(await status(l)).toMatchObject({ override: 'auto', override_until: null });
   });
@@ -277,7 +277,7 @@ describe('what a restart of the daemon keeps', () => {
       () => status(l),
       (s) => s.primary.carrier,
     );
-    await sleep(200);
+    await quietFor(200);
     expect(await status(l)).toMatchObject({
       active: 'standby',
       would_switch: 'standby must fail, or primary be ordered by `vfailover switch`',
@@ -287,7 +287,7 @@ describe('what a restart of the daemon keeps', () => {
       () => status(l),
       (s) => s.state === 'ok',
     );
-    await sleep(200);
+    await quietFor(200);
     expect((await status(l)).active).toBe('standby');
     l.world.virtio.carrier(false);
     const [first] = await until(

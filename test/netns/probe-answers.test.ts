@@ -3,8 +3,7 @@ import { expect, test } from 'vitest';
 import { HOST_ADDRESS } from '../../lab/netns/world.js';
 import { PROBE, PROBING } from '../../src/datapath/offsets.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
-import { arpRequest } from '../../src/frames/probes.js';
-import { until } from '../helpers/daemon.js';
+import { arpRequest } from '../../src/frames/arp.js';
 import {
   ARP,
   advert,
@@ -22,7 +21,7 @@ import {
   tagged,
   theirMac,
 } from '../helpers/probe-scene.js';
-import { sleep } from '../helpers/sleep.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 const poke = (at: number, value: number) => (b: Uint8Array) => {
   b[at] = value;
@@ -169,7 +168,7 @@ test('who is asked in a VLAN answers there: no other answer counts, or is kept f
     (n) => n === 1,
   );
   s.send(STANDBY, ours);
-  await sleep(50);
+  await quietFor(50);
   expect(s.heard(STANDBY)).toBe(1);
 });
 
@@ -235,7 +234,7 @@ test('that a target asks whether the made-up address is still there is not told 
     () => framesOf(stack),
     (n) => n === 1,
   );
-  await sleep(20);
+  await quietFor(20);
   expect(framesOf(stack)).toBe(0);
 });
 
@@ -248,7 +247,7 @@ test('the other path’s question, which the network floods, is absorbed and sho
     () => s.heard(STANDBY),
     (n) => n === 1,
   );
-  await sleep(20);
+  await quietFor(20);
   const seen: Uint8Array[] = [];
   for (let b = new Uint8Array(2048), n = stack.recv(b); n > 0; n = stack.recv(b)) seen.push(b.slice(0, n));
   expect(seen.filter((b) => Buffer.compare(b, ours) === 0)).toEqual([]);
@@ -256,6 +255,6 @@ test('the other path’s question, which the network floods, is absorbed and sho
   s.send(STANDBY, tagged(ours, 5));
   s.send(STANDBY, arpRequest({ mac, source: NONE, target: ip('10.99.0.78') }));
   s.send(STANDBY, arpRequest({ mac: theirMac, source: NONE, target: ip(HOST_ADDRESS) }));
-  await sleep(50);
+  await quietFor(50);
   expect(s.heard(STANDBY)).toBe(1);
 });

@@ -5,10 +5,9 @@ import { arm, pathOf } from '../../src/datapath/line.js';
 import { LINE, PROBE_PATH, probePathBase } from '../../src/datapath/offsets.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
 import { CAUSE_PROBE } from '../../src/policy/evaluate.js';
-import { until } from '../helpers/daemon.js';
 import { word } from '../helpers/in-process.js';
 import { echoReply, frame, ICMP, type Scene, scene } from '../helpers/probe-scene.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, until } from '../helpers/wait.js';
 
 describe('the deadline in the programs', () => {
   /** As if the worker had sent and died: the deadline stands, traffic runs. */
@@ -60,7 +59,7 @@ describe('the deadline in the programs', () => {
     const unarmed = await armed(1);
     arm(unarmed.b.lines, unarmed.b.base, VfArm.VF_ARM_PRIMARY | VfArm.VF_ARM_STANDBY_SILENT);
     for (let i = 0; i < 20; i++) {
-      await sleep(5);
+      await elapse(5);
       guestSends(s);
       guestSends(unarmed);
     }
@@ -69,7 +68,7 @@ describe('the deadline in the programs', () => {
 
   test('the first frame after a pause of ours gives the answer a little more time, once', async () => {
     const s = await armed(1);
-    await sleep(60);
+    await elapse(60);
     guestSends(s);
     expect(pathOf(word(s.b))).toBe(PRIMARY);
     s.send(PRIMARY, echoReply(s, PRIMARY, 55));
@@ -78,9 +77,9 @@ describe('the deadline in the programs', () => {
       (n) => n === 55,
     );
     const late = await armed(1);
-    await sleep(60);
+    await elapse(60);
     guestSends(late);
-    await sleep(60);
+    await elapse(60);
     guestSends(late);
     guestSends(s);
     expect([pathOf(word(s.b)), pathOf(word(late.b))]).toEqual([PRIMARY, STANDBY]);

@@ -4,8 +4,8 @@ import { type HoleOptions, openHole } from '../../lab/netns/hole.js';
 import { Stream } from '../../lab/netns/stream.js';
 import { GUEST_ADDRESS, HOST_ADDRESS, type World } from '../../lab/netns/world.js';
 import { TARGETS_MAX } from '../../src/detect/probe/state.js';
-import { events, inGuest, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { events, inGuest, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const HOST6 = 'fd00:99::1';
 const TARGETS = {
@@ -73,7 +73,7 @@ describe.each(Object.entries(TARGETS))('%s', (_kind, target) => {
         /probes on the primary are not answered: 3 probes in a row unanswered, last answer/,
       );
       // It stays where it is while the hole is open: both go on being asked.
-      await sleep(INTERVAL_MS * 6);
+      await quietFor(INTERVAL_MS * 6);
       expect((await status(l)).active).toBe('standby');
       expect(probeOf(await status(l), 'primary').state).toBe('down');
       h.close();
@@ -182,7 +182,7 @@ describe('validate', () => {
     const h = hole(l.world, { direction: 'from-guest' });
     if (validate === 'all' || validate === 'active') await untilActive(l, 'standby');
     else {
-      await sleep(INTERVAL_MS * 20);
+      await quietFor(INTERVAL_MS * 20);
       const s = await status(l);
       expect(s).toMatchObject({ active: 'primary', state: 'ok' });
       expect(probeOf(s, 'primary').detail).toMatch(/other frames were taken for answers in \d+ rounds/);
@@ -202,8 +202,11 @@ describe('validate', () => {
       await untilAnswered(l);
       hole(l.world, { ifindex: l.world.virtio.hostIfindex, direction: 'from-guest' });
       const state = validate === 'all' || validate === 'inactive' ? 'down' : 'ok';
-      await sleep(INTERVAL_MS * 20);
-      const s = await status(l);
+      await quietFor(INTERVAL_MS * 20);
+      const s = await until(
+        () => status(l),
+        (now) => probeOf(now, 'standby').state === state,
+      );
       expect(s.active).toBe('primary');
       expect([probeOf(s, 'primary').state, probeOf(s, 'standby').state]).toEqual(['ok', state]);
     },
@@ -216,7 +219,7 @@ describe('targets', () => {
     const l = await probed([nobody, TARGETS.arp]);
     const s = await untilAnswered(l);
     expect(probeOf(s, 'primary').detail).toMatch(/arp 10.99.0.77 (missed \d+ \()?never answered/);
-    await sleep(INTERVAL_MS * 10);
+    await quietFor(INTERVAL_MS * 10);
     expect(await status(l)).toMatchObject({ active: 'primary', state: 'ok' });
     hole(l.world);
     await untilActive(l, 'standby');
@@ -229,7 +232,7 @@ describe('targets', () => {
       (s) => probeOf(s, 'primary').state === 'down' && probeOf(s, 'standby').state === 'down',
     );
     const before = (await events(l)).length;
-    await sleep(INTERVAL_MS * 10);
+    await quietFor(INTERVAL_MS * 10);
     const list = (await events(l)).filter((e) => e.cause === 'probe');
     expect(list).toEqual([]);
     expect(await events(l)).toHaveLength(before);
@@ -244,7 +247,7 @@ describe('targets', () => {
       () => status(l),
       (s) => probeOf(s, 'primary').state === 'down' && probeOf(s, 'standby').state === 'down',
     );
-    await sleep(INTERVAL_MS * 10);
+    await quietFor(INTERVAL_MS * 10);
     expect((await events(l)).map((e) => e.cause)).toEqual(['join']);
   });
 
@@ -265,7 +268,7 @@ describe('targets', () => {
   test('with none that can be asked the detector is off, and nothing is held against the paths', async () => {
     const l = await probed([{ arp: GUEST_ADDRESS }]);
     await untilActive(l, 'primary');
-    await sleep(INTERVAL_MS * 5);
+    await quietFor(INTERVAL_MS * 5);
     expect(await status(l)).toMatchObject({ state: 'ok' });
     expect(probeOf(await status(l), 'primary').state).toBe('off');
   });
@@ -311,7 +314,7 @@ test('the stack of neither end notices: no answer reaches ours, none of its own 
   const before = counters();
   const neighbours = inGuest(w, 'ip', 'neigh');
   for (const s of sockets) s.drain();
-  await sleep(INTERVAL_MS * 15);
+  await quietFor(INTERVAL_MS * 15);
   expect(counters()).toBe(before);
   expect(inGuest(w, 'ip', 'neigh')).toBe(neighbours);
   expect(sockets.map(heard)).toEqual([0, 0, 0]);
@@ -344,7 +347,7 @@ test('with the controller killed nothing is asked, and that alone moves nothing'
   await stream.start(2000);
   l.client.close();
   await l.daemon.kill('SIGKILL');
-  await sleep(INTERVAL_MS * 20);
+  await quietFor(INTERVAL_MS * 20);
   const r = await stream.stop();
   expect(r.out.lost + r.in.lost).toBe(0);
   await l.daemon.start();
@@ -388,7 +391,7 @@ test('one that stops with a question outstanding has left the answer’s deadlin
   );
   const { pid } = l.daemon;
   process.kill(pid!, 'SIGSTOP');
-  await sleep(1500).finally(() => process.kill(pid!, 'SIGCONT'));
+  await elapse(1500).finally(() => process.kill(pid!, 'SIGCONT'));
   const list = await until(
     () => events(l),
     (e) => e.length > 1,
@@ -464,7 +467,7 @@ test('neither an answer nor a frame of the traffic wakes the worker: what runs i
   const turns = async (): Promise<number> =>
     (await l.client.request('status', {})).worker.shards.reduce((n, s) => n + s.wakeups, 0);
   const [before, from] = [await turns(), performance.now()];
-  await sleep(2000);
+  await elapse(2000);
   const [woken, rounds] = [(await turns()) - before, (performance.now() - from) / INTERVAL_MS];
   const s = await status(l);
   const { sent } = await stream.stop();
@@ -492,7 +495,7 @@ test('a slave that is not watched is not asked, nor left; while it carries traff
   const answered = async () => {
     const buffer = new Uint8Array(64);
     while (far.recv(buffer) > 0);
-    await sleep(20 * INTERVAL_MS);
+    await elapse(20 * INTERVAL_MS);
     let n = 0;
     while (far.recv(buffer) > 0) if (buffer[12] === 8 && buffer[13] === 6 && buffer[21] === 2) n++;
     return n;
@@ -509,7 +512,7 @@ test('a slave that is not watched is not asked, nor left; while it carries traff
   expect(await answered()).toBeGreaterThan(10);
   const n = (await events(l)).length;
   hole(l.world, { ifindex: l.world.virtio.hostIfindex });
-  await sleep(10 * INTERVAL_MS);
+  await quietFor(10 * INTERVAL_MS);
   expect(await events(l)).toHaveLength(n);
   expect(probeOf(await status(l), 'standby').state).toBe('off');
 });

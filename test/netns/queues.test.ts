@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { HOST_ADDRESS, type World } from '../../lab/netns/world.js';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { events, inGuest, lab, status, until, untilActive } from '../helpers/daemon.js';
+import { events, inGuest, lab, status, untilActive } from '../helpers/daemon.js';
+import { until } from '../helpers/wait.js';
 
 /** What waits in a dead slave's queue: TCP sends nothing again that this host still holds, however good the new path is. */
 

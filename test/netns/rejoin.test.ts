@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it, test } from 'vitest';
 import type { World } from '../../lab/netns/world.js';
 import { parseGroups } from '../../src/announce/groups.js';
-import { igmp2Reports } from '../../src/announce/reports.js';
-import { type Lab, lab, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { igmp2Reports } from '../../src/frames/reports.js';
+import { type Lab, lab, untilActive } from '../helpers/daemon.js';
+import { quietFor, until } from '../helpers/wait.js';
 
 /** Multicast follows a switch: the host's bridge snoops, and forwards groups only where somebody has asked for them. */
 
@@ -38,7 +38,7 @@ async function joined(announce: object): Promise<Lab> {
       20_000,
     );
   // The kernel repeats its report after a second at most: none of its own comes after the switch. And what the worker sends is prepared.
-  await sleep(8000);
+  await quietFor(8000);
   for (const group of [GROUP4, GROUP6]) expect(members(world, group)).toEqual(['port-vf']);
   return l;
 }
@@ -58,7 +58,7 @@ test('without rejoin they are not', async () => {
   const l = await joined({ count: 1, rejoin: false });
   l.world.cutVf();
   await untilActive(l, 'standby');
-  await sleep(500);
+  await quietFor(500);
   for (const group of [GROUP4, GROUP6]) expect(members(l.world, group)).toEqual([]);
 });
 

@@ -2,10 +2,11 @@ import { ControlSocket, closeFd, netnsCreate, Tap, withNetns } from 'bpf-loader-
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { kernelAtLeast } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { VfError } from '../../src/errors.js';
-import { MessageBuilder, parseMac } from '../../src/netlink/codec.js';
+import { parseMac } from '../../src/frames/mac.js';
 import * as c from '../../src/netlink/constants.js';
 import { type NetlinkTransport, Rtnl } from '../../src/netlink/index.js';
-import { until } from '../helpers/daemon.js';
+import { MessageBuilder } from '../../src/netlink/message.js';
+import { until } from '../helpers/wait.js';
 
 let ns: number;
 let other: number;

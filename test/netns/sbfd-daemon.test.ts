@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { openHole } from '../../lab/netns/hole.js';
 import { GUEST_ADDRESS, GUEST_MAC } from '../../lab/netns/world.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
-import { events, type Lab, status, until, untilActive } from '../helpers/daemon.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
+import { events, type Lab, status, untilActive } from '../helpers/daemon.js';
 import { neighbours, OTHER } from '../helpers/neighbours.js';
 import { pinnedBfd, pinnedReflectors } from '../helpers/pinned-bfd.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** S-BFD between two daemons: one asks, the other's programs answer. */
 
@@ -59,7 +59,7 @@ test('the session is up as soon as one answer is there; the answers cost neither
   expect(Object.values(seen.refused).every((n) => n === 0)).toBe(true);
   // The reflector's daemon is not needed.
   await b.daemon.kill('SIGKILL');
-  await sleep(1500);
+  await quietFor(1500);
   expect(await detector(a)).toMatchObject({ state: 'ok' });
   expect(await events(a)).toHaveLength(1);
 });
@@ -88,13 +88,13 @@ test('our own pause, or end, is no fault of the path', async () => {
   const [a] = await pair();
   await up(a);
   process.kill(a.daemon.pid!, 'SIGSTOP');
-  await sleep(2500);
+  await elapse(2500);
   process.kill(a.daemon.pid!, 'SIGCONT');
-  await sleep(1000);
+  await quietFor(1000);
   expect(await detector(a)).toMatchObject({ state: 'ok' });
   expect(await events(a)).toHaveLength(1);
   await a.daemon.kill('SIGKILL');
-  await sleep(2000);
+  await elapse(2000);
   await a.daemon.start();
   const client = await a.daemon.client();
   onTestFinished(() => client.close());
@@ -121,7 +121,7 @@ test('a reflector taken out of service is no fault, nor one that never answers',
     (d) => d.state === 'suspect',
     LONG,
   );
-  await sleep(1500);
+  await quietFor(1500);
   expect(await events(a)).toHaveLength(1);
   reflectors.open(0, { ...key, up: true });
   await up(a);

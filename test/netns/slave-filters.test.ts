@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
-import { daemonOf, dump, inGuest, lab, status, until, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, dump, inGuest, lab, status, untilActive, world } from '../helpers/daemon.js';
 import { Filters, groupsOf } from '../helpers/filters.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 /** What a VF lets in is what its master lets in. veth has the lists and the flags, though it lets in everything (test/vm has NICs that filter). */
 
@@ -51,7 +51,7 @@ test('a detach takes back what was added and nothing else, also when an earlier 
   inGuest(w, 'ip', 'link', 'set', 'vf0', 'up');
   f.join('vf0', ['01:00:5e:41:00:01']);
   f.fdb('add', 'vf0', '02:00:00:00:00:41');
-  await sleep(2_500 * SLOWDOWN);
+  await quietFor(2_500);
   const before = dump(w);
 
   const { daemon } = daemonOf(w);
@@ -72,7 +72,7 @@ test('a detach takes back what was added and nothing else, also when an earlier 
 
   first.close();
   await daemon.kill('SIGKILL');
-  await sleep(300);
+  await quietFor(300);
   expect(followed(), 'filters belong to no process').toBe(true);
   await daemon.start();
   const client = await daemon.client();
@@ -115,9 +115,9 @@ test('a bridge makes the slave promiscuous like its master; what a user has set 
 
   inGuest(l.world, 'ip', 'link', 'set', 'vf0', 'promisc', 'on');
   rtnl.setLink(ifindex, { master: bridge });
-  await sleep(4 * FOLLOWED_MS);
+  await elapse(400);
   rtnl.setLink(ifindex, { master: 0 });
-  await sleep(4 * FOLLOWED_MS);
+  await elapse(400);
   expect(f.flags('vf0').promisc).toBe(true);
   await l.client.request('detach', { name: 'net0' });
   expect(f.flags('vf0').promisc).toBe(true);

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, withNetns } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { InstanceStatus } from '../../src/api/index.js';
 import { Ethtool, Rtnl } from '../../src/netlink/index.js';
-import { daemonOf, inGuest, lab, status, until, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, inGuest, lab, status, untilActive, world } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const MAC = '02:76:66:00:00:01';
 const NEW = '02:76:66:00:00:77';
@@ -71,7 +71,7 @@ describe('MAC', () => {
     expect(told).toMatchObject({ severity: 'note', message: expect.stringContaining('vf0') });
     for (let i = 0; i < 20; i++) {
       ip(l, `link set vf0 address ${NEW}`);
-      await sleep(120);
+      await elapse(120);
     }
     const s = await status(l);
     expect(s.active).toBe('standby');
@@ -166,7 +166,7 @@ describe('addresses', () => {
       } catch {
         // it is still there
       }
-      await sleep(150);
+      await elapse(150);
     }
     const s = await status(l);
     expect(impairment(s, 'addresses/configured')).toMatchObject({
@@ -291,7 +291,7 @@ test('the slave is set down and up with its master, and whoever sets it down kee
   await untilActive(l, 'primary');
   ip(l, 'link set vf0 down');
   await untilActive(l, 'standby');
-  await sleep(300);
+  await quietFor(300);
   expect(isUp()).toBe(false);
   // Another daemon knows that the order came after the master was last set up.
   await l.daemon.kill('SIGKILL');

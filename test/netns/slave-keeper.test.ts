@@ -16,7 +16,6 @@ const LOOKS = 3;
 function recorded(follow: () => readonly Shortfall[]): Takeover & { calls: number } {
   const takeover = {
     name: 'recorded',
-    models: ['transparent'] as const,
     calls: 0,
     follow: () => {
       takeover.calls++;

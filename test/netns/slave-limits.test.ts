@@ -5,9 +5,10 @@ import { FLAGS } from '../../src/slave/flags.js';
 import { FOREIGN } from '../../src/slave/foreign.js';
 import { GROUPS } from '../../src/slave/groups.js';
 import { UNICAST } from '../../src/slave/unicast.js';
-import { inHost, until } from '../helpers/daemon.js';
+import { inHost } from '../helpers/daemon.js';
 import { Filters, groupsOf } from '../helpers/filters.js';
 import { type SlaveRig, slaveRig } from '../helpers/slave-rig.js';
+import { until } from '../helpers/wait.js';
 
 /** What does not fit a NIC's tables, on veth's real lists: its driver is said to be another. The NICs themselves are in test/vm. */
 

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { InstanceStatus } from '../../src/api/index.js';
-import { daemonOf, lab, status, until, untilActive, world } from '../helpers/daemon.js';
+import { daemonOf, lab, status, untilActive, world } from '../helpers/daemon.js';
+import { elapse, until } from '../helpers/wait.js';
 
 /** What `status` says at moments at which nothing is carried, or nothing is known. */
 
@@ -15,7 +15,7 @@ test('from its first answer on, a daemon never calls healthy slaves failed', asy
     while (!over) {
       const client = await daemon.client().catch(() => undefined);
       if (!client) {
-        await sleep(1);
+        await elapse(1);
         continue;
       }
       try {

@@ -3,7 +3,7 @@ import { STREAM_KINDS } from '../../lab/netns/stream-kinds.js';
 import { flip } from '../../src/datapath/line.js';
 import { PRIMARY, STANDBY } from '../../src/device.js';
 import { inProcess, word } from '../helpers/in-process.js';
-import { sleep } from '../helpers/sleep.js';
+import { elapse } from '../helpers/wait.js';
 
 /** Numbered streams of every kind: over IPv6, to groups, tagged, and of another MAC than the master's. */
 
@@ -19,10 +19,10 @@ describe.each(['veth', 'tap'] as const)('on %s', (devices) => {
     const stream = b.stream();
     await stream.start(PPS, 3, kind);
     for (let i = 0; i < FLIPS; i++) {
-      await sleep(20);
+      await elapse(20);
       flip(b.lines, b.base, word(b), i % 2 ? PRIMARY : STANDBY);
     }
-    await sleep(20);
+    await elapse(20);
     const r = await stream.stop();
     expect(r.sent).toBeGreaterThan(100);
     expect({ out: r.out, in: r.in, refused: r.refused }).toMatchObject({

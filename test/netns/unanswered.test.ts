@@ -11,8 +11,8 @@ import { HOST_ADDRESS, type World } from '../../lab/netns/world.js';
 import type { Decision } from '../../src/api/index.js';
 import { lineBase, pathOf, readWord } from '../../src/datapath/line.js';
 import { STANDBY } from '../../src/device.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const PPS = 5000;
 /** Far above what a loaded machine delays an answer by in softirq, far below what a test waits. */
@@ -61,7 +61,7 @@ describe.each(['veth', 'tap'] as const)('a path that is up and dead, on %s', (ki
     async (direction) => {
       const l = await watched(kind);
       await l.stream.startRequests(PPS);
-      await sleep(100);
+      await elapse(100);
       expect(await events(l)).toHaveLength(1);
       // Nobody but the programs can see it.
       process.kill(l.daemon.pid!, 'SIGSTOP');
@@ -85,10 +85,11 @@ describe.each(['veth', 'tap'] as const)('a path that is up and dead, on %s', (ki
       expect(frames).toBeGreaterThanOrEqual(UNANSWERED.min_frames);
       expect(waited).toBeGreaterThanOrEqual(TIMEOUT_US);
       expect(decision!.signal).toMatch(/frames sent on the primary are not answered: \d+ frames/);
-      await sleep(100);
+      await quietFor(100);
       const s = await status(l);
       expect(s.state).toBe('degraded');
-      expect(s.primary).toMatchObject({ carrier: true, detectors: [{ name: 'unanswered', state: 'down' }] });
+      expect(s.primary).toMatchObject({ carrier: true, health: decision!.health.primary });
+      expect(s.primary.detectors).toMatchObject([{ name: 'unanswered', state: 'down' }]);
       expect(s.standby.detectors).toMatchObject([{ name: 'unanswered', state: 'ok' }]);
       expect(s.would_switch).toContain('primary must satisfy its detectors');
       // It stays there, and traffic with it.
@@ -108,7 +109,7 @@ const lastOf = (l: Lab): Promise<Decision> =>
 test('with its controller killed detection is the same; a new one adopts the suspicion', async () => {
   const l = await watched('tap');
   await l.stream.startRequests(PPS);
-  await sleep(100);
+  await elapse(100);
   l.client.close();
   await l.daemon.kill('SIGKILL');
   hole(l);
@@ -131,9 +132,9 @@ test('with its controller killed detection is the same; a new one adopts the sus
 test('who stops sending is watched by the worker', async () => {
   const l = await watched('veth', { timeout_us: 500_000 });
   await l.stream.startRequests(PPS);
-  await sleep(100);
+  await elapse(100);
   hole(l);
-  await sleep(30);
+  await elapse(30);
   await l.stream.collect();
   expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 1, to: 'standby' });
 });
@@ -141,7 +142,7 @@ test('who stops sending is watched by the worker', async () => {
 test('where tier 0 is not armed the worker switches', async () => {
   const l = await watched('veth', {}, { policy: { hold_down_ms: 20, tier0: false } });
   await l.stream.startRequests(PPS);
-  await sleep(100);
+  await elapse(100);
   hole(l);
   expect(await lastOf(l)).toMatchObject({ cause: 'unanswered', tier: 1, to: 'standby' });
 });
@@ -149,7 +150,7 @@ test('where tier 0 is not armed the worker switches', async () => {
 test('a path that fell silent is tried again, and left again', async () => {
   const l = await watched('veth', { retry_ms: 200, retry_max_ms: 400 });
   await l.stream.startRequests(PPS);
-  await sleep(100);
+  await elapse(100);
   const h = hole(l);
   const seen = await until(
     () => events(l),
@@ -176,7 +177,7 @@ describe('it does not switch', () => {
   test('for a stream that expects no answer', async () => {
     const l = await watched('veth', { udp: [53] });
     await l.stream.start(PPS, 1);
-    await sleep(10 * (TIMEOUT_US / 1000));
+    await quietFor(10 * (TIMEOUT_US / 1000));
     await unmoved(l);
   });
 
@@ -184,7 +185,7 @@ describe('it does not switch', () => {
     const l = await watched('veth');
     await l.stream.startRequests(PPS);
     hole(l, { loss: 0.3 });
-    await sleep(1000);
+    await elapse(1000);
     const r = await l.stream.stop();
     expect(r.out.lost).toBeGreaterThan(r.sent / 10);
     await unmoved(l);
@@ -194,9 +195,9 @@ describe('it does not switch', () => {
     const l = await watched('tap');
     for (let i = 0; i < 5; i++) {
       await l.stream.startRequests(PPS);
-      await sleep(50);
+      await elapse(50);
       await l.stream.collect();
-      await sleep(2 * (TIMEOUT_US / 1000));
+      await elapse(2 * (TIMEOUT_US / 1000));
     }
     await unmoved(l);
   });
@@ -212,7 +213,7 @@ describe('it does not switch', () => {
     );
     expect(s.primary.detectors[0]!.state).toBe('down');
     expect(s.state).toBe('failed');
-    await sleep(4 * (TIMEOUT_US / 1000));
+    await quietFor(4 * (TIMEOUT_US / 1000));
     expect(await events(l)).toHaveLength(2);
     // And it is well again as soon as somebody answers.
     await l.stream.collect();
@@ -246,12 +247,12 @@ describe('a TCP connection as the only traffic', () => {
       () => said,
       (s) => s.includes('connected to'),
     );
-    await sleep(200);
+    await elapse(200);
     return {
       l,
       stall: async (ms) => {
         server.kill('SIGSTOP');
-        await sleep(ms);
+        await elapse(ms);
         server.kill('SIGCONT');
       },
     };
@@ -262,7 +263,7 @@ describe('a TCP connection as the only traffic', () => {
     const { l, stall } = await connection({ ack_timeout_us: 1_000_000 });
     for (let i = 0; i < 10; i++) {
       await stall(100);
-      await sleep(30);
+      await elapse(30);
     }
     expect(await events(l)).toHaveLength(1);
   });
@@ -302,7 +303,7 @@ describe('a slave that is not watched is not left', () => {
     await untilActive(l, 'standby');
     const before = (await events(l)).length;
     hole(l, { ifindex: l.world.virtio.hostIfindex });
-    await sleep(10 * (TIMEOUT_US / 1000));
+    await quietFor(10 * (TIMEOUT_US / 1000));
     expect(await events(l)).toHaveLength(before);
     expect(await status(l)).toMatchObject({ active: 'standby' });
   });
@@ -320,7 +321,7 @@ describe('a slave that is not watched is not left', () => {
     onTestFinished(() => client.close());
     await l.stream.startRequests(PPS);
     hole(l);
-    await sleep(10 * (TIMEOUT_US / 1000));
+    await quietFor(10 * (TIMEOUT_US / 1000));
     expect(await events({ client })).toEqual([]);
     const s = await status({ client });
     expect(s).toMatchObject({ active: 'primary', state: 'ok' });

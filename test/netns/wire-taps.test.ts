@@ -1,27 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closeFd, netnsCreate, netnsOpen, Tap } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FRAMES_MAX, MAGIC, STREAM_PORT, TO_GUEST, WIRE } from '../../lab/vm/far-end.js';
 import { GUEST_ADDRESS, GUEST_MAC, STATION_ADDRESS, STATION_MAC } from '../../lab/vm/wire.js';
 import { TapWire } from '../../lab/vm/wire-taps.js';
-import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { Rtnl } from '../../src/netlink/index.js';
 import { ROOT } from '../../src/paths.js';
+import { until } from '../helpers/wait.js';
 
 /** The wire of taps without a guest: the test opens the taps, as QEMU would. */
 
-const UNTIL_MS = 5_000 * SLOWDOWN;
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[: ]/g, ''), 'hex');
 const octets = (ip: string): Buffer => Buffer.from(ip.split('.').map(Number));
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + UNTIL_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`not within ${UNTIL_MS} ms: ${what}`);
-    await sleep(5);
-  }
-}
 
 /** The guest's device at a port. */
 class Device {
@@ -64,14 +54,14 @@ async function lab(): Promise<{ wire: TapWire; a: Device; b: Device }> {
   const [a, b] = [new Device(wire, 'a'), new Device(wire, 'b')];
   // A port forwards once the kernel has heard of its carrier, which takes up to a second.
   using rtnl = new Rtnl({ netns: wire.netns });
-  await until('the ports are up', () =>
+  await until(() =>
     ['a', 'b', 'wire'].every((name) => rtnl.link(name)!.operstate === 'up' || rtnl.link(name)!.carrier),
   );
-  await until('the ports forward', () => {
+  await until(() => {
     b.send(hello);
     return a.frames.length > 0;
   });
-  await until('both ways', () => {
+  await until(() => {
     a.send(hello);
     return b.frames.length > 0;
   });
@@ -131,23 +121,21 @@ test('the station is a stack: it answers ARP and pings', async () => {
   const { a } = await lab();
   const before = a.frames.length;
   a.send(arp('request'));
-  await until('an answer', () => a.frames.length > before);
+  await until(() => a.frames.length > before);
   const reply = a.frames.at(-1)!;
   expect(reply.subarray(0, 12)).toEqual(Buffer.concat([hex(GUEST_MAC), hex(STATION_MAC)]));
   expect([reply.readUInt16BE(12), reply.readUInt16BE(20)]).toEqual([0x0806, 2]);
   a.send(ip(1, hex('0800 f7fd 0001 0001')));
-  await until('an echo', () =>
-    a.frames.some((f) => f.readUInt16BE(12) === 0x0800 && f[23] === 1 && f[34] === 0),
-  );
+  await until(() => a.frames.some((f) => f.readUInt16BE(12) === 0x0800 && f[23] === 1 && f[34] === 0));
 });
 
 test("forwarding entries are the bridge's, follow the guest, and are forgotten", async () => {
   const { wire, a, b } = await lab();
   expect([...wire.entries]).toEqual([]);
   a.send(arp('gratuitous'));
-  await until('the bridge knows', () => wire.entries.get(GUEST_MAC) === 'a');
+  await until(() => wire.entries.get(GUEST_MAC) === 'a');
   b.send(arp('gratuitous'));
-  await until('it moves', () => wire.entries.get(GUEST_MAC) === 'b');
+  await until(() => wire.entries.get(GUEST_MAC) === 'b');
   expect(wire.entries.size).toBe(1);
   expect([wire.port('a').counts.announced, wire.port('b').counts.announced]).toEqual([1, 1]);
   wire.forget();
@@ -163,15 +151,15 @@ describe('a stream', () => {
   test('goes to where the guest was heard last, else to all ports; the path of every frame is noted', async () => {
     const { wire, a, b } = await lab();
     await begin(wire, 7);
-    await until('frames at both', () => a.numbers(7).length > 3 && b.numbers(7).length > 3);
+    await until(() => a.numbers(7).length > 3 && b.numbers(7).length > 3);
     expect(wire.portsOf(wire.sentBy[0]!)).toEqual(['a', 'b']);
     b.send(arp('gratuitous'));
-    await until('the bridge knows', () => wire.entries.get(GUEST_MAC) === 'b');
+    await until(() => wire.entries.get(GUEST_MAC) === 'b');
     const from = word(wire, 'sent') + 1;
-    await until('some more', () => word(wire, 'sent') > from + 5);
+    await until(() => word(wire, 'sent') > from + 5);
     expect(wire.portsOf(wire.sentBy[from + 2]!)).toEqual(['b']);
     expect(a.numbers(7)).not.toContain(from + 2);
-    await until('the frame', () => b.numbers(7).includes(from + 2));
+    await until(() => b.numbers(7).includes(from + 2));
     expect(wire.sentAt[from + 2]).toBeGreaterThan(wire.sentAt[from]!);
   });
 
@@ -179,9 +167,9 @@ describe('a stream', () => {
     const { wire, a, b } = await lab();
     await begin(wire, 9, 0);
     for (const n of [0, 1, 3]) a.send(frame(9, n));
-    await until('three', () => word(wire, 'received') === 3);
+    await until(() => word(wire, 'received') === 3);
     for (const f of [frame(9, 2), frame(9, 3), frame(8, 4), frame(9, FRAMES_MAX)]) b.send(f);
-    await until('the last two', () => word(wire, 'received') + word(wire, 'duplicated') === 5);
+    await until(() => word(wire, 'received') + word(wire, 'duplicated') === 5);
     expect((['received', 'duplicated', 'reordered', 'numbers'] as const).map((w) => word(wire, w))).toEqual([
       4, 1, 1, 4,
     ]);
@@ -197,27 +185,27 @@ describe('a stream', () => {
       const { wire, a, b } = await lab();
       const [into, outOf] = [direction !== 'from-guest', direction !== 'to-guest'];
       a.send(arp('gratuitous'));
-      await until('the bridge knows', () => wire.entries.get(GUEST_MAC) === 'a');
+      await until(() => wire.entries.get(GUEST_MAC) === 'a');
       await begin(wire, 5);
-      await until('it flows', () => a.numbers(5).length > 3);
+      await until(() => a.numbers(5).length > 3);
       wire.port('a').blackHole(direction);
       // One may be under way.
       const at = word(wire, 'sent') + 2;
       a.send(frame(5, 0));
-      await until('more', () => word(wire, 'sent') > at + 20);
+      await until(() => word(wire, 'sent') > at + 20);
       b.send(frame(5, 1));
-      await until('what b sent', () => wire.cameAt[1] !== 0);
+      await until(() => wire.cameAt[1] !== 0);
       expect(wire.cameAt[0] === 0, 'from the guest').toBe(outOf);
       expect(wire.portsOf(wire.cameBy[0]!)).toEqual(outOf ? [] : ['a']);
       // The path was taken, whatever became of the frame.
       expect(wire.portsOf(wire.sentBy[at]!)).toEqual(['a']);
-      if (!into) await until('the frame', () => a.numbers(5).includes(at));
+      if (!into) await until(() => a.numbers(5).includes(at));
       else expect(a.numbers(5)).not.toContain(at);
       expect(wire.port('a').counts.swallowed).toBeGreaterThanOrEqual((into ? 20 : 0) + (outOf ? 1 : 0));
       expect(wire.port('b').counts.swallowed).toBe(0);
       wire.port('a').blackHole('none');
       a.send(frame(5, 2));
-      await until('mended', () => wire.cameAt[2] !== 0);
+      await until(() => wire.cameAt[2] !== 0);
     },
   );
 
@@ -230,7 +218,7 @@ describe('a stream', () => {
       a.send(frame(6, n));
       // In portions: a socket's buffer holds some hundred frames.
       if (n % 100 === 99)
-        await until('they arrive', () => word(wire, 'received') + wire.port('a').counts.swallowed === n + 1);
+        await until(() => word(wire, 'received') + wire.port('a').counts.swallowed === n + 1);
     }
     const { fromGuest, swallowed } = wire.port('a').counts;
     expect(fromGuest - before.fromGuest + swallowed).toBe(1_000);
@@ -239,10 +227,10 @@ describe('a stream', () => {
     wire.port('a').loss(0);
     wire.port('a').loss(1, 'to-guest');
     await begin(wire, 11);
-    await until('frames are sent', () => word(wire, 'sent') > 50);
+    await until(() => word(wire, 'sent') > 50);
     expect(a.numbers(11)).toEqual([]);
     a.send(frame(11, 1));
-    await until('the other direction', () => word(wire, 'received') === 1);
+    await until(() => word(wire, 'received') === 1);
     expect(() => wire.port('a').loss(30)).toThrow(/0 … 1/);
   });
 });
@@ -265,7 +253,7 @@ describe('nothing is left', () => {
     const gone = witness(wire.netns);
     expect(gone()).toBe(false);
     await wire.close();
-    await until('the namespace is gone', gone);
+    await until(gone);
   });
 
   test('after SIGKILL of whoever made it, with what it started there', async () => {
@@ -288,7 +276,7 @@ describe('nothing is left', () => {
     closeFd(netns);
     expect(gone()).toBe(false);
     child.kill('SIGKILL');
-    await until('the namespace is gone', gone);
+    await until(gone);
   });
 });
 

@@ -2,9 +2,9 @@ import { PacketSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type HoleOptions, openHole } from '../../lab/netns/hole.js';
 import { GUEST_MAC } from '../../lab/netns/world.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { events, type Lab, lab, status, until, untilActive } from '../helpers/daemon.js';
-import { sleep } from '../helpers/sleep.js';
+import { parseMac } from '../../src/frames/mac.js';
+import { events, type Lab, lab, status, untilActive } from '../helpers/daemon.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const TIMEOUT_MS = 300;
 const OTHER_MAC = '02:00:00:00:00:99';
@@ -63,7 +63,7 @@ describe.each(['ff:ff:ff:ff:ff:ff', '33:33:00:00:00:01', '01:00:5e:00:00:01'])('
       evidence: { detector: 'witness' },
     });
     expect(list[1]!.evidence!.facts.missing).toBeGreaterThanOrEqual(3);
-    await sleep(TIMEOUT_MS);
+    await quietFor(TIMEOUT_MS);
     expect(witnessOf(await status(l), 'primary').state).toBe('down');
     h.close();
     await untilActive(l, 'primary');
@@ -78,7 +78,7 @@ test('a slave that is not watched may miss what it likes, and shows what the oth
     (s) => witnessOf(s, 'standby').detail === 'receives broadcasts',
   );
   const h = hole(l);
-  await sleep(3 * TIMEOUT_MS);
+  await quietFor(3 * TIMEOUT_MS);
   const s = await status(l);
   expect(s).toMatchObject({ active: 'primary', state: 'ok' });
   expect(witnessOf(s, 'primary')).toMatchObject({
@@ -118,7 +118,7 @@ test('what the master itself sent, and what a device may filter, says nothing', 
       [GUEST_MAC, OTHER_MAC],
     ] as const)
       port.send(Uint8Array.from([...parseMac(dst), ...parseMac(src), 0x88, 0xb5, ...new Uint8Array(46)]));
-    await sleep(TIMEOUT_MS / 20);
+    await elapse(TIMEOUT_MS / 20);
   }
   expect(witnessOf(await status(l), 'primary')).toMatchObject({ state: 'ok' });
   expect((await events(l)).map((e) => e.cause)).toEqual(['join']);
@@ -127,6 +127,6 @@ test('what the master itself sent, and what a device may filter, says nothing', 
 
 test('silence everywhere is nobody’s fault', async () => {
   const l = await witnessed();
-  await sleep(TIMEOUT_MS * 3);
+  await quietFor(TIMEOUT_MS * 3);
   expect(await status(l)).toMatchObject({ active: 'primary', state: 'ok' });
 });

@@ -4,15 +4,11 @@ import { speakersOf } from '../../src/announce/speakers.js';
 import { STATIONS_MAX } from '../../src/announce/stations.js';
 import type { Device } from '../../src/device.js';
 import { VfError } from '../../src/errors.js';
-import {
-  gratuitousArp,
-  icmpv6Checksum,
-  moveFrame,
-  rarpAnnouncement,
-  unsolicitedNeighbourAdvert,
-} from '../../src/frames/announcements.js';
+import { parseIp } from '../../src/frames/address.js';
+import { gratuitousArp, moveFrame, rarpAnnouncement } from '../../src/frames/arp.js';
+import { icmpv6Checksum } from '../../src/frames/icmp.js';
+import { unsolicitedNeighbourAdvert } from '../../src/frames/nd.js';
 import type { DeviceAddress, ForwardingEntry } from '../../src/netlink/index.js';
-import { parseIp } from '../../src/netlink/ip.js';
 
 const mac = Uint8Array.of(0x02, 0, 0, 0, 0, 0x0a);
 /** Of the plan's device 2. */

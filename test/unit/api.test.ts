@@ -19,6 +19,7 @@ import { LineSplitter } from '../../src/api/lines.js';
 import { BadRequest, MAX_BACKLOG, MAX_LINE, parseRequest } from '../../src/api/protocol.js';
 import { VfErrors } from '../../src/config/index.js';
 import { VfError } from '../../src/errors.js';
+import { elapse, quietFor, until } from '../helpers/wait.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vf-api-'));
 const servers: ApiServer[] = [];
@@ -60,6 +61,7 @@ function status(name: string): InstanceStatus {
   const absent = {
     ...ABSENT_DEVICE,
     state: 'absent' as const,
+    health: 'absent' as const,
     link_failure_count: 0,
     counters,
     detectors: [],
@@ -289,7 +291,10 @@ describe('hostile clients', () => {
         Buffer.from('\n{"id":\n{"id":7,"method":"ping"}\n'),
       ]),
     );
-    await vi.waitFor(() => expect(lines).toHaveLength(3));
+    await until(
+      () => lines,
+      (all) => all.length === 3,
+    );
     expect(error(lines[0])).toMatchObject({ id: null, error: { code: 'API_BAD_REQUEST' } });
     expect(error(lines[1])).toMatchObject({ id: null, error: { code: 'API_BAD_REQUEST' } });
     expect(error(lines[2])).toMatchObject({ id: 7 });
@@ -304,7 +309,10 @@ describe('hostile clients', () => {
       socket.write(byte);
       await new Promise(setImmediate);
     }
-    await vi.waitFor(() => expect(lines).toHaveLength(1));
+    await until(
+      () => lines,
+      (all) => all.length === 1,
+    );
     expect(error(lines[0]).id).toBe('é');
   });
 
@@ -333,7 +341,10 @@ describe('hostile clients', () => {
       socket.write('{"id":1,"method":"events","params":{"limit":1000}}\n{"id":');
       socket.destroy();
     }
-    await vi.waitFor(() => expect(server.stats.connections).toBe(0));
+    await until(
+      () => server.stats.connections,
+      (n) => n === 0,
+    );
     await (await connect(path)).request('ping', {});
   });
 
@@ -343,7 +354,7 @@ describe('hostile clients', () => {
     socket.pause();
     for (let index = 0; index < 200; index++)
       socket.write('{"id":1,"method":"events","params":{"limit":10000}}\n');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await quietFor(200);
     expect(server.stats.requests).toBeLessThan(5);
     await (await connect(path)).request('ping', {});
   });
@@ -376,14 +387,14 @@ describe('subscriptions', () => {
     void (async () => {
       for (let seq = 1; seq <= sent; seq++) {
         server.publish({ ...event, decision: { ...decision, seq } });
-        if (seq % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        if (seq % 100 === 0) await elapse(1);
       }
     })();
     let last = 0;
     for await (const next of stream) {
       if (next.type !== 'decision') continue;
       expect(next.decision.seq).toBe(++last);
-      if (last % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (last % 1000 === 0) await elapse(5);
       if (last === sent) break;
     }
   });
@@ -392,7 +403,10 @@ describe('subscriptions', () => {
     const { server, path } = await serve();
     const { socket, lines, closed } = await raw(path);
     socket.write('{"id":1,"method":"watch"}\n');
-    await vi.waitFor(() => expect(lines).toHaveLength(1));
+    await until(
+      () => lines,
+      (all) => all.length === 1,
+    );
     socket.pause();
     const good = await connect(path);
     const stream = await good.subscribe();
@@ -408,7 +422,10 @@ describe('subscriptions', () => {
       await new Promise(setImmediate);
     }
     expect(server.stats.dropped_subscribers).toBe(1);
-    await vi.waitFor(() => expect(read).toBe(published));
+    await until(
+      () => read,
+      (n) => n === published,
+    );
     socket.resume();
     await closed;
     good.close();
@@ -513,7 +530,10 @@ describe('the socket', () => {
     const { path } = await serve({ onRemade: remade });
     const before = await connect(path);
     rmSync(join(path, '..'), { recursive: true });
-    await vi.waitFor(() => expect(remade).toHaveBeenCalledTimes(1), 6000);
+    await until(
+      () => remade.mock.calls,
+      (calls) => calls.length === 1,
+    );
     expect(remade).toHaveBeenCalledWith();
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await (await connect(path)).request('ping', {});
@@ -521,10 +541,16 @@ describe('the socket', () => {
     // In the way: told once, and mended when it is gone.
     rmSync(path);
     writeFileSync(path, 'precious');
-    await vi.waitFor(() => expect(remade).toHaveBeenCalledTimes(2), 6000);
+    await until(
+      () => remade.mock.calls,
+      (calls) => calls.length === 2,
+    );
     expect(remade).toHaveBeenLastCalledWith(expect.objectContaining({ code: 'CONFIG_INVALID' }));
     rmSync(path);
-    await vi.waitFor(() => expect(remade).toHaveBeenCalledTimes(3), 6000);
+    await until(
+      () => remade.mock.calls,
+      (calls) => calls.length === 3,
+    );
     await (await connect(path)).request('ping', {});
   }, 20_000);
 

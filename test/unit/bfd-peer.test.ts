@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { BfdConfig } from '../../src/config/index.js';
 import { findPeer, type Neighbourhood } from '../../src/detect/bfd/peer.js';
 import type { Device } from '../../src/device.js';
-import { parseMac } from '../../src/netlink/codec.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { parseMac } from '../../src/frames/mac.js';
 
 const MASTER = 7;
 const PEER = '10.0.0.9';

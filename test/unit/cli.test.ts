@@ -20,6 +20,7 @@ import { renderStatus } from '../../src/cli/render/status.js';
 import { bytes, count, duration, microseconds, parseDuration, span } from '../../src/cli/render/units.js';
 import { configJsonSchema, type InstanceConfig, parseConfig } from '../../src/config/index.js';
 import { VfError } from '../../src/errors.js';
+import { until } from '../helpers/wait.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vf-cli-'));
 const socket = join(folder, 'api.sock');
@@ -97,6 +98,7 @@ const instance: InstanceStatus = {
     carrier: false,
     speed: 25_000,
     state: 'joined',
+    health: 'no-carrier',
     link_failure_count: 3,
     detectors: [],
     damping: quiet,
@@ -109,6 +111,7 @@ const instance: InstanceStatus = {
   standby: {
     ...device('eth0', 2, 'virtio_net', 'virtio0'),
     state: 'joined',
+    health: 'up',
     link_failure_count: 0,
     detectors: [],
     damping: quiet,
@@ -258,7 +261,10 @@ describe('exit status and errors', () => {
     expect((await run('status', { stdout })).status).toBe(0);
     const following = new Sink();
     const done = run('watch', { stdout: following });
-    await vi.waitFor(() => expect(following.text).toContain('net0'));
+    await until(
+      () => following.text,
+      (text) => text.includes('net0'),
+    );
     following.broken = true;
     server.publish({ type: 'decision', instance: 'net0', decision });
     expect((await done).status).toBe(0);
@@ -315,10 +321,16 @@ describe('commands of the daemon', () => {
     const stdout = new Sink();
     const stop = new AbortController();
     const done = run('events --follow', { stdout, signal: stop.signal });
-    await vi.waitFor(() => expect(stdout.text).toContain('taken off'));
+    await until(
+      () => stdout.text,
+      (text) => text.includes('taken off'),
+    );
     server.publish({ type: 'impairment', ...impairment });
     server.publish({ type: 'impairment', ...impairment, seq: 2, over: true });
-    await vi.waitFor(() => expect(stdout.text).toContain('over: vf_deliver'));
+    await until(
+      () => stdout.text,
+      (text) => text.includes('over: vf_deliver'),
+    );
     stop.abort();
     expect((await done).status).toBe(0);
     expect(stdout.text.match(/taken off/g)).toHaveLength(2);
@@ -328,10 +340,13 @@ describe('commands of the daemon', () => {
     const stdout = new Sink();
     const stop = new AbortController();
     const done = run('events --follow --json', { stdout, signal: stop.signal });
-    await vi.waitFor(() => expect(stdout.text).not.toBe(''));
+    await until(() => stdout.text);
     server.publish({ type: 'decision', instance: 'net0', decision });
     server.publish({ type: 'decision', instance: 'net0', decision: { ...decision, seq: 8 } });
-    await vi.waitFor(() => expect(stdout.text).toContain('"seq":8'));
+    await until(
+      () => stdout.text,
+      (text) => text.includes('"seq":8'),
+    );
     stop.abort();
     expect((await done).status).toBe(0);
     const seqs = stdout.text
@@ -345,14 +360,20 @@ describe('commands of the daemon', () => {
     const stdout = new Sink();
     const stop = new AbortController();
     const done = run('watch', { stdout, signal: stop.signal });
-    await vi.waitFor(() => expect(stdout.text).toContain('net0: degraded'));
+    await until(
+      () => stdout.text,
+      (text) => text.includes('net0: degraded'),
+    );
     server.publish({
       type: 'status',
       instance: 'net0',
       status: { ...instance, state: 'ok', active: 'primary' },
     });
     server.publish({ type: 'detached', instance: 'net0' });
-    await vi.waitFor(() => expect(stdout.text).toContain('detached  net0'));
+    await until(
+      () => stdout.text,
+      (text) => text.includes('detached  net0'),
+    );
     expect(stdout.text).toContain('net0: ok, primary carries traffic');
     stop.abort();
     expect((await done).status).toBe(0);
@@ -550,7 +571,7 @@ describe('rendering', () => {
   });
 
   it('shows maintenance, suppression and what is amiss', () => {
-    const until = new Date(8000).toISOString();
+    const end = new Date(8000).toISOString();
     const text = renderStatus(
       {
         ...status,
@@ -559,7 +580,7 @@ describe('rendering', () => {
             ...instance,
             maintenance: 'standby',
             notes: ['no slave is healthy'],
-            primary: { ...instance.primary, damping: { penalty: 2345, suppressed_until: until } },
+            primary: { ...instance.primary, damping: { penalty: 2345, suppressed_until: end } },
           },
         ],
       },
@@ -567,7 +588,7 @@ describe('rendering', () => {
       0,
     );
     expect(text).toContain('standby is in maintenance');
-    expect(text).toContain(`primary flaps: suppressed for 8 s more (until ${until}), penalty 2345`);
+    expect(text).toContain(`primary flaps: suppressed for 8 s more (until ${end}), penalty 2345`);
     expect(text).toContain('no slave is healthy');
   });
 
@@ -577,6 +598,7 @@ describe('rendering', () => {
     const absent = {
       ...ABSENT_DEVICE,
       state: 'absent' as const,
+      health: 'absent' as const,
       link_failure_count: 0,
       counters: instance.standby.counters,
       detectors: [],

@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import {
   configJsonSchema,
   loadConfig,
@@ -461,11 +463,6 @@ describe('YAML', () => {
   });
 
   it('survives any bytes', () => {
-    let seed = 42;
-    const random = (below: number): number => {
-      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-      return seed % below;
-    };
     const pieces = [
       'a',
       ':',
@@ -494,10 +491,13 @@ describe('YAML', () => {
       'name',
       '---\n',
     ];
-    for (let round = 0; round < 2000; round++) {
-      const text = Array.from({ length: random(40) }, () => pieces[random(pieces.length)]).join('');
-      for (const error of problems(text)) expect(error.code).toMatch(/^CONFIG_/);
-    }
+    const property = fc.property(
+      fc.array(fc.constantFrom(...pieces), { maxLength: 40, size: 'max' }),
+      (words) => {
+        for (const error of problems(words.join(''))) expect(error.code).toMatch(/^CONFIG_/);
+      },
+    );
+    fc.assert(property, walks(2000));
   });
 });
 

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import {
   type BfdEndpoint,
   BfdFrame,
@@ -10,8 +12,11 @@ import {
   R_VLAN,
 } from '../../src/detect/bfd/frame.js';
 import * as P from '../../src/detect/bfd/packet.js';
+import { bfdSchema } from '../../src/detect/bfd/section.js';
 import { VfError } from '../../src/errors.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+
+const NOISE = fc.uint8Array({ maxLength: 64, size: 'max' });
 
 /** Version 1, diagnostic 3, up, poll, multiplier 3, 24 bytes, and five words. */
 const UP_POLL = '23e00318 0a0b0c0d 80000001 00002710 0000c350 000186a0';
@@ -72,15 +77,14 @@ describe('control packet', () => {
   });
 
   it('of noise is refused or read, and never read beyond its end', () => {
-    const noise = new Uint8Array(64);
-    for (let round = 0; round < 20_000; round++) {
-      for (let i = 0; i < noise.length; i++) noise[i] = Math.random() * 256;
-      const length = round % 65;
-      if (round % 2) noise[0] = 0x20;
-      const reason = decode(new DataView(noise.buffer, 0, length), length);
+    const property = fc.property(NOISE, fc.boolean(), (noise, version) => {
+      const { length } = noise;
+      if (version && length > 0) noise[0] = 0x20;
+      const reason = decode(new DataView(noise.buffer, noise.byteOffset, length), length);
       expect(P.DISCARD_NAMES[reason]).toBeDefined();
       if (reason === P.ACCEPTED) expect(out[P.F_LENGTH]).toBeLessThanOrEqual(length);
-    }
+    });
+    fc.assert(property, walks(20_000));
   });
 
   it('has a name for every reason, state and diagnostic', () => {
@@ -218,20 +222,28 @@ describe('frame', () => {
   });
 
   it('of noise never is read beyond its end', () => {
-    const noise = new Uint8Array(90);
     const good = built().bytes;
-    for (let round = 0; round < 20_000; round++) {
+    const damage = fc.array(fc.tuple(fc.integer({ min: 12, max: 71 }), fc.nat(255)), { maxLength: 4 });
+    const property = fc.property(damage, fc.nat(90), (bytes, length) => {
+      const noise = new Uint8Array(90);
       noise.set(good);
-      for (let i = 0; i < 4; i++) noise[12 + Math.floor(Math.random() * 60)] = Math.random() * 256;
-      const length = round % 91;
+      for (const [at, byte] of bytes) noise[at] = byte;
       const reason = parseFrame(new DataView(noise.buffer, 0, length), length, found);
       if (reason === P.ACCEPTED) expect(found[R_PAYLOAD]! + found[R_LENGTH]!).toBeLessThanOrEqual(length);
-    }
+    });
+    fc.assert(property, walks(20_000));
   });
 
   it.each([
     ['localMac', { localMac: mac(1).subarray(1) }],
-    ['peerMac', { peerMac: Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff) }],
+    ['sourcePort', { sourcePort: 3784 }],
+  ])('with an impossible %s of our own is not made', (field, change) => {
+    const make = () => new BfdFrame({ ...v4, ...change }, 24);
+    expect(make).toThrow(expect.objectContaining({ code: 'INTERNAL', field }));
+  });
+
+  it.each([
+    ['peer_mac', { peerMac: Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff) }],
     ['peer', { peer: parseIp('224.0.0.1').bytes }],
     ['peer', { peer: parseIp('0.0.0.0').bytes }],
     ['peer', { peer: parseIp('10.0.0.1').bytes }],
@@ -240,9 +252,9 @@ describe('frame', () => {
     ['local', { local: parseIp('ff02::1').bytes, peer: parseIp('fd00::2').bytes }],
     ['local', { local: parseIp('::1').bytes, peer: parseIp('fd00::2').bytes }],
     ['vlan', { vlan: 4095 }],
-    ['source_port', { sourcePort: 3784 }],
-  ])('with an impossible %s is not made', (field, change) => {
+  ])('with an impossible %s is not made, and the configuration has such a key', (field, change) => {
     const make = () => new BfdFrame({ ...v4, ...change }, 24);
+    expect(Object.keys(bfdSchema.shape)).toContain(field);
     expect(make).toThrow(VfError);
     expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', field: `detect.bfd.${field}` }));
   });

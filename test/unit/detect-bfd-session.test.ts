@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import type { BfdAuthConfig } from '../../src/detect/bfd/auth.js';
 import * as P from '../../src/detect/bfd/packet.js';
 import type { BfdSessionConfig } from '../../src/detect/bfd/parameters.js';
@@ -373,22 +375,30 @@ describe('a poll sequence', () => {
   });
 
   it('of many changes in a row ends with the last one on both ends, and nobody goes down', () => {
-    const p = new Pair().up();
-    const random = chance(3);
-    const before = p.ends.map((s) => s.transitions);
-    for (let i = 0; i < 300; i++) {
-      const us = () => 1000 + Math.floor(random() * 60_000);
-      const mult = 2 + Math.floor(random() * 5);
-      p.ends[i % 2]!.setParameters({ desiredMinTxUs: us(), requiredMinRxUs: us(), detectMult: mult }, p.now);
-      p.run(random() * 100);
-    }
-    expect(p.ends.map((s) => s.transitions)).toEqual(before);
-    for (const s of p.ends) s.setParameters(base, p.now);
-    p.run(500);
-    expect(p.ends.map((s) => [s.polling, s.intervalUs, s.detectNs])).toEqual([
-      [false, 10_000, 30 * MS],
-      [false, 10_000, 30 * MS],
-    ]);
+    const us = fc.integer({ min: 1000, max: 61_000 });
+    const change = fc.record({
+      end: fc.nat(1),
+      parameters: fc.record({
+        desiredMinTxUs: us,
+        requiredMinRxUs: us,
+        detectMult: fc.integer({ min: 2, max: 6 }),
+      }),
+      ms: fc.nat(100),
+    });
+    const property = fc.property(fc.array(change, { maxLength: 60, size: 'max' }), (changes) => {
+      const p = new Pair().up();
+      const before = p.ends.map((s) => s.transitions);
+      for (const { end, parameters, ms } of changes) {
+        p.ends[end]!.setParameters(parameters, p.now);
+        p.run(ms);
+      }
+      expect(p.ends.map((s) => s.transitions)).toEqual(before);
+      for (const s of p.ends) s.setParameters(base, p.now);
+      p.run(500);
+      const end = { polling: false, intervalUs: 10_000, detectNs: 30 * MS };
+      expect(p.ends).toMatchObject([end, end]);
+    });
+    fc.assert(property, walks(10));
   });
 });
 

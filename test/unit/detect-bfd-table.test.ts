@@ -3,7 +3,7 @@ import { type BfdEndpoint, BfdFrame, NOT_BFD } from '../../src/detect/bfd/frame.
 import * as P from '../../src/detect/bfd/packet.js';
 import { BfdSession } from '../../src/detect/bfd/session.js';
 import { BfdTable } from '../../src/detect/bfd/table.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
 
 const mac = (n: number) => Uint8Array.of(2, 0, 0, 0, 0, n);
 const ip = (text: string) => parseIp(text).bytes;

@@ -1,14 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { icmpv6Checksum } from '../../src/frames/announcements.js';
-import {
-  aimEcho,
-  arpRequest,
-  checksum,
-  echoRequest,
-  neighbourSolicitation,
-  tagged,
-} from '../../src/frames/probes.js';
-import { parseIp } from '../../src/netlink/ip.js';
+import { parseIp } from '../../src/frames/address.js';
+import { arpRequest } from '../../src/frames/arp.js';
+import { checksum } from '../../src/frames/checksum.js';
+import { aimEcho, echoRequest, icmpv6Checksum } from '../../src/frames/icmp.js';
+import { neighbourSolicitation } from '../../src/frames/nd.js';
+import { tagged } from '../../src/frames/vlan.js';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replace(/[\s|]/g, ''), 'hex'));
 const ip = (text: string): Uint8Array => parseIp(text).bytes;

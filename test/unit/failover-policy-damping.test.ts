@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import {
   FLAP_PENALTY,
   penaltyBits,
@@ -7,19 +9,7 @@ import {
   suppressedMs,
 } from '../../src/policy/damping.js';
 import * as P from '../../src/policy/evaluate.js';
-import {
-  generator,
-  healthy,
-  NO_CARRIER,
-  PRI,
-  Rig,
-  SEEDS,
-  STB,
-  steady,
-  UP,
-  WRAP,
-  walk,
-} from '../helpers/policy-rig.js';
+import { healthy, NO_CARRIER, PRI, Rig, STB, steady, steps, UP, WRAP, walk } from '../helpers/policy-rig.js';
 
 const DAMPING: P.DampingConfig = { halfLifeMs: 5000, suppress: 2000, reuse: 1000, maxSuppressMs: 20_000 };
 const damped = { damping: DAMPING };
@@ -169,7 +159,7 @@ describe('a path that flaps', () => {
     const ms = left(rig);
     expect(ms).toBeGreaterThan(5000 * Math.log2(2.8));
     expect(ms).toBeLessThan(5000 * Math.log2(3));
-    expect(rig.describe().paths[0]).toMatchObject({ suppressedMs: ms, health: 'healthy' });
+    expect(rig.describe().paths[0]).toMatchObject({ suppressedMs: ms, health: 'up' });
     expect(rig.wait(100).describe().toSwitch).toEqual([
       `primary is suppressed, since it flapped, for another ${ms - 100} ms`,
     ]);
@@ -258,15 +248,10 @@ describe('properties', () => {
 
   it('never goes to a suppressed path of its own will, and never leaves both idle', () => {
     let suppressed = 0;
-    for (const seed of SEEDS) {
-      const config = {
-        ...damped,
-        holdDownMs: 100,
-        prefer: (seed % 4) as 0 | 1 | 2 | 3,
-        marginUs: 5,
-        healthyProbes: seed % 3,
-      };
-      walk(seed, WRAP, config, 'everything', ({ rig, active, path, cause }) => {
+    const choices = fc.record({ prefer: fc.nat(3), healthyProbes: fc.nat(2) });
+    const property = fc.property(steps('everything'), choices, (taken, chosen) => {
+      const config = { ...damped, holdDownMs: 100, marginUs: 5, ...chosen } as P.PolicyConfig;
+      walk(taken, WRAP, config, ({ rig, active, path, cause }) => {
         const ok = [PRI, STB].map((p) => healthy(rig.get(P.P_LINK_PRIMARY + p)));
         if (ok.some(Boolean)) expect(ok[path]).toBe(true);
         expect(cause === P.CAUSE_NO_PATH).toBe(!ok.some(Boolean));
@@ -278,29 +263,29 @@ describe('properties', () => {
         else expect(rig.get(P.P_MAINTENANCE)).toBe(active + 1);
         if (cause !== P.CAUSE_MAINTENANCE) expect(rig.get(P.P_MAINTENANCE)).not.toBe(path + 1);
       });
-    }
+    });
+    fc.assert(property, walks(80));
     expect(suppressed).toBeGreaterThan(1000);
   });
 
   it('decides alike at any time of the clock with everything on', () => {
-    for (const seed of SEEDS) {
-      const config = {
-        ...damped,
-        holdDownMs: 300,
-        upDelayMs: seed % 2 === 0 ? 0 : 90,
-        prefer: (seed % 4) as 0 | 1 | 2 | 3,
-        reselect: seed % 3,
-        healthyProbes: seed % 5,
-      };
-      const plain = walk(seed, 0, config, 'everything');
-      for (const start of [WRAP, -50_000, 2 ** 31 - 1])
-        expect(walk(seed, start, config, 'everything')).toEqual(plain);
-    }
+    const choices = fc.record({
+      upDelayMs: fc.constantFrom(0, 90),
+      prefer: fc.nat(3),
+      reselect: fc.nat(2),
+      healthyProbes: fc.nat(4),
+    });
+    const property = fc.property(steps('everything'), choices, (taken, chosen) => {
+      const config = { ...damped, holdDownMs: 300, ...chosen } as P.PolicyConfig;
+      const plain = walk(taken, 0, config);
+      for (const start of [WRAP, -50_000, 2 ** 31 - 1]) expect(walk(taken, start, config)).toEqual(plain);
+    });
+    fc.assert(property, walks(80));
   });
 
   it('arms nothing that it would not decide at once, and all of it but last resorts', () => {
-    for (const seed of SEEDS) {
-      walk(seed, WRAP, { ...damped, holdDownMs: 300 }, 'everything', ({ rig }) => {
+    const property = fc.property(steps('everything'), (taken) => {
+      walk(taken, WRAP, { ...damped, holdDownMs: 300 }, ({ rig }) => {
         const arms = P.armedFallbacks(rig.state, rig.base);
         for (const p of [PRI, STB]) {
           if (!healthy(rig.get(P.P_LINK_PRIMARY + p))) continue;
@@ -313,28 +298,22 @@ describe('properties', () => {
           expect((arms & (1 << p)) !== 0).toBe(leaves && !last);
         }
       });
-    }
+    });
+    fc.assert(property, walks(80));
   });
 
   it('describes without a change, and agrees with what it decides', () => {
-    const random = generator(7);
-    for (const seed of SEEDS.slice(0, 6)) {
-      const config = {
-        ...damped,
-        holdDownMs: 300,
-        upDelayMs: 120,
-        healthyProbes: 3,
-        reselect: seed % 3,
-        prefer: seed % 4,
-      };
-      walk(seed, WRAP, config, 'everything', ({ rig, path, active }) => {
-        if (random() < 0.5) return;
+    const choices = fc.record({ reselect: fc.nat(2), prefer: fc.nat(3) });
+    const property = fc.property(steps('everything'), choices, (taken, chosen) => {
+      const config = { ...damped, holdDownMs: 300, upDelayMs: 120, healthyProbes: 3, ...chosen };
+      walk(taken, WRAP, config as P.PolicyConfig, ({ rig, path, active }) => {
         const before = rig.state.slice();
         const text = rig.describe();
         expect(rig.state).toEqual(before);
         expect(text.desired).toBe(path === PRI ? 'primary' : 'standby');
         if (active >= 0) expect(text.toSwitch.length > 0, JSON.stringify(text)).toBe(path === active);
       });
-    }
+    });
+    fc.assert(property, walks(20));
   });
 });

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import type { Device, Role } from '../../src/device.js';
 import { VfError } from '../../src/errors.js';
 import type { FailoverEvent } from '../../src/registry/events.js';
@@ -871,46 +873,69 @@ describe('net-failover', () => {
   });
 });
 
+/** What happens to a registry, in any order. `fails`: an op or step that throws meanwhile. */
+const EVENT = fc.record({
+  ms: fc.nat(199),
+  fails: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    fc.constantFrom('pre', 'mtu', 'hook', 'undo mtu', 'leave', 'link'),
+  ),
+  ifindex: fc.integer({ min: 2, max: 7 }),
+  what: fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        type: fc.constant('changed' as const),
+        address: fc.constantFrom(MAC, MAC2),
+        up: fc.constantFrom(true, true, false),
+        name: fc.nat(3),
+      }),
+    },
+    fc.record({ type: fc.constant('removed' as const) }),
+    fc.record({ type: fc.constant('tick' as const) }),
+    fc.record({
+      type: fc.constant('register' as const),
+      name: fc.nat(2),
+      /** Of the device that its rule names. */
+      rule: fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, fc.tuple(fc.nat(3), fc.nat(5))),
+      model: fc.constantFrom('hidden' as const, 'transparent' as const),
+    }),
+    fc.record({ type: fc.constant('unregister' as const), name: fc.nat(2) }),
+  ),
+});
+type Event = typeof EVENT extends fc.Arbitrary<infer T> ? T : never;
+
+function happens({ ifindex, what }: Event): void {
+  if (what.type === 'changed') {
+    const { address, up, name } = what;
+    registry.changed(device(ifindex, { address, up, name: `n${name}${ifindex}` }));
+  } else if (what.type === 'removed') registry.removed(ifindex);
+  else if (what.type === 'tick') registry.tick(now);
+  else if (what.type === 'unregister') registry.unregister(`i${what.name}`);
+  else {
+    const rules = what.rule ? { primary: { name: `n${what.rule[0]}${2 + what.rule[1]}` } } : {};
+    register({ name: `i${what.name}`, master: ifindex, model: what.model, rules });
+  }
+}
+
 it('holds up under any order of events', () => {
-  let a = 12_345;
-  const random = (n: number) => {
-    a = (Math.imul(a, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return (a >>> 8) % n;
-  };
-  const macs = [MAC, MAC2];
-  for (let round = 0; round < 20; round += 1) {
+  const property = fc.property(fc.array(EVENT, { maxLength: 300, size: 'max' }), (list) => {
     make();
-    for (let step = 0; step < 300; step += 1) {
-      now += random(200);
+    for (const event of list) {
+      now += event.ms;
       ops.broken.clear();
-      if (random(4) === 0) ops.broken.add(['pre', 'mtu', 'hook', 'undo mtu', 'leave', 'link'][random(6)]!);
-      const ifindex = 2 + random(6);
-      const facts = {
-        address: macs[random(2)]!,
-        up: random(3) > 0,
-        name: `n${random(4)}${ifindex}`,
-        mtu: 1500,
-      };
-      const act = random(8);
-      if (act < 4) registry.changed(device(ifindex, facts));
-      else if (act === 4) registry.removed(ifindex);
-      else if (act === 5) registry.tick(now);
-      else {
-        const name = `i${random(3)}`;
-        try {
-          const rules = random(3) ? {} : { primary: { name: `n${random(4)}${2 + random(6)}` } };
-          const model = random(2) ? 'hidden' : 'transparent';
-          if (act === 6) register({ name, master: ifindex, model, rules });
-          else registry.unregister(name);
-        } catch (error) {
-          expect(error).toBeInstanceOf(VfError);
-        }
+      if (event.fails !== null) ops.broken.add(event.fails);
+      try {
+        happens(event);
+      } catch (error) {
+        expect(error).toBeInstanceOf(VfError);
       }
       checkSound();
     }
     for (const name of [...registry.instances.keys()]) registry.unregister(name);
     expect(registry.refs.report()).toBe('');
-  }
+  });
+  fc.assert(property, walks(40));
 });
 
 /** No device in two places, no reference too many, every slave alive. */

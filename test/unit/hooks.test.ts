@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LAYOUTS } from '../../src/datapath/layouts.js';
 import { conflicts, type Scene } from '../../src/hooks/conflicts.js';
 import { FREE, Patience, QUIET_MS } from '../../src/hooks/patience.js';
 import { senderOf } from '../../src/hooks/sender.js';
 import { Starvation } from '../../src/hooks/starvation.js';
+import { transparent } from '../../src/models/transparent.js';
 
 describe('patience', () => {
   it('is at once five times, then waits 1, 2, 4 … 60 s', () => {
@@ -75,7 +75,7 @@ describe('who asked for a change', () => {
 });
 
 describe('conflicts', () => {
-  const hook = (name: string) => LAYOUTS.transparent.hooks.find((h) => h.name === name)!;
+  const hook = (name: string) => transparent.hooks.find((h) => h.name === name)!;
   const scene = (over: Partial<Scene>): Scene => ({
     kind: 'tcx',
     master: 'eth0',

@@ -3,9 +3,9 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, write
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { LogSink } from '../../src/daemon/log-sink.js';
+import { elapse, until } from '../helpers/wait.js';
 
 const LINE = `${'x'.repeat(999)}\n`;
 
@@ -76,10 +76,14 @@ describe('a log that cannot be written costs lines, which are counted', () => {
     expect(sink.lost).toBeGreaterThan(600);
     expect(sink.lost).toBeLessThan(720);
     let text = '';
-    for (let i = 0; i < 500 && text.split('\n').length <= 1000 - sink.lost; i++) {
-      text += drain(read);
-      await sleep(20);
-    }
+    await until(
+      () => {
+        text += drain(read);
+        return text.split('\n').length;
+      },
+      (n) => n > 1000 - sink.lost,
+      10_000,
+    );
     const lines = text.split('\n').slice(0, -1);
     expect(lines).toHaveLength(1000 - sink.lost);
     lines.forEach((line, i) => {
@@ -126,7 +130,7 @@ describe('a log that cannot be written costs lines, which are counted', () => {
     const sink = new LogSink(fd);
     for (let i = 0; i < 2000; i++) {
       sink.write(LINE);
-      if (i % 100 === 0) await sleep(1);
+      if (i % 100 === 0) await elapse(1);
     }
     expect(sink.lost).toBeGreaterThan(500);
   });

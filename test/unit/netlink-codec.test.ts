@@ -1,24 +1,24 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { walks } from '../../packages/bpf-loader-ts/test/walks.js';
 import { VfError } from '../../src/errors.js';
+import { formatIp, parseIp, parsePrefix } from '../../src/frames/address.js';
+import { formatMac, parseMac } from '../../src/frames/mac.js';
+import { parseAddress } from '../../src/netlink/addresses.js';
+import * as c from '../../src/netlink/constants.js';
+import { parseBridgeEntry } from '../../src/netlink/forwarding.js';
+import { parseLink, parseLinkHeader } from '../../src/netlink/links.js';
 import {
   attributesAfter,
-  formatMac,
   MessageBuilder,
   type NlMessage,
   parseAck,
-  parseAddress,
   parseAttributes,
-  parseBridgeEntry,
-  parseLink,
-  parseLinkHeader,
-  parseMac,
-  parseQdisc,
   readString,
   readU32,
   splitMessages,
-} from '../../src/netlink/codec.js';
-import * as c from '../../src/netlink/constants.js';
-import { formatIp, parseIp, parsePrefix } from '../../src/netlink/ip.js';
+} from '../../src/netlink/message.js';
+import { parseQdisc } from '../../src/netlink/tc.js';
 
 /** A link as a driver of an SR-IOV VF would show it, with everything parseLink() reads. */
 function fullLink(): Uint8Array {
@@ -67,17 +67,6 @@ function quiet(fn: () => unknown): void {
   } catch (error) {
     if (!(error instanceof VfError) || error.code !== 'NETLINK') throw error;
   }
-}
-
-/** xorshift32: the same mutations on every machine. */
-function random(seed: number): (below: number) => number {
-  let x = seed;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
 }
 
 describe('messages', () => {
@@ -246,27 +235,26 @@ describe('hostile bytes', () => {
     }
   });
 
-  it('40,000 random mutations', () => {
-    const next = random(0x5eed);
-    for (let i = 0; i < 40_000; i++) {
-      const bytes = samples[i % samples.length]!.slice();
-      for (let k = next(4); k >= 0; k--) {
-        const at = next(bytes.length);
-        // lengths and types sit in small numbers: zeros, ones and small values find more than noise does
-        bytes[at] = [next(256), 0, 0xff, next(8)][next(4)]!;
-      }
-      quiet(() => readAll(bytes.subarray(0, bytes.length - (next(4) === 0 ? next(bytes.length) : 0))));
-    }
+  it('random mutations', () => {
+    // Lengths and types sit in small numbers: zeros, ones and small values find more than noise does.
+    const byte = fc.oneof(fc.nat(255), fc.constant(0), fc.constant(0xff), fc.nat(7));
+    const damage = fc.array(fc.tuple(fc.nat(), byte), { minLength: 1, maxLength: 4 });
+    const cut = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat());
+    const property = fc.property(fc.constantFrom(...samples), damage, cut, (sample, bytes, left) => {
+      const damaged = sample.slice();
+      for (const [at, to] of bytes) damaged[at % damaged.length] = to;
+      quiet(() => readAll(damaged.subarray(0, damaged.length - (left % damaged.length))));
+    });
+    fc.assert(property, walks(20_000));
   });
 
   it('noise', () => {
-    const next = random(99);
-    for (let i = 0; i < 20_000; i++) {
-      const bytes = Uint8Array.from({ length: next(64) }, () => next(256));
+    const property = fc.property(fc.uint8Array({ maxLength: 63, size: 'max' }), (bytes) => {
       quiet(() => readAll(bytes));
       quiet(() => parseAttributes(bytes));
       quiet(() => parseLink(bytes));
-    }
+    });
+    fc.assert(property, walks(10_000));
   });
 });
 

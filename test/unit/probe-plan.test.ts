@@ -3,8 +3,8 @@ import { type ProbeTarget, parseConfig } from '../../src/config/index.js';
 import { planProbes, type Surroundings } from '../../src/detect/probe/plan.js';
 import type { Device } from '../../src/device.js';
 import { VfError } from '../../src/errors.js';
+import { parseIp } from '../../src/frames/address.js';
 import type { Route } from '../../src/netlink/index.js';
-import { parseIp } from '../../src/netlink/ip.js';
 
 const ip = (text: string): Uint8Array => parseIp(text).bytes;
 const MASTER = 7;

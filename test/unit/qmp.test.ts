@@ -1,9 +1,10 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Qmp } from '../../src/hypervisor/index.js';
+import { elapse } from '../helpers/wait.js';
 
 /** The other end of the protocol, scripted by each test: what QEMU never says must not harm us either. */
 let path: string;
@@ -18,6 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   server.close();
+  rmSync(dirname(path), { recursive: true });
 });
 
 const GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
@@ -69,10 +71,10 @@ describe('commands', () => {
 
   it('fail when no answer comes, and an answer that comes after all harms nobody', async () => {
     const qmp = await open((command, id, socket) => {
-      setTimeout(() => socket.write(line({ return: command, id })), command === 'slow' ? 60 : 0);
+      void elapse(command === 'slow' ? 60 : 0).then(() => socket.write(line({ return: command, id })));
     });
     await expect(qmp.command('slow', undefined, 20)).rejects.toMatchObject({ code: 'QMP_FAILED' });
-    await new Promise((done) => setTimeout(done, 80));
+    await elapse(80);
     expect(await qmp.command('quick')).toBe('quick');
   });
 

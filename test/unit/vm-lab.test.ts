@@ -4,6 +4,7 @@ import { STREAM_PORT, WIRE } from '../../lab/vm/far-end.js';
 import { gapsOf, translate } from '../../lab/vm/stream.js';
 import { GUEST_MAC, STATION_ADDRESS, STATION_MAC, type Wire } from '../../lab/vm/wire.js';
 import { SocketWire } from '../../lab/vm/wire-sockets.js';
+import { until } from '../helpers/wait.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[: ]/g, ''), 'hex');
 const octets = (ip: string): Buffer => Buffer.from(ip.split('.').map(Number));
@@ -44,10 +45,6 @@ function lab(): { wire: Wire; a: Device; b: Device } {
   const b = new Device(wire.port('b').netdev);
   open.push(wire, a, b);
   return { wire, a, b };
-}
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !holds(); i++) await new Promise((done) => setTimeout(done, 5));
-  expect(holds()).toBe(true);
 }
 
 const arpRequest = (source = GUEST_MAC): Buffer =>

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GuestDaemon } from '../../lab/vm/daemon.js';
 import { STREAM_PORT } from '../../lab/vm/far-end.js';
@@ -6,6 +5,7 @@ import type { KernelName } from '../../lab/vm/kernel.js';
 import { Stream, type StreamReport } from '../../lab/vm/stream.js';
 import { type PrimaryKind, Testbed } from '../../lab/vm/testbed.js';
 import { GUEST_MAC } from '../../lab/vm/wire.js';
+import { elapse } from '../helpers/wait.js';
 import { TESTBEDS, thorough, WIRE } from './selection.js';
 
 /** The daemon in a guest, in each model, under every fault that the lab can make. `make bench-vm` measures; here it is whether it works. */
@@ -37,7 +37,7 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     // Links come up and IPv6 looks for duplicates in their own time.
     await bed.until('the devices are settled', async () => {
       const first = await state();
-      await sleep(1_500);
+      await elapse(1_500);
       before = await state();
       return stable(first) === stable(before) && !before.includes('NO-CARRIER');
     });
@@ -70,9 +70,9 @@ describe.each(cases)('Linux %s, %s as primary, %s', (kernel, primary, model) => 
     directions: 'both' | 'in' = 'both',
   ): Promise<StreamReport> {
     const stream = await Stream.start(bed.guest, bed.wire, { pps: PPS, directions });
-    await sleep(BEFORE_MS);
+    await elapse(BEFORE_MS);
     await act();
-    await sleep(AFTER_MS);
+    await elapse(AFTER_MS);
     return stream.stop(bed.guest);
   }
 

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { STREAM_KINDS } from '../../lab/netns/stream-kinds.js';
 import { Interview, type Row, type State } from '../../lab/vm/questions/interview.js';
 import { SCENE_NAMES, type SceneName } from '../../lab/vm/questions/questions.js';
 import { Stream } from '../../lab/vm/stream.js';
 import type { PrimaryKind } from '../../lab/vm/testbed.js';
+import { elapse } from '../helpers/wait.js';
 import { FILTERS, thorough, WIRE } from './selection.js';
 
 /**
@@ -50,7 +50,7 @@ describe.each(FILTERS)('Linux %s, %s as primary, %s', (kernel, primary, model) =
         await interview.start();
         await interview.switch('primary');
         const stream = await Stream.start(bed.guest, bed.wire, { pps: PPS, kind });
-        await sleep(STREAM_MS);
+        await elapse(STREAM_MS);
         await interview.switch('standby');
         return stream.stop(bed.guest);
       });

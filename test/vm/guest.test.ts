@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { Guest } from '../../lab/vm/guest.js';
 import { ROOT } from '../../src/paths.js';
+import { until } from '../helpers/wait.js';
 
 /** What goes wrong with a guest ends in an error of its own time, with the guest's console; and leaves nothing. */
 
@@ -100,8 +100,7 @@ test('a guest ends with the process that started it, however that ends', async (
     stdout: string;
   };
   const [pid, folder] = stdout.trim().split(' ') as [string, string];
-  for (let i = 0; i < 100 && !(gone(Number(pid)) && !existsSync(folder)); i++) await sleep(50);
-  expect([gone(Number(pid)), existsSync(folder)]).toEqual([true, false]);
+  await until(() => gone(Number(pid)) && !existsSync(folder));
 });
 
 test('packages that cannot be had are named, with what to do', async () => {

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GuestDaemon } from '../../lab/vm/daemon.js';
 import { Stream } from '../../lab/vm/stream.js';
 import { Testbed } from '../../lab/vm/testbed.js';
+import { elapse } from '../helpers/wait.js';
 import { MIGRATIONS } from './selection.js';
 
 const BEFORE_MS = 500;
@@ -33,10 +33,10 @@ describe.each(MIGRATIONS)(
       const source = bed.guest;
       const [before, after] = [bed.ports, bed.otherPorts];
       const stream = await Stream.start(bed.guest, bed.wire);
-      await sleep(BEFORE_MS);
+      await elapse(BEFORE_MS);
       const { pauseMs } = await bed.migrate();
       await daemon.untilActive('primary');
-      await sleep(AFTER_MS);
+      await elapse(AFTER_MS);
       const report = await stream.stop(bed.guest);
 
       expect(bed.guest).not.toBe(source);

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GuestDaemon } from '../../lab/vm/daemon.js';
 import { PACED, PacedPair } from '../../lab/vm/paced-pair.js';
 import { type Devices, Testbed } from '../../lab/vm/testbed.js';
 import type { InstanceStatus } from '../../src/api/index.js';
+import { quietFor } from '../helpers/wait.js';
 import { FULL, TESTBEDS, thorough, WIRE } from './selection.js';
 
 /**
@@ -77,7 +77,7 @@ describe.each(KERNELS)('Linux %s', (kernel) => {
   test('throwing away what waits in the queues, as a failover does, leaves it', async () => {
     const before = await qdiscs();
     await bed.guest.run(`ip link set ${d.primary} txqueuelen 1001; ip link set ${d.primary} txqueuelen 1000`);
-    await sleep(500);
+    await quietFor(500);
     expect(await qdiscs()).toEqual(before);
   }, 60_000);
 

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stream, type StreamReport } from '../../lab/vm/stream.js';
 import { Testbed } from '../../lab/vm/testbed.js';
 import { GUEST_MAC, STATION_ADDRESS } from '../../lab/vm/wire.js';
 import { ROOT } from '../../src/paths.js';
+import { elapse, until } from '../helpers/wait.js';
 
 /** A guest behind the kernel's own switch, with the kernel's own failover: what the wire says of each fault. */
 
@@ -36,9 +36,9 @@ async function carrier(): Promise<void> {
 /** Streams, does something, watches. */
 async function through(act: () => unknown): Promise<StreamReport> {
   const stream = await Stream.start(bed.guest, bed.wire, { pps: PPS });
-  await sleep(BEFORE_MS);
+  await elapse(BEFORE_MS);
   await act();
-  await sleep(AFTER_MS);
+  await elapse(AFTER_MS);
   return stream.stop(bed.guest);
 }
 
@@ -123,6 +123,5 @@ test('a guest and its wire end with the process that made them, however that end
   // It was in the wire's namespace, which ends with the last process in it.
   expect(qemu).toBe(wire);
   const left = (): string[] => [`/proc/${pid}`, folder!].filter((path) => existsSync(path));
-  for (let i = 0; i < 100 && left().length > 0; i++) await sleep(50);
-  expect(left()).toEqual([]);
+  await until(left, (all) => all.length === 0);
 });

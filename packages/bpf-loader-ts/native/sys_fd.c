@@ -227,20 +227,33 @@ static napi_value set_nice(napi_env env, napi_callback_info info)
 	return result(env, setpriority(PRIO_PROCESS, syscall(SYS_gettid), nice));
 }
 
+/* setAffinity(mask, tid): bit n of the mask is CPU n. Thread 0 is the calling one. */
 static napi_value set_affinity(napi_env env, napi_callback_info info)
 {
 	struct args a;
-	uint32_t cpu;
-	cpu_set_t set;
+	void *mask;
+	size_t len;
+	int32_t tid;
 
-	if (!args_get(env, info, &a, 1) || !arg_u32(&a, 0, "cpu", &cpu))
+	if (!args_get(env, info, &a, 2) || !arg_bytes(&a, 0, "mask", &mask, &len) || !arg_i32(&a, 1, "tid", &tid))
 		return NULL;
-	if (cpu >= CPU_SETSIZE)
-		return throw_errno(env, EINVAL, "sched_setaffinity");
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+	if (sched_setaffinity(tid, len, mask) < 0)
 		return throw_errno(env, errno, "sched_setaffinity");
+	return mk_undefined(env);
+}
+
+/* affinity(mask, tid): fills the mask. */
+static napi_value get_affinity(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	void *mask;
+	size_t len;
+	int32_t tid;
+
+	if (!args_get(env, info, &a, 2) || !arg_bytes(&a, 0, "mask", &mask, &len) || !arg_i32(&a, 1, "tid", &tid))
+		return NULL;
+	if (sched_getaffinity(tid, len, mask) < 0)
+		return throw_errno(env, errno, "sched_getaffinity");
 	return mk_undefined(env);
 }
 
@@ -376,6 +389,7 @@ void sys_fd_init(napi_env env, napi_value exports)
 	EXPORT_FN(env, exports, "gettid", get_tid);
 	EXPORT_FN(env, exports, "setNice", set_nice);
 	EXPORT_FN(env, exports, "setAffinity", set_affinity);
+	EXPORT_FN(env, exports, "affinity", get_affinity);
 	EXPORT_FN(env, exports, "memlockLimit", memlock_limit);
 	EXPORT_FN(env, exports, "raiseMemlock", raise_memlock);
 	EXPORT_FN(env, exports, "epollCreate", epoll_make);

@@ -92,7 +92,7 @@ export { MapBatch } from './map/batch.js';
 export { BloomFilter } from './map/bloom.js';
 export { POSSIBLE_CPUS, possibleCpus } from './map/cpus.js';
 export type { MapOptions } from './map/create.js';
-export type { MapInfo } from './map/info.js';
+export type { MapInfo, OpenMap } from './map/info.js';
 export { lpmKey } from './map/lpm.js';
 export { BpfMap } from './map/map.js';
 export { MapOfMaps } from './map/map-of-maps.js';
@@ -102,9 +102,9 @@ export { Queue } from './map/queue.js';
 export { ReadOnlyView } from './map/readonly-view.js';
 export { CpuMap, DevMap, XskMap } from './map/redirect.js';
 export { layoutOf } from './object/layout.js';
-export { BpfObject, type LoadOptions } from './object/object.js';
+export { BpfObject, type BpfSpec, type LoadOptions } from './object/object.js';
 export { parseSpec } from './object/parse.js';
-export type { BpfSpec, MapSpec, ProgramSpec, SpecOptions, VariableSpec } from './object/spec.js';
+export type { MapSpec, ProgramSpec, SpecOptions, VariableSpec } from './object/spec.js';
 export { Variable } from './object/variable.js';
 export {
   haveClsact,

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfError, Btf, codecOf, parseSpec } from 'bpf-loader-ts';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compile, seeded, tempFolder, VFAILOVER_O } from './helpers.js';
+import { compile, tempFolder, VFAILOVER_O } from './helpers.js';
+import { walks } from './walks.js';
 
 interface Dumped {
   id: number;
@@ -150,24 +152,22 @@ describe('damaged type information', () => {
     };
     use(raw);
     let refused = 0;
-    for (let seed = 0; seed < 3000; seed++) {
-      const next = seeded(seed);
-      const bytes = raw.slice(0, seed % 8 === 0 ? next() % raw.length : raw.length);
-      for (let i = next() % 6; i >= 0 && bytes.length > 0; i--)
-        bytes[next() % (seed % 4 === 0 ? Math.min(24, bytes.length) : bytes.length)] = [
-          next() & 255,
-          0,
-          255,
-          1,
-        ][next() % 4]!;
+    const place = fc.oneof({ weight: 3, arbitrary: fc.nat(raw.length - 1) }, fc.nat(23));
+    const byte = fc.oneof(fc.nat(255), fc.constantFrom(0, 255, 1));
+    const length = fc.oneof({ weight: 7, arbitrary: fc.constant(raw.length) }, fc.nat(raw.length));
+    const damage = fc.array(fc.tuple(place, byte), { minLength: 1, maxLength: 6 });
+    const property = fc.property(length, damage, (kept, changes) => {
+      const bytes = raw.slice(0, kept);
+      for (const [at, to] of changes) if (at < kept) bytes[at] = to;
       try {
         use(bytes);
       } catch (e) {
-        expect(e, `seed ${seed}`).toBeInstanceOf(BpfError);
+        expect(e).toBeInstanceOf(BpfError);
         expect((e as BpfError).code).toBe('BPF_OPEN');
         refused++;
       }
-    }
+    });
+    fc.assert(property, walks(3000));
     expect(refused).toBeGreaterThan(500);
   });
 

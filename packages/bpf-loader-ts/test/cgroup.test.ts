@@ -10,7 +10,7 @@ import {
   type PlaceOptions,
   queryCgroup,
 } from 'bpf-loader-ts';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   after,
   attachObject,
@@ -22,6 +22,7 @@ import {
   pinFolder,
   tempFolder,
 } from './helpers.js';
+import { until } from './wait.js';
 
 /** A cgroup of this test's own; it is empty, and removed after it. */
 function ownCgroup(): string {
@@ -111,9 +112,11 @@ describe('a cgroup', () => {
     ]);
     expect(queryCgroup(cgroup, 'cgroup_inet4_connect')).toEqual([program('connect4').info.id]);
     one.close();
-    await vi.waitFor(() =>
-      expect(queryCgroup(cgroup, 'cgroup_inet_egress')).toEqual([program('egress_drop').info.id]),
+    await until(
+      () => queryCgroup(cgroup, 'cgroup_inet_egress'),
+      (ids) => ids.length === 1,
     );
+    expect(queryCgroup(cgroup, 'cgroup_inet_egress')).toEqual([program('egress_drop').info.id]);
   });
 
   it('in a place among others', () => {

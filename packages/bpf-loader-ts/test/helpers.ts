@@ -188,17 +188,6 @@ export function node(
   return { status: run.status, signal: run.signal, stdout: run.stdout, stderr: run.stderr };
 }
 
-/** Numbers that look random and are the same each time (mulberry32). */
-export function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-}
-
 /** A matcher of a BpfError by code and, if given, errno. */
 export const bpfError = (code: string, errno?: string): object =>
   errno === undefined ? { name: 'BpfError', code } : { name: 'BpfError', code, errno };

@@ -16,7 +16,7 @@ import {
   queryTcx,
   queryXdp,
 } from 'bpf-loader-ts';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   basic,
   bpfError,
@@ -29,6 +29,7 @@ import {
   pinFolder,
   requires,
 } from './helpers.js';
+import { until } from './wait.js';
 
 let ns: Namespace;
 let object: BpfObject;
@@ -188,7 +189,8 @@ describe('TCX', () => {
     expect(attached()).toEqual([id('first')]); // the pin holds it
     expect(existsSync(path)).toBe(true);
     rmSync(path);
-    await vi.waitFor(() => expect(attached()).toEqual([])); // the kernel lets go of the last reference in its own time
+    // The kernel lets go of the last reference in its own time.
+    await until(attached, (ids) => ids.length === 0);
   });
 });
 
@@ -294,7 +296,10 @@ describe('XDP', () => {
     expect([...Link.ids()]).toContain(linkId);
     expect([...Program.ids()]).toContain(id('pass'));
     link.close();
-    await vi.waitFor(() => expect([...Link.ids()]).not.toContain(linkId));
+    await until(
+      () => [...Link.ids()],
+      (ids) => !ids.includes(linkId),
+    );
   });
 });
 

@@ -13,6 +13,7 @@ import {
   u32s,
   u64s,
 } from './helpers.js';
+import { until } from './wait.js';
 
 const create = (spec: Partial<MapOptions>): BpfMap =>
   own(BpfMap.create({ type: 'hash', name: 'batch', keySize: 4, valueSize: 8, maxEntries: 10_000, ...spec }));
@@ -282,10 +283,7 @@ it('while a program inserts and deletes: what stays is always seen, and nothing 
     { eval: true },
   );
   const failed = new Promise<never>((_, reject) => worker.on('error', reject));
-  const started = (async () => {
-    while (counts[0]! === 0) await new Promise((r) => setTimeout(r, 1));
-  })();
-  await Promise.race([started, failed]);
+  await Promise.race([until(() => counts[0]!), failed]);
   const first = counts[0]!;
   const batch = new MapBatch(map);
   let [reads, wrong, changing] = [0, 0, 0];

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { monotonicNs, PacedSender, UdpSocket } from 'bpf-loader-ts/sys';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { elapse, until } from './wait.js';
 
 function own<T extends Disposable>(resource: T): T {
   onTestFinished(() => resource[Symbol.dispose]());
@@ -32,11 +32,14 @@ describe('frames that leave again and again', () => {
       },
       async texts(atLeast) {
         const texts: string[] = [];
-        for (let ms = 0; texts.length < atLeast && ms < 10_000; ms += 5) {
-          await setTimeout(5);
-          read(texts);
-        }
-        return texts;
+        return until(
+          () => {
+            read(texts);
+            return texts;
+          },
+          (all) => all.length >= atLeast,
+          10_000,
+        );
       },
     };
   };
@@ -116,9 +119,9 @@ describe('frames that leave again and again', () => {
       Number(
         /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/self/task/${task}/status`, 'utf8'))![1],
       );
-    await setTimeout(50);
+    await elapse(50);
     const [since, before, sent] = [monotonicNs(), wakeUps(), sender.taken(0)];
-    await setTimeout(1000);
+    await elapse(1000);
     const ns = monotonicNs() - since;
     // Each by itself they were 64 to 85 in a span of 20 ms.
     expect(wakeUps() - before).toBeLessThanOrEqual((24 * ns) / span.mostNs);

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { attachXdp, BPF_F_TEST_XDP_LIVE_FRAMES, enableStats, ensurePinFolder, Program } from 'bpf-loader-ts';
 import { PacketSocket } from 'bpf-loader-ts/sys';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { attachObject, basic, bpfError, FRAME, namespaceWithVeth, own, pinFolder, u32 } from './helpers.js';
+import { until } from './wait.js';
 
 describe('a test run', () => {
   it('runs as often as asked and tells the mean time of one', () => {
@@ -187,10 +188,13 @@ describe('live frames', () => {
     let seen = arrived();
     expect(seen).toBe(0);
     const settles = (n: number) =>
-      vi.waitFor(() => {
-        seen += arrived();
-        expect(seen).toBe(n);
-      });
+      until(
+        () => {
+          seen += arrived();
+          return seen;
+        },
+        (all) => all === n,
+      );
     expect(run(1, 0).retval).toBe(0);
     await settles(1);
     run(40, 16); // as many as the socket's buffer holds, each in a page of its own
@@ -205,7 +209,10 @@ describe('live frames', () => {
       object.program('reflect').testRun({ data: frame, ctx, repeat: 50, flags: BPF_F_TEST_XDP_LIVE_FRAMES }),
     );
     // What reaches the far end runs through the program there.
-    await vi.waitFor(() => expect(object.program('let_pass').stats().runCount).toBeGreaterThanOrEqual(50));
+    await until(
+      () => object.program('let_pass').stats().runCount,
+      (n) => n >= 50,
+    );
     expect(object.program('reflect').stats().runCount).toBe(50);
   });
 

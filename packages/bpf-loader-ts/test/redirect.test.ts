@@ -21,10 +21,10 @@ import {
   namespaceWithVeth,
   own,
   pinFolder,
-  SLOWDOWN,
   u32,
 } from './helpers.js';
 import { kernelAtLeast } from './kernel.js';
+import { until } from './wait.js';
 
 /** A frame from nowhere to everybody, of a protocol that nobody speaks. */
 const FRAME = Uint8Array.from({ length: 64 }, (_, i) =>
@@ -42,16 +42,16 @@ function live(ns: Namespace, program: Program, device: string, frames: number): 
   );
 }
 
-/** Frames of ours that arrive within two seconds, or `n` of them. */
+/** The frames of ours that have arrived when there are `n` of them. */
 async function receive(socket: PacketSocket, n: number): Promise<Uint8Array[]> {
   const got: Uint8Array[] = [];
   const into = new Uint8Array(2048);
-  for (const end = performance.now() + 2000 * SLOWDOWN; got.length < n && performance.now() < end; ) {
-    const length = socket.recv(into);
-    if (length < 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    else if (into[12] === 0x88 && into[13] === 0xb5) got.push(into.slice(0, length));
-  }
-  return got;
+  const take = (): Uint8Array[] => {
+    for (let length = socket.recv(into); length >= 0; length = socket.recv(into))
+      if (into[12] === 0x88 && into[13] === 0xb5) got.push(into.slice(0, length));
+    return got;
+  };
+  return until(take, (frames) => frames.length >= n, 2000);
 }
 
 const quiet = (ns: Namespace, ...devices: string[]): void => {
@@ -137,7 +137,7 @@ it('cpumap: another CPU goes on with the frame', async () => {
   const passed = kernelAtLeast('6.6') ? 50 : 49;
   expect(await receive(at, passed)).toHaveLength(passed);
   // u64s by CPU: all on CPU 1, none on CPU 0.
-  for (let i = 0; counts[2]! < 50 && i < 100; i++) await new Promise((r) => setTimeout(r, 10));
+  await until(() => counts[2]! >= 50);
   expect([counts[0], counts[2]]).toEqual([0, 50]);
 
   expect(cpus.delete(1)).toBe(true);

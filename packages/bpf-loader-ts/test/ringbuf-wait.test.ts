@@ -16,6 +16,7 @@ import {
   SYS_URL,
   u32,
 } from './helpers.js';
+import { elapse } from './wait.js';
 
 /** A worker that runs `body` with `ring`, a RingBuffer of the map with this descriptor, and `say`, which posts to us. */
 function consumer(fd: number, body: string): Worker {
@@ -105,7 +106,7 @@ describe('wait()', () => {
     const wakeFd = (await message(worker)) as number;
     for (let i = 0; i < 300; i++) {
       emit(1);
-      await new Promise((r) => setTimeout(r, 1));
+      await elapse(1);
     }
     const result = message(worker);
     const exit = once(worker, 'exit');
@@ -124,7 +125,7 @@ describe('wait()', () => {
     const { object } = ringObject();
     const worker = consumer(object.map('events').fd, `say('ready'); while (true) ring.wait(${timeout});`);
     await message(worker);
-    await new Promise((r) => setTimeout(r, 30));
+    await elapse(30);
     const start = performance.now();
     await worker.terminate();
     expect(performance.now() - start).toBeLessThan(2000 * SLOWDOWN);
@@ -236,7 +237,7 @@ describe('the account', () => {
     };
     while (done < 2) {
       ring.consume(take);
-      await new Promise((r) => setTimeout(r, 0));
+      await elapse(0);
     }
     ring.consume(take);
     const sent = Number(object.variable('sent').get());

@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import {
+  affinity,
   ChangeSender,
   ControlSocket,
   clockMonotonic,
@@ -42,14 +41,13 @@ import {
   withNetns,
   writeFd,
 } from 'bpf-loader-ts/sys';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { SLOWDOWN } from './kernel.js';
+import { elapse, quietFor, until } from './wait.js';
 
 const EAGAIN = -11;
 const ENODEV = -19;
 const EINVAL = -22;
-/** Time for the kernel or another thread to have done something. */
-const sleep = (ms: number): Promise<void> => setTimeout(ms * SLOWDOWN);
 const SYS_URL = new URL('../dist/sys/index.js', import.meta.url).href;
 
 let cleanup: (() => void)[];
@@ -96,10 +94,11 @@ function makeTap(netns: number, name: string, up = true): Tap {
 }
 
 /** Carrier that comes (back) counts when the kernel has taken notice of it: within a second or so. */
-async function untilCarrier(control: ControlSocket, ifindex: number): Promise<void> {
-  for (let i = 0; i < 500 && control.linkState(ifindex) !== (LINK_UP | LINK_CARRIER); i++) await sleep(5);
-  expect(control.linkState(ifindex)).toBe(LINK_UP | LINK_CARRIER);
-}
+const untilCarrier = (control: ControlSocket, ifindex: number): Promise<number> =>
+  until(
+    () => control.linkState(ifindex),
+    (state) => state === (LINK_UP | LINK_CARRIER),
+  );
 
 /** A frame of an experimental EtherType, so that nothing else on a device is mistaken for it. */
 function frame(text: string): Uint8Array {
@@ -114,13 +113,11 @@ function frame(text: string): Uint8Array {
 /** Reads frames until one is of ours; kernels send MLD and the like whenever they please. */
 async function readOurs(read: (bytes: Uint8Array) => number): Promise<string> {
   const bytes = new Uint8Array(2048);
-  for (let i = 0; i < 200; i++) {
-    const n = read(bytes);
-    if (n === EAGAIN) await sleep(5);
-    else if (n >= 14 && bytes[12] === 0x88 && bytes[13] === 0xb5)
-      return Buffer.from(bytes.subarray(14, n)).toString().replace(/\0+$/, '');
-  }
-  throw new Error('no frame of ours came');
+  const n = await until(
+    () => read(bytes),
+    (length) => length >= 14 && bytes[12] === 0x88 && bytes[13] === 0xb5,
+  );
+  return Buffer.from(bytes.subarray(14, n)).toString().replace(/\0+$/, '');
 }
 
 describe('descriptors', () => {
@@ -182,11 +179,41 @@ describe('clocks and threads', () => {
       const list = (await import('node:fs')).readFileSync('/proc/thread-self/status', 'utf8');
       console.log(list.match(/Cpus_allowed_list:\\s*(\\S+)/)[1]);`;
     expect(node(script).stdout.trim()).toBe(allowed);
-    expect(() => setAffinity(100_000)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    for (const none of [100_000, -1, []])
+      expect(() => setAffinity(none)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     const unlimited = raiseMemlock(); // false without CAP_SYS_RESOURCE
     const { soft, hard } = memlockLimit();
     expect(soft).toBe(hard);
     expect(unlimited).toBe(soft === Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('the affinity of a thread', () => {
+  const allowed = affinity();
+
+  it('is what the kernel shows', () => {
+    const shown = readFileSync('/proc/thread-self/status', 'utf8').match(/Cpus_allowed_list:\s*(\S+)/)![1]!;
+    const cpus = shown.split(',').flatMap((range) => {
+      const [from = 0, to = from] = range.split('-').map(Number);
+      return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    });
+    expect(allowed).toEqual(cpus);
+  });
+
+  it('of another one can be set and read', () => {
+    const child = spawn('sleep', ['60']);
+    onTestFinished(() => void child.kill());
+    setAffinity(allowed.slice(-1), child.pid);
+    expect(affinity(child.pid)).toEqual(allowed.slice(-1));
+    setAffinity(allowed, child.pid);
+    expect(affinity(child.pid)).toEqual(allowed);
+    expect(affinity()).toEqual(allowed);
+  });
+
+  it('that is not there is ESRCH', () => {
+    const gone = spawnSync('true').pid;
+    for (const ask of [() => affinity(gone), () => setAffinity(allowed, gone)])
+      expect(ask).toThrow(expect.objectContaining({ code: 'ESRCH' }));
   });
 });
 
@@ -255,16 +282,16 @@ describe('watchFd', () => {
         calls++;
       }),
     );
-    await sleep(10);
+    await quietFor(10);
     expect(calls).toBe(0);
     event.signal();
-    await sleep(10);
+    await until(() => calls);
     expect(calls).toBe(1);
     watch.close();
     watch.close();
     watch.ref();
     event.signal();
-    await sleep(10);
+    await quietFor(10);
     expect(calls).toBe(1);
   });
 
@@ -276,19 +303,20 @@ describe('watchFd', () => {
       watch.close();
     });
     event.signal();
-    await sleep(20);
+    await until(() => calls);
+    await quietFor(20);
     expect(calls).toBe(1);
     const again = own(watchFd(event.fd, () => calls++ && event.clear()));
-    await sleep(20);
-    expect(calls).toBe(2);
+    await until(
+      () => calls,
+      (n) => n === 2,
+    );
     expect(() => watchFd(event.fd, () => {})).toThrow(expect.objectContaining({ code: 'EEXIST' }));
     again.close();
   });
 
   it('refuses a regular file and an fd that is none', () => {
-    const path = join(tmpdir(), `vf-watch-${process.pid}`);
-    writeFileSync(path, 'x');
-    const fd = openSync(path, 'r');
+    const fd = openSync(fileURLToPath(import.meta.url), 'r');
     expect(() => watchFd(fd, () => {})).toThrow(expect.objectContaining({ code: 'EPERM' }));
     closeSync(fd);
     expect(() => watchFd(987_654, () => {})).toThrow(expect.objectContaining({ code: 'EBADF' }));
@@ -341,7 +369,7 @@ describe('watchFd', () => {
         { eval: true },
       );
       await new Promise((resolve) => worker.once('message', resolve));
-      await sleep(5);
+      await elapse(5);
       expect(await worker.terminate()).toBe(1);
     }
   });
@@ -431,13 +459,16 @@ describe('netlink sockets', () => {
       }),
     );
     for (let i = 0; i < 50; i++) setUp(ns, 1, i % 2 === 0);
-    await sleep(20);
+    await until(() => negative);
+    await quietFor(20);
     expect(negative).toBe(1);
     expect(seen).toContain(-105);
     seen.length = 0;
     setUp(ns, 1, true);
-    await sleep(20);
-    expect(seen.some((n) => n > 0)).toBe(true);
+    await until(
+      () => seen,
+      (lengths) => lengths.some((n) => n > 0),
+    );
     watch.close();
   });
 });

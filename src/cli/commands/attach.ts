@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
-import { type InstanceConfig, loadConfig, MODELS, parseInstance } from '../../config/index.js';
+import { type InstanceConfig, loadConfig, parseInstance } from '../../config/index.js';
 import { VfError } from '../../errors.js';
+import { STEERED_NAMES } from '../../models/table.js';
 import { type CliContext, usage } from '../context.js';
 import { integerOption } from '../options.js';
 import { summaryLine } from '../render/status.js';
@@ -38,7 +39,7 @@ export function addAttach(program: Command, ctx: CliContext): void {
     )
     .argument('<name>', 'name of the instance')
     .option('--config <file>', 'take the instance of that name from a configuration file')
-    .addOption(new Option('--model <model>', 'how master and slaves relate').choices([...MODELS]))
+    .addOption(new Option('--model <model>', 'how master and slaves relate').choices([...STEERED_NAMES]))
     .option('--master <device>', 'the master device, by name or ifindex')
     .option('--master-mac <mac>', 'recognise the master by its MAC')
     .option('--master-bus <address>', 'recognise the master by its bus address')

@@ -48,7 +48,7 @@ function summary(instance: InstanceStatus): string {
     case 'failed':
       if (instance.master.ifindex === null) return 'it cannot be attached: the reason is below';
       return instance.master.up
-        ? 'no path carries traffic'
+        ? 'no slave carries traffic'
         : `its master ${plain(instance.master.name ?? '')} is down: nothing is sent or received`;
     default:
       return `${instance.active} carries traffic`;

@@ -1,8 +1,14 @@
 /**
  * Ethernet frames around BFD packets (RFC 5881 §4, §5): those of a session are built once and patched; what arrives is taken apart and
- * checked. Pure, and nothing allocates per frame.
+ * checked. Pure. Nothing that is sent allocates.
  */
 import { VfError } from '../../errors.js';
+import { checksum } from '../../frames/checksum.js';
+import { ETH_HEADER, emptyFrame, payloadAt } from '../../frames/ethernet.js';
+import { DSCP_CS6, IPV4_HEADER, IPV6_HEADER, writeIpv4, writeIpv6 } from '../../frames/ip.js';
+import { ETHERTYPE, PROTOCOL } from '../../frames/numbers.js';
+import { UDP_HEADER, udpChecksum, udpSum, writeUdp } from '../../frames/udp.js';
+import { VLAN_ID_MASK, VLAN_TAG } from '../../frames/vlan.js';
 import {
   ACCEPTED,
   BFD_ECHO_PORT,
@@ -13,18 +19,6 @@ import {
   DISCARD_FRAME,
   DISCARD_TTL,
 } from './packet.js';
-
-const ETH_HEADER = 14;
-const VLAN_TAG = 4;
-const UDP_HEADER = 8;
-const IPPROTO_UDP = 17;
-const TYPE_IPV4 = 0x0800;
-const TYPE_VLAN = 0x8100;
-const TYPE_IPV6 = 0x86dd;
-/** Internetwork control: what routing protocols are sent with (RFC 2474 §4.2.2.2). */
-const DSCP_CS6 = 0xc0;
-/** Don't fragment. */
-const DF = 0x4000;
 
 /** The two ends of a session, as its frames have them. */
 export interface BfdEndpoint {
@@ -53,30 +47,22 @@ export class BfdFrame {
   /** For payloads of `length` bytes to `port`. Throws VfError CONFIG_INVALID for an endpoint that cannot be. */
   constructor(end: BfdEndpoint, length: number, port: number = BFD_PORT, check = true) {
     if (check) checkEndpoint(end);
-    const tag = end.vlan === undefined ? 0 : VLAN_TAG;
-    const ip = ETH_HEADER + tag;
     const v6 = end.local.length === 16;
-    this.#udp = ip + (v6 ? 40 : 20);
-    this.payload = this.#udp + UDP_HEADER;
-    this.bytes = new Uint8Array(Math.max(this.payload + length, 60 + tag));
-    this.view = new DataView(this.bytes.buffer);
-    this.bytes.set(end.peerMac, 0);
-    this.bytes.set(end.localMac, 6);
-    if (end.vlan !== undefined) {
-      this.view.setUint16(12, TYPE_VLAN);
-      this.view.setUint16(14, end.vlan);
-    }
-    this.view.setUint16(12 + tag, v6 ? TYPE_IPV6 : TYPE_IPV4);
+    const vlan = end.vlan === undefined ? undefined : { id: end.vlan };
+    const ethertype = v6 ? ETHERTYPE.ipv6 : ETHERTYPE.ipv4;
     const datagram = UDP_HEADER + length;
-    if (v6) this.#ipv6(ip, end, datagram);
-    else this.#ipv4(ip, end, datagram);
-    this.view.setUint16(this.#udp, end.sourcePort);
-    this.view.setUint16(this.#udp + 2, port);
-    this.view.setUint16(this.#udp + 4, datagram);
-    let sum = IPPROTO_UDP + datagram + end.sourcePort + port + datagram;
-    for (const address of [end.local, end.peer])
-      for (let i = 0; i < address.length; i += 2) sum += (address[i]! << 8) | address[i + 1]!;
-    this.#sum = sum;
+    this.bytes = emptyFrame(
+      { to: end.peerMac, from: end.localMac, ethertype, vlan },
+      (v6 ? IPV6_HEADER : IPV4_HEADER) + datagram,
+    );
+    this.view = new DataView(this.bytes.buffer);
+    const ends = { source: end.local, target: end.peer };
+    const ip = { ...ends, protocol: PROTOCOL.udp, length: datagram, hops: BFD_TTL, tos: DSCP_CS6 };
+    const at = payloadAt({ vlan });
+    this.#udp = v6 ? writeIpv6(this.bytes, at, ip) : writeIpv4(this.bytes, at, { ...ip, whole: true });
+    const udp = { ...ends, sourcePort: end.sourcePort, port };
+    this.payload = writeUdp(this.bytes, this.#udp, udp, length);
+    this.#sum = udpSum(udp, length);
   }
 
   /** An echo packet: to our own address, by the peer, who forwards it (RFC 5881 §4). */
@@ -87,37 +73,8 @@ export class BfdFrame {
 
   /** Writes the UDP checksum over the payload that now is there. */
   seal(): void {
-    const end = this.#udp + this.view.getUint16(this.#udp + 4);
-    let sum = this.#sum;
-    let i = this.payload;
-    for (; i + 1 < end; i += 2) sum += this.view.getUint16(i);
-    if (i < end) sum += this.bytes[i]! << 8;
-    const folded = fold(sum);
-    // 0 would say that there is none (RFC 768).
-    this.view.setUint16(this.#udp + 6, folded === 0 ? 0xffff : folded);
-  }
-
-  #ipv4(at: number, end: BfdEndpoint, datagram: number): void {
-    const { view, bytes } = this;
-    view.setUint8(at, 0x45);
-    view.setUint8(at + 1, DSCP_CS6);
-    view.setUint16(at + 2, 20 + datagram);
-    view.setUint16(at + 6, DF);
-    view.setUint8(at + 8, BFD_TTL);
-    view.setUint8(at + 9, IPPROTO_UDP);
-    bytes.set(end.local, at + 12);
-    bytes.set(end.peer, at + 16);
-    view.setUint16(at + 10, headerChecksum(view, at, 20));
-  }
-
-  #ipv6(at: number, end: BfdEndpoint, datagram: number): void {
-    const { view, bytes } = this;
-    view.setUint16(at, (6 << 12) | (DSCP_CS6 << 4));
-    view.setUint16(at + 4, datagram);
-    view.setUint8(at + 6, IPPROTO_UDP);
-    view.setUint8(at + 7, BFD_TTL);
-    bytes.set(end.local, at + 8);
-    bytes.set(end.peer, at + 24);
+    const length = this.view.getUint16(this.#udp + 4) - UDP_HEADER;
+    this.view.setUint16(this.#udp + 6, udpChecksum(this.bytes, this.payload, length, this.#sum));
   }
 }
 
@@ -148,20 +105,20 @@ export function parseFrame(view: DataView, length: number, out: Int32Array): num
   let at = ETH_HEADER;
   let type = view.getUint16(12);
   out[R_VLAN] = -1;
-  if (type === TYPE_VLAN) {
+  if (type === ETHERTYPE.vlan) {
     if (length < ETH_HEADER + VLAN_TAG) return NOT_BFD;
-    const id = view.getUint16(14) & 0xfff;
+    const id = view.getUint16(14) & VLAN_ID_MASK;
     out[R_VLAN] = id === 0 ? -1 : id; // 0: a priority only
     type = view.getUint16(16);
     at += VLAN_TAG;
   }
-  if (type === TYPE_IPV4) return parseIpv4(view, at, length, out);
-  if (type === TYPE_IPV6) return parseIpv6(view, at, length, out);
+  if (type === ETHERTYPE.ipv4) return parseIpv4(view, at, length, out);
+  if (type === ETHERTYPE.ipv6) return parseIpv6(view, at, length, out);
   return NOT_BFD;
 }
 
 function parseIpv4(view: DataView, at: number, length: number, out: Int32Array): number {
-  if (length < at + 20 || view.getUint8(at) >> 4 !== 4 || view.getUint8(at + 9) !== IPPROTO_UDP)
+  if (length < at + 20 || view.getUint8(at) >> 4 !== 4 || view.getUint8(at + 9) !== PROTOCOL.udp)
     return NOT_BFD;
   const header = (view.getUint8(at) & 0xf) * 4;
   if (header < 20 || length < at + header + UDP_HEADER) return NOT_BFD;
@@ -173,12 +130,13 @@ function parseIpv4(view: DataView, at: number, length: number, out: Int32Array):
   out[R_ADDRESS_BYTES] = 4;
   const ports = parseUdp(view, at + header, Math.min(length, at + total), out);
   if (ports === NOT_BFD) return NOT_BFD;
-  if (fragment !== 0 || at + total > length || headerChecksum(view, at, header) !== 0) return DISCARD_FRAME;
+  if (fragment !== 0 || at + total > length || checksum(bytesOf(view, at, header)) !== 0)
+    return DISCARD_FRAME;
   return view.getUint8(at + 8) === BFD_TTL ? ports : DISCARD_TTL;
 }
 
 function parseIpv6(view: DataView, at: number, length: number, out: Int32Array): number {
-  if (length < at + 40 + UDP_HEADER || view.getUint8(at) >> 4 !== 6 || view.getUint8(at + 6) !== IPPROTO_UDP)
+  if (length < at + 40 + UDP_HEADER || view.getUint8(at) >> 4 !== 6 || view.getUint8(at + 6) !== PROTOCOL.udp)
     return NOT_BFD;
   const end = at + 40 + view.getUint16(at + 4);
   out[R_ADDRESSES] = at + 8;
@@ -203,44 +161,40 @@ function parseUdp(view: DataView, at: number, end: number, out: Int32Array): num
   return ACCEPTED;
 }
 
-/** Checksum of the IPv4 header with what stands in its field counted in: 0 verifies a finished one. */
-function headerChecksum(view: DataView, at: number, length: number): number {
-  let sum = 0;
-  for (let i = 0; i < length; i += 2) sum += view.getUint16(at + i);
-  return fold(sum);
-}
+/** A view of some bytes. */
+const bytesOf = (view: DataView, at: number, length: number): Uint8Array =>
+  new Uint8Array(view.buffer, view.byteOffset + at, length);
 
-function fold(sum: number): number {
-  let s = sum;
-  while (s > 0xffff) s = (s & 0xffff) + (s >>> 16);
-  return ~s & 0xffff;
-}
+const hex = (b: Uint8Array): string => Buffer.from(b).toString('hex');
+
+/** The error of a key that the configuration has. */
+const refused = (key: 'peer_mac' | 'local' | 'peer' | 'vlan', value: unknown, want: string): VfError =>
+  new VfError('CONFIG_INVALID', `detect.bfd.${key} is not ${want}`, {
+    field: `detect.bfd.${key}`,
+    value,
+    fix: `set it to ${want}`,
+  });
+
+/** The error of a value that we give ourselves. */
+const defect = (field: keyof BfdEndpoint, value: unknown, want: string): VfError =>
+  new VfError('INTERNAL', `the ${field} of a BFD frame is not ${want}`, { field, value });
 
 function checkEndpoint(end: BfdEndpoint): void {
-  const bad = (key: string, value: unknown, want: string): VfError =>
-    new VfError('CONFIG_INVALID', `detect.bfd.${key} is not ${want}`, {
-      field: `detect.bfd.${key}`,
-      value,
-      fix: `set it to ${want}`,
-    });
-  const hex = (b: Uint8Array): string => Buffer.from(b).toString('hex');
-  for (const key of ['localMac', 'peerMac'] as const)
-    if (end[key].length !== 6 || (end[key][0]! & 1) !== 0)
-      throw bad(key, hex(end[key]), 'a unicast MAC address');
+  if (!isStation(end.localMac)) throw defect('localMac', hex(end.localMac), 'a unicast MAC address');
+  if (!isStation(end.peerMac)) throw refused('peer_mac', hex(end.peerMac), 'a unicast MAC address');
   for (const key of ['local', 'peer'] as const)
-    if (!isUnicast(end[key])) throw bad(key, hex(end[key]), 'a unicast IPv4 or IPv6 address');
+    if (!isUnicast(end[key])) throw refused(key, hex(end[key]), 'a unicast IPv4 or IPv6 address');
   if (end.local.length !== end.peer.length)
-    throw bad('peer', hex(end.peer), 'an address of the family of local');
-  if (hex(end.local) === hex(end.peer)) throw bad('peer', hex(end.peer), 'an address other than our own');
+    throw refused('peer', hex(end.peer), 'an address of the family of local');
+  if (hex(end.local) === hex(end.peer)) throw refused('peer', hex(end.peer), 'an address other than our own');
   if (end.vlan !== undefined && !inRange(end.vlan, 1, 4094))
-    throw bad('vlan', end.vlan, 'an integer from 1 to 4094');
-  if (!inRange(end.sourcePort, BFD_SOURCE_PORT_MIN, BFD_SOURCE_PORT_MAX))
-    throw bad(
-      'source_port',
-      end.sourcePort,
-      `an integer from ${BFD_SOURCE_PORT_MIN} to ${BFD_SOURCE_PORT_MAX}`,
-    );
+    throw refused('vlan', end.vlan, 'an integer from 1 to 4094');
+  const [min, max] = [BFD_SOURCE_PORT_MIN, BFD_SOURCE_PORT_MAX];
+  if (!inRange(end.sourcePort, min, max))
+    throw defect('sourcePort', end.sourcePort, `an integer from ${min} to ${max}`);
 }
+
+const isStation = (mac: Uint8Array): boolean => mac.length === 6 && (mac[0]! & 1) === 0;
 
 function inRange(n: number, min: number, max: number): boolean {
   return Number.isInteger(n) && n >= min && n <= max;

@@ -1,5 +1,5 @@
-import { readNs } from '../../datapath/line.js';
 import { BFD, BFD_WORDS, bfdBase, onWire } from '../../datapath/offsets.js';
+import { readNs, u64View, writeNs } from '../../datapath/u64.js';
 import type { Path } from '../../device.js';
 import { BFD_MAX, BFD_PORT, BFD_TTL } from './packet.js';
 
@@ -40,9 +40,11 @@ export type BfdCount =
 export class BfdMap {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
+  readonly #times: Float64Array;
 
   constructor(words: Int32Array) {
     this.#words = words;
+    this.#times = u64View(words);
     this.#bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   }
 
@@ -116,15 +118,15 @@ export class BfdMap {
     words[at + BFD.expect_length] = length;
     words[at + BFD.path] = path;
     words[at + BFD.flips] = flips ? 1 : 0;
-    this.#writeNs(at + BFD.detect_ns, detectNs);
+    writeNs(this.#times, at + BFD.detect_ns, detectNs);
     // A packet may have come since.
-    if (heardNs > this.heardNs(slot)) this.#writeNs(at + BFD.heard_ns, heardNs);
+    if (heardNs > this.heardNs(slot)) writeNs(this.#times, at + BFD.heard_ns, heardNs);
     Atomics.store(words, at + BFD.quiet, 1);
   }
 
   /** The path is dead unless an answer comes by then; 0: none is waited for so badly. */
   setDue(slot: number, ns: number): void {
-    this.#writeNs(bfdBase(slot) + BFD.due_ns, ns);
+    writeNs(this.#times, bfdBase(slot) + BFD.due_ns, ns);
   }
 
   dueNs(slot: number): number {
@@ -162,10 +164,5 @@ export class BfdMap {
   /** A count of the programs, unsigned. */
   count(slot: number, what: BfdCount): number {
     return this.#words[bfdBase(slot) + BFD[what]]! >>> 0;
-  }
-
-  #writeNs(at: number, ns: number): void {
-    this.#words[at] = (ns % 4294967296) | 0;
-    this.#words[at + 1] = Math.floor(ns / 4294967296);
   }
 }

@@ -1,7 +1,7 @@
 import type { Device } from '../../device.js';
-import { formatMac } from '../../netlink/codec.js';
+import { formatIp, isLinkLocal6, parseIp } from '../../frames/address.js';
+import { formatMac } from '../../frames/mac.js';
 import type { Neighbour, Route } from '../../netlink/index.js';
-import { formatIp, isLinkLocal6, parseIp } from '../../netlink/ip.js';
 import type { BfdConfig } from './section.js';
 
 const RTN_UNICAST = 1;

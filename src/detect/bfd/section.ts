@@ -112,7 +112,7 @@ export const bfdSchema = z
       auth: bfdAuthSchema.describe('single-hop: authentication (RFC 5880 §6.7)').exactOptional(),
       retry_ms: integer(100, HOUR_MS, 'ms')
         .default(5_000)
-        .describe('ms that a path on which the session fell is avoided; doubled by every relapse'),
+        .describe('ms that a slave on which the session fell is avoided; doubled by every relapse'),
       retry_max_ms: integer(100, 24 * HOUR_MS, 'ms')
         .default(300_000)
         .describe('ms that relapses can make of retry_ms'),

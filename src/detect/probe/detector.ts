@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { clockMonotonic, sockSend } from 'bpf-loader-ts/sys';
 import { VfProbeFlag, VfProbeKind } from '../../../bpf/vfailover.bpf.js';
-import { readNs } from '../../datapath/line.js';
+import { wrappedMs } from '../../clock.js';
 import {
   COUNT,
   COUNTERS_WORDS,
@@ -14,7 +14,11 @@ import {
   probingBase,
   RX,
 } from '../../datapath/offsets.js';
-import { aimEcho, arpRequest, echoRequest, neighbourSolicitation, tagged } from '../../frames/probes.js';
+import { readNs, u64View, writeNs } from '../../datapath/u64.js';
+import { arpRequest } from '../../frames/arp.js';
+import { aimEcho, echoRequest } from '../../frames/icmp.js';
+import { neighbourSolicitation } from '../../frames/nd.js';
+import { tagged } from '../../frames/vlan.js';
 import { CAUSE_PROBE, isSpared, LINK_HEALTHY } from '../../policy/evaluate.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 import type { Evidence } from '../evidence.js';
@@ -54,6 +58,7 @@ export class ProbeDetector implements Detector {
   readonly #c: DetectorContext;
   readonly #config: ProbesConfig;
   readonly #words: Int32Array;
+  readonly #times: Float64Array;
   readonly #bytes: Uint8Array;
   readonly #clock = new Float64Array(1);
   readonly #fds = new Int32Array([-1, -1]);
@@ -72,6 +77,7 @@ export class ProbeDetector implements Detector {
     this.#c = context;
     this.#config = config;
     this.#words = context.probes;
+    this.#times = u64View(context.probes);
     this.#bytes = new Uint8Array(context.probes.buffer, context.probes.byteOffset, context.probes.byteLength);
     this.#rounds = new ProbeRounds(this.#options([]));
     this.#disarm();
@@ -259,16 +265,11 @@ export class ProbeDetector implements Detector {
     const { timeoutNs } = this.#rounds.options;
     const words = this.#words;
     words[at + PROBE_PATH.extended] = 0;
-    this.#writeNs(at + PROBE_PATH.slack_ns, Math.max(4e6, timeoutNs / 2));
-    this.#writeNs(at + PROBE_PATH.look_ns, this.#clock[0]!);
-    this.#writeNs(at + PROBE_PATH.due_ns, this.#clock[0]! + timeoutNs);
-    // Last: the programs look at the times only while this is not zero, and these take two stores each.
+    writeNs(this.#times, at + PROBE_PATH.slack_ns, Math.max(4e6, timeoutNs / 2));
+    writeNs(this.#times, at + PROBE_PATH.look_ns, this.#clock[0]!);
+    writeNs(this.#times, at + PROBE_PATH.due_ns, this.#clock[0]! + timeoutNs);
+    // Last: the programs look at the times only while this is not zero.
     Atomics.store(words, at + PROBE_PATH.wait, wait);
-  }
-
-  #writeNs(at: number, ns: number): void {
-    this.#words[at] = (ns % 4294967296) | 0;
-    this.#words[at + 1] = Math.floor(ns / 4294967296);
   }
 
   #sendOne(path: number, i: number): number {
@@ -313,7 +314,7 @@ export class ProbeDetector implements Detector {
     const last = this.#lastAnswerNs(path);
     // What stands for an answer proves nothing. Never 0, which is "not yet".
     if (last > 0 && rounds.good[path]! > 0 && rounds.deaf[path] === 0)
-      records[base + D_PROOF_MS] = (last / 1e6) | 0 || 1;
+      records[base + D_PROOF_MS] = wrappedMs(last) || 1;
     const doubt = missed > 0 || rounds.deaf[path]! > 0;
     const off = rounds.up[path] === 0 || !rounds.options.watched[path];
     const state = off ? STATE_OFF : dead ? STATE_DOWN : doubt ? STATE_SUSPECT : STATE_OK;

@@ -1,6 +1,6 @@
 import type { Device } from '../../device.js';
+import { isLinkLocal6, parseIp } from '../../frames/address.js';
 import type { Route } from '../../netlink/index.js';
-import { isLinkLocal6, parseIp } from '../../netlink/ip.js';
 import type { ProbeAsk } from '../supply.js';
 import type { ProbeTarget } from './section.js';
 import { wayByMaster } from './way.js';

@@ -61,7 +61,7 @@ export const probesSchema = z
         .exactOptional(),
       missed_max: integer(1, 255)
         .default(2)
-        .describe('rounds without an answer in a row until a path counts as dead'),
+        .describe('rounds without an answer in a row until a slave counts as dead'),
       init_wait_ms: integer(0, 600_000, 'ms')
         .describe(
           'ms that a slave which has just got its link is left alone, before it is asked, and judged, for the first time; absent: it is asked at once and not judged for two rounds',
@@ -69,7 +69,7 @@ export const probesSchema = z
         .exactOptional(),
       targets_of: choice(['any', 'all'])
         .default('any')
-        .describe('a path lives if any target answers, or only if all do'),
+        .describe('a slave lives if any target answers, or only if all do'),
       validate: choice(['all', 'active', 'inactive', 'none'])
         .default('all')
         .describe(

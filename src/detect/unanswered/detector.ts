@@ -1,5 +1,7 @@
-import { lineBase, readNs, readWord } from '../../datapath/line.js';
+import { wrappedMs } from '../../clock.js';
+import { lineBase, readWord } from '../../datapath/line.js';
 import { WATCH, watchBase } from '../../datapath/offsets.js';
+import { readNs, u64View, writeNs } from '../../datapath/u64.js';
 import { provenAlive } from '../combine.js';
 import type { Detector, DetectorContext } from '../detectors.js';
 import type { Evidence } from '../evidence.js';
@@ -28,6 +30,7 @@ const PATHS = [0, 1] as const;
 export class UnansweredWatch implements Detector {
   readonly kind = UNANSWERED;
   readonly #c: DetectorContext;
+  readonly #times: Float64Array;
   readonly #config: UnansweredConfig;
   readonly #watched: Watched;
   readonly #timeoutNs: number;
@@ -42,6 +45,7 @@ export class UnansweredWatch implements Detector {
 
   constructor(context: DetectorContext, config: UnansweredConfig) {
     this.#c = context;
+    this.#times = u64View(context.watches);
     this.#config = config;
     this.#watched = watched(config);
     this.#timeoutNs = config.timeout_us * 1000;
@@ -49,7 +53,7 @@ export class UnansweredWatch implements Detector {
     for (const path of PATHS) {
       if (this.#watched[path]) this.#begin(path);
       // An earlier configuration may have had it watched: without a timeout the programs do not.
-      else this.#setNs(watchBase(context.slot, path) + WATCH.timeout_ns, 0);
+      else writeNs(this.#times, watchBase(context.slot, path) + WATCH.timeout_ns, 0);
     }
   }
 
@@ -57,25 +61,18 @@ export class UnansweredWatch implements Detector {
     const { watches, records, clock, slot } = this.#c;
     const at = watchBase(slot, path);
     const base = detectBase(slot, path, UNANSWERED);
-    const nowMs = (clock[0]! / 1e6) | 0;
+    const nowMs = wrappedMs(clock[0]!);
     const { retry_ms: retryMs, retry_max_ms: retryMaxMs } = this.#config;
     initUnanswered(records, base, { retryMs, retryMaxMs, strikes: watches[at + WATCH.relapses]!, nowMs });
     const firedNs = readNs(watches, at + WATCH.fired_ns);
     const agoMs = (clock[0]! - firedNs) / 1e6;
     if (firedNs > 0 && agoMs < retryMaxMs) hadFallenSilent(records, base, agoMs | 0, nowMs);
     this.#fired[path] = watches[at + WATCH.fired]!;
-    watches[at + WATCH.min_frames] = this.#config.min_frames;
-    // Off while they are written: the programs must not see half of one.
-    this.#setNs(at + WATCH.timeout_ns, 0);
-    this.#setNs(at + WATCH.ack_timeout_ns, this.#ackTimeoutNs);
-    this.#setNs(at + WATCH.timeout_ns, this.#timeoutNs);
-  }
-
-  /** The low word last: with it alone the programs would have a timeout that is too short. */
-  #setNs(at: number, ns: number): void {
-    const { watches } = this.#c;
-    Atomics.store(watches, at + 1, Math.floor(ns / 4294967296));
-    Atomics.store(watches, at, ns | 0);
+    // Zero keeps the programs out until the other words are there.
+    writeNs(this.#times, at + WATCH.timeout_ns, 0);
+    writeNs(this.#times, at + WATCH.ack_timeout_ns, this.#ackTimeoutNs);
+    Atomics.store(watches, at + WATCH.min_frames, this.#config.min_frames);
+    writeNs(this.#times, at + WATCH.timeout_ns, this.#timeoutNs);
   }
 
   turn(nowMs: number, active: number): void {
@@ -138,7 +135,7 @@ export class UnansweredWatch implements Detector {
     const { watches, clock } = this.#c;
     watches[at + WATCH.fired_frames] = frames;
     watches[at + WATCH.fired_wait_us] = (waited / 1000) | 0;
-    this.#setNs(at + WATCH.fired_ns, clock[0]!);
+    writeNs(this.#times, at + WATCH.fired_ns, clock[0]!);
     Atomics.add(watches, at + WATCH.fired, 1);
   }
 

@@ -12,7 +12,7 @@ export const unansweredSchema = z
       timeout_us: integer(200, 10_000_000, 'µs')
         .default(10_000)
         .describe(
-          'µs without a received frame, while frames that expect an answer are sent, until a path counts as dead; longer than the slowest answer',
+          'µs without a received frame, while frames that expect an answer are sent, until a slave counts as dead; longer than the slowest answer',
         ),
       ack_timeout_us: integer(200, 60_000_000, 'µs')
         .describe(
@@ -29,7 +29,7 @@ export const unansweredSchema = z
       retry_ms: integer(100, HOUR_MS, 'ms')
         .default(5_000)
         .describe(
-          'ms that a silent path is avoided, when nothing else can tell that it lives; doubled by every relapse',
+          'ms that a silent slave is avoided, when nothing else can tell that it lives; doubled by every relapse',
         ),
       retry_max_ms: integer(100, 24 * HOUR_MS, 'ms')
         .default(300_000)

@@ -1,3 +1,4 @@
+import { wrappedMs } from '../../clock.js';
 import { PROBE_PATH, PROBING, probePathBase, probingBase } from '../../datapath/offsets.js';
 import { CAUSE_WITNESS, LINK_HEALTHY } from '../../policy/evaluate.js';
 import type { Detector, DetectorContext } from '../detectors.js';
@@ -43,7 +44,7 @@ export class WitnessDetector implements Detector {
       const base = detectBase(slot, p, WITNESS);
       const missing = witness.missing[p]!;
       records[base + W_MISSING] = missing;
-      records[base + W_MISSING_MS] = missing === 0 ? 0 : ((clock[0]! - witness.sinceNs[p]!) / 1e6) | 0;
+      records[base + W_MISSING_MS] = missing === 0 ? 0 : wrappedMs(clock[0]! - witness.sinceNs[p]!);
       records[base + W_SEEN] = witness.seen[p]!;
       const dead = witness.dead[p] === 1;
       const state =

@@ -15,7 +15,6 @@ import {
 } from '@vitest/expect';
 import { getCurrentTest } from '@vitest/runner';
 import { fn, restoreAllMocks, spyOn } from '@vitest/spy';
-import { SLOWDOWN } from '../../../packages/bpf-loader-ts/test/kernel.js';
 
 export {
   afterAll,
@@ -56,21 +55,4 @@ expect.getState = () => getState(expect);
 (chai.expect as any).extend(expect, customMatchers);
 Object.defineProperty(globalThis, GLOBAL_EXPECT, { value: expect, configurable: true });
 
-/** Tries until it does not throw, as vi.waitFor does, for as long as emulation makes of that. */
-async function waitFor<T>(
-  attempt: () => T | Promise<T>,
-  options: number | { timeout?: number; interval?: number } = {},
-): Promise<T> {
-  const { timeout = 1000, interval = 50 } = typeof options === 'number' ? { timeout: options } : options;
-  const until = performance.now() + timeout * SLOWDOWN;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (e) {
-      if (performance.now() > until) throw e;
-    }
-    await new Promise((r) => setTimeout(r, interval));
-  }
-}
-
-export const vi = { fn, spyOn, restoreAllMocks, waitFor };
+export const vi = { fn, spyOn, restoreAllMocks };

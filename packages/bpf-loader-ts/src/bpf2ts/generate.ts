@@ -1,7 +1,8 @@
 import { BPF_F_MMAPABLE, MapType } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { layoutOf } from '../object/layout.js';
-import type { BpfSpec, MapSpec } from '../object/spec.js';
+import type { BpfSpec } from '../object/object.js';
+import type { MapSpec } from '../object/spec.js';
 import { camel, pascal } from './names.js';
 import { comment, identifier, property, quote } from './text.js';
 import { TypeWriter } from './types.js';

@@ -2,7 +2,7 @@ import { native } from '../binding.js';
 import { BpfError } from '../errors.js';
 import { errnoName } from '../sys/fd.js';
 import { attempt, mapFailed } from './failed.js';
-import type { BpfMap } from './map.js';
+import type { OpenMap } from './info.js';
 
 /** Entries that a first read has room for: a few system calls later there is room for all. */
 const FIRST_ROOM = 4096;
@@ -23,7 +23,7 @@ export class MapBatch implements Iterable<[key: Uint8Array, value: Uint8Array]> 
   /** struct walk of native/map_batch.c, and two keys. */
   readonly #state: Uint32Array;
 
-  constructor(map: BpfMap) {
+  constructor(map: OpenMap) {
     const { keySize, maxEntries } = map.info;
     this.keySize = keySize;
     this.valueBytes = map.valueBytes;
@@ -77,7 +77,7 @@ export class MapBatch implements Iterable<[key: Uint8Array, value: Uint8Array]> 
   }
 
   /** @internal Every entry of the map there is, which `remove` also deletes. */
-  fill(map: BpfMap, remove: boolean, flags: number): this {
+  fill(map: OpenMap, remove: boolean, flags: number): this {
     const { keySize, maxEntries } = map.info;
     if (keySize !== this.keySize || map.valueBytes !== this.valueBytes)
       throw new BpfError(
@@ -109,7 +109,7 @@ export class MapBatch implements Iterable<[key: Uint8Array, value: Uint8Array]> 
   }
 }
 
-const checkPacked = (map: BpfMap, what: string, bytes: Uint8Array, size: number): number => {
+const checkPacked = (map: OpenMap, what: string, bytes: Uint8Array, size: number): number => {
   if (!ArrayBuffer.isView(bytes) || bytes.byteLength % size)
     throw new BpfError(
       'BPF_ARGUMENT',
@@ -121,7 +121,7 @@ const checkPacked = (map: BpfMap, what: string, bytes: Uint8Array, size: number)
 const done = new Uint32Array(1);
 
 /** @internal See BpfMap.updateBatch. */
-export function updateBatch(map: BpfMap, keys: Uint8Array, values: Uint8Array, flags: number): void {
+export function updateBatch(map: OpenMap, keys: Uint8Array, values: Uint8Array, flags: number): void {
   const { valueBytes } = map;
   const { keySize } = map.info;
   const n = checkPacked(map, 'keys', keys, keySize);
@@ -138,7 +138,7 @@ export function updateBatch(map: BpfMap, keys: Uint8Array, values: Uint8Array, f
 }
 
 /** @internal See BpfMap.deleteBatch. */
-export function deleteBatch(map: BpfMap, keys: Uint8Array): number {
+export function deleteBatch(map: OpenMap, keys: Uint8Array): number {
   const { keySize } = map.info;
   checkPacked(map, 'keys', keys, keySize);
   const doing = 'delete from';

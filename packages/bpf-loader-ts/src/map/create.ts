@@ -2,8 +2,8 @@ import { native } from '../binding.js';
 import { BPF_F_NUMA_NODE, type MapTypeName, mapTypeName } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { wrap } from '../wrap.js';
+import type { OpenMap } from './info.js';
 import { kindOf, mapType } from './kinds.js';
-import type { BpfMap } from './map.js';
 
 /** What a new map is made of. What a type fixes, or what is natural for it, may be left out. */
 export interface MapOptions {
@@ -19,7 +19,7 @@ export interface MapOptions {
   /** BPF_F_…; BPF_F_NO_PREALLOC by default where the kernel insists on it (lpm_trie, storage), else 0. */
   flags?: number;
   /** For array_of_maps and hash_of_maps: a map like those that will be in it. Only its type, sizes and flags matter. */
-  innerMap?: BpfMap;
+  innerMap?: OpenMap;
   /** Memory node to allocate from (Linux 4.14). */
   numaNode?: number;
   /** Bloom filter: number of hash functions, 1 to 15 (Linux 5.16; 5 by default). */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { BpfError, type BpfErrorCode } from '../errors.js';
 import { errnoName } from '../sys/fd.js';
 import { toBpfError } from '../wrap.js';
-import type { BpfMap } from './map.js';
+import type { OpenMap } from './info.js';
 
 const O_ACCMODE = 3;
 const O_RDONLY = 0;
@@ -47,7 +47,7 @@ const HINTS: { readonly [errno: string]: string } = {
 };
 
 /** Throws what a map operation that answered -errno deserves. `count`: elements of a batch that were done. */
-export function mapFailed(map: BpfMap, rc: number, doing: string, count?: number): never {
+export function mapFailed(map: OpenMap, rc: number, doing: string, count?: number): never {
   const raw = errnoName(rc);
   const errno = raw === ENOTSUPP ? 'ENOTSUPP' : raw;
   const fail = (code: BpfErrorCode, why?: string): never => {
@@ -69,7 +69,7 @@ export function mapFailed(map: BpfMap, rc: number, doing: string, count?: number
 }
 
 /** Runs a call of the addon that answers 0 or -errno; an argument that it refuses is BPF_ARGUMENT. */
-export function attempt(map: BpfMap, doing: string, call: () => number): number {
+export function attempt(map: OpenMap, doing: string, call: () => number): number {
   try {
     return call();
   } catch (e) {

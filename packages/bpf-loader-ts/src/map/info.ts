@@ -26,6 +26,18 @@ export interface MapInfo {
   btfValueTypeId: number;
 }
 
+/** An open map, as operations on its elements need it. Every `BpfMap` is one. */
+export interface OpenMap {
+  readonly fd: number;
+  /** How messages name it. */
+  readonly what: string;
+  readonly info: Readonly<MapInfo>;
+  /** Bytes that a lookup returns. */
+  readonly valueBytes: number;
+  /** Bytes from one value to the next in mapped memory, and from one CPU's to the next. */
+  readonly stride: number;
+}
+
 /** Throws BPF_MAP for a descriptor that is no map's. */
 export function mapInfo(fd: number): Readonly<MapInfo> {
   const info = wrap('BPF_MAP', 'map info', () => native.mapInfo(fd) as Omit<MapInfo, 'typeName'>);

@@ -2,7 +2,7 @@ import { BPF_F_NO_PREALLOC, MapType, type MapTypeName, mapTypeName } from '../co
 import { BpfError } from '../errors.js';
 import { Handle } from '../handle.js';
 import { possibleCpus } from './cpus.js';
-import type { BpfMap } from './map.js';
+import type { OpenMap } from './info.js';
 
 /** What a map type fixes, or what is natural for it: sizes in bytes. */
 interface Kind {
@@ -59,7 +59,7 @@ export function mapType(type: number | MapTypeName): number {
 }
 
 /** What a view of a map's elements asks first: that the map is of a type it knows. */
-export function expectType(map: BpfMap, view: string, ...types: MapTypeName[]): void {
+export function expectType(map: OpenMap, view: string, ...types: MapTypeName[]): void {
   if (!(map instanceof Handle) || !map.info) throw new BpfError('BPF_ARGUMENT', `${view} takes a BpfMap`);
   if (types.some((t) => MapType[t] === map.info.type)) return;
   throw new BpfError(

@@ -1,8 +1,7 @@
 import { MapType } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { POSSIBLE_CPUS } from './cpus.js';
-import type { MapInfo } from './info.js';
-import type { BpfMap } from './map.js';
+import type { MapInfo, OpenMap } from './info.js';
 
 /** Per-CPU types: an element holds a value for every possible CPU. */
 const PER_CPU = new Set([
@@ -19,14 +18,14 @@ export const valueBytes = ({ type, valueSize }: MapInfo): number =>
   PER_CPU.has(type) ? round8(valueSize) * POSSIBLE_CPUS.length : valueSize;
 
 /** @internal See BpfMap.perCpu. */
-export function perCpu(map: BpfMap, value: Uint8Array): Uint8Array[] {
+export function perCpu(map: OpenMap, value: Uint8Array): Uint8Array[] {
   const { type, valueSize } = map.info;
   if (!PER_CPU.has(type)) return [value];
   return POSSIBLE_CPUS.map((_, i) => value.subarray(i * map.stride, i * map.stride + valueSize));
 }
 
 /** @internal See BpfMap.fromPerCpu. */
-export function fillPerCpu(map: BpfMap, values: readonly Uint8Array[], places: readonly Uint8Array[]): void {
+export function fillPerCpu(map: OpenMap, values: readonly Uint8Array[], places: readonly Uint8Array[]): void {
   if (values?.length !== places.length)
     throw new BpfError(
       'BPF_ARGUMENT',

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Btf } from '../btf/btf.js';
-import type { BpfSpec } from './spec.js';
+import type { BpfSpec } from './object.js';
 
 /** A type in words, with all that it holds by value: equal words, equal bytes. */
 function words(btf: Btf, id: number, seen: Map<number, string>): string {

@@ -1,5 +1,6 @@
 import '../sys/dispose.js';
 import { native } from '../binding.js';
+import type { Btf } from '../btf/btf.js';
 import { codecOf } from '../codec/from-btf.js';
 import { BpfError } from '../errors.js';
 import { adopt } from '../handle.js';
@@ -8,7 +9,7 @@ import { BpfMap } from '../map/map.js';
 import type { Mapping } from '../map/mmap.js';
 import { Program } from '../program/program.js';
 import { wrap } from '../wrap.js';
-import { type BpfSpec, sectionOf, type VariableSpec } from './spec.js';
+import { type MapSpec, type ProgramSpec, sectionOf, type VariableSpec } from './spec.js';
 import { Variable } from './variable.js';
 
 /** What `load()` may be told. */
@@ -30,6 +31,25 @@ export interface LoadOptions {
   attachTargets?: Record<string, { function: string; program?: Program }>;
   /** 0 none, 1 the verifier's account of a load, 2 with all state. libbpf asks for 1 by itself when a load fails. */
   logLevel?: 0 | 1 | 2;
+}
+
+/** What an object file has, as plain data: read without the kernel, usable any number of times, nothing to close. */
+export interface BpfSpec {
+  readonly name: string;
+  /** SHA-256 of the file, in hexadecimal digits. */
+  readonly sha256: string;
+  /** `GPL`; empty if the object has none. */
+  readonly license: string;
+  readonly maps: readonly MapSpec[];
+  readonly programs: readonly ProgramSpec[];
+  readonly variables: readonly VariableSpec[];
+  /** Types, with the offsets of all variables. */
+  readonly btf: Btf;
+  /**
+   * Makes the maps and loads the programs: one object, to be closed, for every call. Linux 5.2 + BTF for CO-RE. Throws BPF_VERIFIER, BPF_LOAD,
+   * BPF_MAP, BPF_PERMISSION, and BPF_ARGUMENT for names that the object does not have and values that do not fit.
+   */
+  load(options?: LoadOptions): BpfObject;
 }
 
 /** The one of this name, or BPF_ARGUMENT naming those that there are. */

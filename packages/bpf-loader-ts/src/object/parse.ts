@@ -7,8 +7,8 @@ import { mapTypeName, progTypeName } from '../constants.js';
 import { BpfError } from '../errors.js';
 import { wrap } from '../wrap.js';
 import { checkElf } from './elf.js';
-import { type LoadOptions, loadObject } from './object.js';
-import { type BpfSpec, type MapSpec, type ProgramSpec, type SpecOptions, sectionOf } from './spec.js';
+import { type BpfSpec, type LoadOptions, loadObject } from './object.js';
+import { type MapSpec, type ProgramSpec, type SpecOptions, sectionOf } from './spec.js';
 
 function readObject(path: string): Uint8Array {
   try {

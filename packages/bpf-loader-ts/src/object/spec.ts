@@ -1,6 +1,3 @@
-import type { Btf } from '../btf/btf.js';
-import type { BpfObject, LoadOptions } from './object.js';
-
 /** A map as the object file describes it. */
 export interface MapSpec {
   name: string;
@@ -59,25 +56,6 @@ export interface VariableSpec {
 export interface SpecOptions {
   /** Prefix of the names of .rodata and .bss maps, up to 15 characters; from the file's name unless given. */
   name?: string;
-}
-
-/** What an object file has, as plain data: read without the kernel, usable any number of times, nothing to close. */
-export interface BpfSpec {
-  readonly name: string;
-  /** SHA-256 of the file, in hexadecimal digits. */
-  readonly sha256: string;
-  /** `GPL`; empty if the object has none. */
-  readonly license: string;
-  readonly maps: readonly MapSpec[];
-  readonly programs: readonly ProgramSpec[];
-  readonly variables: readonly VariableSpec[];
-  /** Types, with the offsets of all variables. */
-  readonly btf: Btf;
-  /**
-   * Makes the maps and loads the programs: one object, to be closed, for every call. Linux 5.2 + BTF for CO-RE. Throws BPF_VERIFIER, BPF_LOAD,
-   * BPF_MAP, BPF_PERMISSION, and BPF_ARGUMENT for names that the object does not have and values that do not fit.
-   */
-  load(options?: LoadOptions): BpfObject;
 }
 
 /** The section of an internal map: libbpf puts the object's name before the standard ones. */

@@ -3,7 +3,8 @@ import { native } from '../binding.js';
 const sys = native as {
   gettid(): number;
   setNice(nice: number): number;
-  setAffinity(cpu: number): void;
+  setAffinity(mask: Uint8Array, tid: number): void;
+  affinity(mask: Uint8Array, tid: number): void;
   memlockLimit(): MemlockLimit;
   raiseMemlock(): boolean;
 };
@@ -24,9 +25,28 @@ export function setNice(nice: number): number {
   return sys.setNice(nice);
 }
 
-/** Binds the calling thread to one CPU, counted from 0. Throws EINVAL when the CPU does not exist or is not allowed. */
-export function setAffinity(cpu: number): void {
-  sys.setAffinity(cpu);
+/** As many as any kernel is built for. */
+const CPUS_MAX = 8192;
+
+/**
+ * Binds a thread to one CPU or to some of them, counted from 0. `tid` is its id as `gettid` gives it, by default that of the calling thread.
+ * Throws EINVAL when none of them exists and is allowed, ESRCH when there is no such thread.
+ */
+export function setAffinity(cpus: number | readonly number[], tid = 0): void {
+  const list = typeof cpus === 'number' ? [cpus] : cpus;
+  const mask = new Uint8Array(CPUS_MAX / 8);
+  // The kernel refuses a mask without a CPU that exists: what lies beyond the mask needs no check of its own.
+  for (const cpu of list) mask[cpu >> 3]! |= 1 << (cpu & 7);
+  sys.setAffinity(mask, tid);
+}
+
+/** The CPUs that a thread may run on, ascending. `tid` is its id, by default that of the calling thread. Throws ESRCH when there is no such thread. */
+export function affinity(tid = 0): number[] {
+  const mask = new Uint8Array(CPUS_MAX / 8);
+  sys.affinity(mask, tid);
+  return Array.from({ length: CPUS_MAX }, (_, cpu) => cpu).filter(
+    (cpu) => (mask[cpu >> 3]! >> (cpu & 7)) & 1,
+  );
 }
 
 /** The process's RLIMIT_MEMLOCK. */

@@ -1,7 +1,10 @@
 /** IP addresses between text and bytes. Pure. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { VfError } from '../errors.js';
-import { AF_INET, AF_INET6 } from './constants.js';
+
+/** Numbers of address families (linux/socket.h). */
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 
 export interface IpAddress {
   family: typeof AF_INET | typeof AF_INET6;
@@ -16,7 +19,7 @@ export interface IpPrefix extends IpAddress {
 const v4 = (text: string): number[] => text.split('.').map(Number);
 
 function v6(text: string): number[] {
-  // the last 32 bits may be written as IPv4
+  // The last 32 bits may be written as IPv4.
   const hex = text.replace(/[0-9.]+\.[0-9]+$/, (dotted) => {
     const [a = 0, b = 0, c = 0, d = 0] = v4(dotted);
     return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
