@@ -13,6 +13,13 @@ import { until } from '../helpers/wait.js';
 
 const MAC = '02:76:66:00:00:01';
 
+/** Renames a device, which has to be down for that before Linux 6.2. */
+function rename(w: World, from: string, to: string): void {
+  inGuest(w, 'ip', 'link', 'set', from, 'down');
+  inGuest(w, 'ip', 'link', 'set', from, 'name', to);
+  inGuest(w, 'ip', 'link', 'set', to, 'up');
+}
+
 describe('a master that is absent', () => {
   test('waits with its reason, keeps no other waiting, and is attached when it comes', async () => {
     const e = await edited();
@@ -68,7 +75,7 @@ describe('a master that is absent', () => {
 
   test('by selector, alone: MAC and driver name it whatever it is called', async () => {
     const w = world();
-    inGuest(w, 'ip', 'link', 'set', 'virtio0', 'name', 'hidden0');
+    rename(w, 'virtio0', 'hidden0');
     inGuest(w, 'ip', 'link', 'set', 'hidden0', 'address', '02:00:00:00:00:44');
     const { daemon } = daemonOf(w, { master: { mac: MAC, driver: 'veth', name: 'ens3' } });
     await daemon.start();
@@ -79,7 +86,7 @@ describe('a master that is absent', () => {
       would_switch: `a device name ens3, mac ${MAC}, driver veth must appear`,
     });
     inGuest(w, 'ip', 'link', 'set', 'hidden0', 'address', MAC);
-    inGuest(w, 'ip', 'link', 'set', 'hidden0', 'name', 'ens3');
+    rename(w, 'hidden0', 'ens3');
     expect(await untilActive(l, 'primary')).toMatchObject({ master: { name: 'ens3' } });
   });
 
@@ -99,9 +106,7 @@ describe('over a restart', () => {
     const before = await status(e);
     e.client.close();
     await e.daemon.kill('SIGKILL');
-    inGuest(e.world, 'ip', 'link', 'set', 'virtio0', 'down');
-    inGuest(e.world, 'ip', 'link', 'set', 'virtio0', 'name', 'ens3');
-    inGuest(e.world, 'ip', 'link', 'set', 'ens3', 'up');
+    rename(e.world, 'virtio0', 'ens3');
     await e.restart([e.net0]);
     const s = await status(e);
     expect(s).toMatchObject({ master: { name: 'ens3' }, epoch: before.epoch, impairments: [] });

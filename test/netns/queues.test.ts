@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { HOST_ADDRESS, type World } from '../../lab/netns/world.js';
+import { SLOWDOWN } from '../../packages/bpf-loader-ts/test/kernel.js';
 import { events, inGuest, lab, status, untilActive } from '../helpers/daemon.js';
 import { until } from '../helpers/wait.js';
 
@@ -70,7 +71,9 @@ test('a failover frees what waits in the queue of the slave that was left', asyn
 test('a planned switch lets the queue run empty', async () => {
   const l = await lab();
   await untilActive(l, 'primary');
-  inGuest(l.world, ...'tc qdisc replace dev vf0 root tbf rate 300kbit burst 1600 limit 4mb'.split(' '));
+  // Frames have to wait still when the switch is over: 1.7 s for all of them, and longer where a switch takes longer.
+  const rate = `${300 / SLOWDOWN}kbit`;
+  inGuest(l.world, ...`tc qdisc replace dev vf0 root tbf rate ${rate} burst 1600 limit 4mb`.split(' '));
   const sent = 60;
   const server = node(
     `/proc/${process.pid}/fd/${l.world.host}`,
@@ -83,8 +86,9 @@ test('a planned switch lets the queue run empty', async () => {
   const client = node(
     l.world.guestPath,
     `const s = require('dgram').createSocket('udp4');
-     for (let i = 0; i < ${sent}; i++) s.send(Buffer.alloc(1000), 7414, '${HOST_ADDRESS}');
-     console.log('sent');`,
+     const sent = () => ++done === ${sent} && console.log('sent');
+     let done = 0;
+     for (let i = 0; i < ${sent}; i++) s.send(Buffer.alloc(1000), 7414, '${HOST_ADDRESS}', sent);`,
   );
   await once(client.stdout!, 'data');
   await l.client.request('switch', { name: 'net0', to: 'standby' });
