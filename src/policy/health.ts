@@ -1,13 +1,13 @@
-/** Health of a slave in words: the same ones in `status`, in `events`, in conditions and in refusals. Cold. */
+/** Health of a slave in words, shared by `status`, `events`, conditions and refusals. Cold. */
 import { CAUSE_NAMES, hasCarrier, LINK_UP, verdictOf } from './record.js';
 
 /**
- * Health of a slave in one word. `up`: nothing is wrong with it. `admin-down`: it is set down. A cause's name (`unanswered`, `probe` …): its
- * link is up, and the detector of that cause says that it is dead.
+ * Health of a slave in one word. `up`: nothing is wrong. `admin-down`: the slave is set down. A cause's name (`unanswered`, `probe` …): the
+ * link is up, and the detector of that cause says that the slave is dead.
  */
 export type Health = 'up' | 'absent' | 'admin-down' | 'no-carrier' | (typeof CAUSE_NAMES)[number];
 
-/** What a link word (LINK_*, above it a verdict) says of a slave. */
+/** Returns the health that a link word (LINK_*, above it a verdict) describes. */
 export function healthOf(link: number): Health {
   if (link < 0) return 'absent';
   if ((link & LINK_UP) === 0) return 'admin-down';
@@ -17,9 +17,9 @@ export function healthOf(link: number): Health {
 }
 
 interface Words {
-  /** What is wrong with the slave: `the primary has no carrier`. */
+  /** The fault: `the primary has no carrier`. */
   readonly fault: string;
-  /** What has to happen: `primary must get carrier`. */
+  /** The change that cures it: `primary must get carrier`. */
   readonly cure: string;
 }
 
@@ -37,8 +37,8 @@ const VERDICT_WORDS: Words = {
 const wordsOf = (health: Health): Words | undefined =>
   health === 'up' ? undefined : (LINK_WORDS[health] ?? VERDICT_WORDS);
 
-/** In words, what is wrong with a slave of this health; undefined: nothing. */
+/** Returns in words the fault of a slave of this health. undefined: none. */
 export const faultOf = (health: Health): string | undefined => wordsOf(health)?.fault;
 
-/** In words, what would make a slave of this health healthy; undefined: it is. */
+/** Returns in words the change that would make a slave of this health healthy. undefined: it is healthy. */
 export const cureOf = (health: Health): string | undefined => wordsOf(health)?.cure;

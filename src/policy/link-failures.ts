@@ -1,23 +1,23 @@
 /**
- * How often each slave's link has been lost since it was attached (bonding's link_failure_count): int32 records in memory that the decision
- * worker shares with the supervisor. As bonding's link monitor counts: a link that was up and is not, be it without carrier or set down. A
- * slave that is pulled takes its count along; verdicts of detectors have records of their own. Nothing here allocates.
+ * How often each slave's link has been lost since it was attached (bonding's link_failure_count). The int32 records lie in memory that the
+ * decision worker shares with the supervisor. A loss is counted as bonding's link monitor does, when a link that was up loses carrier or is
+ * set down. A slave that is pulled takes its count along. Verdicts of detectors have records of their own. Nothing here allocates.
  */
 import { LINK_HEALTHY } from './record.js';
 
 /** Words of a slot: [path][word]. */
 export const LINK_FAILURE_WORDS = 8 as const;
 
-/** The device that the count is of; 0: there is none. */
+/** The device that is counted. 0: none. */
 const L_IFINDEX = 0;
-/** 1: its link was up when it was last heard of. */
+/** 1: the link was up at the last look. */
 const L_UP = 1;
 /** Wrapping. */
 const L_COUNT = 2;
 
 const baseOf = (slot: number, path: number): number => (slot << 3) | (path << 2);
 
-/** Takes in a look: `link` has LINK_* bits, or is negative where there is no device. True if it shows that the link is lost. */
+/** Takes in a look. `link` has LINK_* bits, or is negative without a device. True if the look shows that the link is lost. */
 export function sawLink(
   records: Int32Array,
   slot: number,
@@ -37,7 +37,7 @@ export function sawLink(
   return false;
 }
 
-/** The link is lost, or was: the programs act on a loss that may be over before anybody looks. Told twice it counts once. True if it counts. */
+/** Counts a loss that may be over already, since the programs act before anybody looks. True if it counts. A loss reported twice counts once. */
 export function lostLink(records: Int32Array, slot: number, path: number): boolean {
   const base = baseOf(slot, path);
   if (records[base + L_UP] !== 1) return false;
@@ -50,7 +50,7 @@ export function linkFailures(records: Int32Array, slot: number, path: number): n
   return records[baseOf(slot, path) + L_COUNT]! >>> 0;
 }
 
-/** Another instance may have the slot next, with the same devices. */
+/** Clears the records of a slot, since the next instance may have the same slot and devices. */
 export function forgetLinks(records: Int32Array, slot: number): void {
   records.fill(0, baseOf(slot, 0), baseOf(slot + 1, 0));
 }
