@@ -124,7 +124,7 @@ struct vf_watch {
 	__u32 min_frames; /* least number of frames for a verdict; written by the worker */
 	__u32 word; /* steering word at the start of the wait; under another one the wait begins anew */
 	__u32 longest_ns; /* longest wait for an answer due at once that an answer ended, up to its last frame out */
-	__u32 relapses; /* how many times the timeout has doubled; the worker's */
+	__u32 relapses; /* how often the time doubled for which a silent slave is avoided; the worker's */
 	__u64 fired_ns; /* when it last fired (CLOCK_MONOTONIC); 0: never */
 	__u32 fired; /* how many times */
 	__u32 fired_frames; /* frames unanswered when it last fired, */
