@@ -9,33 +9,33 @@ import {
   tapForward,
 } from 'bpf-loader-ts/sys';
 
-/** Words of the control block that a traffic thread and its owner share. */
+/** Words of the control block shared by a traffic thread and its owner. */
 export const TRAFFIC = {
   stop: 0,
-  /** Identifier of the running stream; 0: none. */
+  /** Identifier of the running stream. 0: none. */
   stream: 1,
-  /** Bit per wire: 1 cuts it in both directions, at once. */
+  /** A bit per wire, of which 1 cuts the wire in both directions at once. */
   cut: 2,
   /** Nanoseconds between two frames of one direction. */
   interval_ns: 3,
   /** Frames sent each way by the running stream: sequence numbers 0 … sent-1. */
   sent: 4,
-  /** Sends that the kernel refused (counted as sent: an application would have lost them). */
+  /** Sends that the kernel refused. They count as sent, since an application would have lost them. */
   refused: 5,
-  /** Stream at most this many. */
+  /** Most frames of a stream. */
   limit: 6,
-  /** Set by the thread: the stream it is at; 0 when idle. */
+  /** Stream at which the thread is, set by the thread. 0 when idle. */
   running: 7,
   /** Bit 0: guest to host, bit 1: host to guest. */
   directions: 8,
-  /** Turns of the loop, wrapping: after two more of them the thread has seen every word written before. */
+  /** Turns of the loop, wrapping. After two more turns the thread has seen every word written before. */
   turns: 9,
-  /** Packet sockets that whole frames are sent by, guest's and host's, and the length of their heads in bytes. 0: datagrams by UDP. */
+  /** Packet sockets that send whole frames, guest's and host's, and the length of their heads in bytes. 0: UDP datagrams. */
   guest_packets: 10,
   host_packets: 11,
   guest_head: 12,
   host_head: 13,
-  /** Descriptors of the taps of each wire: guest's, host's, guest's, host's …; -1: none. */
+  /** Descriptors of each wire's taps: guest's, host's, guest's, host's … -1: none. */
   taps: 16,
 } as const;
 export const TRAFFIC_WORDS = 32;
@@ -45,25 +45,25 @@ export const STREAM_PORT = 7412;
 export const MAGIC = 0x56464c52;
 /** A datagram begins with {u32 magic, u32 stream, u32 number, u32 ~number} and has this length. */
 export const STREAM_BYTES = 64;
-/** Added to a stream's identifier in frames to the guest, so that a frame of the guest's own that comes back is told from them. */
+/** Added to a stream's identifier in frames to the guest, so that a frame of the guest's own that returns is told from them. */
 export const TO_GUEST = 0x40000000;
-/** The most that stands before a datagram: Ethernet, a tag, IPv6 and UDP. */
+/** Most bytes before a datagram: Ethernet, a tag, IPv6 and UDP. */
 export const HEAD_MAX = 128;
 
 export interface TrafficTask {
   control: SharedArrayBuffer;
-  /** When each frame was sent, by sequence number: CLOCK_MONOTONIC ns as doubles. */
+  /** Time of sending by sequence number: CLOCK_MONOTONIC ns as doubles. */
   sentAt: SharedArrayBuffer;
   /** Connected UDP sockets. */
   guestSocket: number;
   hostSocket: number;
-  /** What stands before the datagrams of streams of whole frames: HEAD_MAX bytes of the guest's, then the host's. */
+  /** Heads of the datagrams in streams of whole frames: HEAD_MAX bytes of the guest's, then the host's. */
   heads: SharedArrayBuffer;
   wakeFd: number;
   cpu: number | null;
 }
 
-/** One direction's frame: its payload stands at a multiple of four. */
+/** Sends one direction's frames. The payload lies at a multiple of four bytes. */
 class Sender {
   readonly #frame = new Uint8Array(HEAD_MAX + STREAM_BYTES);
   readonly #words = new Int32Array(this.#frame.buffer, HEAD_MAX);
@@ -85,7 +85,7 @@ class Sender {
     this.#bytes = this.#frame.subarray(HEAD_MAX - head.length);
   }
 
-  /** False if the kernel refused it. */
+  /** False if the kernel refused the frame. */
   send(number: number): boolean {
     this.#words[2] = number;
     this.#words[3] = ~number;
@@ -93,13 +93,12 @@ class Sender {
   }
 }
 
-/** Frames moved per wire and direction before the sender gets its turn. */
+/** Most frames moved per wire and direction before the sender gets its turn. */
 const BURST = 32;
 
 /**
- * The world outside the guest's failover, in one thread so that one core is left for what is measured: it sends numbered datagrams
- * both ways at the intended rate, and carries frames over wires made of taps. When it was held up it does not catch up: a burst
- * would measure queues.
+ * The world outside the guest's failover, in one thread, so that one core is left for the measured part. It sends numbered datagrams both ways at
+ * the intended rate, and carries frames over wires made of taps. After a delay it does not catch up, since a burst would measure queues.
  */
 export default function run(task: TrafficTask): void {
   const control = new Int32Array(task.control);
@@ -160,7 +159,7 @@ export default function run(task: TrafficTask): void {
       }
     }
     if (stream === 0) {
-      // Idle: wires made of taps are looked after once a millisecond.
+      // An idle thread looks after wires made of taps once a millisecond.
       const n = epoll.wait(
         ready,
         control[TRAFFIC.taps]! >= 0 || control[TRAFFIC.taps + 2]! >= 0 ? 1_000 : 100_000,
