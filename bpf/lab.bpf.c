@@ -147,7 +147,7 @@ int vf_record(struct __sk_buff *skb)
 
 /* Frames that a cable loses silently while carrier stays, of 2^32. By default it loses all. */
 const volatile __u32 vf_loss = 0xffffffff;
-/* 1: the cable is whole again. Taking the program off would take the kernel up to 30 ms, a store takes none. */
+/* 1: the cable is whole. The program is attached beforehand, since that takes the kernel up to 30 ms. A store cuts or mends at once. */
 volatile __u32 vf_mended;
 
 SEC("tc")
