@@ -8,11 +8,11 @@ import type { PolicyConfig } from '../policy/evaluate.js';
 /** How a decision worker waits between turns. */
 export type WaitMode = 'epoll' | 'poll' | 'spin';
 
-/** Words of the control block that a shard and its supervisor share. */
+/** Words of the control block shared by a shard and its supervisor. */
 export const CONTROL = {
-  /** 1: end. */
+  /** 1: the shard must end. */
   stop: 0,
-  /** Messages posted so far: tells the worker to look into its port. */
+  /** Number of messages posted. It tells the worker to look into its port. */
   mail: 1,
   /** Turns of the loop, wrapping. */
   ticks: 2,
@@ -20,14 +20,14 @@ export const CONTROL = {
   wakeups: 3,
   /** Flips by tier 0 that were seen in the maps but not in the ring buffer. */
   lost_events: 4,
-  /** Messages taken in: `mail` minus this is what still waits. */
+  /** Number of messages taken in. `mail` minus this is the number that still waits. */
   read: 5,
   /** 1 once the loop runs. */
   running: 6,
 } as const;
 export const CONTROL_WORDS = 16;
 
-/** One shard: a long-running task of the pool. Descriptors are the process's; the worker maps them for itself. */
+/** One shard: a long-running task of the pool. Descriptors belong to the process, and the worker maps them for itself. */
 export interface DecisionTask {
   shard: number;
   port: MessagePort;
@@ -35,7 +35,7 @@ export interface DecisionTask {
   control: SharedArrayBuffer;
   /** A policy record (src/policy/evaluate.ts) per slot of the store. */
   policy: SharedArrayBuffer;
-  /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: what detectors say. */
+  /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: state of the detectors. */
   detect: SharedArrayBuffer;
   /** LINK_FAILURE_WORDS int32 (src/policy/link-failures.ts) per slot. */
   linkFailures: SharedArrayBuffer;
@@ -45,14 +45,14 @@ export interface DecisionTask {
   linesFd: number;
   countersFd: number;
   eventsFd: number;
-  /** The program bpf/look.bpf.c, which reads links without a lock; -1 where it cannot be had: then by ioctl. */
+  /** The program bpf/look.bpf.c, which reads links without a lock. -1: not available, so links are read by ioctl. */
   lookFd: number;
-  /** eventfd: wakes the worker for its mail or its end. */
+  /** eventfd that wakes the worker for its mail or its end. */
   wakeFd: number;
   wait: WaitMode;
   /** Microseconds between looks at the links (epoll, poll). */
   pollIntervalUs: number;
-  /** Pin the thread to this CPU. */
+  /** CPU to which the thread is pinned. null: any. */
   cpu: number | null;
 }
 
@@ -63,37 +63,37 @@ export type ToWorker =
       slot: number;
       netnsFd: number;
       tier0: boolean;
-      /** What the policy's record begins with. */
+      /** Initial values of the policy's record. */
       policy: Omit<PolicyConfig, 'active'>;
       detect: DetectConfig;
-      /** Of the master, 6 bytes. */
+      /** MAC of the master, 6 bytes. */
       mac: Uint8Array;
-      /** The program that starts the timer of its BFD session; -1: there is none. */
+      /** The program that starts the timer of the instance's BFD session. -1: none. */
       deadlineFd: number;
-      /** How its BFD session authenticates: with the key, that the configuration may only name a file of. */
+      /** Authentication of the BFD session, with the key itself. The configuration may only name a file of it. */
       bfdAuth: BfdAuthConfig | undefined;
-      /** The steering word that was last accounted for: a later one is told as a decision that happened meanwhile. */
+      /** The last steering word that was accounted for. A later one is reported as a decision that happened meanwhile. */
       knownWord: number;
     }
   | {
-      /** What the worker sends itself when the active slave changes; replaces an earlier list. */
+      /** Frames that the worker sends itself when the active slave changes. Replaces an earlier list. */
       type: 'announce';
       slot: number;
       sends: readonly AnnouncementFrame[];
     }
   | {
-      /** What its detectors need of the outside; replaces an earlier supply. */
+      /** Sockets and facts that the detectors need from outside. Replaces an earlier supply. */
       type: 'supply';
       slot: number;
       supply: DetectorSupply;
     }
   | { type: 'detach'; slot: number };
 
-/** A frame and the packet socket that it leaves by: the supervisor's; the worker takes a duplicate. */
+/** A frame and the supervisor's packet socket that sends it. The worker takes a duplicate of the socket. */
 export interface AnnouncementFrame {
   fd: number;
   frame: Uint8Array;
-  /** The part that gets random bytes at each switch: the destination that no switch has met yet. */
+  /** The bytes that become random at each switch: a destination that no network switch has met yet. */
   fresh?: { at: number; bytes: number };
 }
 
@@ -104,19 +104,19 @@ export type FromWorker =
       slot: number;
       /** CAUSE_* of the policy. */
       cause: number;
-      /** 0 the programs, 1 the worker, 2 the supervisor (a leave). */
+      /** The tier that decided: 0 the programs, 1 the worker, 2 the supervisor (a leave). */
       tier: 0 | 1 | 2;
       from: number;
       to: number;
       detectedNs: number;
       flippedNs: number;
-      /** Link words of both paths at the decision: LINK_* and the verdict. */
+      /** Link words of both slaves at the decision: LINK_* and the verdict. */
       links: [primary: number, standby: number];
-      /** What a detector has against the path that was left; null if none had a part in it. */
+      /** A detector's evidence against the slave that was left. null if no detector took part. */
       evidence: Evidence | null;
-      /** The worker has sent what it was given to announce. */
+      /** True if the worker has sent the announcement that it was given. */
       announced: boolean;
     }
   | { type: 'first'; slot: number; to: number; outNs: number | null; inNs: number | null }
-  /** A link is lost: seen before the kernel tells, which can take a second. */
+  /** A lost link, which the worker sees up to a second before the kernel tells. */
   | { type: 'lost'; slot: number; ifindex: number };
