@@ -36,7 +36,7 @@
 
 /*
  * A word of a bucket, 0 if it is free. It keeps 36 bits of the hash, and 11 more choose the bucket. Two frames with the same 47 bits count
- * as identical. That does no harm while both slaves bring both frames.
+ * as identical. This does no harm while both slaves bring both frames.
  */
 #define VF_GROUP_SENT 2u /* in place of the slave: the master sent it */
 #define VF_GROUP_WHO 0x3ull /* bits 0..1: the slave that is ahead */

@@ -9,7 +9,7 @@
 #include "probe.bpf.h"
 #include "watch.bpf.h"
 
-/* True if the primary's device is gone although the word names it. That can happen while no daemon runs. */
+/* True if the primary's device is gone although the word names it. It happens while no daemon runs. */
 __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
 {
 	__u32 mtu = 0;
