@@ -7,7 +7,7 @@ import type { VfError } from '../errors.js';
 import type { Impairment } from '../impairments.js';
 import type { Health } from '../policy/health.js';
 
-/** What the API tells of the daemon. All types are plain data that survives JSON. */
+/** Data that the API tells of the daemon. All types are plain data that survives JSON. */
 
 export type DecisionCause =
   | 'carrier'
