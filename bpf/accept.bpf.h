@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Ingress of the slave whose frames reach the master without us. Transparent: the standby, which is the master (the primary's frames
- * pass here too, marked by deliver). net-failover: the primary, whose frames the kernel's rx handler takes there. Unicast is accepted
- * on both slaves at any time.
+ * Ingress of the slave whose frames reach the master without us. With transparent it is the standby, which is the master. The primary's frames
+ * pass here too, marked by deliver. With net-failover it is the primary, whose frames the kernel's rx handler takes to the master. Unicast is
+ * accepted on both slaves at any time.
  */
 #pragma once
 #include "common.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * UDP that ends here or goes back where it came from: BFD, its echo function, the S-BFD reflector.
+ * UDP that ends here or goes back as its own answer: BFD, its echo function, the S-BFD reflector.
  */
 #pragma once
 #include "bfd.bpf.h"
 #include "echo.bpf.h"
 #include "reflect.bpf.h"
 
-/* 0: none of theirs; else what becomes of the frame. Most frames are not UDP, and go on after two bytes. */
+/* Returns 0 if the frame is none of theirs, else its verdict. Most frames are not UDP and go on after two bytes. */
 static __always_inline int vf_answer(struct __sk_buff *skb, __u32 path)
 {
 	const __u8 *data = (void *)(long)skb->data;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which frames expect an answer from the other end, and when. What a receiver may take in silently (UDP that nobody named, pure
- * acknowledgements, resets, duplicate address detection, anything to many) expects none.
+ * Classifies frames by whether the other end owes an answer, and how soon. A receiver may take in some frames without a reply: UDP to ports
+ * that are not configured, pure acknowledgements, resets, duplicate address detection, and group frames.
  */
 #pragma once
 #include <bpf/bpf_endian.h>
@@ -11,11 +11,11 @@
 
 enum vf_answer {
 	VF_NO_ANSWER = 0,
-	VF_ANSWER_SOON = 1, /* at once: the other end's stack or service owes it */
-	VF_ANSWER_DELAYED = 2, /* an acknowledgement, that may wait for more to be sent, or for a reader */
+	VF_ANSWER_SOON = 1, /* the other end's stack or service owes it at once */
+	VF_ANSWER_DELAYED = 2, /* an acknowledgement, which may wait for data to send or for a reader */
 };
 
-/* The configuration's word on UDP. */
+/* UDP datagrams that expect an answer by configuration. */
 enum vf_udp_asks {
 	VF_UDP_NONE = 0,
 	VF_UDP_ALL = 1,
@@ -37,7 +37,7 @@ const volatile __u32 vf_udp_ports[VF_UDP_PORTS] = {}; /* 0: none */
 #define VF_ICMPV6 58
 #define VF_SCTP 132
 
-/* As in the frame, big endian. */
+/* Returns two bytes in the frame's order, big endian. */
 static __always_inline __u16 vf_be16(const __u8 *p)
 {
 	return *(const __u16 *)p;
@@ -60,8 +60,8 @@ static __always_inline enum vf_answer vf_asks_udp(const __u8 *l4, void *end)
 }
 
 /*
- * A SYN is answered at once. FIN and payload are acknowledged, in 40 ms (Linux) to half a second if the receiver's program does not read
- * at the moment. A reset is not answered.
+ * A SYN is answered at once. FIN and payload are acknowledged after 40 ms (Linux) to half a second, the latter if the receiving program does
+ * not read at the moment. A reset is not answered.
  */
 static __always_inline enum vf_answer vf_asks_tcp(const __u8 *l4, void *end, __u32 len)
 {
@@ -72,7 +72,7 @@ static __always_inline enum vf_answer vf_asks_tcp(const __u8 *l4, void *end, __u
 	return l4[13] & 1 || len > (__u32)(l4[12] >> 4) * 4 ? VF_ANSWER_DELAYED : VF_NO_ANSWER;
 }
 
-/* The first chunk: INIT, HEARTBEAT, SHUTDOWN, COOKIE ECHO; DATA, whose acknowledgement may take 200 ms (RFC 9260 6.2). */
+/* Judges by the first chunk. INIT, HEARTBEAT, SHUTDOWN and COOKIE ECHO are answered at once, DATA within 200 ms (RFC 9260 6.2). */
 static __always_inline enum vf_answer vf_asks_sctp(const __u8 *l4, void *end)
 {
 	if ((void *)(l4 + 13) > end)
@@ -82,7 +82,7 @@ static __always_inline enum vf_answer vf_asks_sctp(const __u8 *l4, void *end)
 	return l4[12] < 32 && (1u << l4[12]) & (1u << 1 | 1u << 4 | 1u << 7 | 1u << 10) ? VF_ANSWER_SOON : VF_NO_ANSWER;
 }
 
-/* `len`: bytes from `l4` on. */
+/* `len` is the number of bytes from `l4` on. */
 static __always_inline enum vf_answer vf_asks_l4(__u32 protocol, const __u8 *l4, void *end, __u32 len)
 {
 	if (protocol == VF_TCP)
@@ -96,7 +96,7 @@ static __always_inline enum vf_answer vf_asks_l4(__u32 protocol, const __u8 *l4,
 	return (protocol == VF_ICMP && l4[0] == 8) || (protocol == VF_ICMPV6 && l4[0] == 128) ? VF_ANSWER_SOON : VF_NO_ANSWER;
 }
 
-/* A request for another's address, from one who has an address: neither gratuitous nor a probe for duplicates. */
+/* True for a request that is neither gratuitous nor a probe for duplicates. */
 static __always_inline bool vf_asks_arp(const __u8 *arp, void *end)
 {
 	const __u32 *sender = (void *)(arp + 14), *target = (void *)(arp + 24);
@@ -104,7 +104,7 @@ static __always_inline bool vf_asks_arp(const __u8 *arp, void *end)
 	return (void *)(arp + 28) <= end && vf_be16(arp + 6) == bpf_htons(1) && *sender && *sender != *target;
 }
 
-/* Neighbour solicitation with a source; the source is unspecified in duplicate address detection. */
+/* True for a neighbour solicitation with a source. Duplicate address detection leaves the source unspecified. */
 static __always_inline bool vf_asks_nd(const __u8 *ip, void *end)
 {
 	const __u32 *source = (void *)(ip + 8);
@@ -138,7 +138,7 @@ static __always_inline enum vf_answer vf_asks(struct __sk_buff *skb)
 		return VF_NO_ANSWER;
 	if (type == VF_ETH_IP) {
 		header = (l3[0] & 0xf) * 4;
-		/* only the first fragment has the headers; a length of 0 means more than 64 KiB, to be segmented */
+		/* Only the first fragment has the headers. A length of 0 means more than 64 KiB, to be segmented. */
 		if (many || header < 20 || vf_be16(l3 + 6) & bpf_htons(0x1fff))
 			return VF_NO_ANSWER;
 		len = bpf_ntohs(vf_be16(l3 + 2)) ?: skb->len - ETH_HLEN;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What is answered without the stack: UDP that is looked at here, and the way back of a frame that becomes its own answer.
+ * Helpers for answers that bypass the stack: parsing UDP, and sending a frame back as its own answer.
  */
 #pragma once
 #include <bpf/bpf_endian.h>
@@ -13,7 +13,7 @@
 #define VF_IP_FRAGMENT 0x3fff /* more fragments, or not the first */
 #define VF_VLAN_ID 0xfff
 
-/* What the checks need of a frame, whatever its IP. */
+/* Fields of a datagram that the checks need, for IPv4 and IPv6 alike. */
 struct vf_datagram {
 	__u32 udp; /* where the UDP header begins */
 	__u32 ttl;
@@ -22,7 +22,7 @@ struct vf_datagram {
 	__u8 target[16];
 };
 
-/* Whether the frame is UDP by its IP header; fills `f`. Headers with options or extensions are none of ours. */
+/* True if the frame's IP header says UDP. Fills `f`. Headers with options or extensions are refused. */
 static __always_inline bool vf_datagram(struct __sk_buff *skb, __u32 family, struct vf_datagram *f)
 {
 	struct ipv6hdr six;
@@ -56,13 +56,13 @@ static __always_inline bool vf_same_ip(const void *a, const void *b, __u32 famil
 	return x[0] == y[0] && (family == 4 || (x[1] == y[1] && x[2] == y[2] && x[3] == y[3]));
 }
 
-/* 802.1Q id; 0: untagged, or a priority only. */
+/* Returns the 802.1Q id, or 0 if untagged or with a priority only. */
 static __always_inline __u32 vf_vlan(struct __sk_buff *skb)
 {
 	return skb->vlan_present ? skb->vlan_tci & VF_VLAN_ID : 0;
 }
 
-/* Whether the frame is for `mac` alone, and came from one station. */
+/* True if the frame is for `mac` alone and its source is one station. */
 static __always_inline bool vf_for_us(struct __sk_buff *skb, const __u8 *mac)
 {
 	__u16 w[6];
@@ -85,7 +85,7 @@ static __always_inline bool vf_turn(struct __sk_buff *skb, __u32 family, struct 
 	if (bpf_skb_store_bytes(skb, 0, w, sizeof(w), 0))
 		return false;
 	if (ends) {
-		/* The sums stay: they do not depend on the order. */
+		/* The checksums stay valid, since a sum does not depend on the order. */
 		__builtin_memcpy(both, f->target, 16);
 		__builtin_memcpy(both + 16, f->source, 16);
 		if (family == 4) {
@@ -98,7 +98,7 @@ static __always_inline bool vf_turn(struct __sk_buff *skb, __u32 family, struct 
 	if (f->ttl == ttl)
 		return true;
 	if (family == 4) {
-		/* The word of the sum begins with the TTL. */
+		/* In the checksum the TTL is the upper byte of its word. */
 		if (bpf_l3_csum_replace(skb, ETH_HLEN + 10, bpf_htons((__u16)(f->ttl << 8)), bpf_htons((__u16)(ttl << 8)), 2))
 			return false;
 	}
@@ -106,13 +106,13 @@ static __always_inline bool vf_turn(struct __sk_buff *skb, __u32 family, struct 
 }
 
 /*
- * The way of an answer: where the frame came from, if that is the active slave; else as one of the stack's own would go, so that no switch
- * learns our MAC at the other slave. Steer asks no watchdog about it.
+ * Sends an answer. If the frame came by the active slave, the answer returns there. Else it goes the way of the stack's own frames, so that
+ * no switch learns our MAC at the inactive slave. The mark keeps steer from starting a wait of the watchdog for it.
  */
 static __always_inline int vf_back(struct __sk_buff *skb, __u32 path)
 {
 	struct vf_line *line = vf_line();
-	/* Read in any case: the verifier refuses a pointer to the field, which the compiler makes of a condition. */
+	/* Read unconditionally. In a condition the compiler makes a pointer to the field, which the verifier refuses. */
 	__u32 here = READ_ONCE(skb->ifindex);
 
 	if (!line)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What counting and steering cost, one step at a time, for BPF_PROG_TEST_RUN: the helper that redirects is left out, it costs the
- * same whoever calls it. And two tools of the other benchmarks: a source of events, and a sink for frames.
+ * Programs that show the cost of counting and steering step by step, for BPF_PROG_TEST_RUN. The redirecting helper is left out, since it costs
+ * every caller the same. Two tools for other benchmarks follow: a source of events, and a sink for frames.
  */
 #include "common.h"
 #include "group.bpf.h"
@@ -24,7 +24,7 @@ int vf_count_only(struct __sk_buff *skb)
 	return TC_NEXT;
 }
 
-/* The whole of steer's fast path but for the redirect. */
+/* The whole fast path of steer without the redirect. */
 SEC("tc")
 int vf_count_steer(struct __sk_buff *skb)
 {
@@ -74,7 +74,7 @@ int vf_bench_event(struct __sk_buff *skb)
 /* Set before load: an S-BFD packet over IPv4. */
 const volatile __u8 vf_question[66] = {};
 
-/* A question becomes its own answer, so that the next run of a test finds none: it is put back first. */
+/* Puts the question back first, because a question becomes its own answer and the next run would find none. */
 SEC("tc")
 int vf_question_only(struct __sk_buff *skb)
 {
@@ -89,7 +89,7 @@ int vf_question_reflect(struct __sk_buff *skb)
 	return vf_reflect_take(skb, VF_PRIMARY);
 }
 
-/* The slave that a frame comes by: either in turns, as two copies of each do. */
+/* The slave that a frame comes by. It alternates, as with two copies of each frame. */
 __u32 vf_by;
 
 SEC("tc")
@@ -100,8 +100,8 @@ int vf_groups_once(struct __sk_buff *skb)
 }
 
 /*
- * The rule of version 0.1, which `vf_groups_once` is compared with: the active slave's frames are let in, by a hash of 64 bytes those of both
- * for 100 ms after a flip.
+ * The rule of version 0.1, with which `vf_groups_once` is compared. It lets in the active slave's frames. For 100 ms after a flip it lets in
+ * those of both slaves, told apart by a hash of 64 bytes.
  */
 #define VF_EARLIER 64u
 struct vf_earlier {
@@ -168,7 +168,7 @@ int vf_groups_sent(struct __sk_buff *skb)
 
 #define VF_SINK_PORT 7413
 
-/* The far end of a flood: counts datagrams to VF_SINK_PORT per CPU and takes them out of the way. */
+/* The far end of a flood. It counts datagrams to VF_SINK_PORT per CPU and drops them. */
 SEC("tc")
 int vf_sink(struct __sk_buff *skb)
 {

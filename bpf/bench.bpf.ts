@@ -415,7 +415,7 @@ export type VfGroups = (typeof VfGroups)[keyof typeof VfGroups];
 
 export const bench = bpf.objectType({
   name: 'bench',
-  sha256: 'f4892372cf21ab9cf6a155b81c8a1c150ebbcb3128d68bb4468bdf3d36075443',
+  sha256: 'b24c874e5e9116cae1eeadbbb07aafbbaea49f58518b041478241dcf89caaef4',
   layout: '7ad0363a69656318e5b7e9c82ba9f809670093cd6a07a322aa31cbf167c39d59',
   license: 'GPL',
   programs: {

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The deadline of a BFD session: a timer that a packet does not touch. It looks at expiry whether one came meanwhile, and goes back to
- * sleep for the rest. An object of its own: kernels without bpf_timer (before 5.15) have all the rest, and the worker's own deadline.
+ * The deadline of a BFD session is a timer that packets do not touch. When it expires, it looks whether a packet came meanwhile, and sleeps
+ * for the rest. It is an object of its own because kernels before 5.15 lack bpf_timer. There the worker keeps the deadline alone.
  */
 #include "session.bpf.h"
 
 #define VF_CLOCK_MONOTONIC 1
-/* Of the detection time: so late a timer is a pause of ours, and so long is what then waits. */
+/*
+ * Fraction of the detection time (1/8). A timer that fires later than that means that this machine was stalled. Waiting packets then get
+ * the same time again before the session goes down.
+ */
 #define VF_BFD_MOMENT 8
 
 struct vf_bfd_deadline {
 	struct bpf_timer timer;
 };
 
-/* A timer cannot lie in memory that user space maps. The map is pinned, for a timer ends with the last user of its map. */
+/* A timer cannot lie in memory that user space maps. The map is pinned because a timer ends with the last user of its map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -21,7 +24,7 @@ struct {
 	__type(value, struct vf_bfd_deadline);
 } deadlines SEC(".maps");
 
-/* Wakes the worker, which finds the rest in the session. */
+/* Wakes the worker, which reads everything else from the session. */
 static __noinline int vf_bfd_tell(__u64 now, __u32 word)
 {
 	struct vf_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -38,7 +41,7 @@ static __noinline int vf_bfd_tell(__u64 now, __u32 word)
 	return 0;
 }
 
-/* The peer has been silent for the detection time, or the echo packets have stayed away. */
+/* Leaves the slave. No packet came from its peer within the detection time, or no echo packet came back. */
 static __noinline int vf_bfd_silent(__u64 now)
 {
 	struct vf_line *line = vf_line();
@@ -60,7 +63,10 @@ static __noinline int vf_bfd_silent(__u64 now)
 	return vf_bfd_tell(now, word);
 }
 
-/* When the path is dead if nothing comes. A peer that speaks when asked is waited for as long as nobody asks. */
+/*
+ * Time at which the slave is dead if nothing arrives. A peer that speaks only when asked (`asks`) has a deadline only while a question is
+ * open.
+ */
 static __always_inline __u64 vf_bfd_when(struct vf_bfd *s, __u64 heard, __u64 asked)
 {
 	__u64 due = heard + s->detect_ns;
@@ -69,8 +75,8 @@ static __always_inline __u64 vf_bfd_when(struct vf_bfd *s, __u64 heard, __u64 as
 }
 
 /*
- * The timer of a machine that stood still fires before what came in meanwhile is looked at: a pause of ours is not the peer's silence, and what
- * waits gets a moment. True if it has been given.
+ * True if the deadline was put off. After a stall of this machine the timer fires before the packets that came meanwhile are received. The
+ * stall says nothing about the peer, so these packets get a moment.
  */
 static __always_inline bool vf_bfd_paused(struct vf_bfd *s, __u64 heard, __u64 due, __u64 now)
 {
@@ -78,7 +84,7 @@ static __always_inline bool vf_bfd_paused(struct vf_bfd *s, __u64 heard, __u64 d
 
 	if (now - due <= moment)
 		return false;
-	/* A packet may come at this moment. */
+	/* A packet may arrive between the read and the write. It must win. */
 	if (due == heard + s->detect_ns)
 		__sync_val_compare_and_swap(&s->heard_ns, heard, now + moment - s->detect_ns);
 	else
@@ -91,10 +97,10 @@ static int vf_bfd_due(void *map, __u32 *key, struct vf_bfd_deadline *d)
 	__u64 now = bpf_ktime_get_ns(), heard, asked, due;
 	struct vf_bfd *s = vf_bfd();
 
-	/* Without `quiet` the worker has the session in hand, and starts the timer anew when it lets go of it. */
+	/* While `quiet` is 0, the worker keeps the deadline. It starts the timer anew when it sets `quiet`. */
 	if (!s || !READ_ONCE(s->quiet) || !s->detect_ns)
 		return 0;
-	/* Read once: an answer may come at this moment. */
+	/* Read once, since an answer may clear it at any time. */
 	asked = READ_ONCE(s->due_ns);
 	if (s->asks && !asked)
 		return 0;
@@ -109,7 +115,7 @@ static int vf_bfd_due(void *map, __u32 *key, struct vf_bfd_deadline *d)
 	return 0;
 }
 
-/* Run by the worker: the session is up and quiet, or an echo packet is the last straw. Watch it from now on. */
+/* Starts the timer. The worker runs it when a session is up and quiet, or when it has sent the last echo packet that may decide. */
 SEC("tc")
 int vf_bfd_watch(struct __sk_buff *skb)
 {
@@ -121,7 +127,7 @@ int vf_bfd_watch(struct __sk_buff *skb)
 	d = bpf_map_lookup_elem(&deadlines, &key);
 	if (!s || !d)
 		return -1;
-	/* Again is -EBUSY, and does no harm. */
+	/* The second call returns -EBUSY and changes nothing. */
 	bpf_timer_init(&d->timer, &deadlines, VF_CLOCK_MONOTONIC);
 	bpf_timer_set_callback(&d->timer, vf_bfd_due);
 	rest = vf_bfd_when(s, READ_ONCE(s->heard_ns), READ_ONCE(s->due_ns)) - bpf_ktime_get_ns();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Reception of BFD (RFC 5880, 5881): packets of our sessions end here and never reach the stack. In the steady state each is like the one
- * before, and costs a comparison and a time stamp; whatever says something new goes to the worker. The deadline is bfd.bpf.c's.
+ * Reception of BFD (RFC 5880, 5881). Packets of our sessions end here and never reach the stack. In the steady state a packet is like the
+ * one before. It costs a comparison and a time stamp. Any other packet goes to the worker. bfd.bpf.c keeps the deadline.
  */
 #pragma once
 #include "back.bpf.h"
@@ -11,7 +11,7 @@
 #define VF_BFD_HEADER 24u
 #define VF_BFD_MAX 52u
 
-/* The packet says something new: to the worker, who checks the rest. A full ring buffer is as a lost packet. */
+/* Hands a packet that differs to the worker, which checks the rest. With a full ring buffer the packet counts as lost on the wire. */
 static __noinline int vf_bfd_hand(struct __sk_buff *skb, __u32 path, __u32 at, __u32 length)
 {
 	struct vf_bfd_packet *p = bpf_ringbuf_reserve(&events, sizeof(*p), 0);
@@ -28,7 +28,7 @@ static __noinline int vf_bfd_hand(struct __sk_buff *skb, __u32 path, __u32 at, _
 	__builtin_memset(p->bytes, 0, sizeof(p->bytes));
 	if (n > VF_BFD_MAX)
 		n = VF_BFD_MAX;
-	/* No change: keeps the bounds above with the register that is used. */
+	/* Emits nothing. It keeps the compiler from moving the bounds to another register, where the verifier would lose them. */
 	asm volatile("" : "+r"(n));
 	n = ((n - 1) & 63) + 1;
 	if (n > VF_BFD_MAX || bpf_skb_load_bytes(skb, ETH_ALEN, p->mac, ETH_ALEN) || bpf_skb_load_bytes(skb, at, p->bytes, n)) {
@@ -39,7 +39,7 @@ static __noinline int vf_bfd_hand(struct __sk_buff *skb, __u32 path, __u32 at, _
 	return 1;
 }
 
-/* Whether the packet is the one that says nothing new; `packet` has its first 24 bytes. */
+/* True if the packet repeats the expected one. `packet` has its first 24 bytes. */
 static __always_inline bool vf_bfd_repeats(struct __sk_buff *skb, __u32 at, const __u32 *packet, __u32 length, struct vf_bfd *s)
 {
 	const __u32 *e = s->expect;
@@ -50,11 +50,11 @@ static __always_inline bool vf_bfd_repeats(struct __sk_buff *skb, __u32 at, cons
 		return false;
 	if (length == VF_BFD_HEADER)
 		return true;
-	/* What authenticates it: a number that does not change is compared, one that does goes to the worker. */
+	/* Only an authentication section that stays the same is compared here. One with a changing sequence number goes to the worker. */
 	n = length - VF_BFD_HEADER;
 	if (n > sizeof(rest))
 		return false;
-	/* No change: keeps the bounds above with the register that is used. */
+	/* As above, this keeps the bounds in one register. */
 	asm volatile("" : "+r"(n));
 	n = ((n - 1) & 31) + 1;
 	if (n > sizeof(rest) || bpf_skb_load_bytes(skb, at + VF_BFD_HEADER, rest, n))
@@ -63,7 +63,7 @@ static __always_inline bool vf_bfd_repeats(struct __sk_buff *skb, __u32 at, cons
 	       rest[6] == e[12];
 }
 
-/* A UDP frame. 1: it was for our session and is not to go on; 0: it is not ours. */
+/* Handles a UDP frame. Returns 1 if it was for our session and must not go on, else 0. */
 static __noinline int vf_bfd_take(struct __sk_buff *skb, __u32 path)
 {
 	struct vf_bfd *s = vf_bfd();
@@ -90,8 +90,8 @@ static __noinline int vf_bfd_take(struct __sk_buff *skb, __u32 path)
 	}
 	same = vf_bfd_repeats(skb, f.udp + sizeof(udp), packet, length, s);
 	/*
-	 * It counts as a sign of life while the worker has the session in hand as well: whatever else fills the ring buffer then, such as
-	 * packets that somebody forges, keeps none of these from being heard. On the other path it is no sign of life of this one.
+	 * A repeated packet is a sign of life even while the worker keeps the deadline. Forged packets may fill the ring buffer then, and must
+	 * not hide the genuine ones. On the other slave the packet is no sign of life of this one.
 	 */
 	if (same && likely(path == s->path)) {
 		WRITE_ONCE(s->heard_ns, bpf_ktime_get_ns());
@@ -102,7 +102,7 @@ static __noinline int vf_bfd_take(struct __sk_buff *skb, __u32 path)
 		s->repeats++;
 		return 1;
 	}
-	/* From here on the deadline is the worker's: a peer that says something else does not repeat itself as often as it did. */
+	/* From here on the worker keeps the deadline, because a peer that says something new may send at another interval. */
 	WRITE_ONCE(s->quiet, 0);
 	if (vf_bfd_hand(skb, path, f.udp + sizeof(udp), length))
 		__sync_fetch_and_add(&s->handed, 1);

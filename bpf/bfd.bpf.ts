@@ -470,7 +470,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const bfd = bpf.objectType({
   name: 'bfd',
-  sha256: '0b561a85505a4230c1c0e9e0e771d34ad1e064aa94b26d76767330a7f6aedb84',
+  sha256: '130ef8b3afc22bbb63f48f919df15dd3e78e9c80b8cd0c287a8f0763aa5d7efa',
   layout: '0515936ee5f9afc744d15bc483b7259c7b4127a579832265f4f45f1e0d1c5b9a',
   license: 'GPL',
   programs: {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Programs of somebody else, for tests: they count what they see and end the chain or not, as they are told.
+ * Foreign programs for tests. They count the frames that they see, and end the chain or not as they are told.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-/* What frames are told: -1 lets the next program run (TCX_NEXT, TC_ACT_UNSPEC), 0 ends the chain (TCX_PASS, TC_ACT_OK). */
+/* Verdict for every frame: -1 lets the next program run (TCX_NEXT, TC_ACT_UNSPEC), 0 ends the chain (TCX_PASS, TC_ACT_OK). */
 volatile int by_verdict = -1;
 volatile __u32 by_seen;
 

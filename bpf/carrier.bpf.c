@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Where the kernel may be traced (Linux 5.5 with trampolines, CAP_PERFMON): a driver that reports a lost carrier makes the flip itself, if
- * the worker armed it. No frame has to meet the dead path first, so a guest that only receives fails over as fast; and kernels
- * without bpf_cast_to_kern_ctx get a tier 0 that knows of carrier. An object of its own: a kernel that refuses it has all the rest.
+ * Flips as soon as a driver reports a lost carrier, if the worker armed that. It needs a kernel that may be traced (Linux 5.5 with trampolines,
+ * CAP_PERFMON). No frame has to meet the dead slave first, so a guest that only receives fails over as fast. Kernels without
+ * bpf_cast_to_kern_ctx get a tier 0 that knows of carrier. It is an object of its own, so that a kernel which refuses it still has the rest.
  */
 #include "common.h"
 #include <bpf/bpf_tracing.h>
 
-/* Inode of the instance's namespace: ifindexes count there. */
+/* Inode of the instance's namespace, where the ifindexes count. */
 const volatile __u32 vf_netns = 0;
 
-/* At the exit: the device says by now that its carrier is gone, to whoever is woken by the flip and looks. */
+/* Runs at the exit, so that the device already reports its lost carrier to the worker that the flip wakes. */
 SEC("fexit/netif_carrier_off")
 int BPF_PROG(vf_carrier_off, struct net_device *dev)
 {

@@ -339,7 +339,7 @@ export type VfDetector = (typeof VfDetector)[keyof typeof VfDetector];
 
 export const carrier = bpf.objectType({
   name: 'carrier',
-  sha256: '3a0c5977df7fdd320fca5952c690c7ce56f4f6d791f4c0888892b634e8aa41bc',
+  sha256: 'e459193d14b8626e3a213a5fcf847724a02a72e8f415bb79fc1ee9b357c7c0ff',
   layout: '202ce7f4b8b67018d9558112f6d51bba6900761a3926fb3fe1f946740ac1167e',
   license: 'GPL',
   programs: {

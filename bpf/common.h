@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the four hooks share: maps, constants, the flip, the counting. Each hook is a file of its own
- * (steer, guard, deliver, accept); vfailover.bpf.c makes one object of them. Every instance loads that
- * object for itself with its slot as a constant, so no program looks up who it works for.
+ * Shared by the four hooks: maps, constants, the flip, the counting. Each hook is a file of its own (steer, guard, deliver, accept), and
+ * vfailover.bpf.c makes one object of them. Every instance loads that object for itself with its slot as a constant. So no program looks up
+ * the instance that it works for.
  */
 #pragma once
 
@@ -21,13 +21,13 @@
 
 #define ENODEV 19
 
-/* skb->cb[0]: how a frame came to the hook it is at. Survives bpf_redirect in both directions, and net_failover. */
+/* skb->cb[0] says how a frame came to a hook. It survives bpf_redirect in both directions, and net_failover. */
 #define VF_MARK_PRIMARY 0x76666f31u /* steer sent it to the primary */
 #define VF_MARK_STANDBY 0x76666f32u /* steer redirected it to the standby */
 #define VF_MARK_DELIVERED 0x76666f33u
-#define VF_MARK_RETURNED 0x76666f34u /* guard took it back from a dead slave: once is enough */
+#define VF_MARK_RETURNED 0x76666f34u /* guard took it back from a dead slave, which it does once a frame */
 
-/* Sizes are set before load: a line, an identity and two watches per slot, slot * cpus counters. */
+/* Sizes are set before load: a line, an identity and two watches per slot, and slot * cpus counters. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -61,7 +61,7 @@ struct {
 	__uint(max_entries, 65536);
 } events SEC(".maps");
 
-/* Set by user space before load (.rodata), so the verifier folds them. */
+/* Set by user space before load (.rodata), so that the verifier drops branches that cannot be taken. */
 const volatile __u32 vf_slot = 0;
 const volatile enum vf_model vf_model = VF_TRANSPARENT;
 const volatile __u32 vf_cpus = 1; /* possible CPUs: stride of `counters` */
@@ -91,7 +91,7 @@ static __always_inline struct vf_watch *vf_watch(__u32 path)
 	return bpf_map_lookup_elem(&watches, &i);
 }
 
-/* Bytes of headers that segmentation repeats in front of every segment. */
+/* Returns the number of header bytes that segmentation repeats in front of every segment. */
 __noinline __u32 vf_gso_header(struct __sk_buff *skb)
 {
 	__u8 b[20];
@@ -105,7 +105,7 @@ __noinline __u32 vf_gso_header(struct __sk_buff *skb)
 		at += 40;
 	else
 		return at;
-	/* TCP's header length is in the upper half of its 13th byte; UDP's is 8. */
+	/* TCP's header length is in the upper half of its 13th byte. UDP's header has 8 bytes. */
 	if ((b[0] >> 4 == 4 ? b[9] : b[6]) == 17)
 		return at + 8;
 	if (bpf_skb_load_bytes(skb, at + 12, b, 1))
@@ -113,7 +113,7 @@ __noinline __u32 vf_gso_header(struct __sk_buff *skb)
 	return at + (b[0] >> 4) * 4;
 }
 
-/* Counts a frame as the wire will see it: a GSO frame is gso_segs frames, each with its headers. */
+/* Counts frames as the wire will see them. A GSO frame is gso_segs frames, each with its headers. */
 static __always_inline void vf_count(struct __sk_buff *skb, struct vf_count *c)
 {
 	__u32 segs = skb->gso_segs;
@@ -127,7 +127,7 @@ static __always_inline void vf_count(struct __sk_buff *skb, struct vf_count *c)
 	c->bytes += (__u64)(segs - 1) * vf_gso_header(skb);
 }
 
-/* Why the device that the program is attached to cannot carry a frame; 0 if it can (netif_running, netif_carrier_ok). */
+/* Returns why the program's device cannot carry a frame, or 0 if it can (netif_running, netif_carrier_ok). */
 static __always_inline __u32 vf_unusable(struct __sk_buff *skb)
 {
 	struct sk_buff *kern;
@@ -145,8 +145,8 @@ static __always_inline __u32 vf_unusable(struct __sk_buff *skb)
 }
 
 /*
- * The device that the program is attached to was taken into another namespace while no daemon lived: TCX links go along, and the
- * ifindexes that we know mean other devices there. (clsact does not go along: the kernel takes it down at the move.)
+ * True if the device was taken into another namespace while no daemon lived. TCX links go along, and the ifindexes that we know mean other
+ * devices there. The kernel removes a clsact qdisc at the move.
  */
 static __always_inline bool vf_moved(struct __sk_buff *skb)
 {
@@ -158,7 +158,7 @@ static __always_inline bool vf_moved(struct __sk_buff *skb)
 	return kern->dev->nd_net.net->net_cookie != vf_netns_cookie;
 }
 
-/* What a flip away from a silent `path` takes back: not back here by such a reason before a worker has judged both. */
+/* Disarms the way back to a slave that went silent. A worker must judge both slaves before the programs may return for such a reason. */
 static __always_inline void vf_disarm_back(struct vf_line *line, __u32 path)
 {
 	__u32 back = path == VF_PRIMARY ? VF_ARM_STANDBY_SILENT | VF_ARM_STANDBY_BFD : VF_ARM_PRIMARY_SILENT | VF_ARM_PRIMARY_BFD;
@@ -166,10 +166,7 @@ static __always_inline void vf_disarm_back(struct vf_line *line, __u32 path)
 	__sync_fetch_and_and(&line->armed, ~back);
 }
 
-/*
- * Tier 0: makes `path` active if nobody decided since `old` was read. True if the caller's flip, or one that
- * somebody else made meanwhile, has `path` active now.
- */
+/* Makes `path` active (tier 0) if nobody decided since `old` was read. True if `path` is active now, by this flip or by another one. */
 static __always_inline bool vf_flip(struct vf_line *line, __u32 old, __u32 path, __u32 cause)
 {
 	__u32 new = (((old & ~VF_PATH_MASK) + VF_EPOCH_ONE) & VF_WORD_MASK) | path;
@@ -180,7 +177,7 @@ static __always_inline bool vf_flip(struct vf_line *line, __u32 old, __u32 path,
 		return (was & VF_PATH_MASK) == path;
 	line->flip_ns = bpf_ktime_get_ns();
 	line->flip_cause = cause;
-	WRITE_ONCE(line->flip_word, new); /* last: says that the two above belong to this word */
+	WRITE_ONCE(line->flip_word, new); /* written last, it says that the two above belong to this word */
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (e) {
 		e->ns = line->flip_ns;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Ingress of the slave whose frames nobody else takes to the master: what it receives is the master's. Transparent: the primary, a
- * device that the stack knows nothing of. net-failover: the standby, of which the kernel drops every frame while a primary is
- * registered, be it dead.
+ * Ingress of the slave whose frames nobody else takes to the master. With transparent it is the primary, which the stack does not know. With
+ * net-failover it is the standby. The kernel drops each of its frames while a primary is registered, even a dead one.
  */
 #pragma once
 #include "common.h"
@@ -19,7 +18,7 @@ static __always_inline int vf_deliver_from(struct __sk_buff *skb, __u32 path)
 	return bpf_redirect(line->master_ifindex, BPF_F_INGRESS);
 }
 
-/* A copy for each model, of which the verifier takes one away: a path that is known at compile time needs no register. */
+/* One copy of the code for each model, of which the verifier removes one. A slave known at compile time needs no register. */
 SEC("tc")
 int vf_deliver(struct __sk_buff *skb)
 {

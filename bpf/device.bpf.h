@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The few kernel fields that our programs read; CO-RE finds their offsets on the running kernel.
+ * The few kernel fields that our programs read. CO-RE finds their offsets on the running kernel.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ enum netdev_state_t {
 	__LINK_STATE_NOCARRIER,
 };
 
-/* Linux 6.2; reading through what it returns takes CAP_PERFMON. */
+/* Exists since Linux 6.2. Reading through its result takes CAP_PERFMON. */
 extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
 
 /* netif_carrier_ok() */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * 802.1X. The authenticator is the port that a slave's wire ends at, so each wire is authenticated by itself, and an answer belongs on the wire that
- * the question came by. One supplicant on the master serves both: it hears what either authenticator says, what it answers goes back to
- * the one that spoke last, and what it begins itself (EAPOL-Start) goes to the active slave. A supplicant that runs on a slave itself keeps
- * that wire's conversation.
+ * 802.1X. The authenticator is the switch port at the end of a slave's wire, so each wire is authenticated by itself. An answer belongs on the
+ * wire that the question came by. One supplicant on the master serves both wires. It hears both authenticators, and its answers go to the one
+ * that spoke last. A frame by which it begins (EAPOL-Start) goes to the active slave. A supplicant that runs on a slave itself keeps that
+ * wire's conversation.
  */
 #pragma once
 #include "common.h"
@@ -18,7 +18,7 @@ static __always_inline bool vf_is_eapol(struct __sk_buff *skb)
 	return unlikely(skb->protocol == VF_ETH_EAPOL);
 }
 
-/* A frame from the wire of `path`. True: the slave's own supplicant talks there; false: it is the master's. */
+/* Handles a frame from the wire of `path`. True if the slave's own supplicant talks there, false if the frame is the master's. */
 __noinline int vf_eapol_own(__u32 path)
 {
 	struct vf_watch *here = vf_watch(path & 1), *other = vf_watch((path & 1) ^ 1);
@@ -32,7 +32,7 @@ __noinline int vf_eapol_own(__u32 path)
 	return false;
 }
 
-/* The slave that a frame of the master's own supplicant leaves by, `active` by default. */
+/* Returns the slave by which a frame of the master's own supplicant leaves, `active` by default. */
 __noinline __u32 vf_eapol_path(struct __sk_buff *skb, __u32 active)
 {
 	__u32 path = active & 1;
@@ -49,7 +49,7 @@ __noinline __u32 vf_eapol_path(struct __sk_buff *skb, __u32 active)
 	return path;
 }
 
-/* A frame that the slave of `path` itself sends: from now on that wire's conversation is its own. */
+/* Handles a frame that the slave of `path` itself sends. From now on that wire's conversation is the slave's own. */
 __noinline int vf_eapol_slave(__u32 path)
 {
 	struct vf_watch *w = vf_watch(path & 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The echo function of BFD (RFC 5880 6.8.9, RFC 5881 4). Ours: a packet to our own address, sent to the peer's MAC, whose forwarding brings
- * it back; it ends here. The peer's are sent back. Two kinds of those: to the peer's own address, as ours (a router would forward it), and
- * to our address, as FRR sends them over IPv6 and wants them back with one hop less.
+ * The echo function of BFD (RFC 5880 6.8.9, RFC 5881 4). Our echo packet goes to our own address but to the peer's MAC. The peer forwards it
+ * back, and it ends here. The peer's echo packets are sent back. They are of two kinds. Some go to the peer's own address, as ours do, and a
+ * router would forward them. FRR sends others to our address over IPv6, and wants them back with one hop less.
  */
 #pragma once
 #include "back.bpf.h"
@@ -11,7 +11,7 @@
 #define VF_ECHO_PORT 3785
 #define VF_ECHO_TTL 255
 
-/* An echo packet of ours has come back. Fresh: sent, and neither it nor a later one has come back before. */
+/* True if an echo packet of ours is fresh: sent, whole, and neither it nor a later one has come back before. */
 static __always_inline bool vf_echo_back(struct __sk_buff *skb, struct vf_bfd *s, struct vf_datagram *f, __u16 length, __u32 path)
 {
 	struct vf_echo echo;
@@ -20,7 +20,7 @@ static __always_inline bool vf_echo_back(struct __sk_buff *skb, struct vf_bfd *s
 	    bpf_skb_load_bytes(skb, f->udp + sizeof(struct udphdr), &echo, sizeof(echo)) ||
 	    echo.key != s->echo_key || echo.discr != s->discr || echo.seq - s->echo_back - 1 >= READ_ONCE(s->echo_sent) - s->echo_back)
 		return false;
-	/* By the other path: says nothing of receiving on this one. */
+	/* By the other slave it does not prove that this slave receives. */
 	if (path != s->path)
 		return true;
 	WRITE_ONCE(s->echo_ns, bpf_ktime_get_ns());
@@ -29,7 +29,7 @@ static __always_inline bool vf_echo_back(struct __sk_buff *skb, struct vf_bfd *s
 	return true;
 }
 
-/* A UDP frame. 0: none of ours; else what becomes of it. */
+/* Handles a UDP frame. Returns 0 if it is no echo packet for us, else its verdict. */
 static __noinline int vf_echo_take(struct __sk_buff *skb, __u32 path)
 {
 	struct vf_bfd *s = vf_bfd();
@@ -54,7 +54,7 @@ static __noinline int vf_echo_take(struct __sk_buff *skb, __u32 path)
 	ends = vf_same_ip(f.target, s->local, s->family) && vf_same_ip(f.source, s->peer, s->family);
 	if (!forward && !ends)
 		return 0;
-	/* With fewer hops left it has been looped before: two that loop must not play ball with it. */
+	/* A packet with fewer hops left has been looped before. Two systems that loop must not send it to and fro. */
 	if (f.ttl != VF_ECHO_TTL || !f.whole || f.udp + bpf_ntohs(udp.len) > skb->len || bpf_ntohs(udp.len) < sizeof(udp) ||
 	    vf_same_ip(f.source, s->local, s->family) || !vf_for_us(skb, s->mac)) {
 		__sync_fetch_and_add(&s->echo_refused, 1);

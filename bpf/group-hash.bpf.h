@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * A hash of a frame that is the same for both copies of one frame, however the two slaves deliver them, and another one for any other
- * frame. Two devices differ in this:
+ * A hash of a frame. Both copies of a frame have the same hash, however the two slaves deliver them. Any other frame has another one. Two
+ * devices differ in these points:
  *
- *   - A VLAN tag is in the frame, or was taken off by the device. Its id counts wherever it stands; its priority does not, since a switch
- *     may change that on one way. Id 0 is no VLAN.
- *   - Short frames are padded by a NIC and may come unpadded from virtio. IP and ARP say how long they are. Of other frames the first 60
- *     bytes are taken as if padded by zeros.
- *   - The UDP checksum of a frame that a neighbouring guest sent by virtio may not be computed yet (CHECKSUM_PARTIAL). It is left out. All
- *     that it covers is in the hash.
+ *   - A VLAN tag is in the frame, or the device took it off. The VLAN's id counts wherever it stands. Its priority does not count, since a
+ *     switch may change it on one way. Id 0 is no VLAN.
+ *   - A NIC pads short frames, and virtio may leave them unpadded. IP and ARP say how long they are. Other frames are taken as if zeros
+ *     padded them to 60 bytes.
+ *   - A frame that a neighbouring guest sent by virtio may lack its UDP checksum as yet (CHECKSUM_PARTIAL). The checksum is left out. The
+ *     hash has all that it covers.
  *
- * Everything else counts, up to VF_HASH_MAX bytes and the last VF_HASH_LARGE: frames of a stream may differ in any byte.
+ * Everything else counts, up to VF_HASH_MAX bytes and the last VF_HASH_LARGE, because frames of a stream may differ in any byte.
  */
 #pragma once
 #include <bpf/bpf_endian.h>
@@ -19,16 +19,16 @@
 #define VF_HASH_UDP 17
 #define VF_HASH_PADDED 46u /* bytes that follow the header of the shortest Ethernet frame */
 
-#define VF_HASH_SOURCE 0xffffffffffffull /* of the word that the Ethertype ends: words are little-endian */
+#define VF_HASH_SOURCE 0xffffffffffffull /* the source's bytes in the word that ends with the Ethertype (little-endian) */
 
-/* The body's first bytes, which are read into a buffer: a UDP checksum is cleared there, and padding. */
+/* The body's first bytes are read into a buffer, where a UDP checksum and padding are cleared. */
 #define VF_HASH_HEAD 64u
 #define VF_HASH_FIRST (ETH_HLEN + VF_HASH_HEAD)
 
 /* Any change of `w` changes `h`, in the lower half too. */
 #define VF_MIX(h, w) ({ (h) = ((h) ^ (w)) * 0x9e3779b97f4a7c15ull; (h) ^= (h) >> 32; })
 
-/* Five chains, which a CPU computes side by side. */
+/* Five chains, because a CPU computes them side by side. */
 struct vf_hash {
 	__u64 a, b, c, d, e;
 };
@@ -37,23 +37,24 @@ struct vf_hash_first {
 };
 
 /*
- * 12 bytes by one multiplication, as two words of 8 that overlap by two. Both factors are made odd, since a product with an odd factor keeps
- * every difference of the other one: whichever single byte differs, `h` does. The bit that this costs a word is in the upper bytes of
- * the word before. A difference in upper bytes, of which a product keeps little, is one in the lower bytes of the next word as well.
+ * Hashes 12 bytes by one multiplication, as two words of 8 bytes that overlap. Both factors are made odd, since a product with an odd factor
+ * keeps every difference of the other factor. So `h` differs whichever single byte differs. Making a word odd loses its lowest bit, which
+ * is also in the upper bytes of the word before. A product keeps little of a difference in upper bytes. Such a difference is also in the
+ * lower bytes of the next word.
  */
 #define VF_HASH_STEP 12u
 #define VF_HASH_WORD(p, at) (*(const volatile __u64 *)((p) + (at)))
 #define VF_HASH_PAIR(h, p, at) ({ \
 	(h) = (((h) ^ VF_HASH_WORD(p, at)) | 1) * (VF_HASH_WORD(p, (at) + VF_HASH_STEP / 2) | 1); \
-	asm volatile("" : "+r"(h)); /* in this order: there are no registers for more words at once */ })
+	asm volatile("" : "+r"(h)); /* keeps the order, since there are no registers for more words at once */ })
 
-/* A round takes a pair for each chain. One, three or twelve rounds are one call, which costs as much as a round: the hash is the same. */
+/* A round takes a pair for each chain. A call costs as much as a round, so one call does 1, 3 or 12 rounds. The hash is the same. */
 #define VF_HASH_ROUND (5 * VF_HASH_STEP)
 #define VF_HASH_BYTES(rounds) ((rounds) * VF_HASH_ROUND + 2)
 #define VF_HASH_SMALL VF_HASH_BYTES(1) /* 62 */
 #define VF_HASH_MIDDLE VF_HASH_BYTES(3) /* 182 */
 #define VF_HASH_LARGE VF_HASH_BYTES(12) /* 722 */
-#define VF_HASH_FROM (VF_HASH_HEAD - 2) /* where rounds begin: the first word's lowest bits are in the head */
+#define VF_HASH_FROM (VF_HASH_HEAD - 2) /* rounds begin here, since the lowest bits of the first word are in the head */
 #define VF_HASH_CHUNKS 13u
 #define VF_HASH_REACH 16384u /* bytes of a packet that the verifier lets a program index */
 #define VF_HASH_MAX (VF_HASH_HEAD + VF_HASH_CHUNKS * 12 * VF_HASH_ROUND) /* 9,424 */
@@ -72,8 +73,8 @@ static __always_inline void vf_hash_words(struct vf_hash *h, const __u64 *w)
 }
 
 /*
- * Copies the `n` bytes that the frame has from `at`, VF_HASH_FIRST at most, and zeros behind them. Global, as some below: the verifier looks
- * at such a function once, not once for each way that leads there.
+ * Copies the frame's `n` bytes from `at`, at most VF_HASH_FIRST, and puts zeros behind them. The function is global, as some below are, so
+ * that the verifier looks at it once and not once for each way that leads to it.
  */
 __noinline int vf_hash_copy(struct __sk_buff *skb, __u32 at, struct vf_hash_first *to, __u32 n)
 {
@@ -89,12 +90,12 @@ __noinline int vf_hash_copy(struct __sk_buff *skb, __u32 at, struct vf_hash_firs
 #pragma unroll
 	for (i = 0; i < sizeof(*to) / 8; i++)
 		to->w[i] = 0;
-	/* At least one byte, in the register that is used: the verifier of 6.1 loses other bounds. */
+	/* The length is at least 1 and bounded in the register that is used. The verifier of 6.1 loses other bounds. */
 	length = VF_BELOW(length - 1, 128) + 1;
 	return length <= VF_HASH_FIRST && !bpf_skb_load_bytes(skb, at, (__u8 *)to + 2, length);
 }
 
-/* The first bytes of a frame of `len`: where they lie in one piece without a call, which costs 15 ns. */
+/* Loads the first bytes of a frame of `len`. Where they lie in one piece it saves a call, which costs 15 ns. */
 static __always_inline bool vf_hash_load(struct __sk_buff *skb, struct vf_hash_first *to, __u32 len)
 {
 	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -119,7 +120,7 @@ static __always_inline bool vf_hash_load(struct __sk_buff *skb, struct vf_hash_f
 	return vf_hash_copy(skb, 0, to, len);
 }
 
-/* Bytes that count behind the Ethernet header, of `have`. `type` is as on the wire, `b` has the first 64 of them. */
+/* Number of bytes that count behind the Ethernet header, of `have`. `type` is as on the wire, and `b` has the first 64 of them. */
 static __always_inline __u32 vf_hash_length(__u32 type, const __u8 *b, __u32 have)
 {
 	__u32 n;
@@ -139,7 +140,10 @@ static __always_inline __u32 vf_hash_length(__u32 type, const __u8 *b, __u32 hav
 	return have < VF_HASH_PADDED ? VF_HASH_PADDED : have;
 }
 
-/* Clears a UDP checksum: not where IPv4 options or IPv6 extension headers come before it. Fragments are made after it was computed. */
+/*
+ * Clears a UDP checksum, except behind IPv4 options or IPv6 extension headers. A fragment keeps its checksum, which was computed before the
+ * packet was divided.
+ */
 static __always_inline void vf_hash_clear_checksum(__u32 type, __u8 *b)
 {
 	if (type == bpf_htons(ETH_P_IP) && b[0] == 0x45 && b[9] == VF_HASH_UDP && !(b[6] & 0x1f) && !b[7])
@@ -148,7 +152,7 @@ static __always_inline void vf_hash_clear_checksum(__u32 type, __u8 *b)
 		b[46] = b[47] = 0;
 }
 
-/* Clears what follows the first `n` bytes of a body: padding that is not zeros. */
+/* Clears the bytes behind the first `n` of a body, since padding need not be zeros. */
 static __always_inline void vf_hash_trim(struct vf_hash_first *first, __u32 n)
 {
 	__u32 i;
@@ -162,7 +166,7 @@ static __always_inline void vf_hash_trim(struct vf_hash_first *first, __u32 n)
 	}
 }
 
-/* Takes out of the first bytes what does not count, and returns how many bytes do behind the Ethernet header, of `have`. */
+/* Clears the first bytes that do not count. Returns how many of `have` count behind the Ethernet header. */
 __noinline __u32 vf_hash_clean(struct vf_hash_first *first, __u32 type, __u32 have)
 {
 	__u8 *body = (__u8 *)&first->w[2];
@@ -177,7 +181,7 @@ __noinline __u32 vf_hash_clean(struct vf_hash_first *first, __u32 type, __u32 ha
 	return n;
 }
 
-/* The `n` bytes at `at`, fewer than VF_HASH_HEAD. */
+/* Hashes the `n` bytes at `at`, fewer than VF_HASH_HEAD. */
 __noinline int vf_hash_short(struct __sk_buff *skb, __u32 at, struct vf_hash *h, __u32 n)
 {
 	__u64 w[VF_HASH_HEAD / 8] = {}, length = n;
@@ -191,7 +195,7 @@ __noinline int vf_hash_short(struct __sk_buff *skb, __u32 at, struct vf_hash *h,
 	return true;
 }
 
-/* The `size` bytes at `at` where they lie; NULL if they are not in one piece. */
+/* Returns the `size` bytes at `at` where they lie, or NULL if they are not in one piece. */
 static __always_inline const __u8 *vf_hash_in_place(struct __sk_buff *skb, __u32 at, __u32 size)
 {
 	const __u8 *p = (void *)(long)skb->data + VF_BELOW(at, VF_HASH_REACH);
@@ -215,7 +219,7 @@ static __always_inline void vf_hash_rounds(struct vf_hash *to, const __u8 *p, __
 	*to = h;
 }
 
-/* Rounds over a copy. The verifier refuses words that are not aligned on a stack, but not behind a pointer that a function is given. */
+/* Copies for rounds. The verifier refuses unaligned words on a stack, but allows them behind a pointer that a function is given. */
 struct vf_hash_small {
 	__u8 bytes[VF_HASH_SMALL];
 };
@@ -237,7 +241,7 @@ __noinline int vf_hash_middle_copy(struct vf_hash *h, const struct vf_hash_middl
 	return true;
 }
 
-/* One round, three, twelve of what is at `at`: in place, or through a copy where a frame is in pieces. False if it does not have these bytes. */
+/* Takes 1, 3 or 12 rounds from `at`, in place or through a copy if the frame is in pieces. False if the frame lacks these bytes. */
 __noinline int vf_hash_small(struct __sk_buff *skb, __u32 at, struct vf_hash *h)
 {
 	const __u8 *p = vf_hash_in_place(skb, at, VF_HASH_SMALL);
@@ -283,12 +287,12 @@ static __always_inline bool vf_hash_twelve(struct __sk_buff *skb, __u32 at, stru
 		vf_hash_middle(skb, at + 6 * VF_HASH_ROUND, h) && vf_hash_middle(skb, at + 9 * VF_HASH_ROUND, h));
 }
 
-/* What follows the first 64 of a body's `n` bytes. The last chunk overlaps with the one before, so each is whole. */
+/* Hashes what follows the first 64 of a body's `n` bytes. The last chunk overlaps with the one before, so that each is whole. */
 static __always_inline bool vf_hash_rest(struct __sk_buff *skb, __u32 from, struct vf_hash *h, __u32 n)
 {
 	__u32 at = VF_HASH_FROM, i;
 
-	/* A chunk that began before would bring the UDP checksum back. */
+	/* A chunk that began earlier would include the UDP checksum again. */
 	if (n < 2 * VF_HASH_HEAD)
 		return vf_hash_short(skb, from + VF_HASH_HEAD, h, n - VF_HASH_HEAD);
 	if (n < VF_HASH_HEAD + VF_HASH_MIDDLE) {
@@ -309,7 +313,7 @@ static __always_inline bool vf_hash_rest(struct __sk_buff *skb, __u32 from, stru
 	return vf_hash_twelve(skb, from + n - VF_HASH_LARGE, h);
 }
 
-/* The hash; 0 if the frame is shorter than it should be. */
+/* Returns the hash, or 0 if the frame is shorter than its headers. */
 static __always_inline __u64 vf_group_hash(struct __sk_buff *skb)
 {
 	struct vf_hash h = { 1, 2, 3, 4 }, all;

@@ -2,41 +2,41 @@
  *
  * Group frames (broadcast and multicast) reach the guest once, whichever slave brings them.
  *
- * Networks differ. Most flood to both slaves, some bring groups by one slave alone, and some return to one slave what the other sent.
- * So a frame is not judged by its path: the first copy is delivered, the second one is dropped, and what the master sent itself is
- * never let in again.
+ * Networks differ. Most flood to both slaves. Some bring groups by one slave alone, and some return to one slave what the other sent.
+ * So the slave does not decide about a frame. The first copy is delivered and the second one is dropped. A frame that the master sent
+ * itself is never let in again.
  *
- * Identical frames may follow each other (an ARP request that is repeated, a heartbeat), and each of them is wanted. Frames are
- * therefore counted by their hash: the k-th occurrence on one slave is the copy of the k-th occurrence on the other. Only the difference
- * of the two counts has to be kept. A slave that is ahead has entries here, one for each tick in which it brought such frames. A frame
- * of the other slave takes one of them away and is dropped; where there is none, it is new, is delivered, and makes an entry. The oldest
- * entry goes first: then a burst of any length is exact, whatever the lag of the other slave below the window.
+ * Identical frames may follow each other (a repeated ARP request, a heartbeat), and the guest wants each of them. Frames are therefore
+ * counted by their hash. The k-th occurrence on one slave is the copy of the k-th occurrence on the other, so only the difference of the
+ * two counts is kept. A slave that is ahead has entries here, one for each tick in which it brought such frames. A frame of the other
+ * slave takes one entry away and is dropped. Where there is no entry, the frame is new, makes an entry and is delivered. The oldest entry
+ * goes first. A burst of any length is then exact, as long as the other slave lags by less than the window.
  *
- * An entry is void after VF_GROUP_TICKS ticks (117 to 134 ms). The window has to exceed the lag between two paths of one network: a vhost
- * thread or a softirq that had to wait for its CPU (4 to 50 ms), a switch that asks its controller about the first frame (1 to 20 ms). It has
- * to be short, since a copy that was lost leaves an entry behind: within the window that would take the next identical frame for a copy,
- * if only the other slave brings that one. Protocols that repeat a frame (ARP, VRRP, IGMP, router advertisements) mostly do so once a
- * second. A copy that is later than the window is a new frame.
+ * An entry is void after VF_GROUP_TICKS ticks (117 to 134 ms). The window must exceed the lag between two paths of one network. A vhost
+ * thread or a softirq that waits for its CPU adds 4 to 50 ms. A switch that asks its controller about the first frame adds 1 to 20 ms.
+ * The window must also be short, because a lost copy leaves an entry behind. The next identical frame within the window would then be
+ * dropped as a copy if only the other slave brings it. Protocols that repeat a frame (ARP, VRRP, IGMP, router advertisements) mostly do
+ * so once a second. A copy that comes after the window counts as a new frame.
  *
- * Both slaves receive on several CPUs at once. A bucket is a cache line of words, and every change is one compare-and-swap of one word:
- * no lock, so no virtual CPU spins while the one that holds the lock is not running. See vf_group_try for why that is exact.
+ * Both slaves receive on several CPUs at once. A bucket is a cache line of words, and every change is one compare-and-swap of one word.
+ * There is no lock, so no virtual CPU spins while the holder of a lock is not running. vf_group_try says why that is exact.
  */
 #pragma once
 #include "common.h"
 #include "group-hash.bpf.h"
 
 /*
- * Frames that are remembered at once: 16,384, in 128 KiB for each instance. Where more come within the window the oldest go. What both
- * slaves bring takes room only until the second copy is there, what the master sends for the whole window: 200,000 frames/s out and as
- * many in leave copies 40 ms or more.
+ * Number of frames that are remembered at once: 16,384, in 128 KiB for each instance. With more frames in the window the oldest go. Frames
+ * from both slaves take room only until the second copy arrives. Frames from the master take room for the whole window. At 200,000
+ * frames/s out and as many in, 40 ms or more remain for a copy.
  */
 #define VF_GROUP_BUCKETS 2048u
 #define VF_GROUP_TICK_SHIFT 24 /* a tick is 2^24 ns, 16.8 ms */
 #define VF_GROUP_TICKS 8u
 
 /*
- * A word of a bucket; 0: free. A hash keeps 36 bits here, and 11 more choose the bucket. Two frames with the same 47 bits count as
- * identical, which does no harm while both slaves bring both.
+ * A word of a bucket, 0 if it is free. It keeps 36 bits of the hash, and 11 more choose the bucket. Two frames with the same 47 bits count
+ * as identical. This does no harm while both slaves bring both frames.
  */
 #define VF_GROUP_SENT 2u /* in place of the slave: the master sent it */
 #define VF_GROUP_WHO 0x3ull /* bits 0..1: the slave that is ahead */
@@ -47,8 +47,8 @@
 #define VF_GROUP_TAG_AT 28
 
 /*
- * The instance's own map, which user space pins beside its links. It is mapped so that buckets begin where cache lines do; the size of a
- * store for thousands of instances is another reason not to keep it there. One more line stands behind the buckets.
+ * One map for each instance, which user space pins beside the instance's links. It is mapped so that buckets begin where cache lines do. A
+ * map for thousands of instances would also be too large. One more line stands behind the buckets.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -60,7 +60,7 @@ struct {
 
 const volatile enum vf_groups vf_groups = VF_GROUPS_EITHER;
 
-/* What a frame looks for. */
+/* Key by which a frame looks for its word. */
 struct vf_group_key {
 	__u64 tag;
 	__u64 tick;
@@ -72,7 +72,7 @@ static __always_inline __u64 vf_group_count(__u64 word)
 	return (word / VF_GROUP_ONE) & VF_GROUP_COUNT_MAX;
 }
 
-/* Ticks since the word was made, plus one: another CPU may be a tick ahead of this one. */
+/* Age of a word in ticks, plus one because another CPU may be a tick ahead of this one. */
 static __always_inline __u64 vf_group_age(__u64 word, __u64 tick)
 {
 	return (tick + 1 - (word >> VF_GROUP_TICK_AT)) & VF_GROUP_TICK_MASK;
@@ -83,7 +83,7 @@ static __always_inline bool vf_group_void(__u64 word, __u64 tick)
 	return !word || vf_group_age(word, tick) > VF_GROUP_TICKS;
 }
 
-/* The words of a bucket that have a tag: a bit for each. Without a branch for each, which the verifier would follow both ways. */
+/* Returns a bit for each word of the bucket that has `tag`. It has no branches, since the verifier would follow each both ways. */
 static __always_inline __u32 vf_group_tagged(const struct vf_group_bucket *b, __u64 tag)
 {
 	__u32 i, bits = 0;
@@ -94,7 +94,7 @@ static __always_inline __u32 vf_group_tagged(const struct vf_group_bucket *b, __
 	return bits;
 }
 
-/* The line behind the buckets: what a frame needs to know of the moment. */
+/* Words of the line behind the buckets: the steering word last met, since when, and the current tick. */
 enum { VF_GROUP_MET = 0, VF_GROUP_SINCE = 1, VF_GROUP_NOW = 2 };
 
 static __always_inline struct vf_group_bucket *vf_group_moment(void)
@@ -104,7 +104,7 @@ static __always_inline struct vf_group_bucket *vf_group_moment(void)
 	return bpf_map_lookup_elem(&groups, &at);
 }
 
-/* The tick. A look at the clock costs 14 ns, so it is taken once a jiffy and noted beside the jiffy, in one word. */
+/* Returns the tick. Reading the clock costs 14 ns, so it is read once a jiffy and kept beside the jiffy in one word. */
 static __always_inline __u64 vf_group_tick(void)
 {
 	struct vf_group_bucket *b = vf_group_moment();
@@ -120,7 +120,7 @@ static __always_inline __u64 vf_group_tick(void)
 	return tick;
 }
 
-/* Fills in what a frame of this hash looks for, and returns its bucket. */
+/* Fills in the key of a frame with this hash, and returns its bucket. */
 static __always_inline struct vf_group_bucket *vf_group_find(__u64 hash, __u32 who, struct vf_group_key *k)
 {
 	__u32 at = hash & (VF_GROUP_BUCKETS - 1);
@@ -136,7 +136,7 @@ static __always_inline __u64 vf_group_word(const struct vf_group_key *k)
 	return k->tag << VF_GROUP_TAG_AT | k->tick << VF_GROUP_TICK_AT | VF_GROUP_ONE | k->who;
 }
 
-/* How soon a word is written over: free ones first, then by age. No branch, as above. */
+/* Rank of a word for being written over: free words first, then by age. It has no branch, as above. */
 static __always_inline __u64 vf_group_worth(__u64 word, __u64 tick)
 {
 	__u64 used = (word | -word) >> 63;
@@ -145,8 +145,8 @@ static __always_inline __u64 vf_group_worth(__u64 word, __u64 tick)
 }
 
 /*
- * Writes a word of count 1 over a free or void one, or else over the oldest. False if another CPU was faster. A global function, as are
- * some below: the verifier looks at it once.
+ * Writes a word of count 1 over a free or void word, or else over the oldest. False if another CPU changed that word first. The function
+ * is global, as are some below, so that the verifier looks at it once.
  */
 __noinline int vf_group_insert(struct vf_group_bucket *b, __u64 new, __u64 tick)
 {
@@ -159,12 +159,12 @@ __noinline int vf_group_insert(struct vf_group_bucket *b, __u64 new, __u64 tick)
 #pragma unroll
 	for (i = 0; i < VF_GROUP_WORDS; i++) {
 		less = best - (vf_group_worth(READ_ONCE(b->words[i]), tick) * VF_GROUP_WORDS + i);
-		asm volatile("" : "+r"(less)); /* a maximum, else, is a branch */
+		asm volatile("" : "+r"(less)); /* without this the compiler makes a branch of the maximum */
 		best -= less & less >> 63;
 	}
 	i = VF_BELOW(best, VF_GROUP_WORDS);
 	word = READ_ONCE(b->words[i]);
-	/* Is it still the one that was chosen? */
+	/* The word may have changed since it was chosen. */
 	return vf_group_worth(word, tick) == best / VF_GROUP_WORDS &&
 	       __sync_val_compare_and_swap(&b->words[i], word, new) == word;
 }
@@ -181,11 +181,11 @@ struct vf_group_seen {
 	__u32 at;
 };
 
-#define VF_GROUP_OURS 0x100u /* beside the tagged words: none of others */
+#define VF_GROUP_OURS 0x100u /* beside the tagged words: consider only those of `who` */
 
 /*
- * The word that a frame goes by, of those whose `bits` are set: what the master sent, else the oldest of the other slave, else this slave's of
- * the same tick that has room. Written out and not a loop: a verifier seldom compares the ways that meet within a short one.
+ * Picks the word that decides about a frame among those whose `bits` are set. A word of the master comes first, then the oldest of the other
+ * slave, then one of this slave and tick that has room. It is unrolled because a verifier rarely prunes the states of a short loop.
  */
 __noinline int vf_group_pick(const struct vf_group_bucket *b, struct vf_group_seen *s, __u32 bits, __u64 tick, __u32 who)
 {
@@ -226,14 +226,14 @@ static __always_inline __u64 *vf_group_at(struct vf_group_bucket *b, const struc
 enum vf_group_verdict {
 	VF_GROUP_COPY,
 	VF_GROUP_FIRST,
-	VF_GROUP_RACE, /* another CPU changed what was looked at: look again */
+	VF_GROUP_RACE, /* another CPU changed the word, so look again */
 };
 
 /*
- * Two slaves may bring the two copies at the same moment, and both CPUs may find nothing and make an entry. So each looks again after it
- * made its entry, and at least the one that made the later entry sees the other one. Whoever sees it takes back its own entry and begins
- * anew. If its own is gone by then, the other CPU has counted as a copy of it, and the frame is to be delivered. A frame is dropped only
- * by taking away one entry of the other slave, so one of the two is delivered and never both.
+ * Two slaves may bring the two copies at the same moment. Both CPUs may then find nothing and make an entry. So each CPU looks again after
+ * it made its entry, and at least the CPU with the later entry sees the other one. A CPU that sees the other's entry takes back its own and
+ * begins anew. If its own entry is gone by then, the other CPU has dropped its frame as the copy, so this frame is delivered. A frame is
+ * dropped only by taking away one entry of the other slave. So one of the two is always delivered, and never both.
  */
 __noinline int vf_group_try(__u64 hash, __u32 who)
 {
@@ -257,19 +257,22 @@ __noinline int vf_group_try(__u64 hash, __u32 who)
 	} else if (__sync_val_compare_and_swap(vf_group_at(b, &s), s.word, s.word + VF_GROUP_ONE) != s.word) {
 		return VF_GROUP_RACE;
 	}
-	/* One word is the own one, or the own one is gone. */
+	/* A single word is our own, or ours has been taken. */
 	bits = vf_group_tagged(b, k.tag);
 	if (likely(!(bits & (bits - 1))))
 		return VF_GROUP_FIRST;
 	vf_group_pick(b, &s, bits, k.tick, who);
 	if (!s.word || (s.word & VF_GROUP_WHO) == who)
 		return VF_GROUP_FIRST;
-	/* Frames of one slave and tick are alike: any of them may be the one that is taken back. */
+	/* Frames of one slave and tick are alike, so any of them may be taken back. */
 	vf_group_pick(b, &s, bits | VF_GROUP_OURS, k.tick, who);
 	return s.word && vf_group_take(vf_group_at(b, &s), s.word) ? VF_GROUP_RACE : VF_GROUP_FIRST;
 }
 
-/* After a race. A CPU that loses so many in a row delivers. Written out: the verifier of 6.1 refuses a loop whose head is reached by falling into it. */
+/*
+ * Tries again after a race. A CPU that loses seven times in a row delivers the frame. The loop is unrolled because the verifier of 6.1
+ * refuses one whose head is reached by falling into it.
+ */
 __noinline int vf_group_again(__u64 hash, __u32 who)
 {
 	int verdict = VF_GROUP_RACE;
@@ -282,7 +285,7 @@ __noinline int vf_group_again(__u64 hash, __u32 who)
 	return verdict;
 }
 
-/* With `groups: active`, true if the frame came by the slave whose turn it is not. For VF_GRACE_NS after a flip both are accepted. */
+/* True if, with `groups: active`, the frame came by the slave that is not active. For VF_GRACE_NS after a flip both are accepted. */
 static __always_inline bool vf_group_inactive(__u32 path, __u32 word)
 {
 	struct vf_group_bucket *b = vf_group_moment();
@@ -290,7 +293,7 @@ static __always_inline bool vf_group_inactive(__u32 path, __u32 word)
 
 	if (!b)
 		return false;
-	/* A word that no group frame has met before opens the window. */
+	/* The first group frame after a flip opens the window. */
 	if (unlikely(b->words[VF_GROUP_MET] != word)) {
 		b->words[VF_GROUP_MET] = word;
 		b->words[VF_GROUP_SINCE] = now;
@@ -322,7 +325,7 @@ __noinline int vf_group_dropped(struct __sk_buff *skb, __u32 path, __u32 word)
 	return verdict == VF_GROUP_COPY;
 }
 
-/* As vf_group_try, for what the master sends. */
+/* Makes an entry for a frame that the master sends, or renews it. */
 __noinline int vf_group_note(__u64 hash)
 {
 	struct vf_group_key k;
@@ -347,8 +350,8 @@ __noinline int vf_group_note(__u64 hash)
 }
 
 /*
- * Remembers a group frame that the master sends. Within the window it is not let in again, by neither slave and however often: its source
- * is the master, or a machine behind it, so nobody else sends that frame.
+ * Remembers a group frame that the master sends. Within the window neither slave brings it in again, however often it returns. Its source
+ * is the master or a machine behind it, so nobody else sends that frame.
  */
 __noinline int vf_group_remember(struct __sk_buff *skb)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Egress of the slave that steer redirects to (transparent: the primary; net-failover: the standby): the last line. A steered frame
- * that finds its path dead flips the instance (if the worker armed that) and goes back to the master, where the flipped word sends it
- * out on the other: it is not lost, and no user space was asked.
+ * Egress of the slave that steer redirects to (transparent: the primary; net-failover: the standby). It is the last line of defence. A
+ * steered frame that finds its slave dead flips the instance, if the worker armed that, and goes back to the master. The flipped word then
+ * sends it out on the other slave. No frame is lost, and no user space was asked.
  */
 #pragma once
 #include "common.h"
 #include "steer.bpf.h" /* vf_primary_gone */
 
-/* A frame that steer redirected to `path`, which cannot carry it. */
+/* Takes back a frame that steer redirected to `path`, which cannot carry it. */
 static __always_inline int vf_take_back(struct __sk_buff *skb, __u32 path, __u32 cause)
 {
 	struct vf_counters *count = vf_counters();
@@ -31,8 +31,8 @@ static __always_inline int vf_take_back(struct __sk_buff *skb, __u32 path, __u32
 }
 
 /*
- * net-failover, on the standby: a frame that steer left to the primary. The kernel's driver sent it here, so the primary is absent,
- * closed or without carrier: seen on every kernel, and the frame is on its way already.
+ * Handles, with net-failover on the standby, a frame that steer left to the primary. The kernel's driver sent it here, so the primary is absent,
+ * closed or without carrier. Every kernel shows the fault in this way, and the frame already goes out on the standby.
  */
 static __noinline int vf_fallen_back(struct __sk_buff *skb)
 {
@@ -58,7 +58,7 @@ static __noinline int vf_fallen_back(struct __sk_buff *skb)
 	return TC_NEXT;
 }
 
-/* 802.1X that steer did not send here: of the slave itself, so not ours to move. */
+/* True for 802.1X that steer did not send here. The slave itself sent it, so it is not ours to move. */
 static __always_inline bool vf_own_eapol(struct __sk_buff *skb)
 {
 	return vf_is_eapol(skb) && skb->cb[0] != VF_MARK_PRIMARY && skb->cb[0] != VF_MARK_STANDBY;
@@ -84,6 +84,6 @@ int vf_guard(struct __sk_buff *skb)
 	if (likely(!cause))
 		return TC_NEXT;
 	if (skb->cb[0] != VF_MARK_PRIMARY)
-		return TC_NEXT; /* somebody sends on the slave itself: not ours to move */
+		return TC_NEXT; /* sent on the slave itself, so not ours to move */
 	return vf_take_back(skb, VF_PRIMARY, cause);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The far end of a numbered stream: stamps each frame's arrival and takes it out of the way, so that counting costs the receiver
- * nothing and loses nothing. A stream frame is a UDP datagram to VF_STREAM_PORT whose payload begins with
- * {u32 magic, u32 stream, u32 sequence}, over IPv4 or IPv6. Where the stream is one of requests each frame is sent back as it is: the answer.
+ * The far end of a numbered stream. It stamps each frame's arrival and drops the frame, so that counting costs the receiver nothing and loses
+ * nothing. A stream frame is a UDP datagram to VF_STREAM_PORT over IPv4 or IPv6. Its payload begins with {u32 magic, u32 stream,
+ * u32 sequence}. In a stream of requests each frame is sent back as it is, as the answer.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -17,8 +17,8 @@
 
 #define VF_STREAM_PORT 7412
 #define VF_STREAM_MAGIC 0x56464c52u
-#define VF_TO_GUEST 0x40000000u /* in the stream's number of frames to the guest */
-#define VF_STREAM_FRAMES (1 << 17) /* whose paths are noted */
+#define VF_TO_GUEST 0x40000000u /* bit in the stream's number, set in frames to the guest */
+#define VF_STREAM_FRAMES (1 << 17) /* number of frames whose ports are noted */
 
 struct vf_stream_frame {
 	__u32 magic;
@@ -30,12 +30,12 @@ struct vf_stream_state {
 	__u64 received;
 	__u64 duplicated;
 	__u64 reordered;
-	__u64 foreign; /* another stream's, with another tag, or out of range */
-	__u64 returned; /* of the other direction: the receiver's own, which came back */
-	__u32 stream; /* the one recorded */
+	__u64 foreign; /* frames of another stream, with another tag, or out of range */
+	__u64 returned; /* frames of the other direction, which the receiver sent and which came back */
+	__u32 stream; /* the recorded stream */
 	__u32 highest; /* highest sequence so far + 1 */
 	__u32 answer; /* 1: send back every frame that is recorded */
-	__u32 vlan; /* id of the tag that its frames have; 0: none */
+	__u32 vlan; /* VLAN id of the stream's frames; 0: untagged */
 };
 
 struct {
@@ -68,7 +68,7 @@ static __always_inline void swap(void *a, void *b, __u32 n)
 	}
 }
 
-/* Back to the sender by the device that it came by; checksums hold, since they do not know the order of the two ends. */
+/* Sends a frame back by the device that it came by. Checksums hold, since they do not depend on the order of the two ends. */
 static __always_inline int answer(struct __sk_buff *skb, struct ethhdr *eth, struct udphdr *udp)
 {
 	swap(eth->h_dest, eth->h_source, ETH_ALEN);
@@ -85,7 +85,7 @@ static __always_inline int answer(struct __sk_buff *skb, struct ethhdr *eth, str
 	return bpf_redirect(skb->ifindex, 0);
 }
 
-/* Ingress has the tag beside the frame. */
+/* Returns the tag, which ingress has beside the frame. */
 static __always_inline __u32 tag_of(struct __sk_buff *skb)
 {
 	return skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
@@ -145,9 +145,9 @@ int vf_record(struct __sk_buff *skb)
 	return s->answer ? answer(skb, eth, udp) : 2;
 }
 
-/* A cable that loses frames without anybody being told: carrier stays. Of 2^32 frames so many; all by default. */
+/* Frames that a cable loses silently while carrier stays, of 2^32. By default it loses all. */
 const volatile __u32 vf_loss = 0xffffffff;
-/* Not yet: attaching takes the kernel up to 30 ms, a store none. */
+/* 1: the cable is whole. The program is attached beforehand, since that takes the kernel up to 30 ms. A store cuts or mends at once. */
 volatile __u32 vf_mended;
 
 SEC("tc")
@@ -159,12 +159,12 @@ int vf_blackhole(struct __sk_buff *skb)
 }
 
 /*
- * A port of the VM lab's wire (lab/vm/wire-taps.ts): a tap in a bridge, its far end a device of the guest. Ingress is what the guest
- * sends. Swallowed frames are learnt and delivered by nobody.
+ * A port of the VM lab's wire (lab/vm/wire-taps.ts): a tap in a bridge, whose far end is a device of the guest. Ingress is what the guest
+ * sends. The bridge neither learns from swallowed frames nor delivers them.
  */
 #define VF_MILLION 1000000
 
-/* Of one direction each; both bits are both. */
+/* Directions that a hole swallows, a bit each. */
 enum vf_hole {
 	VF_HOLE_TO_GUEST = 1,
 	VF_HOLE_FROM_GUEST = 2,
@@ -173,7 +173,7 @@ enum vf_hole {
 struct vf_port {
 	__u32 bit; /* in vf_paths; 0: no port */
 	__u32 hole; /* enum vf_hole */
-	__u32 loss_to_guest; /* of a million, at random */
+	__u32 loss_to_guest; /* frames lost at random, of a million */
 	__u32 loss_from_guest;
 	__u32 to_guest; /* frames carried */
 	__u32 from_guest;
@@ -181,7 +181,7 @@ struct vf_port {
 	__u32 announced; /* ARP and RARP from the guest */
 };
 
-/* By ifindex, which a namespace of the wire's own counts from 1. */
+/* Indexed by ifindex, which counts from 1 in the wire's own namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -190,7 +190,7 @@ struct {
 	__type(value, struct vf_port);
 } ports SEC(".maps");
 
-/* By number of the frame, bits: the ports that the running stream's went to, and those they came by. */
+/* Ports of the running stream's frames, indexed by number: bits of the ports that a frame was sent to, and of those that it came by. */
 struct vf_paths {
 	__u32 stream;
 	__u8 sent_by[VF_STREAM_FRAMES];
@@ -221,7 +221,7 @@ static __always_inline bool swallows(struct vf_port *p, __u32 hole, __u32 loss)
 	return true;
 }
 
-/* The paths, if the frame is one of the running stream; `number` is its. A tag may stand in the frame: its sender wrote it there. */
+/* Returns the paths if the frame belongs to the running stream, and sets `number`. A tag may be in the frame if its sender wrote it there. */
 static __always_inline struct vf_paths *paths_of(struct __sk_buff *skb, __u32 *number)
 {
 	struct {
@@ -261,7 +261,7 @@ int vf_to_guest(struct __sk_buff *skb)
 
 	if (!p)
 		return -1;
-	/* A path is what was taken, not what became of the frame there. */
+	/* A path counts when a frame takes it, whatever becomes of the frame there. */
 	paths = paths_of(skb, &number);
 	if (paths)
 		paths->sent_by[VF_BELOW(number, VF_STREAM_FRAMES)] |= p->bit;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The state of a device, asked by BPF_PROG_TEST_RUN with the device's ifindex in the context: the kernel makes a frame "of" that device
- * and the program looks at it. No lock is taken, where ETHTOOL_GLINK waits for RTNL, which whoever breaks a link usually holds.
- * Linux 6.2 (bpf_cast_to_kern_ctx), CAP_PERFMON. Returns VF_LOOK_* bits.
+ * Reads the state of a device. BPF_PROG_TEST_RUN gets the device's ifindex in the context, and the kernel makes a frame of that device for the
+ * program to look at. It takes no lock. ETHTOOL_GLINK would wait for RTNL, which is usually held by the very process that breaks a link.
+ * Needs Linux 6.2 (bpf_cast_to_kern_ctx) and CAP_PERFMON. Returns VF_LOOK_* bits.
  */
 #include "device.bpf.h"
 
@@ -40,7 +40,7 @@ int vf_look(struct __sk_buff *skb)
 
 	if (vf_running(dev->state))
 		bits |= VF_LOOK_UP;
-	/* Until linkwatch has noticed a carrier that came back (operstate), the device's queue drops what is sent. */
+	/* The device's queue drops frames until linkwatch has noticed a carrier that came back (operstate). */
 	if (bits && vf_carrier(dev->state) && (oper == IF_OPER_UP || oper == IF_OPER_UNKNOWN))
 		bits |= VF_LOOK_CARRIER;
 	return bits;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Active probes, and the witness. The worker sends requests on both slaves, past every program; here their answers are known, checked,
- * stamped and taken away, so that no stack ever sees one. What is no answer to a probe of this instance goes on as if nobody had looked.
- * A wrong answer changes nothing but a counter.
+ * Active probes and the witness. The worker sends requests on both slaves, past every program. The programs here recognise, check, stamp and
+ * absorb the answers, so no stack ever sees one. Any other frame goes on untouched. A wrong answer changes only a counter.
  */
 #pragma once
 
@@ -91,7 +90,7 @@ static __always_inline bool vf_same(const void *a, const void *b, __u32 n)
 	return !different;
 }
 
-/* A number of the sum that the Internet checksum is made of (RFC 1071): 0xffff over what carries a right one. */
+/* Folds a sum into 16 bits (RFC 1071). The result is 0xffff over bytes with a right checksum. */
 static __always_inline __u32 vf_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
@@ -100,13 +99,13 @@ static __always_inline __u32 vf_fold(__u64 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* The frame's VLAN. A tag without a number (priority only) is as good as none. */
+/* Returns the frame's VLAN. A tag with priority only counts as none. */
 static __always_inline __u32 vf_tag(struct __sk_buff *skb)
 {
 	return skb->vlan_present ? skb->vlan_tci & 0xfff : 0;
 }
 
-/* An answer to the probe that waits at `probe`, received on `path`. False: none waits there. */
+/* Takes an answer that came on `path` to the open question at `probe`. False if none is open. */
 static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_probe *probe, __u32 sent, __u32 index, __u32 path)
 {
 	__u32 seq = READ_ONCE(probe->seq), was = READ_ONCE(probe->answered);
@@ -118,7 +117,7 @@ static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_pr
 	probe->arrived_path = path;
 	if (__sync_val_compare_and_swap(&probe->answered, was, seq) != was)
 		return false;
-	/* The deadline at which steer would leave the path falls with the answers that it waits for: any one, or all of them. */
+	/* Clears the deadline at which steer would leave the slave: with any one answer, or with VF_PROBE_ALL when every target answered. */
 	if (p->flags & VF_PROBE_ALL)
 		__sync_fetch_and_and(&l->wait, ~(1u << (index & 31)));
 	else
@@ -126,7 +125,7 @@ static __always_inline bool vf_probe_answered(struct vf_probing *p, struct vf_pr
 	return true;
 }
 
-/* A frame of ours that the network brought to the other slave: absorbed, and proof that this one receives. */
+/* Absorbs a request of ours that the network brought to the other slave. It proves that this slave receives. */
 static __always_inline bool vf_heard(struct vf_probe_path *l)
 {
 	l->heard_ns = bpf_ktime_get_ns();
@@ -134,7 +133,7 @@ static __always_inline bool vf_heard(struct vf_probe_path *l)
 	return true;
 }
 
-/* Looks like an answer and is none. What came in another VLAN than was asked in may be meant for somebody there. */
+/* Counts a frame that looks like an answer and is none. In another VLAN than we asked in it may be meant for somebody there. */
 static __always_inline bool vf_refused(struct vf_probe_path *l, bool asked_there)
 {
 	__sync_fetch_and_add(&l->refused, 1);
@@ -142,8 +141,8 @@ static __always_inline bool vf_refused(struct vf_probe_path *l, bool asked_there
 }
 
 /*
- * An ARP reply says neither which path's request it answers nor when that was sent. It is taken for the one of the path that it came by
- * if that waits, else for the other's: the worker lets the inactive path's be answered before it sends the active one's.
+ * An ARP reply says neither which slave's request it answers nor when that was sent. It counts for the slave that it came by if that one
+ * waits, else for the other. The worker therefore lets the inactive slave's request be answered before it sends the active one's.
  */
 __noinline int vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
 {
@@ -178,11 +177,11 @@ __noinline int vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p, __u32 p
 		struct vf_probe *mine = &p->probe[VF_BELOW((path & 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 		struct vf_probe *others = &p->probe[VF_BELOW(((path & 1) ^ 1) * VF_TARGETS + i, 2 * VF_TARGETS)];
 
-		/* What comes in another VLAN is none of ours: the stack may have asked there. */
+		/* In another VLAN the stack may have asked. */
 		if (mine->vlan != tag)
 			continue;
 		if (mine->kind == VF_PROBE_ICMP && mine->nexthop == sip && !tip) {
-			/* Only while it is asked for: nobody else tells us where our echoes go. */
+			/* Learned only while it is asked for, so that nobody else can redirect our echoes. */
 			known = absorb = true;
 			if (READ_ONCE(mine->resolving) || READ_ONCE(others->resolving)) {
 				__builtin_memcpy(mine->mac, f.sha, 6);
@@ -196,7 +195,7 @@ __noinline int vf_probe_arp(struct __sk_buff *skb, struct vf_probing *p, __u32 p
 		if (mine->kind != VF_PROBE_ARP || *(__u32 *)mine->address != sip || mine->source != tip)
 			continue;
 		known = true;
-		/* To a real address of the master: the stack may have asked the same. */
+		/* With a real address of the master as target, the stack may have asked the same. It gets the reply too. */
 		if (!tip)
 			absorb = true;
 		if (vf_probe_answered(p, mine, path, i, path) || vf_probe_answered(p, others, path ^ 1, i, path))
@@ -219,7 +218,7 @@ __noinline int vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p, __u32 
 	if (f.version != 0x45 || f.protocol != VF_ICMP || (f.frag & VF_HTONS(0x3fff)) || f.type != VF_ICMP_ECHO_REPLY ||
 	    f.icmp_id != p->icmp_id || f.payload.cookie != p->cookie)
 		return false;
-	/* Nobody but us and whom we asked knows the cookie: ours from here on, right or wrong. */
+	/* Only we and the target know the cookie. From here on the frame is ours, right or wrong. */
 	sent = f.payload.path & 1;
 	index = f.payload.target & (VF_TARGETS - 1);
 	t = &p->probe[VF_BELOW(sent * VF_TARGETS + index, 2 * VF_TARGETS)];
@@ -232,7 +231,7 @@ __noinline int vf_probe_icmp(struct __sk_buff *skb, struct vf_probing *p, __u32 
 	return true;
 }
 
-/* Checks the sum of a neighbour message of `len` bytes, pseudo-header included (RFC 8200 8.1). */
+/* Checks the checksum of a neighbour message of `len` bytes, pseudo-header included (RFC 8200 8.1). */
 static __always_inline bool vf_nd_sum(struct vf_nd_frame *f, __u32 len)
 {
 	__u32 pseudo[2] = { __builtin_bswap32(len), __builtin_bswap32(VF_ICMPV6) };
@@ -247,9 +246,9 @@ static __always_inline bool vf_nd_sum(struct vf_nd_frame *f, __u32 len)
 }
 
 /*
- * Neighbour messages. Each target's solicitations on each path have an address of their own as source, made up for this instance; the
- * last byte says which. So an advertisement to such an address is an answer, and tells to what. The target also comes to ask whether the
- * address is still there: nobody is, and the stack need not be told.
+ * Neighbour messages. The solicitations to each target on each slave have a source address of their own, made up for this instance. Its
+ * last byte says which. So an advertisement to such an address is an answer, and tells to which question. The target may also ask whether
+ * the address is still there. Such a question is absorbed unanswered, since the stack does not know the address.
  */
 __noinline int vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, __u32 path)
 {
@@ -279,7 +278,7 @@ __noinline int vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, __u32 pa
 	len = VF_HTONS(f.len);
 	if (len == 32 && bpf_skb_load_bytes(skb, VF_ND_FRAME, f.option, sizeof(f.option)))
 		len = 0;
-	/* Of options only the link-layer address is known to come here. Hop limit 255: no router has passed it on. */
+	/* The only option expected here is the link-layer address. Hop limit 255 proves that no router has passed the message on. */
 	if ((len != 24 && len != 32) || !vf_nd_sum(&f, len) || vf_tag(skb) != t->vlan || f.hops != 255 || f.code ||
 	    !(*(__u8 *)&f.flags & VF_ND_SOLICITED) || !vf_same(f.dst, p->mac, 6) || which >= 2 * VF_TARGETS ||
 	    t->kind != VF_PROBE_ND || !vf_same(t->address, f.target, 16) ||
@@ -288,7 +287,7 @@ __noinline int vf_probe_nd(struct __sk_buff *skb, struct vf_probing *p, __u32 pa
 	return true;
 }
 
-/* The byte of a frame's headers that is `at`, without a call where they lie in one piece; -1 if the frame is shorter. */
+/* Returns the header byte at `at`, or -1 if the frame is shorter. Where headers lie in one piece it saves a call. */
 static __always_inline int vf_header_byte(struct __sk_buff *skb, __u32 at)
 {
 	const __u8 *data = (void *)(long)skb->data;
@@ -299,7 +298,7 @@ static __always_inline int vf_header_byte(struct __sk_buff *skb, __u32 at)
 	return bpf_skb_load_bytes(skb, at, &byte, 1) ? -1 : byte;
 }
 
-/* True: the frame belonged to a probe, and is used up. Costs data frames a look at the protocol. */
+/* True if the frame belonged to a probe and is absorbed. Data frames pay one look at the protocol. */
 static __always_inline bool vf_probe_receive(struct __sk_buff *skb, __u32 path)
 {
 	__u16 proto = skb->protocol;
@@ -312,8 +311,8 @@ static __always_inline bool vf_probe_receive(struct __sk_buff *skb, __u32 path)
 }
 
 /*
- * The witness counts what every device receives, whatever it filters: broadcast, and multicast to all hosts and all nodes. What the master
- * itself sent comes back on the other slave alone and says nothing.
+ * Counts frames for the witness, those that every device receives whatever it filters: broadcast, and multicast to all hosts and all nodes.
+ * A frame that the master itself sent comes back on the other slave alone and says nothing.
  */
 static __noinline int vf_witness(struct __sk_buff *skb, __u32 path)
 {
@@ -336,8 +335,8 @@ static __noinline int vf_witness(struct __sk_buff *skb, __u32 path)
 }
 
 /*
- * Tier 0: whether the last probe that `path` was given has stayed unanswered past its deadline. One that nobody looked at for a while
- * (no frames, or no time of ours) gets a little more, once: the answer may be waiting to be received.
+ * True if the last probe sent on this slave is unanswered past its deadline (tier 0). A deadline that nobody looked at for a while is extended
+ * once, by `slack_ns`. There were no frames then, or this machine was stalled, and the answer may still wait to be received.
  */
 static __noinline bool vf_probe_late(struct vf_probe_path *l)
 {
@@ -359,7 +358,7 @@ static __noinline bool vf_probe_late(struct vf_probe_path *l)
 	return true;
 }
 
-/* The steering word to go by: `word`, or the one after a flip if the active path's probes are overdue. */
+/* Returns the steering word to use: `word`, or the one after a flip if the active slave's probes are overdue. */
 static __always_inline __u32 vf_probed(struct vf_line *line, __u32 word)
 {
 	__u32 path = word & 1;

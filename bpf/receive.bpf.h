@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What both ingress hooks do: count, and let group frames through once.
+ * Shared by both ingress hooks: counting, and letting group frames through once.
  */
 #pragma once
 #include "answer.bpf.h"
@@ -10,30 +10,30 @@
 #include "probe.bpf.h"
 #include "watch.bpf.h"
 
-/* 01:80:c2:00:00:0x never crosses a bridge: such a frame belongs to the wire it is on. */
+/* True for 01:80:c2:00:00:0x. Bridges never forward it, so such a frame belongs to its own wire. */
 static __always_inline bool vf_link_local(const __u8 *dst)
 {
 	return *(const __u32 *)dst == bpf_htonl(0x0180c200) && !(*(const __u16 *)(dst + 4) & bpf_htons(0xfff0));
 }
 
 /*
- * A frame that an announcement sent to nobody (moveFrame in src/frames/announcements.ts): 06:76:66 and three random bytes, RARP. A network that
- * floods it brings it back by the other slave; a bridge above the master would learn from it that its own stations are outside.
+ * True for a RARP frame that an announcement sent to 06:76:66 and three random bytes (moveFrame in src/frames/announcements.ts). A network
+ * that floods it brings it back by the other slave. A bridge above the master would then learn that its own stations are outside.
  */
 static __always_inline bool vf_to_nobody(struct __sk_buff *skb, const __u8 *dst)
 {
 	return unlikely(skb->protocol == VF_HTONS(ETH_P_RARP)) && dst[0] == 0x06 && dst[1] == 0x76 && dst[2] == 0x66;
 }
 
-enum { VF_GO_ON = 1 }; /* no verdict yet: none of tc's that we return */
+enum { VF_GO_ON = 1 }; /* no verdict yet; differs from every tc verdict that we return */
 
-/* Both protocols that need a look of their own (and few others): one test in the way of data. */
+/* True for both protocols that need a look of their own, and few others. Data frames pay a single test. */
 static __always_inline bool vf_is_rare(struct __sk_buff *skb)
 {
 	return unlikely((skb->protocol & VF_HTONS(0x8600)) == VF_HTONS(0x8000));
 }
 
-/* 802.1X, and what was sent to nobody. */
+/* Handles 802.1X and frames of announcements. */
 __noinline int vf_receive_rare(struct __sk_buff *skb, __u32 path)
 {
 	const __u8 *data = (void *)(long)skb->data;
@@ -51,7 +51,7 @@ __noinline int vf_receive_rare(struct __sk_buff *skb, __u32 path)
 	return 0;
 }
 
-/* A group frame. 0: it is the master's, and not yet counted. */
+/* Handles a group frame. Returns 0 if it is for the master and not yet counted. */
 __noinline int vf_receive_group(struct __sk_buff *skb, __u32 path, __u32 word)
 {
 	const __u8 *data = (void *)(long)skb->data;
@@ -70,8 +70,8 @@ __noinline int vf_receive_group(struct __sk_buff *skb, __u32 path, __u32 word)
 }
 
 /*
- * A frame that the slave `path` received. 0: it is the master's, and counted; TC_NEXT: it stays with the slave's own stack;
- * TC_DROP: a copy, or a packet for a detector; else an answer that goes back where it came from. As in vf_steer, what is rare stands last.
+ * Handles a frame that the slave `path` received. Returns 0 if it is for the master, counted. Returns TC_NEXT if it stays with the slave's
+ * own stack, and TC_DROP for a copy or a detector's packet. Any other verdict sends an answer back. As in vf_steer, rare cases stand last.
  */
 static __always_inline int vf_receive(struct __sk_buff *skb, __u32 path, struct vf_line *line)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The S-BFD reflector (RFC 7880, 7881): a packet that asks for one of our discriminators becomes its own answer, here, without the stack
- * and without the worker. Stateless: whoever asks is answered, as often as he asks.
+ * The S-BFD reflector (RFC 7880, 7881). A packet that asks for one of our discriminators becomes its own answer here, without stack or worker.
+ * The reflector keeps no state, so every question is answered.
  */
 #pragma once
 #include "back.bpf.h"
@@ -20,8 +20,8 @@ struct {
 
 /* The mandatory section of a control packet (RFC 5880 4.1). */
 struct vf_control {
-	__u8 diag; /* and the version, above it */
-	__u8 flags; /* and the state, above them */
+	__u8 diag; /* the version in its upper 3 bits */
+	__u8 flags; /* the state in its upper 2 bits */
 	__u8 mult;
 	__u8 length;
 	__u32 mine;
@@ -55,7 +55,7 @@ static __always_inline bool vf_reflect_address(struct vf_reflector *r, const __u
 	return false;
 }
 
-/* Whether a source can be answered: one host, and not ourselves. */
+/* True if a source can be answered: it is one host and not ourselves. */
 static __always_inline bool vf_reflect_source(struct vf_reflector *r, const __u8 *a, __u32 family)
 {
 	const __u32 *w = (const void *)a;
@@ -72,7 +72,7 @@ static __always_inline bool vf_reflect_discr(struct vf_reflector *r, __u32 discr
 	return discr && (discr == r->discr[0] || discr == r->discr[1] || discr == r->discr[2] || discr == r->discr[3]);
 }
 
-/* A UDP frame of that IP version. 0: none of ours; else what becomes of it. */
+/* Handles a UDP frame of one IP version. Returns 0 if it is no question to us, else its verdict. */
 static __always_inline int vf_reflect_family(struct __sk_buff *skb, __u32 path, struct vf_reflector *r, __u32 family)
 {
 	struct {
@@ -86,7 +86,7 @@ static __always_inline int vf_reflect_family(struct __sk_buff *skb, __u32 path, 
 	    p.udp.dest != bpf_htons(VF_SBFD_PORT))
 		return 0;
 	if (!vf_reflect_address(r, f.target, family)) {
-		/* Who asks everybody is not answered, and may mean somebody else. */
+		/* A question to a group is not answered, and may be meant for somebody else. */
 		if (!vf_for_us(skb, r->mac))
 			__sync_fetch_and_add(&r->refused[VF_REFLECT_GROUP], 1);
 		return 0;
@@ -101,7 +101,7 @@ static __always_inline int vf_reflect_family(struct __sk_buff *skb, __u32 path, 
 	    (p.control.diag & 0xe0) != VF_CONTROL_VERSION || p.control.length != VF_SBFD_LENGTH || !p.control.mult || !p.control.mine ||
 	    (p.control.flags & (VF_CONTROL_AUTH | VF_CONTROL_MULTIPOINT)))
 		return vf_reflect_refuse(r, VF_REFLECT_FORM);
-	/* Answers carry no demand bit, and come from this port: one reflector's is no question to another. */
+	/* An answer has no demand bit and comes from this port. So no reflector takes another one's answer for a question. */
 	if (!(p.control.flags & VF_CONTROL_DEMAND) || p.udp.source == bpf_htons(VF_SBFD_PORT))
 		return vf_reflect_refuse(r, VF_REFLECT_DEMAND);
 	if (!vf_reflect_discr(r, p.control.yours))
@@ -117,7 +117,7 @@ static __always_inline int vf_reflect_family(struct __sk_buff *skb, __u32 path, 
 	p.control.echo = 0;
 	if (bpf_skb_store_bytes(skb, f.udp, &p, sizeof(p), BPF_F_RECOMPUTE_CSUM))
 		return TC_DROP;
-	/* The difference alone: a frame that was on no wire has no sum yet, and one that came without keeps none. */
+	/* Only the difference is added. A frame that was on no wire has no checksum yet, and one that came without keeps none. */
 	sum = bpf_csum_diff((__be32 *)&was.control, sizeof(was.control), (__be32 *)&p.control, sizeof(p.control), 0);
 	if (sum < 0 || bpf_l4_csum_replace(skb, f.udp + 6, 0, sum, BPF_F_MARK_MANGLED_0) ||
 	    !vf_turn(skb, family, &f, true, VF_SBFD_TTL))

@@ -9,7 +9,7 @@
 #include "probe.bpf.h"
 #include "watch.bpf.h"
 
-/* The primary's device is gone and nobody has said so yet: possible while the controller is dead. */
+/* True if the primary's device is gone although the word names it. It happens while no daemon runs. */
 __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
 {
 	__u32 mtu = 0;
@@ -18,8 +18,8 @@ __noinline int vf_primary_gone(struct __sk_buff *skb, __u32 primary)
 }
 
 /*
- * Written by the supervisor while it runs (.bss). Some VFs let in no unicast MAC but their own. Then frames from another MAC (of a
- * macvlan, a container or VM behind a bridge) leave by the standby, so that the network sends the answers there.
+ * Written by the supervisor while the programs run (.bss). Some VFs let in no unicast MAC but their own. Frames from another MAC (a macvlan,
+ * a container or VM behind a bridge) then leave by the standby, so that the network sends the answers there.
  */
 volatile __u64 vf_own_mac = 0; /* the master's MAC in its first six bytes; 0: off */
 
@@ -30,7 +30,7 @@ __noinline int vf_foreign(struct __sk_buff *skb)
 	return !bpf_skb_load_bytes(skb, ETH_ALEN, &from, ETH_ALEN) && from != READ_ONCE(vf_own_mac);
 }
 
-/* With `vf_own_mac`: whether a frame leaves by the standby though the primary is active. A standby that cannot send gets none; nor what guard took back. */
+/* True if `vf_own_mac` sends a frame by the standby though the primary is active. Not if the standby cannot send or guard took it back. */
 static __always_inline bool vf_by_standby(struct __sk_buff *skb, struct vf_line *line)
 {
 	if ((READ_ONCE(line->word) & VF_PATH_MASK) == VF_STANDBY || skb->cb[0] == VF_MARK_RETURNED || !vf_foreign(skb))
@@ -48,8 +48,8 @@ static __always_inline int vf_steer_foreign(struct __sk_buff *skb, struct vf_lin
 }
 
 /*
- * net-failover: the kernel's driver below sends to the primary by itself, and to the standby when the primary is absent, closed or
- * without carrier; guard, which then meets the frame on the standby, learns it from that. So only the standby's turn takes a redirect.
+ * Steers with net-failover. The kernel's driver sends to the primary by itself, and to the standby if the primary is absent, closed or
+ * without carrier. Guard then meets the frame on the standby and learns of the fault. So only frames for the standby need a redirect.
  */
 static __always_inline int vf_steer_kernels(struct __sk_buff *skb, struct vf_line *line, struct vf_counters *count)
 {
@@ -70,7 +70,7 @@ static __always_inline int vf_steer_kernels(struct __sk_buff *skb, struct vf_lin
 	return bpf_redirect(standby, 0);
 }
 
-/* 802.1X: by the wire that it is meant for, whatever slave is active. */
+/* Sends 802.1X by the wire that it is meant for, whatever slave is active. */
 __noinline int vf_steer_eapol(struct __sk_buff *skb)
 {
 	struct vf_counters *count = vf_counters();
@@ -85,15 +85,15 @@ __noinline int vf_steer_eapol(struct __sk_buff *skb)
 	if (!to && vf_model == VF_TRANSPARENT)
 		path = VF_STANDBY;
 	vf_count(skb, &count->tx[path & 1]);
-	/* The slave that the master reaches without us. */
+	/* True for the slave that the master reaches without us. */
 	kernel = path == (vf_model == VF_NET_FAILOVER ? VF_PRIMARY : VF_STANDBY);
 	skb->cb[0] = path == VF_PRIMARY ? VF_MARK_PRIMARY : VF_MARK_STANDBY;
 	return kernel || !to ? TC_NEXT : bpf_redirect(to, 0);
 }
 
 /*
- * The common way is straight, and what is rare stands behind it: clang lays out code for BPF as it is written, whatever is likely, and each
- * jump over something costs 0.3 ns.
+ * The common way is straight, and rare cases stand behind it. For BPF clang lays out code as written and ignores likely(). Each jump over a
+ * rare case costs 0.3 ns.
  */
 SEC("tc")
 int vf_steer(struct __sk_buff *skb)
@@ -119,11 +119,11 @@ own:
 	primary = READ_ONCE(line->primary_ifindex);
 	if (vf_watching() && likely(primary && skb->cb[0] != VF_MARK_RETURNED))
 		word = vf_ask(skb, line, word);
-	/* A leave clears the ifindex before anything else: from then on nothing that the word says sends a frame there. */
+	/* A leave clears the ifindex before anything else, so that no word sends a frame to a slave that has left. */
 	if ((word & VF_PATH_MASK) == VF_STANDBY || unlikely(!primary))
 		goto standby;
 to_primary:
-	/* A carrier fault is seen on the primary's own egress (guard); that the device is gone can be seen only here. */
+	/* Guard sees a carrier fault on the primary's own egress. Only this check sees that the device is gone. */
 	jiffy = (__u32)bpf_jiffies64();
 	if (unlikely(READ_ONCE(line->checked) != jiffy))
 		goto check;

@@ -824,7 +824,7 @@ export type VfReflect = (typeof VfReflect)[keyof typeof VfReflect];
 
 export const vfailover = bpf.objectType({
   name: 'vfailover',
-  sha256: '44269538cc5eebae23cc4ce25b667609a7e2a1bd6c32c268479ae66eab3a8361',
+  sha256: '99ec8cf666867bb115aa2d1afd958e2afda0263bf3ccf8cf4fc67444c542b743',
   layout: 'a3078ef85de640a46a5a7b6482518021eb3407b351e7bc5e19b2b00ed0d36e40',
   license: 'GPL',
   programs: {

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The unanswered-TX watchdog: frames that expect an answer leave on a path, and nothing comes back by it. It is clocked by the frames out
- * themselves, so it needs no timer and no user space. Whoever stops sending is watched by the decision worker, in the same memory.
+ * The watchdog: frames that expect an answer leave on a slave, and nothing comes back by it. The frames out themselves look at the clock, so
+ * it needs no timer and no user space. A guest that stops sending is watched by the decision worker, in the same memory.
  */
 #pragma once
 #include "asks.bpf.h"
 #include "common.h"
 
-/* A pause in what we send is not the path's silence: it counts as half a timeout at most, a longer one than this as a new beginning. */
+/*
+ * A pause in sending says nothing about the slave. It counts as half a timeout at most. A pause longer than this (64 ms) and than the timeout
+ * begins the wait anew.
+ */
 #define VF_PAUSE_NS 64000000ull
-/* How often a path that stays silent wakes the worker, when tier 0 may not flip. */
+/* Interval at which a silent slave wakes the worker (100 ms) where tier 0 may not flip. */
 #define VF_RETELL_NS 100000000ull
 
 static __always_inline bool vf_watching(void)
@@ -17,7 +20,7 @@ static __always_inline bool vf_watching(void)
 	return vf_detect & VF_DETECT_UNANSWERED;
 }
 
-/* Wakes the worker, which finds the rest in the watch: a record without a flip. */
+/* Wakes the worker by a record without a flip. The worker reads everything else from the watch. */
 static __always_inline void vf_tell(__u64 now, __u32 word)
 {
 	struct vf_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -33,13 +36,13 @@ static __always_inline void vf_tell(__u64 now, __u32 word)
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
-/* What is due at once has not come: for the timeout, and for as many frames as it takes. */
+/* True if an answer due at once is late, after the timeout and at least `min_frames` frames. */
 static __always_inline bool vf_overdue(const struct vf_watch *w, __u64 now)
 {
 	return (__s64)(now - w->soon_ns) >= (__s64)w->timeout_ns && w->soon >= w->min_frames;
 }
 
-/* The path has been silent for too long: notes it and, if the worker armed that, flips. Returns the word in force. */
+/* Notes that the slave is silent and flips if the worker armed that. Returns the word in force. */
 static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u32 word, __u64 now)
 {
 	__u32 path = word & VF_PATH_MASK;
@@ -56,7 +59,7 @@ static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u3
 		w->fired_wait_us = (now - w->since_ns) / 1000;
 	}
 	WRITE_ONCE(w->fired_ns, now);
-	__sync_fetch_and_add(&w->fired, 1); /* last: says that the above is of this time */
+	__sync_fetch_and_add(&w->fired, 1); /* counted last, it says that the above belongs to this verdict */
 	if (READ_ONCE(line->armed) & (path == VF_PRIMARY ? VF_ARM_PRIMARY_SILENT : VF_ARM_STANDBY_SILENT)) {
 		vf_disarm_back(line, path);
 		vf_flip(line, word, path ^ 1, VF_CAUSE_UNANSWERED);
@@ -65,7 +68,7 @@ static __noinline __u32 vf_silent(struct vf_line *line, struct vf_watch *w, __u3
 	return READ_ONCE(line->word);
 }
 
-/* A frame is about to leave on the path of `word`. Returns the word in force after the watchdog's look. */
+/* Looks at a frame that is about to leave by the active slave of `word`. Returns the word in force afterwards. */
 static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u32 word)
 {
 	__u64 now, since, timeout, gap;
@@ -85,7 +88,7 @@ static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u3
 	since = READ_ONCE(w->since_ns);
 	gap = now - READ_ONCE(w->last_tx_ns);
 	if ((__s64)gap < 0)
-		gap = 0; /* another CPU was later */
+		gap = 0; /* a frame on another CPU was later */
 	else
 		WRITE_ONCE(w->last_tx_ns, now);
 	if (!since || w->word != word || (gap > VF_PAUSE_NS && gap > timeout)) {
@@ -99,7 +102,7 @@ static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u3
 	w->unanswered++;
 	if (gap > timeout / 2) {
 		gap -= timeout / 2;
-		/* An answer may end the wait at this moment, on another CPU. */
+		/* An answer may end the wait meanwhile on another CPU. */
 		if (__sync_val_compare_and_swap(&w->since_ns, since, since + gap) != since)
 			return word;
 		since += gap;
@@ -113,7 +116,7 @@ static __noinline __u32 vf_ask(struct __sk_buff *skb, struct vf_line *line, __u3
 	return now - w->fired_ns < timeout ? word : vf_silent(line, w, word, now);
 }
 
-/* Ends the wait of a path. */
+/* Ends a slave's wait. */
 static __always_inline void vf_end_wait(struct vf_watch *w)
 {
 	__u64 waited;
@@ -127,8 +130,8 @@ static __always_inline void vf_end_wait(struct vf_watch *w)
 }
 
 /*
- * `path` has received a unicast frame: an answer. In the moment after a flip, what was asked on the new path, or shortly before on the
- * old, may still be answered on the old one.
+ * Takes a unicast frame on `path` as an answer. Shortly after a flip the old slave may still receive answers. They are to questions sent
+ * shortly before on the old slave, or on the new one since. Such an answer ends the new slave's wait too.
  */
 static __always_inline void vf_answered(struct vf_line *line, __u32 word, __u32 path)
 {

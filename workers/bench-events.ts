@@ -13,7 +13,7 @@ export interface EventsTask {
   /** eventfd: ends the wait. */
   wake: number;
   control: SharedArrayBuffer;
-  /** Latency of each event in ns, doubles; as many as fit. */
+  /** Latency of each event in ns as doubles, as many as fit. */
   latencies: SharedArrayBuffer;
   wait: 'epoll' | 'spin';
   cpu: number;
@@ -21,7 +21,7 @@ export interface EventsTask {
 
 const WAKE = 1;
 
-/** Takes events as the decision worker does, and notes how old each one was when it had been read. */
+/** Takes events as the decision worker does, and notes the age of each one when it has been read. */
 export default function run(task: EventsTask): void {
   setAffinity(task.cpu);
   const control = new Int32Array(task.control);

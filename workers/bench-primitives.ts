@@ -13,23 +13,23 @@ import { LINE } from '../src/datapath/offsets.js';
 
 const SLOTS = 64;
 const LINE_BYTES = 64;
-/** Where a line of this bench has its counter. */
+/** Index of the counter in a line of this bench. */
 const COUNTER_AT = 8;
 const LOOPBACK = 1;
 
 export interface PrimitivesTask {
   cpu: number;
-  /** Operations of a round for memory; a tenth of it for calls, a hundredth for system calls. */
+  /** Operations of a round for memory. Calls get a tenth of it, system calls a hundredth. */
   ops: number;
   rounds: number;
 }
 
-/** Per primitive: ns of one operation, by round. The loop around it is in the figure. */
+/** Time of one operation by primitive and round, ns. It includes the loop around the operation. */
 export type PrimitivesResult = Record<string, number[]>;
 
 /**
- * A primitive does its operation `n` times and returns a sum of what the operations gave. The sum is compared with `expected(n)`: so
- * none of them can have been left out by the compiler, moved out of the loop, or failed.
+ * A primitive does its operation `n` times and returns a sum of the results. The sum is compared with `expected(n)`. So the compiler cannot have
+ * left an operation out or moved it out of the loop, and none has failed.
  */
 interface Primitive {
   name: string;
@@ -49,7 +49,7 @@ function lines(): BpfMap {
   });
 }
 
-/** Sum of 0 … 63, n times around and the beginning of a round: each slot holds its own number. */
+/** Sum of 0 … 63, n times around and the beginning of a round, since each slot holds its own number. */
 const aroundSum = (n: number): number => {
   const rest = n % SLOTS;
   return ((n - rest) / SLOTS) * ((SLOTS * (SLOTS - 1)) / 2) + (rest * (rest - 1)) / 2;
@@ -180,7 +180,7 @@ function addonCalls(loopback: number): Primitive[] {
       scale: 0.1,
       run(n) {
         let sum = 0;
-        // The count is 0, but nothing that a compiler knows.
+        // The mask gives 0, but the compiler cannot know that.
         for (let i = 0; i < n; i++) sum += linkStates(sockets, ifindexes, links, loopback & 0) + 1;
         return sum;
       },
@@ -221,7 +221,7 @@ function systemCalls(map: BpfMap, socket: ControlSocket, loopback: number): Prim
   ];
 }
 
-/** Every round takes every primitive once, so that what slows the machine for a while slows all. */
+/** Takes every primitive once in every round, so that a slow spell of the machine slows all. */
 export default function run({ cpu, ops, rounds }: PrimitivesTask): PrimitivesResult {
   setAffinity(cpu);
   using map = lines();
@@ -230,7 +230,7 @@ export default function run({ cpu, ops, rounds }: PrimitivesTask): PrimitivesRes
   const words = mapping.uint32();
   for (let slot = 0; slot < SLOTS; slot++) {
     const base = (slot * LINE_BYTES) / 4;
-    // Word 2 and 3 the counter, word 4 a steering word.
+    // Words 2 and 3 are the counter, word 4 is a steering word.
     words[base + 2] = slot;
     words[base + 4] = slot;
   }
@@ -250,7 +250,7 @@ export default function run({ cpu, ops, rounds }: PrimitivesTask): PrimitivesRes
     if (sum !== expected(n)) throw new Error(`${name}: the sum is ${sum}, not ${expected(n)}`);
     return ns / n;
   };
-  // Twice unmeasured: compiled on the way.
+  // The first two rounds are not measured, since code is compiled on the way.
   for (let round = -2; round < rounds; round++)
     for (const p of all) {
       const ns = timed(p, Math.ceil(ops * p.scale));

@@ -11,15 +11,18 @@ import { bpfObject } from '../src/paths.js';
 interface Measured {
   object: 'bench' | 'vfailover' | 'placed' | 'watched' | 'probed' | 'reflecting';
   program: string;
-  /** `TC_NEXT` is -1, a redirect 7. */
+  /** Verdict of the program: `TC_NEXT` is -1, a redirect 7. */
   returns: number;
-  /** A frame that expects an answer, and not one that does not. */
+  /** The frame expects an answer. */
   asks?: true;
-  /** A group frame of so many bytes. */
+  /** Bytes of the frame, which is a group frame. */
   group?: number;
 }
 
-/** What is measured, in the order of the table. `placed` is vfailover that knows its namespace, `watched` with the unanswered-TX watchdog, `probed` with probes, `reflecting` with a reflector. */
+/**
+ * Programs that are measured, in the order of the table. `placed` is vfailover that knows its namespace, `watched` has the watchdog, `probed`
+ * has probes, `reflecting` has a reflector.
+ */
 export const MEASURED = {
   vf_empty: { object: 'bench', program: 'vf_empty', returns: 0xffffffff },
   vf_count_only: { object: 'bench', program: 'vf_count_only', returns: 0xffffffff },
@@ -48,7 +51,7 @@ export const MEASURED = {
 export type ProgramName = keyof typeof MEASURED;
 const NAMES = Object.keys(MEASURED) as ProgramName[];
 const PROGRAMS: readonly string[] = Object.values(MEASURED).map((m) => m.program);
-/** Longer than any round, so that the watchdog never fires. */
+/** Timeout longer than any round, so that the watchdog never fires. */
 const NEVER_NS = 3600_000_000_000n;
 
 export interface ProgramsTask {
@@ -56,12 +59,12 @@ export interface ProgramsTask {
   repeat: number;
 }
 
-/** Per program: ns of one run by the wall clock, and by the kernel's own (whole) count. */
+/** Time of one run by program, ns: by the wall clock, and by the kernel's own (whole) count. */
 export type ProgramsResult = Record<ProgramName, { wallNs: number; kernelNs: number }>;
 
 const LOOPBACK = 1;
 
-/** An object with a line that says: primary and master are the loopback device, the primary is active and armed. */
+/** Gives the object a line in which primary and master are the loopback device, and the primary is active and armed. */
 function pointAtLoopback<T extends Bench | Vfailover>(object: T): T {
   using lines = object.maps.lines.mmap();
   const line = lines.at(0);
@@ -120,7 +123,7 @@ function load(
   };
 }
 
-/** Frames counted so far, on all paths and CPUs. */
+/** Returns the number of frames counted so far, on all slaves and CPUs. */
 function counted(object: Bench): number {
   using counters = object.maps.counters.mmap();
   let n = 0;
@@ -131,7 +134,7 @@ function counted(object: Bench): number {
   return n;
 }
 
-/** 60 bytes (64 with the checksum): IPv4 to a unicast address; one that asks is TCP with 6 bytes of payload. */
+/** Returns 60 bytes (64 with the checksum): IPv4 to a unicast address. A frame that asks is TCP with 6 bytes of payload. */
 function frame(asks: boolean): Uint8Array {
   const f = new Uint8Array(60);
   f.set([0x02, 0x76, 0x66, 0, 0, 1, 0x02, 0x76, 0x66, 0, 0, 0xfe, 0x08, 0, 0x45, 0, 0, 46]);
@@ -140,7 +143,7 @@ function frame(asks: boolean): Uint8Array {
   return f;
 }
 
-/** A UDP datagram to a group. */
+/** Returns a UDP datagram to a group. */
 function groupFrame(length: number): Uint8Array {
   const f = new Uint8Array(length).fill(0x5a);
   f.set([0x01, 0x00, 0x5e, 1, 2, 3, 0x02, 0x76, 0x66, 0, 0, 0xfe, 0x08, 0, 0x45, 0]);
@@ -158,7 +161,7 @@ const REFLECTOR: ReflectorKey = {
   mac: Uint8Array.from([2, 0, 0, 0, 0, 2]),
 };
 
-/** What the reflector answers. */
+/** Returns a question that the reflector answers. */
 function question(): Uint8Array {
   const end = {
     localMac: Uint8Array.from([2, 0, 0, 0, 0, 1]),
@@ -174,12 +177,12 @@ function question(): Uint8Array {
 }
 
 /**
- * One round: loads every program anew (its place in memory is another one each time, so that the luck of alignment shows as spread),
- * warms it up, and runs all of them forwards and then backwards, so that a clock that drifts favours none.
+ * Runs one round. It loads every program anew, each time at another place in memory, so that the luck of alignment shows as spread. It warms the
+ * programs up, and runs them all forwards and then backwards, so that a drifting clock favours none.
  */
 export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
   setAffinity(cpu);
-  // A test run's frame comes from the loopback device of the thread's namespace: one of our own, set up.
+  // The frame of a test run comes from the loopback device of the thread's namespace, so we make one and set it up.
   const netns = netnsCreate();
   netnsEnter(netns);
   const rtnl = new Rtnl();
@@ -219,7 +222,7 @@ export default function run({ cpu, repeat }: ProgramsTask): ProgramsResult {
       sum.wallNs += wallNs / 2;
       sum.kernelNs += kernelNs / 2;
     }
-    // Two programs of that object count, twice each.
+    // Two programs of that object count, and each ran twice.
     const frames = counted(objects.bench) - before;
     if (frames !== 4 * repeat) throw new Error(`${frames} frames were counted, not ${4 * repeat}`);
   } finally {

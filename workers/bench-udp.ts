@@ -2,7 +2,7 @@ import { BpfMap, possibleCpus } from 'bpf-loader-ts';
 import { dupFd, Epoll, monotonicNs, setAffinity, sockSendBatch } from 'bpf-loader-ts/sys';
 import { COUNT, COUNTERS_WORDS, RX } from '../src/datapath/offsets.js';
 
-/** One of the two ways that are compared. */
+/** One of the two ways to compare. */
 export interface UdpSide {
   /** Connected UDP socket. */
   socket: number;
@@ -16,15 +16,15 @@ export interface UdpTask {
   /** Bytes of a datagram. */
   payload: number;
   sliceMs: number;
-  /** Slices per side; even. */
+  /** Number of slices per side, even. */
   slices: number;
 }
 
-/** Per side: frames delivered and sent, and the time that took. */
+/** Frames delivered and sent, and the time taken, by side. */
 export type UdpResult = { delivered: number; sent: number; ns: number }[];
 
 const BATCH = 64;
-/** Between two slices: what is under way arrives, and is nobody's. */
+/** Pause between two slices, in which frames under way arrive and count for neither. */
 const DRAIN_US = 500;
 
 const delivered = (words: Uint32Array): number => {
@@ -36,7 +36,7 @@ const delivered = (words: Uint32Array): number => {
   return n;
 };
 
-/** Floods through both sides in turn, A B B A …, in slices so short that whatever slows the machine slows both. */
+/** Floods through both sides in turn, A B B A …, in slices so short that a slow spell of the machine slows both. */
 export default function run(task: UdpTask): UdpResult {
   setAffinity(task.cpu);
   const payload = new Uint8Array(task.payload);

@@ -36,17 +36,17 @@ import { Instances } from './decision/instances.js';
 import { ShardMaps } from './decision/maps.js';
 import { Pace } from './decision/pace.js';
 
-/** What the thread waits for, as epoll names it. */
+/** Events of the thread's epoll. */
 const WAKE = 0;
 const EVENTS = 1;
 const HINT = 2;
 
-/** How each record of the ring buffer begins, whatever its kind. */
+/** Offsets at the start of each record of the ring buffer, the same for every kind. */
 const RECORD = VfEvent.offsets;
 
 /**
- * The hot loop of one shard: looks at the links and the steering lines of its instances, decides, flips. A turn allocates nothing and
- * makes one native call for all links; everything it reads lies in typed arrays or in the maps' own memory.
+ * The hot loop of one shard. It looks at the links and steering lines of its instances, decides and flips. A turn allocates nothing and makes
+ * one native call for all links. Everything that it reads lies in typed arrays or in the maps' own memory.
  */
 export class DecisionLoop {
   readonly #task: DecisionTask;
@@ -59,13 +59,13 @@ export class DecisionLoop {
   readonly #detectors: Detectors;
   readonly #flips: Flips;
   readonly #pace: Pace;
-  /** Announces a switch, before anything else is done about it: until the network knows the new path it delivers to the old one. */
+  /** Announces a switch before anything else is done about it, since the network delivers to the old slave until it learns of the new one. */
   readonly #announcer: ChangeSender;
-  /** Periodic frames of detectors: not to be held up by this thread. */
+  /** Sends periodic frames of detectors, which this thread must not hold up. */
   readonly #pacer = new PacedSender();
   readonly #epoll = new Epoll();
   readonly #ready = new Int32Array(16);
-  /** [0]: CLOCK_MONOTONIC of this turn, ns. */
+  /** [0]: time of this turn (CLOCK_MONOTONIC, ns). */
   readonly #clock = new Float64Array(1);
   readonly #dup: (fd: number) => number;
   readonly #onEvent: (view: DataView, at: number) => void;
@@ -99,7 +99,7 @@ export class DecisionLoop {
       if (kind === VfRecord.VF_RECORD_FLIP) this.#flips.event(view, at);
       else if (kind === VfRecord.VF_RECORD_BFD)
         this.#detectors.packet(view.getInt32(at + RECORD.slot, true), view, at);
-      // The others wake the worker, and that is all: detectors find the rest in the maps. So does a flip by a program of an earlier layout.
+      // Other records only wake the worker, since detectors read the maps. The same holds for a flip by a program of an earlier layout.
     };
   }
 
@@ -111,7 +111,7 @@ export class DecisionLoop {
     return new Detectors({ records, lines, watches, probes, counters, cpus, bfd, pacer, clock, dup });
   }
 
-  /** Takes in a message; not part of the hot path. */
+  /** Takes in a message. Not part of the hot path. */
   handle(m: ToWorker): void {
     if (m.type === 'attach') this.#attach(m);
     else if (m.type === 'announce') this.#prepare(m.slot, m.sends);
@@ -119,7 +119,7 @@ export class DecisionLoop {
     else this.#detach(m.slot);
   }
 
-  /** Duplicates: the supervisor may close its sockets at any time, and their numbers may become somebody else's. */
+  /** Duplicates the sockets. The supervisor may close its own at any time, and their numbers may then mean other files. */
   #prepare(slot: number, sends: readonly AnnouncementFrame[]): void {
     const held = this.#instances.bySlot(slot);
     if (!held) return;
@@ -159,7 +159,7 @@ export class DecisionLoop {
     const instances = this.#instances;
     if (wait === 'spin' && instances.n > 0) return;
     const interval = wait === 'epoll' ? this.#pace.interval() : pollIntervalUs;
-    // Without instances there is nothing to look at: only mail can bring work.
+    // Without instances only mail can bring work.
     const n = this.#epoll.wait(this.#ready, instances.n === 0 ? -1 : this.#until(interval));
     this.#announcer.run();
     this.#control[CONTROL.wakeups]!++;
@@ -170,15 +170,15 @@ export class DecisionLoop {
     }
   }
 
-  /** Microseconds to wait, `interval` at most: less when a detector wants its turn sooner. */
+  /** Returns the microseconds to wait: at most `interval`, less if a detector wants its turn sooner. */
   #until(interval: number): number {
     const left = (this.#detectors.due[0]! - this.#clock[0]!) / 1e3;
     return left >= interval ? interval : left <= 0 ? 0 : Math.ceil(left);
   }
 
   /**
-   * One turn over all instances. `mail` is how many messages had come before it. False: more have come, and nothing was decided. What the
-   * supervisor posts before it ends a join (another announcement) is thus taken in before the switch that follows from it.
+   * Takes one turn over all instances. `mail` is the number of messages before it. False if more have come, and nothing was decided. A message
+   * that the supervisor posts before it ends a join (another announcement) is thus taken in before the switch that follows from the join.
    */
   tick(mail: number): boolean {
     const instances = this.#instances;
@@ -187,10 +187,10 @@ export class DecisionLoop {
     this.#pace.begin();
     if (this.#maps.events.pending) this.#maps.events.consume(this.#onEvent);
     this.#readLinks();
-    // Reading takes long enough for tier 0 to have flipped meanwhile.
+    // Tier 0 may have flipped during the reads.
     this.#announcer.run();
     if (Atomics.load(this.#control, CONTROL.mail) !== mail) return false;
-    // After the reads, which by ioctl can wait for a lock: what is detected is detected now.
+    // The clock is read after the links, since an ioctl can wait for a lock. A fault that is detected now gets the time of now.
     clockMonotonic(this.#clock, 0);
     const nowMs = wrappedMs(this.#clock[0]!);
     this.#flips.nowMs = nowMs;
@@ -199,7 +199,7 @@ export class DecisionLoop {
     return true;
   }
 
-  /** Reads the links of all instances, by the devices that the lines name. */
+  /** Reads the links of all instances, for the devices that the lines name. */
   #readLinks(): void {
     const { n, slots, netns, sockets, ifindexes, links } = this.#instances;
     const lines = this.#lines;
@@ -212,7 +212,7 @@ export class DecisionLoop {
     else linkStates(sockets, ifindexes, links, 2 * n);
   }
 
-  /** One instance's part of a turn: the link words with what detectors say, the policy's decision, the fallbacks that the programs may make. */
+  /** Takes one instance's part of a turn: link words with verdicts, the policy's decision, the fallbacks that the programs may make. */
   #decide(i: number, nowMs: number): void {
     const { slots, ifindexes, links, known, armed, tier0, awaiting } = this.#instances;
     const lines = this.#lines;

@@ -4,15 +4,15 @@ import { CONTROL, type DecisionTask, type ToWorker } from '../src/shard/protocol
 import { DecisionLoop } from './decision-loop.js';
 
 /**
- * A shard's task: runs until told to stop. The thread never returns to its event loop meanwhile, so mail is fetched by hand when the
- * control block says that there is some.
+ * A shard's task, which runs until it is told to stop. The thread never returns to its event loop meanwhile, so it fetches mail by hand when
+ * the control block says that there is some.
  */
 export default function run(task: DecisionTask): { ticks: number } {
   const control = new Int32Array(task.control);
   if (task.cpu !== null) setAffinity(task.cpu);
-  // The thread runs at once when it wakes. Our own main thread, which the same fault wakes, does not push it aside.
-  // A thread that spins never wakes. Its weight would only starve the process's other threads, even on other CPUs: a group of the
-  // scheduler (a session, a control group) has one share, which its CPUs get in proportion to the weights that run there.
+  // At nice -20 the thread runs at once when it wakes. The main thread, which the same fault wakes, does not push it aside.
+  // A thread that spins never wakes, so its weight would only starve the process's other threads, even on other CPUs. A group of the
+  // scheduler (a session, a control group) has one share. Its CPUs get that share in proportion to the weights that run there.
   if (task.wait !== 'spin') setNice(-20);
   const loop = new DecisionLoop(task, (m) => task.port.postMessage(m), dupFd);
   try {

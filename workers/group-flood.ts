@@ -1,37 +1,37 @@
 import { clockMonotonic, setAffinity, sockSend } from 'bpf-loader-ts/sys';
 
-/** A number of frames, sent at a pace by one thread bound to a CPU. */
+/** Task of a thread bound to a CPU that sends a number of frames at a pace. */
 export interface FloodTask {
-  /** A packet socket of the owner's. */
+  /** The owner's packet socket. */
   socket: number;
-  /** What is sent, but for its number. */
+  /** The frame without its number. */
   frame: Uint8Array;
-  /** Byte at which the number stands, as a 32-bit word of this machine. */
+  /** Byte at which the number goes, as a 32-bit word of this machine. */
   numberAt: number;
-  /** Frames 0 … frames - 1. */
+  /** Number of frames, numbered from 0. */
   frames: number;
-  /** Nanoseconds between two. */
+  /** Nanoseconds between two frames. */
   intervalNs: number;
   cpu: number;
-  /** A word for each thread: how many frames it has sent; -1 until it is ready. They begin together. */
+  /** A word for each thread: the number of frames sent, or -1 until it is ready. The threads begin together. */
   sent: SharedArrayBuffer;
   thread: number;
-  /** The thread that sends the copies: neither gets ahead of the other by more than AHEAD frames. Itself: none does. */
+  /** The thread that sends the copies. Neither gets ahead of the other by more than AHEAD frames. The thread itself if there is none. */
   beside: number;
 }
 
 export interface FloodResult {
-  /** Frames that the kernel did not take. */
+  /** Number of frames that the kernel did not take. */
   refused: number;
-  /** From the first to the last. */
+  /** Time from the first frame to the last. */
   ns: number;
-  /** The longest that it had to wait for the thread beside it. */
+  /** The longest wait for the thread beside it. */
   waitedNs: number;
 }
 
 const AHEAD = 8;
 
-/** Sends the frames. A thread that was held up catches up. */
+/** Sends the frames. A thread that was delayed catches up. */
 export default function run(task: FloodTask): FloodResult {
   const { socket, numberAt, frames, intervalNs, cpu, thread, beside } = task;
   setAffinity(cpu);
@@ -51,7 +51,7 @@ export default function run(task: FloodTask): FloodResult {
     while (now() < from + n * intervalNs);
     if (n - Atomics.load(sent, beside) > AHEAD) {
       const since = now();
-      // It sleeps: the other may want this CPU.
+      // It sleeps, because the other thread may want this CPU.
       for (let m = Atomics.load(sent, beside); n - m > AHEAD; m = Atomics.load(sent, beside))
         Atomics.wait(sent, beside, m, 0.05);
       result.waitedNs = Math.max(result.waitedNs, now() - since);

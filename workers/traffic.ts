@@ -47,25 +47,25 @@ export const STREAM_PORT = 7412;
 export const MAGIC = 0x56464c52;
 /** A datagram begins with {u32 magic, u32 stream, u32 number, u32 ~number} and has this length. */
 export const STREAM_BYTES = 64;
-/** Added to a stream's identifier in frames to the guest, so that a frame of the guest's own that comes back is told from them. */
+/** Added to a stream's identifier in frames to the guest, so that a frame of the guest's own that returns is told from them. */
 export const TO_GUEST = 0x40000000;
-/** The most that stands before a datagram: Ethernet, a tag, IPv6 and UDP. */
+/** Most bytes before a datagram: Ethernet, a tag, IPv6 and UDP. */
 export const HEAD_MAX = 128;
 
 export interface TrafficTask {
   control: SharedArrayBuffer;
-  /** When each frame was sent, by sequence number: CLOCK_MONOTONIC ns as doubles. */
+  /** Time of sending by sequence number: CLOCK_MONOTONIC ns as doubles. */
   sentAt: SharedArrayBuffer;
   /** Connected UDP sockets. */
   guestSocket: number;
   hostSocket: number;
-  /** What stands before the datagrams of streams of whole frames: HEAD_MAX bytes of the guest's, then the host's. */
+  /** Heads of the datagrams in streams of whole frames: HEAD_MAX bytes of the guest's, then the host's. */
   heads: SharedArrayBuffer;
   wakeFd: number;
   cpu: number | null;
 }
 
-/** One direction's frame: its payload stands at a multiple of four. */
+/** Sends one direction's frames. The payload lies at a multiple of four bytes. */
 class Sender {
   readonly #frame = new Uint8Array(HEAD_MAX + STREAM_BYTES);
   readonly #words = new Int32Array(this.#frame.buffer, HEAD_MAX);
@@ -87,7 +87,7 @@ class Sender {
     this.#bytes = this.#frame.subarray(HEAD_MAX - head.length);
   }
 
-  /** False if the kernel refused it. */
+  /** False if the kernel refused the frame. */
   send(number: number): boolean {
     this.#words[2] = number;
     this.#words[3] = ~number;
@@ -95,7 +95,7 @@ class Sender {
   }
 }
 
-/** Frames moved per wire and direction before the sender gets its turn. */
+/** Most frames moved per wire and direction before the sender gets its turn. */
 const BURST = 32;
 
 /** Moves frames over the wires that are made of taps, and takes those away that were sent into a wire that is cut. */
@@ -115,9 +115,8 @@ function carry(control: Int32Array, scratch: Uint8Array): void {
 }
 
 /**
- * The world outside the guest's failover, in one thread so that one core is left for what is measured: it sends numbered datagrams
- * both ways at the intended rate, and carries frames over wires made of taps. When it was held up it does not catch up: a burst
- * would measure queues.
+ * The world outside the guest's failover, in one thread, so that one core is left for the measured part. It sends numbered datagrams both ways at
+ * the intended rate, and carries frames over wires made of taps. After a delay it does not catch up, since a burst would measure queues.
  */
 export default function run(task: TrafficTask): void {
   const control = new Int32Array(task.control);
@@ -167,7 +166,7 @@ export default function run(task: TrafficTask): void {
     }
     carry(control, scratch);
     if (stream === 0) {
-      // Idle: wires made of taps are looked after once a millisecond.
+      // An idle thread looks after wires made of taps once a millisecond.
       const n = epoll.wait(
         ready,
         control[TRAFFIC.taps]! >= 0 || control[TRAFFIC.taps + 2]! >= 0 ? 1_000 : 100_000,

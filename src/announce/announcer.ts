@@ -7,33 +7,33 @@ import { MOVE_FRESH } from '../frames/arp.js';
 import { AddressReader } from './address-reader.js';
 import { type Announcement, type Plan, planAnnouncements } from './plan.js';
 
-/** So many rounds, with so many milliseconds between two. */
+/** Number of rounds, and the milliseconds between two of them. */
 export interface Repeat {
   count: number;
   delayMs: number;
 }
 
 export interface AnnouncerOptions {
-  /** fd of the master's namespace; stays the caller's and must outlive the announcer. */
+  /** fd of the master's namespace. It stays the caller's and must outlive the announcer. */
   netns: number;
   masterIfindex: number;
-  /** Rounds per announce(); 0 announces no address. */
+  /** Rounds per announce(). With 0 no address is announced. */
   count: number;
   /** Milliseconds between two rounds. */
   delayMs: number;
-  /** Likewise for reports of the multicast groups of the same devices; none by default. */
+  /** Rounds for reports of the same devices' multicast groups. None by default. */
   rejoin?: Repeat;
-  /** The router flag of neighbour advertisements; by default what the device is: its IPv6 forwarding setting. */
+  /** Router flag of neighbour advertisements. Default: the device's IPv6 forwarding setting. */
   router?: boolean;
-  /** The namespace's devices, where somebody watches them already (`LinkMonitor.links`); asked of the kernel otherwise. */
+  /** Devices of the namespace, where somebody watches them already (`LinkMonitor.links`). By default the kernel is asked. */
   devices?: () => Iterable<Device>;
-  /** Of the namespace, where several announcers share one; stays the caller's. */
+  /** Reader of the namespace, which several announcers may share. It stays the caller's. */
   reader?: AddressReader;
-  /** Resolves when whoever got a list from `prepare` uses none from before: sockets that no list names are closed then. At once by default. */
+  /** Resolves when the user of `prepare` uses no earlier list. Sockets that no list names are then closed. Default: at once. */
   settled?: () => Promise<void>;
 }
 
-/** A frame of a prepared announcement and the socket that it leaves by. */
+/** A frame of a prepared announcement, and the socket that sends it. */
 export interface PreparedFrame {
   fd: number;
   frame: Uint8Array;
@@ -44,31 +44,31 @@ export interface PreparedFrame {
 export interface AnnouncerStats {
   /** Calls of announce(). */
   announcements: number;
-  /** Of addresses, and of reports. */
+  /** Rounds of addresses, and of reports. */
   rounds: number;
   rejoins: number;
-  /** Frames of addresses, MACs and groups that the kernel took, */
+  /** Frames of addresses, MACs and groups that the kernel took. */
   frames: number;
-  /** and those to nobody, by which switches move a MAC. */
+  /** Frames to nobody that the kernel took. By them switches move a MAC. */
   moves: number;
-  /** MACs of stations that the latest plan had no room for. */
+  /** MACs of stations for which the latest plan had no room. */
   left: number;
-  /** What went wrong, by errno name or VfError code: ENETDOWN, ENOBUFS, ENODEV (the master is gone) … */
+  /** Number of failures by errno name or VfError code: ENETDOWN, ENOBUFS, ENODEV (the master is gone) … */
   errors: Record<string, number>;
 }
 
-/** What is sent, each at its own pace, and what counts the rounds. */
+/** Kinds of frames, each sent at its own pace. */
 const KINDS = ['frames', 'reports'] as const;
 type Kind = (typeof KINDS)[number];
 const STAT = { frames: 'rounds', reports: 'rejoins' } as const;
 
 /**
- * Announces a master's addresses after a switch: gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6, RARP for a
- * device without addresses, IGMP and MLD reports for its groups; each also for what lies on the master in its namespace (`speakersOf`),
- * and RARP for the MACs of others that are reached by it (`stations`). Addresses and MACs are those of the moment of the call.
+ * Announces a master's addresses after a switch. It sends gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6, RARP for a
+ * device without addresses, and IGMP and MLD reports for its groups. It does so for devices on the master in its namespace too
+ * (`speakersOf`). It sends RARP for MACs of others that are reached by the master (`stations`). Addresses and MACs are read at the call.
  *
- * Frames are sent on the master and pass its steering program as any others do, so they leave through the slave that is active at
- * that moment, not through the one that was active when the call was made.
+ * Frames are sent on the master and pass its steering program like any others. So they leave by the slave that is active at that moment, not
+ * by the one that was active at the call.
  */
 export class Announcer implements Disposable {
   readonly stats: AnnouncerStats = {
@@ -81,17 +81,17 @@ export class Announcer implements Disposable {
     errors: {},
   };
   readonly #options: AnnouncerOptions;
-  /** Kept open: closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
+  /** Kept open, since closing a packet socket waits for an RCU grace period, about 10 ms that a switch must not pay. */
   readonly #sockets = new Map<number, PacketSocket>();
   readonly #reader: AddressReader;
   readonly #repeat: Readonly<Record<Kind, Repeat>>;
   readonly #timers: Partial<Record<Kind, NodeJS.Timeout>> = {};
   #closed = false;
-  /** Fingerprint of what `prepare` gave last. */
+  /** Fingerprint of the last list from `prepare`. */
   #prepared = '';
   #bridged = false;
 
-  /** Opens nothing yet. */
+  /** Opens no socket yet. */
   constructor(options: AnnouncerOptions) {
     this.#options = options;
     this.#repeat = { frames: options, reports: options.rejoin ?? { count: 0, delayMs: 0 } };
@@ -99,8 +99,8 @@ export class Announcer implements Disposable {
   }
 
   /**
-   * What a round would send now, and by which sockets, for a thread that can send it sooner than this one. Undefined: the same as at the
-   * last call, or the addresses cannot be read.
+   * Returns the frames of a round now, and their sockets, for a thread that can send them sooner. Returns undefined if they are the same as at the
+   * last call, or if the addresses cannot be read.
    */
   prepare(): PreparedFrame[] | undefined {
     if (this.#closed || !this.#anything()) return undefined;
@@ -124,11 +124,12 @@ export class Announcer implements Disposable {
   }
 
   /**
-   * `sent`: somebody has sent the first round as it was prepared, which stands if it still is what is to be said.
-   * Sends the first rounds before it returns and the others `delayMs` apart, addresses and reports each at their own pace; what is left of an earlier
-   * call's rounds is dropped. Reads the addresses once, which blocks: about 20 µs with few devices and `devices` given, 150 µs without; with
-   * 500 devices 1 and 14 ms, which a shared `reader` pays once for all that switch together. Never throws: what goes wrong is counted in
-   * `stats`. After close() it does nothing. The timer does not keep the process alive.
+   * Sends the first rounds before it returns, and the others `delayMs` apart. Addresses and reports each have their own pace. Rounds left of an
+   * earlier call are dropped. With `sent` somebody has sent the first round as prepared, which stands if the plan is still the same.
+   *
+   * It reads the addresses once, which blocks. That takes about 20 µs with few devices and `devices` given, and 150 µs without. With 500 devices
+   * it takes 1 and 14 ms, which a shared `reader` pays once for all that switch together. It never throws, and counts failures in `stats`.
+   * After close() it does nothing. The timer does not keep the process alive.
    */
   announce(sent = false): void {
     this.#stop();
@@ -156,7 +157,7 @@ export class Announcer implements Disposable {
     this.#reader.close();
   }
 
-  /** Ends the rounds and closes the sockets. Again is harmless. */
+  /** Ends the rounds and closes the sockets. May be called twice. */
   close(): void {
     this.#closed = true;
     this.#stop();
@@ -169,7 +170,7 @@ export class Announcer implements Disposable {
     this.close();
   }
 
-  /** True if the latest plan met a bridge: what is announced then changes with every station that the bridge learns. */
+  /** True if the latest plan met a bridge. The announcement then changes with every station that the bridge learns. */
   get bridged(): boolean {
     return this.#bridged;
   }
@@ -182,7 +183,7 @@ export class Announcer implements Disposable {
     for (const kind of KINDS) clearTimeout(this.#timers[kind]);
   }
 
-  /** Without what is never to be sent. */
+  /** Returns the plan without the kinds that are never sent. */
   #plan(): Announcement[] {
     const { devices, reader: shared } = this.#options;
     const reader = this.#reader;
@@ -211,7 +212,7 @@ export class Announcer implements Disposable {
       for (const [, socket] of old) socket.close();
     };
     const { settled } = this.#options;
-    // A list that names them may be on its way: what replaces it is posted before the next turn of the event loop.
+    // A list that names them may be on its way. The list that replaces it is posted before the next turn of the event loop.
     if (settled === undefined) close();
     else setImmediate(() => settled().then(close, close));
   }
@@ -225,7 +226,7 @@ export class Announcer implements Disposable {
     this.#again(plan, kind, left);
   }
 
-  /** The rounds after one that was sent. */
+  /** Schedules the rounds after one that was sent. */
   #again(plan: readonly Announcement[], kind: Kind, left: number): void {
     if (left <= 1) return;
     const { delayMs } = this.#repeat[kind];
@@ -246,7 +247,7 @@ export class Announcer implements Disposable {
     this.stats.moves += this.#send(ifindex, moves);
   }
 
-  /** Returns how many the kernel took. */
+  /** Returns the number of frames that the kernel took. */
   #send(ifindex: number, frames: readonly Uint8Array[]): number {
     let taken = 0;
     try {
@@ -262,14 +263,17 @@ export class Announcer implements Disposable {
     return taken;
   }
 
-  /** The kernel's own advertisements take the router flag from here (ndisc_send_na). /proc/sys/net shows the reader's namespace. */
+  /**
+   * True if the device forwards IPv6. The kernel's own advertisements take the router flag from this setting (ndisc_send_na). /proc/sys/net
+   * shows the reader's namespace.
+   */
   #forwards({ name }: Device): boolean {
     const read = (): boolean =>
       readFileSync(`/proc/sys/net/ipv6/conf/${name}/forwarding`, 'latin1').trim() !== '0';
     try {
       return withNetns(this.#options.netns, read);
     } catch (error) {
-      // renamed or removed since it was listed
+      // The device was renamed or removed since it was listed.
       this.#count(codeOf(error));
       return false;
     }
@@ -280,7 +284,7 @@ export class Announcer implements Disposable {
   }
 }
 
-/** Says whether two plans would send the same. Taken before a round makes the destinations of `moves` anew. */
+/** Returns the same text for two plans that would send the same. Taken before a round renews the destinations of `moves`. */
 const fingerprint = (plan: readonly Announcement[]): string =>
   plan
     .map(({ ifindex, moves, frames, reports }) => {
@@ -289,7 +293,7 @@ const fingerprint = (plan: readonly Announcement[]): string =>
     })
     .join(';');
 
-/** ENODEV and the like; of a VfError the errno that the kernel answered, where there is one. */
+/** Returns ENODEV and the like: for a VfError the errno that the kernel answered, if there is one. */
 function codeOf(error: unknown): string {
   if (error instanceof VfError) return typeof error.value === 'string' ? error.value : error.code;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

@@ -1,4 +1,4 @@
-/** What to announce, from which device. Pure. */
+/** Plans announcements: which frames leave by which device. Pure. */
 import type { Device } from '../device.js';
 import { isLinkLocal6, parseIp } from '../frames/address.js';
 import { gratuitousArp, moveFrame, rarpAnnouncement } from '../frames/arp.js';
@@ -10,7 +10,7 @@ import type { Groups } from './groups.js';
 import { speakersOf } from './speakers.js';
 import { type Forwarding, stations } from './stations.js';
 
-/** IFA_F_* of linux/if_addr.h. A tentative address is still being checked for duplicates and is not ours to claim yet. */
+/** IFA_F_* of linux/if_addr.h. A tentative address is still checked for duplicates, so we may not claim it yet. */
 const IFA_F_DADFAILED = 0x08;
 const IFA_F_TENTATIVE = 0x40;
 /** An address of this scope is valid on this host only. */
@@ -19,42 +19,42 @@ const RT_SCOPE_HOST = 254;
 /** A device and the frames that leave through it. */
 export interface Announcement {
   ifindex: number;
-  /** Of addresses and MACs, the master's first. */
+  /** Frames for addresses and MACs, the master's first. */
   frames: Uint8Array[];
-  /** Of each MAC, to nobody (`moveFrame`): sent before `frames`, each with a new destination. */
+  /** Frames for each MAC, to nobody (`moveFrame`). They are sent before `frames`, each with a new destination. */
   moves: Uint8Array[];
-  /** Of groups. */
+  /** Membership reports of groups. */
   reports: Uint8Array[];
 }
 
-/** What the kernel knows at one moment. */
+/** Facts of the kernel at one moment. */
 export interface Surroundings {
   devices: readonly Device[];
   addresses: readonly DeviceAddress[];
-  /** By ifindex: what is joined again; none by default. */
+  /** Groups to join again, by ifindex. None by default. */
   groups?: ReadonlyMap<number, Groups> | undefined;
   forwarding?: Forwarding | undefined;
-  /** Whether the device forwards IPv6. */
+  /** True if the device forwards IPv6. */
   isRouter: (device: Device) => boolean;
 }
 
-/** What is to be sent, and what had to be left out. */
+/** Announcements to send, and what had to be left out. */
 export interface Plan {
   announcements: Announcement[];
-  /** MACs beyond STATIONS_MAX. */
+  /** Number of MACs beyond STATIONS_MAX. */
   left: number;
-  /** The master, or what lies on it, is a port of a bridge. */
+  /** True if the master, or a device on it, is a port of a bridge. */
   bridged: boolean;
 }
 
-/** Whether the address is announced: IPv6 that is tentative or failed its check for duplicates, and host scope, are not. */
+/** True if the address is announced. Not announced are IPv6 that is tentative or failed its check for duplicates, and host scope. */
 export function isAnnounced({ scope, flags }: Pick<DeviceAddress, 'scope' | 'flags'>): boolean {
   return scope < RT_SCOPE_HOST && (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) === 0;
 }
 
 /**
- * The frames of one round of either kind. The kernel adds the tag to what a VLAN device sends, so the frames of devices are made without
- * one; those of stations behind a bridge have the tag that the bridge would send.
+ * Returns the frames of one round of either kind. The kernel adds the tag to frames that a VLAN device sends, so frames of devices are made
+ * without one. Frames of stations behind a bridge have the tag that the bridge would send.
  */
 export function planAnnouncements(master: number, around: Surroundings): Plan {
   const { devices, forwarding = { entries: [], untagged: new Map() } } = around;
@@ -73,7 +73,7 @@ export function planAnnouncements(master: number, around: Surroundings): Plan {
     const { frames, moves, reports } = through(via);
     const said = say(device, around);
     frames.push(...said.frames);
-    // A device on a macvlan's place may share its MAC (ipvlan): the switch is told once.
+    // Devices on one parent may share a MAC (ipvlan), and the switch needs to hear of it once.
     if (!moved.has(`${via} ${device.address}`)) moves.push(moveFrame({ mac: parseMac(device.address) }));
     moved.add(`${via} ${device.address}`);
     reports.push(...said.reports);
@@ -87,7 +87,7 @@ export function planAnnouncements(master: number, around: Surroundings): Plan {
   return { announcements: [...by.values()], left, bridged };
 }
 
-/** What a device says of itself. */
+/** Returns the frames of a device for itself. */
 function say(
   device: Device,
   { addresses, groups, isRouter }: Surroundings,
@@ -96,26 +96,26 @@ function say(
   const own = addresses
     .filter((a) => a.ifindex === device.ifindex && isAnnounced(a))
     .map(({ family, address }) => ({ family, ip: parseIp(address).bytes }))
-    // Groups can be joined by being addresses (autojoin).
+    // A group may be joined by being an address (autojoin), and is no address to announce.
     .filter(({ family, ip }) => (family === 4 ? ip[0]! < 224 : ip[0] !== 0xff));
   const router = own.some((a) => a.family === 6) && isRouter(device);
   const frames = own.map(({ family, ip }) =>
     family === 4 ? gratuitousArp({ mac, ip }) : unsolicitedNeighbourAdvert({ mac, ip, router }),
   );
-  // no address is known: a guest's kernel bypass, a bridge's port. The switches can be told all the same
+  // Without a known address (a guest's kernel bypass, a bridge's port) the switches can still be told of the MAC.
   if (frames.length === 0) frames.push(rarpAnnouncement({ mac }));
   const joined = groups?.get(device.ifindex);
   return { frames, reports: joined ? reports(mac, joined, own) : [] };
 }
 
-/** `own`: the device's unicast addresses, of which reports take their source. */
+/** Returns membership reports. `own` has the device's unicast addresses, of which reports take their source. */
 function reports(
   mac: Uint8Array,
   groups: Groups,
   own: readonly { family: 4 | 6; ip: Uint8Array }[],
 ): Uint8Array[] {
   const ip4 = own.find((a) => a.family === 4)?.ip ?? new Uint8Array(4);
-  // RFC 3810 5.2.13: a link-local one, or none.
+  // RFC 3810 5.2.13: the source is a link-local address, or none.
   const ip6 = own.find((a) => isLinkLocal6(a.ip))?.ip ?? new Uint8Array(16);
   const igmp = { mac, source: ip4, groups: groups.ip4 };
   return [

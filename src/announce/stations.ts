@@ -1,24 +1,24 @@
-/** Whose MACs a master speaks for beside its own: stations behind its bridge, and devices on it in other namespaces. Pure. */
+/** MACs that a master announces beside its own: stations behind its bridge, and devices on it in other namespaces. Pure. */
 import type { Device } from '../device.js';
 import { parseMac } from '../frames/mac.js';
 import type { VlanTag } from '../frames/vlan.js';
 import type { ForwardingEntry } from '../netlink/index.js';
 import type { Speaker } from './speakers.js';
 
-/** Foreign MACs that a master announces at most. Each costs two frames a round, about 5 µs together. */
+/** Most foreign MACs that a master announces. Each costs two frames a round, about 5 µs together. */
 export const STATIONS_MAX = 128;
 
 export interface Station {
   mac: Uint8Array;
-  /** ifindex of the device that its frames leave by. */
+  /** ifindex of the device by which its frames leave. */
   via: number;
   vlan?: VlanTag;
 }
 
-/** What the kernel's forwarding tables hold. */
+/** Contents of the kernel's forwarding tables. */
 export interface Forwarding {
   entries: readonly ForwardingEntry[];
-  /** Of a bridge's port: VLANs that leave it without a tag. */
+  /** VLANs that leave a bridge's port without a tag, by the port's ifindex. */
   untagged: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
@@ -29,10 +29,10 @@ interface Found {
 }
 
 /**
- * The MACs that no speaker announces as its own, those heard of last first, and how many more there were.
+ * Returns the MACs that no speaker announces as its own, the latest heard first, and how many more there were.
  *
- * A bridge's station is announced by the port that the master is, unless it was learned there: then it lives outside. An address in a
- * device's own list belongs to a macvlan whose namespace is not ours, or to whatever else was let in by hand.
+ * A bridge's station is announced by the port that the master is. A station that was learned at that port lives outside, and is not announced.
+ * An address in a device's own list belongs to a macvlan of another namespace, or to something else that was let in by hand.
  */
 export function stations(
   speakers: readonly Speaker[],
@@ -65,14 +65,14 @@ export function stations(
   };
 }
 
-/** Addresses in the devices' own lists. One that stands in the list of an upper device has come down from there. */
+/** Returns the addresses in the devices' own lists. An address in the list of an upper device has come down from there. */
 function letIn(
   speakers: readonly Speaker[],
   devices: readonly Device[],
   entries: readonly ForwardingEntry[],
 ): Found[] {
   const bridges = new Set(speakers.flatMap(({ device }) => device.master ?? []));
-  // A bridge lets its ports' own addresses in at its ports: they are addresses of this machine that nobody speaks to.
+  // A bridge lets its ports' own addresses in at its ports. They are addresses of this machine to which nobody speaks.
   const ports = new Set(devices.flatMap((d) => (bridges.has(d.master ?? 0) ? [d.address] : [])));
   const seen = new Set<string>();
   const out: Found[] = [];
@@ -85,6 +85,6 @@ function letIn(
   return out;
 }
 
-/** Whether a MAC is one that a station can have. */
+/** True if a station can have the MAC. */
 const isStation = (mac: string): boolean =>
   (Number.parseInt(mac.charAt(1), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';

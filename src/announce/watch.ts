@@ -3,34 +3,34 @@ import type { LinkMonitor } from '../netlink/index.js';
 import { LE, viewOf } from '../netlink/message.js';
 import { Notifications } from '../netlink/notifications.js';
 
-/** From the first change until it is told, ms: what changes with it is told with it. */
+/** Time from the first change until it is reported, ms. Changes that come meanwhile are reported with it. */
 const FIRST_MS = 5;
-/** Least time between two that are told, ms, and the most that a dear look may make of it. */
+/** Least time between two reports, ms, and the most to which a slow look extends it. */
 const GAP_MS = 20;
 const GAP_MAX_MS = 80;
-/** A look that takes long comes less often: so many times its own duration pass before the next. */
+/** Pause after a look, in multiples of the time that the look took. */
 const GAP_LOOKS = 4;
-/** Room for the header of a notification and of what it is about; the rest is cut. */
+/** Bytes for the header of a notification and of its object. The rest is cut. */
 const HEAD_BYTES = 32;
-/** Where a notification has its type, and what it is about its family. */
+/** Offsets of a notification's type and of its object's family. */
 const TYPE_AT = 4;
 const FAMILY_AT = 16;
 
 /**
- * Tells that what a namespace's masters announce may have changed: addresses, devices, and the stations of bridges once `bridges` was
- * called. Changes that come together are told once, within 25 ms of the first, or 80 ms where a look at them takes long; a device's new MAC
- * at once, before those who listen to the monitor later. What is lost in a flood (ENOBUFS) counts as a change.
+ * Reports that the announcements of a namespace's masters may have changed: addresses, devices, and the stations of bridges once `bridges`
+ * was called. Changes that come together are reported once, within 25 ms of the first, or within 80 ms where a look at them takes long. A
+ * device's new MAC is reported at once, before later listeners of the monitor hear of it. A loss in a flood (ENOBUFS) counts as a change.
  */
 export class AnnounceWatch implements Disposable {
   readonly #notifications: Notifications;
   readonly #changed: () => void;
   #timer: NodeJS.Timeout | undefined;
-  /** When the next may be told, by performance.now(). */
+  /** When the next report may be made, by performance.now(). */
   #notBefore = 0;
   #bridges = false;
   #closed = false;
 
-  /** `netns` is not needed any more after this; the monitor's devices are those of the same namespace. */
+  /** `netns` is not needed after this call. The monitor must watch the same namespace. */
   constructor(netns: number, monitor: LinkMonitor, changed: () => void) {
     this.#changed = changed;
     const groups = [c.RTNLGRP_IPV4_IFADDR, c.RTNLGRP_IPV6_IFADDR];
@@ -45,20 +45,20 @@ export class AnnounceWatch implements Disposable {
     );
     for (const event of ['added', 'renamed', 'removed'] as const) monitor.on(event, () => this.touch());
     monitor.on('changed', (device, before) => {
-      // Who listens after us may end a join for it, which is a switch: that has to be announced with the new MAC already.
+      // A later listener may end a join for it, which is a switch. That switch must be announced with the new MAC already.
       if (device.address !== before.address) this.#tell();
       else this.touch();
     });
   }
 
-  /** From now on stations that a bridge learns or forgets count as changes, too. */
+  /** Makes stations that a bridge learns or forgets count as changes from now on. */
   bridges(): void {
     if (this.#bridges || this.#closed) return;
     this.#bridges = true;
     this.#notifications.join(c.RTNLGRP_NEIGH);
   }
 
-  /** Something may have changed. */
+  /** Notes that something may have changed. */
   touch(): void {
     if (this.#timer !== undefined || this.#closed) return;
     const wait = Math.max(FIRST_MS, this.#notBefore - performance.now());
@@ -90,7 +90,7 @@ export class AnnounceWatch implements Disposable {
   }
 }
 
-/** Neighbours of ARP and ND come by the same group as the stations of bridges. */
+/** True if a notification matters. Neighbours of ARP and ND come by the same group as the stations of bridges. */
 function matters(head: Uint8Array): boolean {
   const view = viewOf(head);
   if (head.length < HEAD_BYTES) return true;

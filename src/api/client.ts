@@ -5,14 +5,14 @@ import { LineSplitter } from './lines.js';
 import type { ApiMethod, ApiMethods, ApiRequestParams, RequestId, WatchParams } from './protocol.js';
 import type { ApiEvent, ErrorJson } from './types.js';
 
-/** Bytes of a reply: the status of 4096 instances is some 10 MiB. */
+/** Most bytes of a reply. The status of 4096 instances takes about 10 MiB. */
 const MAX_REPLY = 64 * 1024 * 1024;
-/** Events that wait for the consumer before the client stops reading and leaves the rest to the daemon's limit. */
+/** Events that may wait for the consumer. Beyond that the client stops reading, and the daemon's limit applies. */
 const MAX_QUEUED = 1024;
 const DEFAULT_TIMEOUT_MS = 5000;
 
 export interface ClientOptions {
-  /** ms to connect, and by default to answer each request. Default 5000. */
+  /** ms to connect, and by default to answer each request. Default: 5000. */
   timeout_ms?: number;
 }
 
@@ -20,7 +20,7 @@ export interface RequestOptions {
   timeout_ms?: number;
 }
 
-/** A stream of events. Ends when closed here; throws API_UNREACHABLE when the daemon ends it. */
+/** A stream of events. Ends when closed here, and throws API_UNREACHABLE when the daemon ends it. */
 export interface Subscription extends AsyncIterable<ApiEvent> {
   close(): void;
 }
@@ -30,7 +30,7 @@ interface Pending {
   reject(error: VfError): void;
 }
 
-/** Makes a VfError of what came over the socket. Trusts it no more than the server trusts us. */
+/** Makes a VfError of an error from the socket. It trusts the daemon no more than the daemon trusts a client. */
 export function errorFromJson(json: unknown): VfError {
   if (typeof json !== 'object' || json === null)
     return new VfError('INTERNAL', 'the daemon sent an error without content');
@@ -49,7 +49,7 @@ export function errorFromJson(json: unknown): VfError {
   );
 }
 
-/** The API's client: one connection, any number of requests under way. */
+/** Client of the API: one connection, with any number of requests under way. */
 export class ApiClient implements Disposable {
   readonly path: string;
   readonly #socket: Socket;
@@ -104,7 +104,7 @@ export class ApiClient implements Disposable {
     return (await this.#call(++this.#lastId, method, params, options)) as ApiMethods[M]['result'];
   }
 
-  /** Starts a stream. Events that happen after this resolves are in it. */
+  /** Starts a stream. It has every event that happens after the promise resolves. */
   async subscribe(params: WatchParams = {}, options: RequestOptions = {}): Promise<Subscription> {
     const id = ++this.#lastId;
     const queue = new EventQueue(this.#socket, () => this.#streams.delete(id));
@@ -204,7 +204,7 @@ function unreachable(path: string, reason: string, cause?: unknown): VfError {
   });
 }
 
-/** Events between socket and consumer. Stops the socket when the consumer lags, so that memory stays bounded. */
+/** Queue of events between socket and consumer. Stops the socket when the consumer lags, so that memory stays bounded. */
 class EventQueue implements Subscription {
   readonly #socket: Socket;
   readonly #onClose: () => void;

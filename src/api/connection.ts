@@ -13,14 +13,14 @@ import {
 } from './protocol.js';
 import type { ApiEvent } from './types.js';
 
-/** ms without a byte either way after which a connection that watches nothing is closed. */
+/** ms without a byte either way, after which a connection without subscriptions is closed. */
 const IDLE_MS = 300_000;
 /** Subscriptions that one connection may hold. */
 const MAX_WATCHES = 16;
 
-/** What a connection needs of its server. */
+/** Services that a connection needs from its server. */
 export interface ConnectionHost {
-  /** Answers a checked request; rejects with VfError for the caller, with anything else for a defect. */
+  /** Answers a checked request. Rejects with VfError for the caller, and with anything else for a defect. */
   handle(request: Exclude<ApiRequest, { method: 'watch' }>): Promise<unknown>;
   badRequest(): void;
   requested(): void;
@@ -35,8 +35,8 @@ interface Watch {
 }
 
 /**
- * One client. Answers its requests one after the other, reads no faster than it answers and than the client reads, and gives up
- * on a subscriber that lets events pile up: the daemon's memory is not the client's to use.
+ * One client. Requests are answered one after the other. The connection reads no faster than it answers and than the client reads. It drops a
+ * subscriber that lets events pile up, since a client must not use up the daemon's memory.
  */
 export class Connection {
   readonly #socket: Socket;
@@ -44,14 +44,14 @@ export class Connection {
   readonly #splitter = new LineSplitter(MAX_LINE);
   readonly #watches: Watch[] = [];
   #backlog = 0;
-  /** Set while a chunk of requests is worked on. */
+  /** Set while a chunk of requests is handled. */
   #busy: Promise<void> | undefined;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
     socket.setTimeout(IDLE_MS, () => {
-      // Busy with a handler is well; busy with a reply that the client does not read is not.
+      // A connection may stay if a handler is busy, but not if the client does not read a reply.
       if (this.#watches.length === 0 && (this.#busy === undefined || socket.writableLength > 0))
         socket.destroy();
     });
@@ -62,7 +62,7 @@ export class Connection {
         if (!socket.destroyed) socket.resume();
       });
     });
-    // The other side has gone, possibly with data under way: nothing to do and nobody to tell.
+    // The client has gone, possibly with data under way. There is nobody to tell.
     socket.on('error', () => socket.destroy());
     socket.on('end', () => void this.#finish());
     socket.on('close', () => host.closed(this));
@@ -111,7 +111,7 @@ export class Connection {
           fix: 'end each request with a newline',
         });
         await this.#send({ id: null, error: error.toJSON() });
-        // What follows is the rest of the line: there is no telling where the next request starts.
+        // The rest of that line follows, so the start of the next request cannot be found.
         this.#socket.destroySoon();
         return;
       }
@@ -159,7 +159,7 @@ export class Connection {
     return new VfError('INTERNAL', text, { fix: 'please report it, with the daemon’s log', cause: error });
   }
 
-  /** Resolves when the kernel has the line, so that a client that does not read stops its own requests and nobody else's. */
+  /** Resolves when the kernel has the line. So a client that does not read stops its own requests only. */
   #send(reply: ApiReply): Promise<void> {
     if (this.#socket.destroyed) return Promise.resolve();
     return new Promise((resolve) => {

@@ -1,8 +1,8 @@
 const NEWLINE = 0x0a;
 
 /**
- * Cuts a byte stream into lines of UTF-8 text and keeps at most one line of `max` bytes. The buffer doubles, so that a line that
- * comes byte by byte costs no more than one that comes whole.
+ * Cuts a byte stream into lines of UTF-8 text, and keeps at most one line of `max` bytes. The buffer doubles, so that a line that arrives byte
+ * by byte costs no more than a whole one.
  */
 export class LineSplitter {
   readonly #max: number;
@@ -13,7 +13,7 @@ export class LineSplitter {
     this.#max = max;
   }
 
-  /** Yields each line that `chunk` completes, without its newline; null once for a line over `max`: then stop feeding. */
+  /** Yields each line that `chunk` completes, without its newline. Yields null once for a line over `max`, after which feeding must stop. */
   *push(chunk: Buffer): Generator<string | null> {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {

@@ -18,15 +18,15 @@ import type {
  *     → {"id":1,"method":"status","params":{}}
  *     ← {"id":1,"result":…}   or   {"id":1,"error":{"code":…,"message":…,"field":…,"value":…,"fix":…}}
  *
- * After `watch` is answered, `{"id":1,"event":…}` lines follow until either side closes. Requests of one connection are answered
- * in order. An error that belongs to no request has `"id":null`.
+ * After the answer to `watch`, `{"id":1,"event":…}` lines follow until either side closes. Requests of one connection are answered in order.
+ * An error that belongs to no request has `"id":null`.
  */
 
-/** Bytes of a request line, and of events that wait for a subscriber to read them. */
+/** Most bytes of a request line, and of events that wait for a subscriber to read them. */
 export const MAX_LINE = 1024 * 1024;
 export const MAX_BACKLOG = 1024 * 1024;
 
-/** Kinds of event that `watch` tells. */
+/** Types of event that `watch` streams. */
 const EVENT_TYPES = [
   'decision',
   'status',
@@ -48,7 +48,7 @@ const limit = z
 const since = z.int(error('an integer from 0')).min(0, error('an integer from 0'));
 const mapping = error('an object');
 
-/** Parameters of each method but `attach`, whose parameters are an instance as in the configuration file. */
+/** Parameters of each method except `attach`, which takes an instance as in the configuration file. */
 const PARAMS = {
   ping: z.strictObject({}, mapping),
   status: z.strictObject({ name: nameParam.exactOptional() }, mapping),
@@ -102,16 +102,16 @@ const PARAMS = {
 
 type Params<M extends keyof typeof PARAMS> = z.output<(typeof PARAMS)[M]>;
 
-/** What `switch` did. `decision` is null when the active slave was already the one asked for, or policy saw no reason. */
+/** Result of `switch`. `decision` is null if the slave asked for was active already, or if the policy saw no reason. */
 export interface SwitchResult {
   decision: Decision | null;
   status: InstanceStatus;
 }
 
-/** What `maintenance` did. `decision` is null when the traffic did not have to move, or could not: `status.notes` say so. */
+/** Result of `maintenance`. `decision` is null if the traffic did not have to move, or could not. `status.notes` say so. */
 export type MaintenanceResult = SwitchResult;
 
-/** Every method: what it takes, checked and completed, and what it gives. */
+/** Every method: its parameters, checked and completed, and its result. */
 export interface ApiMethods {
   ping: { params: Params<'ping'>; result: { version: string; pid: number; uptime_ms: number } };
   status: { params: Params<'status'>; result: DaemonStatus };
@@ -127,12 +127,12 @@ export interface ApiMethods {
 export type ApiMethod = keyof ApiMethods;
 export type WatchParams = Params<'watch'>;
 
-/** What a client may send: as `params`, but keys with a default may be left out. */
+/** Parameters as a client may send them: as `params`, but keys with a default may be left out. */
 export type ApiRequestParams<M extends ApiMethod> = M extends 'attach'
   ? InstanceInput
   : ApiMethods[M]['params'];
 
-/** What the daemon implements; the server answers `ping` and `watch` itself. A VfError thrown is the caller's answer. */
+/** Handlers that the daemon implements. The server answers `ping` and `watch` itself. A VfError thrown here is sent to the caller. */
 export type ApiHandlers = {
   [M in Exclude<ApiMethod, 'ping' | 'watch'>]: (
     params: ApiMethods[M]['params'],
@@ -153,7 +153,7 @@ export const METHODS: readonly ApiMethod[] = [
 
 export type RequestId = number | string;
 
-/** A checked request. Discriminated by `method`. */
+/** A checked request, discriminated by `method`. */
 export type ApiRequest = {
   [M in ApiMethod]: { id: RequestId; method: M; params: ApiMethods[M]['params'] };
 }[ApiMethod];
@@ -167,7 +167,7 @@ function bad(message: string, field: string, value: unknown, fix: string): VfErr
   return new VfError('API_BAD_REQUEST', message, { field, value: shown(value), fix });
 }
 
-/** A request that could not be understood, with the id to answer to where that much was clear. */
+/** A request that could not be understood. It has the id to answer to if that could be read. */
 export class BadRequest extends Error {
   constructor(
     readonly id: RequestId | null,
@@ -179,7 +179,7 @@ export class BadRequest extends Error {
 }
 
 /**
- * Reads one line. Never trusts it: any bytes may come.
+ * Reads one line, which may have any bytes.
  *
  * @throws BadRequest around API_BAD_REQUEST, API_UNKNOWN_METHOD or, for `attach`, CONFIG_INVALID or CONFIG_UNKNOWN_KEY
  */

@@ -7,24 +7,24 @@ import { publishSocket, temporaryName, unusable } from './socket-file.js';
 import type { ApiEvent, ApiStats } from './types.js';
 import { VERSION } from './version.js';
 
-/** How often it is looked whether the socket still is there, ms: something that cleans up may remove it. */
+/** Interval of the checks that the socket is still there, ms. Something that cleans up may remove it. */
 const LOOK_MS = 2_000;
 
-/** Clients at a time. More wait in the kernel's queue or are refused: a leak of theirs must not become one of ours. */
+/** Most clients at a time. More wait in the kernel's queue or are refused, so that their leak does not become ours. */
 const MAX_CONNECTIONS = 256;
 
 export interface ServerOptions {
   /** Absolute path of the socket, at most 90 bytes. */
   path: string;
-  /** Group that may connect (mode 0660); null: the owner alone (mode 0600). */
+  /** Group that may connect (mode 0660). null: the owner alone (mode 0600). */
   group: string | number | null;
-  /** Told of errors that are no VfError: defects of a handler. The caller got INTERNAL. */
+  /** Called for errors that are no VfError, which are defects of a handler. The caller got INTERNAL. */
   onDefect?: (error: unknown) => void;
-  /** Told when a socket that somebody removed was made anew; with `error`: that it could not be, and why. */
+  /** Called when a removed socket was made anew. With `error` it could not be made, for that reason. */
   onRemade?: (error?: Error) => void;
 }
 
-/** The daemon's side of the API. Must live on the main thread: it sets the umask while it binds. */
+/** The daemon's side of the API. It must live on the main thread, since it sets the umask while it binds. */
 export class ApiServer {
   readonly #handlers: ApiHandlers;
   readonly #options: ServerOptions;
@@ -34,7 +34,7 @@ export class ApiServer {
   #server: Server | undefined;
   #file: Stats | undefined;
   #looking: NodeJS.Timeout | undefined;
-  /** Why it could not be made anew, to tell it once. */
+  /** Why the socket could not be made anew, kept so that each reason is reported once. */
   #failure: string | undefined;
 
   constructor(handlers: ApiHandlers, options: ServerOptions) {
@@ -49,8 +49,8 @@ export class ApiServer {
   }
 
   /**
-   * Takes the socket. A stale one is replaced; its directory is made if absent (mode 0755). When somebody removes it, it is made anew
-   * within `LOOK_MS`.
+   * Takes the socket. Replaces a stale one, and makes its directory if absent (mode 0755). A socket that somebody removes is made anew within
+   * `LOOK_MS`.
    *
    * @throws VfError INSTANCE_BUSY naming the pid when another daemon answers there; CONFIG_INVALID when the path cannot be used
    */
@@ -60,7 +60,7 @@ export class ApiServer {
     this.#lookLater();
   }
 
-  /** A server that listens on the socket. */
+  /** Returns a server that listens on the socket. */
   async #take(): Promise<Server> {
     const { path, group } = this.#options;
     const bound = temporaryName(path);
@@ -88,13 +88,13 @@ export class ApiServer {
     }, LOOK_MS).unref();
   }
 
-  /** Makes the socket anew if it is gone. Whoever is connected stays so. */
+  /** Makes the socket anew if it is gone. Present clients stay connected. */
   async #look(): Promise<void> {
     const before = this.#server;
     if (before === undefined || this.#present()) return;
     try {
       const server = await this.#take();
-      // Closed meanwhile: then the new one goes, too.
+      // If the server was closed meanwhile, the new one is closed too.
       const old = this.#server === before ? before : server;
       if (old === before) this.#server = server;
       else this.#removeFile();
@@ -122,7 +122,7 @@ export class ApiServer {
     if (this.#present()) rmSync(this.#options.path, { force: true });
   }
 
-  /** Sends an event to every subscriber that wants it. Returns at once; slow readers are cut off, never waited for. */
+  /** Sends an event to every subscriber that wants it. Returns at once. Slow readers are cut off and never waited for. */
   publish(event: ApiEvent): void {
     let body: string | undefined;
     for (const connection of this.#connections) {
@@ -132,7 +132,7 @@ export class ApiServer {
     }
   }
 
-  /** Closes every connection and removes the socket, if it is still ours. Can be called twice. */
+  /** Closes every connection, and removes the socket if it is still ours. May be called twice. */
   async close(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
@@ -181,7 +181,7 @@ export class ApiServer {
   }
 }
 
-/** Binds and listens with mode 0600 from the first moment: `listen` on a path makes the socket before it returns. */
+/** Binds and listens with mode 0600 from the first moment, because `listen` on a path makes the socket before it returns. */
 function bind(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

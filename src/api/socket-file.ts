@@ -15,9 +15,9 @@ import { dirname, join } from 'node:path';
 import { VfError } from '../errors.js';
 import { ApiClient } from './client.js';
 
-/** Bytes of a socket address, without its ending zero. */
+/** Most bytes of a socket address, without its final zero. */
 const SUN_PATH = 107;
-/** ms that a daemon which holds the socket has to answer a ping. */
+/** Time for a daemon that holds the socket to answer a ping, ms. */
 const PING_MS = 1000;
 
 function stat(path: string): Stats | undefined {
@@ -28,7 +28,7 @@ function wrong(message: string, path: string, fix: string, cause?: unknown): VfE
   return new VfError('CONFIG_INVALID', message, { field: 'socket', value: path, fix, cause });
 }
 
-/** The error of a socket, or of its directory, that cannot be made. */
+/** Returns the error for a socket, or its directory, that cannot be made. */
 export function unusable(path: string, cause: unknown, what = path): VfError {
   if (cause instanceof VfError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
@@ -61,7 +61,7 @@ export function groupId(group: string | number): number {
   let gid = lookup(readFileSync('/etc/group', 'utf8'));
   if (gid === undefined) {
     try {
-      // Groups of LDAP, sssd or systemd: only the C library knows them.
+      // Only the C library knows groups of LDAP, sssd or systemd.
       gid = lookup(
         execFileSync('getent', ['--', 'group', group], {
           encoding: 'utf8',
@@ -80,7 +80,7 @@ export function groupId(group: string | number): number {
   });
 }
 
-/** Makes the socket's directory (mode 0755) and gives the name to bind first: beside the socket, unused, short enough. */
+/** Makes the socket's directory (mode 0755). Returns the name to bind first: beside the socket, unused, short enough. */
 export function temporaryName(path: string): string {
   const folder = dirname(path);
   const name = join(folder, `.${randomBytes(4).toString('hex')}`);
@@ -96,8 +96,8 @@ export function temporaryName(path: string): string {
 }
 
 /**
- * Gives a bound socket its owner, mode and public name. The name appears only when the rest is right, and only if no other
- * daemon has it: `link` refuses an existing name, so of two that start together one wins.
+ * Gives a bound socket its owner, mode and public name. The name appears last, and only if no other daemon has it. `link` refuses an existing
+ * name, so one of two daemons that start together wins.
  *
  * @throws VfError INSTANCE_BUSY when a daemon answers there, CONFIG_INVALID when something else than a socket is in the way
  */
@@ -111,7 +111,7 @@ export async function publishSocket(
       chownSync(bound, -1, groupId(group));
       chmodSync(bound, 0o660);
     }
-    // Once more after a stale socket was removed, and once more for a rival that came in between.
+    // Two more attempts: one after a stale socket was removed, and one for a rival that came in between.
     for (let attempt = 0; ; attempt++) {
       try {
         linkSync(bound, path);
@@ -128,14 +128,14 @@ export async function publishSocket(
   }
 }
 
-/** Removes a socket that nobody answers on. */
+/** Removes a socket that nobody answers. */
 async function removeStale(path: string, aside: string): Promise<void> {
   const found = stat(path);
   if (found === undefined) return;
   if (!found.isSocket())
     throw wrong(`${path} exists and is not a socket`, path, `remove ${path}, or choose another socket`);
   await refuseIfAlive(path);
-  // Between the ping and now a rival may have put its own socket there: take away what is there, then look what it was.
+  // A rival may have put its own socket there since the ping. So move the file away, then look what it was.
   try {
     renameSync(path, aside);
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 function readVersion(): string {
-  // The distance to package.json differs between src/ and dist/src/.
+  // package.json is at another distance from src/ than from dist/src/.
   for (let folder = new URL('.', import.meta.url); folder.pathname !== '/'; folder = new URL('..', folder)) {
     try {
       const found: unknown = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8'));
@@ -9,7 +9,7 @@ function readVersion(): string {
         if (found.name === 'vfailover') return String(found.version);
       }
     } catch {
-      // Not in this folder: look in the one above.
+      // The file is not in this folder, so look in the one above.
     }
   }
   return '0.0.0';

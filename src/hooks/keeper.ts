@@ -17,36 +17,36 @@ export interface HookKeeperOptions {
   rtnl: Rtnl;
   detect: DetectConfig;
   impairments: Impairments;
-  /** Whether the slave that needs no programs can carry traffic now. */
+  /** True if the slave that needs no programs can carry traffic now. */
   restUsable: () => boolean;
-  /** Told, before traffic moves, why it does. */
+  /** Called with the reason before traffic moves. */
   moving: (why: string) => void;
 }
 
 type Look = HookPlace & Survey;
 
-/** Milliseconds of CLOCK_MONOTONIC. */
+/** Returns CLOCK_MONOTONIC in milliseconds. */
 export const clockMs = (): number => monotonicNs() / 1e6;
 
 /**
- * Keeps the programs of one instance where they belong, and tells of programs of others that are in their way or they in theirs. What was
- * taken off is put back; meanwhile traffic takes the slave that needs no programs.
+ * Keeps the programs of one instance in their places. It reports programs of others that are in their way, or they in theirs. Programs that
+ * were taken off are put back. Until then traffic takes the slave that needs no programs.
  */
 export class HookKeeper {
   readonly #o: HookKeeperOptions;
   readonly #losses = new Patience();
   readonly #moves = new Patience();
-  /** In words, what is missing now; undefined: nothing. */
+  /** Programs that are missing now, in words. undefined: none. */
   #missing: string | undefined;
-  /** Why it could not be put back. */
+  /** Why they could not be put back. */
   #fault: { message: string; fix?: string } | undefined;
   #misplaced = false;
-  /** Programs were attached by us since `settle` was last called. */
+  /** True if we attached programs since the last call of `settle`. */
   #changed = false;
-  /** Hooks that redirect, with something before ours. */
+  /** Hooks that redirect and have another program before ours. */
   #suspects = new Map<string, { place: HookPlace; counts: Starvation }>();
   readonly #starved = new Set<string>();
-  /** What the last check found at the hooks, as `factsOf` writes it. */
+  /** Facts of the last check of the hooks, as `factsOf` writes them. */
   #facts = '';
   /** Programs of XDP as last seen, by ifindex. */
   readonly #xdp = new Map<number, number>();
@@ -55,14 +55,14 @@ export class HookKeeper {
     this.#o = options;
   }
 
-  /** True if nothing was attached here since the last call: then a list that looks as before is as before. */
+  /** True if nothing was attached here since the last call. An unchanged list then means unchanged hooks. */
   settle(): boolean {
     const settled = !this.#changed;
     this.#changed = false;
     return settled;
   }
 
-  /** Looks at everything, and mends it. `by`: who made the last change, as far as the kernel tells. */
+  /** Checks everything and mends it. `by` names who made the last change, as far as the kernel tells. */
   check(by?: string): void {
     const now = clockMs();
     let looks = this.#o.datapath.attachments.survey();
@@ -99,7 +99,7 @@ export class HookKeeper {
     return after;
   }
 
-  /** Puts programs behind, or before, what others have attached since. Filters cannot be moved past each other. */
+  /** Puts programs behind, or before, those that others have attached since. Filters cannot be moved past each other. */
   #order(looks: Look[], now: number): Look[] {
     const { datapath } = this.#o;
     const astray = datapath.attachments.kind === 'tcx' ? looks.filter(outOfOrder) : [];
@@ -114,7 +114,7 @@ export class HookKeeper {
     try {
       for (const place of astray) datapath.attachments.putInOrder(place);
     } catch {
-      // Seen as lost below, and mended as such.
+      // The check below sees the program as lost, and mends it as such.
       this.#moves.failed(now);
     }
     const after = datapath.attachments.survey();
@@ -194,12 +194,15 @@ export class HookKeeper {
     });
   }
 
-  /** The kind of the qdisc at the root, or of the queues' where that is mq. */
+  /** Returns the kind of the qdisc at the root, or of the queues' qdiscs where that is mq. */
   #qdiscOf(ifindex: number): string {
     return queuesOf(this.#o.rtnl.qdiscs(), ifindex)[0]?.kind ?? '';
   }
 
-  /** What no message and no list tells of: XDP attached by a link, and filters should a message be missing. Checks everything if it differs. */
+  /**
+   * Looks for changes that no message and no list tells of: XDP attached by a link, and filters if a message was lost. Checks everything if
+   * it finds one.
+   */
   lookSlowly(): void {
     const { attachments } = this.#o.datapath;
     if (attachments.kind === 'clsact' && factsOf(attachments.survey()) !== this.#facts) {
@@ -216,7 +219,7 @@ export class HookKeeper {
     }
   }
 
-  /** Called about four times a second: whether something is due, or starved. Free of charge when nothing is. */
+  /** Checks whether something is due or starved. Called about four times a second, and free of charge when nothing is. */
   tick(): void {
     if (this.#missing === undefined && !this.#misplaced && this.#suspects.size === 0) return;
     const now = clockMs();
@@ -242,7 +245,7 @@ export class HookKeeper {
     this.check();
   }
 
-  /** Frames that our program at a place has seen. */
+  /** Returns the number of frames that our program at a place has seen. */
   #counted({ hook }: HookPlace): number {
     const { datapath } = this.#o;
     if (hook.name === 'steer')
@@ -251,7 +254,7 @@ export class HookKeeper {
     return rx.packets + rx.suppressed;
   }
 
-  /** Keeps the list of hooks whose counts are compared. */
+  /** Updates the list of hooks whose counts are compared. */
   #watchCounts(looks: readonly Look[]): void {
     const before = this.#suspects;
     this.#suspects = new Map();
@@ -301,7 +304,7 @@ function xdpText({ mode, progId }: NonNullable<Device['xdp']>): string {
     using program = Program.fromId(progId);
     name = program.info.name;
   } catch {
-    // It ended meanwhile, or may not be opened.
+    // The process ended meanwhile, or may not be opened.
   }
   return `${name || 'unnamed'} (id ${progId}, ${mode})`;
 }

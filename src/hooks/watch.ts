@@ -6,56 +6,56 @@ import type { TcMonitor } from '../netlink/index.js';
 import type { HookKeeper } from './keeper.js';
 import { senderOf } from './sender.js';
 
-/** Time between two looks, ms: three beats of the daemon's pulse. */
+/** Time between two looks, ms. It is three beats of the daemon's pulse. */
 export const HOOKS_MS = 240;
-/** Instances looked at in each, at least: a machine with a few has each looked at four times a second, one with hundreds once. */
+/** Least number of instances in a look. With a few, each is looked at four times a second, with hundreds once. */
 const LEAST = 40;
 const LOOKS_PER_SECOND = Math.round(1000 / HOOKS_MS);
-/** Of what costs a dump: one instance in so many looks. */
+/** Looks between two checks that cost a dump. Each such check takes the next instance. */
 const SLOW_EVERY = 4;
 /** Looks after which the pins of the maps are checked. */
 const STORE_EVERY = LOOKS_PER_SECOND;
 
 const ATTACH_TYPE = { ingress: AttachType.tcx_ingress, egress: AttachType.tcx_egress };
 
-/** A namespace, by what the watch needs of it. */
+/** A namespace, as the watch needs it. */
 export interface WatchedNamespace {
   readonly fd: number;
   readonly tc: Pick<TcMonitor, 'listener'>;
 }
 
-/** An instance, by what the watch needs of it. */
+/** An instance, as the watch needs it. */
 export interface Watched {
   readonly ns: WatchedNamespace;
   readonly datapath: Pick<Datapath, 'attachments' | 'pinsTouched' | 'restorePins'>;
   readonly hooks: Pick<HookKeeper, 'check' | 'tick' | 'settle' | 'lookSlowly'>;
   readonly impairments: Impairments;
-  /** Brings the slaves in line with their master, if anything has changed. */
+  /** Brings the slaves in line with their master if anything has changed. */
   poll(): void;
 }
 
 export interface HookWatchOptions<W extends Watched> {
   store: PinStore;
   instances: () => readonly W[];
-  /** Told when pins of the store's maps could not be put back, and when they could: '' then. */
+  /** Called when pins of the store's maps could not be put back, and with '' when they could. */
   storeReport: (fault: string) => void;
-  /** Told what was found missing and put back: `the pins of maps/lines`. */
+  /** Called with what was missing and has been put back: `the pins of maps/lines`. */
   restored: (what: string, instance?: W) => void;
   failed: (instance: W, error: Error) => void;
 }
 
 /**
- * Looks after the programs, qdiscs and pins of all instances. Lists of TCX are asked for by one native call, filters tell of themselves
- * (RTNLGRP_TC); what can be seen by a dump alone is looked at in turn.
+ * Looks after the programs, qdiscs and pins of all instances. One native call asks for the lists of TCX, and filters report their changes
+ * (RTNLGRP_TC). Facts that only a dump shows are looked at in turn.
  */
 export class HookWatch<W extends Watched> {
   readonly #o: HookWatchOptions<W>;
-  /** The marks of an instance's hooks, as of the last look. */
+  /** Marks of an instance's hooks at the last look. */
   readonly #marks = new WeakMap<W, Int32Array>();
   #turn = 0;
   #next = 0;
   #slow = 0;
-  // Room for the hooks of one look, grown as needed.
+  // Room for the hooks of one look, which grows as needed.
   #netns = new Int32Array(0);
   #ifindexes = new Int32Array(0);
   #types = new Int32Array(0);
@@ -65,12 +65,12 @@ export class HookWatch<W extends Watched> {
     this.#o = options;
   }
 
-  /** Begins to hear of changes in a namespace. */
+  /** Begins to listen for changes in a namespace. */
   follow(ns: WatchedNamespace): void {
     const of = (touched: (m: W) => boolean, by?: string): void => {
       for (const m of this.#o.instances()) {
         if (m.ns !== ns || !touched(m)) continue;
-        // First: no conflict is told of a qdisc that the slave is just about to take over.
+        // The slaves come first, so that no conflict is reported about a qdisc that a slave is just about to take over.
         m.poll();
         this.#check(m, by);
       }
@@ -82,7 +82,7 @@ export class HookWatch<W extends Watched> {
     };
   }
 
-  /** Stops it. */
+  /** Ends `follow`. */
   unfollow(ns: WatchedNamespace): void {
     ns.tc.listener = undefined;
   }
@@ -95,7 +95,7 @@ export class HookWatch<W extends Watched> {
     }
   }
 
-  /** One look at the instances whose turn it is. To be called every HOOKS_MS. */
+  /** Looks at the instances whose turn it is. To be called every HOOKS_MS. */
   look(): void {
     const all = this.#o.instances();
     this.#turn++;
@@ -106,14 +106,14 @@ export class HookWatch<W extends Watched> {
     const now = Array.from({ length: n }, (_, i) => all[(this.#next + i) % all.length]!);
     this.#next = (this.#next + n) % all.length;
     this.#lists(now);
-    // The links are held: a pin is needed when this process has ended, not before.
+    // Links are held open, so a pin is needed only after this process has ended.
     const pinned = all[this.#turn % all.length]!;
     if (pinned.datapath.pinsTouched) this.#pins(pinned);
     for (const m of all) m.hooks.tick();
     if (this.#turn % SLOW_EVERY === 0) this.#inTurn(all[this.#slow++ % all.length]!);
   }
 
-  /** What no list and no message tells of: XDP attached by a link, and filters, should a message ever be missing. */
+  /** Looks for changes that no list and no message tells of: XDP attached by a link, and filters if a message was lost. */
   #inTurn(m: W): void {
     try {
       m.hooks.lookSlowly();
@@ -140,7 +140,7 @@ export class HookWatch<W extends Watched> {
       const length = m.datapath.attachments.places.length;
       const before = this.#marks.get(m);
       const same = before?.length === length && before.every((mark, k) => mark === this.#out[i + k]);
-      // What we put back may have been taken off again by now, and look as when we missed it.
+      // A program that we put back may have been taken off again by now, and the list looks as when we missed it.
       if (!m.hooks.settle() || !same) {
         this.#marks.set(m, this.#out.slice(i, i + length));
         this.#check(m);
@@ -157,7 +157,7 @@ export class HookWatch<W extends Watched> {
     this.#out = new Int32Array(n);
   }
 
-  /** False: the store's own pins cannot be put back, and without its folders there is nowhere to pin. */
+  /** False if the store's own pins cannot be put back. Without its folders there is nowhere to pin. */
   #pins(m: W): boolean {
     if (!this.#store()) return false;
     try {
@@ -174,7 +174,7 @@ export class HookWatch<W extends Watched> {
     return true;
   }
 
-  /** False: what is missing of the store cannot be put back. */
+  /** False if missing pins of the store cannot be put back. */
   #store(): boolean {
     if (!this.#o.store.pinsTouched) return true;
     try {

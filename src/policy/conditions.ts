@@ -1,4 +1,4 @@
-/** What it would take for the policy to leave the active path, in words. Cold. */
+/** Conditions under which the policy would leave the active slave, in words. Cold. */
 import { type Path, PRIMARY, type Role, roleOf, STANDBY } from '../device.js';
 import { suppressedMs } from './damping.js';
 import {
@@ -39,16 +39,16 @@ const healthAt = (record: Int32Array, path: Path): LinkHealth => healthOf(record
 
 const has = (record: Int32Array, flag: number): boolean => (record[P_FLAGS]! & flag) !== 0;
 
-/** How much longer a healthy path must be so before a failback, ms. */
+/** Returns how much longer a healthy slave must stay so before a failback, ms. */
 export function holdLeft(record: Int32Array, path: Path, nowMs: number): number {
   if (has(record, FLAG_SETTLED << path)) return 0;
   return Math.max(0, record[P_HOLD_DOWN_MS]! - ((nowMs - record[P_SINCE_PRIMARY + path]!) | 0));
 }
 
-/** A time that an operator reads: ms below ten seconds, then seconds. */
+/** Returns a time for an operator: ms below ten seconds, then seconds. */
 const time = (ms: number): string => (ms < 10_000 ? `${ms} ms` : `${Math.ceil(ms / 1000)} s`);
 
-/** What must happen before the policy leaves `active`, which it does not do now. */
+/** Returns what must happen before the policy leaves `active`. To be called when it would stay for now. */
 export function conditions(record: Int32Array, active: Path, nowMs: number): string[] {
   const other: Path = active === PRIMARY ? STANDBY : PRIMARY;
   const name = roleOf(other);
@@ -76,7 +76,7 @@ const orderText = (record: Int32Array, other: Path): string =>
     ? `the maintenance of ${roleOf(other)} be ended by \`vfailover maintenance\``
     : `${roleOf(other)} be ordered by \`vfailover switch\``;
 
-/** What else must be, where the policy would go to the other path once that is ready; undefined: it would not. */
+/** Returns the other conditions if the policy would go to the other slave once that is ready. undefined: it would not go. */
 function wanted(record: Int32Array, active: Path, other: Path, nowMs: number): string[] | undefined {
   if (inMaintenance(record, 0, other)) return undefined;
   if (inMaintenance(record, 0, active)) return [];
@@ -106,7 +106,7 @@ function faster(record: Int32Array, active: Path, other: Path, nowMs: number): s
   return left > 0 ? [`${roleOf(other)} must answer faster for another ${time(left)} (${both})`] : [];
 }
 
-/** What a path lacks to be ready for a move of the policy's own will. */
+/** Returns the conditions that a slave lacks to be ready for a voluntary switch. */
 function toBeReady(record: Int32Array, other: Path, nowMs: number): string[] {
   const name = roleOf(other);
   const healthy = isHealthy(record, 0, other);

@@ -1,10 +1,10 @@
 /**
- * Flap damping with exponential decay, after RFC 2439 (figure of merit): each flap costs FLAP_PENALTY, the penalty halves every half-life,
- * at the suppress threshold a path is suppressed, at the reuse threshold it is free again. The ceiling that the RFC has is what decays to
- * the reuse threshold in the longest time allowed.
+ * Flap damping with exponential decay, after RFC 2439 (figure of merit). Each flap costs FLAP_PENALTY, and the penalty halves every
+ * half-life. A slave is suppressed at the suppress threshold, and free again at the reuse threshold. The RFC has a ceiling. Here it is the
+ * penalty that decays to the reuse threshold in the longest time allowed.
  *
- * What is kept of a penalty is the moment at which it will have decayed to the reuse threshold: a turn compares two times, and powers are
- * only taken at a flap.
+ * The record keeps the moment at which a penalty will have decayed to the reuse threshold. So a turn compares two times, and only a flap
+ * computes powers.
  */
 import {
   FLAG_CHARGED,
@@ -17,12 +17,12 @@ import {
   P_THRESHOLDS,
 } from './record.js';
 
-/** What a flap costs. */
+/** Penalty for one flap. */
 export const FLAP_PENALTY = 1000 as const;
-/** Half-lives after the reuse threshold until a penalty is forgotten: 1/1024 of the threshold is left. */
+/** Half-lives after the reuse threshold until a penalty is forgotten. 1/1024 of the threshold is left by then. */
 const FORGET = 10;
 
-/** The path has flapped: charges it, once per flap (FLAG_CHARGED). */
+/** Charges a slave for a flap, once per flap (FLAG_CHARGED). */
 export function charge(state: Int32Array, base: number, path: number, nowMs: number): void {
   const flags = state[base + P_FLAGS]!;
   if ((flags & (FLAG_CHARGED << path)) !== 0) return;
@@ -30,7 +30,7 @@ export function charge(state: Int32Array, base: number, path: number, nowMs: num
   penalise(state, base, path, nowMs);
 }
 
-/** Adds a penalty, and suppresses the path if that is one too many. Nothing where damping is off. */
+/** Adds a penalty, and suppresses the slave if the sum reaches the threshold. Does nothing where damping is off. */
 export function penalise(state: Int32Array, base: number, path: number, nowMs: number): void {
   const half = state[base + P_HALF_LIFE_MS]!;
   if (half <= 0) return;
@@ -44,18 +44,18 @@ export function penalise(state: Int32Array, base: number, path: number, nowMs: n
   state[base + P_FLAGS] = state[base + P_FLAGS]! | (FLAG_PENALISED << path) | suppressed;
 }
 
-/** Lets the penalty decay: called at every look, with the record's flags; returns them. */
+/** Lets the penalty decay. Called at every look with the record's flags, which it returns. */
 export function cool(state: Int32Array, base: number, path: number, nowMs: number, flags: number): number {
   if ((flags & (FLAG_PENALISED << path)) === 0) return flags;
   const over = (nowMs - state[base + P_REUSE_AT_PRIMARY + path]!) | 0;
-  // Further ahead than it can have been set: nobody has looked for weeks.
+  // The moment is further ahead than it can have been set, so the clock has wrapped. Nobody has looked for weeks.
   const lost = over < -state[base + P_MAX_SUPPRESS_MS]!;
   if (over < 0 && !lost) return flags;
   const forgotten = lost || over >= FORGET * state[base + P_HALF_LIFE_MS]!;
   return flags & ~((forgotten ? FLAG_SUPPRESSED | FLAG_PENALISED : FLAG_SUPPRESSED) << path);
 }
 
-/** The penalty now; 0 where there is none. */
+/** Returns the penalty now, or 0 without one. */
 export function penaltyOf(state: Int32Array, base: number, path: number, nowMs: number): number {
   if ((state[base + P_FLAGS]! & (FLAG_PENALISED << path)) === 0) return 0;
   const over = (nowMs - state[base + P_REUSE_AT_PRIMARY + path]!) | 0;
@@ -66,7 +66,7 @@ export function penaltyOf(state: Int32Array, base: number, path: number, nowMs: 
 export const PENALISED = 1 as const;
 export const SUPPRESSED = 2 as const;
 
-/** What has to outlive the record, beside P_REUSE_AT_*: whether the path has a penalty, and is suppressed. */
+/** Returns the bits that must outlive the record beside P_REUSE_AT_*: whether the slave has a penalty, and is suppressed. */
 export function penaltyBits(state: Int32Array, base: number, path: number): number {
   const flags = state[base + P_FLAGS]!;
   return (
@@ -76,8 +76,8 @@ export function penaltyBits(state: Int32Array, base: number, path: number): numb
 }
 
 /**
- * Gives a fresh record the penalty that an earlier one had. Nothing where damping is off. With other thresholds than it was made by, the
- * time to the reuse threshold stays, but for the longest one allowed.
+ * Gives a fresh record the penalty of an earlier one. Does nothing where damping is off. If the thresholds have changed, the time to the reuse
+ * threshold stays, but is at most the longest one allowed.
  */
 export function restorePenalty(
   state: Int32Array,
@@ -93,7 +93,7 @@ export function restorePenalty(
   state[base + P_FLAGS] = state[base + P_FLAGS]! | (FLAG_PENALISED << path) | suppressed;
 }
 
-/** How much longer the path is suppressed, ms; 0 if it is not. */
+/** Returns how much longer the slave is suppressed, ms. 0 if it is not. */
 export function suppressedMs(state: Int32Array, base: number, path: number, nowMs: number): number {
   if ((state[base + P_FLAGS]! & (FLAG_SUPPRESSED << path)) === 0) return 0;
   return Math.max(0, (state[base + P_REUSE_AT_PRIMARY + path]! - nowMs) | 0);

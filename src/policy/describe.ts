@@ -37,18 +37,15 @@ export interface PathDescription {
   readonly health: LinkHealth;
   /** How long it has been healthy, or not, ms. */
   readonly forMs: number;
-  /**
-   * How much longer it must be healthy before a failback to it, ms; 0 once it may, absent while it is not
-   * healthy.
-   */
+  /** How much longer the slave must be healthy before a failback to it, ms. 0 once it may, absent while it is not healthy. */
   readonly holdDownMs?: number;
   /** Out of service by order. */
   readonly maintenance: boolean;
-  /** For its flaps, halving every half-life; a flap costs 1000. */
+  /** Penalty for the slave's flaps. It halves every half-life, and a flap costs 1000. */
   readonly penalty: number;
-  /** How much longer it is not chosen because it flapped, ms; 0: it is not suppressed. */
+  /** How much longer the slave is suppressed because it flapped, ms. 0 if it is not. */
   readonly suppressedMs: number;
-  /** Smoothed round-trip time, µs; null: not measured. */
+  /** Smoothed round-trip time, µs. null: not measured. */
   readonly rttUs: number | null;
 }
 
@@ -58,25 +55,25 @@ export interface PolicyDescription {
   /** Why `desired` differs from `active`: a CAUSE_*; CAUSE_NO_PATH if neither is healthy. */
   readonly cause: number;
   readonly override: Role | 'auto';
-  /** The path ordered by hand is not usable, so the other one is used. */
+  /** True if the slave ordered by hand is not usable, so that the other one is used. */
   readonly overrideLost: boolean;
   readonly prefer: Role | 'latency' | 'none';
   readonly paths: readonly PathDescription[];
-  /** What tier 0 may do by itself. */
+  /** Switches that tier 0 may make by itself. */
   readonly armed: readonly ('to-standby' | 'to-primary')[];
   readonly switches: number;
-  /** Since the last switch, ms; 0 if there was none. */
+  /** Time since the last switch, ms. 0 if there was none. */
   readonly sinceSwitchMs: number;
-  /** What must happen for the path that is not active to become so. Empty: it will, now. */
+  /** Conditions that must come true before the inactive slave becomes active. Empty if it will now. */
   readonly toSwitch: readonly string[];
-  /** What is not as it should be, in words: no path is healthy, the active one is in maintenance … */
+  /** Faults in words: no slave is healthy, the active one is in maintenance, and so on. */
   readonly notes: readonly string[];
 }
 
-/** Says what the policy thinks, and what it would take to switch. The record is not changed. */
+/** Describes the policy's view, and the conditions for a switch. The record is not changed. */
 export function describePolicy(state: Int32Array, base: number, nowMs: number): PolicyDescription {
   const record = state.slice(base, base + POLICY_WORDS);
-  // Where looks are counted this one is not a look of the worker's.
+  // Without probes `evaluate` counts looks. This call is no look of the worker's, so it is taken back.
   for (const path of [PRIMARY, STANDBY])
     if (record[P_PROBES_PRIMARY + path]! < 0 && record[P_PROVEN_PRIMARY + path]! > 0)
       record[P_PROVEN_PRIMARY + path]!--;
@@ -127,7 +124,7 @@ function describePath(record: Int32Array, path: Path, nowMs: number): PathDescri
   };
 }
 
-/** What an operator should know of where the traffic is. */
+/** Notes for the operator about where the traffic is. */
 function notes(record: Int32Array, desired: Path): string[] {
   const list: string[] = [];
   const name = roleOf(desired);

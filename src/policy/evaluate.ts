@@ -1,7 +1,6 @@
 /**
- * The steering policy: which path of an instance should be active. Called by the decision worker for every
- * instance on every turn, so all state lies in one Int32Array (`policy-record.ts`) and nothing here allocates,
- * closes over anything or leaves the int32 range.
+ * The steering policy: decides which slave of an instance should be active. The decision worker calls it for every instance on every turn.
+ * All state therefore lies in one Int32Array (`record.ts`). Nothing here allocates, makes closures or leaves the int32 range.
  *
  * Call `evaluate` at least every 24 days, or hold-downs start again.
  */
@@ -73,17 +72,16 @@ export * from './record.js';
 const { VF_ARM_PRIMARY, VF_ARM_PRIMARY_SILENT, VF_ARM_STANDBY, VF_ARM_STANDBY_SILENT } = VfArm;
 
 /**
- * Decides. Reads the inputs, moves the timers on, writes P_DESIRED and P_CAUSE.
- * @returns the path that should be active, 0 or 1. If it is not P_ACTIVE, flip, then call `accept`.
+ * Decides. Reads the inputs, advances the timers, writes P_DESIRED and P_CAUSE.
+ * @returns the slave that should be active, 0 or 1. If it is not P_ACTIVE, flip, then call `accept`.
  *
- * - The active path is left when it is dead and the other is healthy, at once: the other need not have
- *   been healthy for any time (bonding skips updelay when it has no active slave), and may be suppressed or in
- *   maintenance. Nobody wants an outage.
- * - A path in maintenance is left as soon as the other is healthy.
- * - An override is honoured at once if its path is up. If not, the instance falls back to the other
- *   path, says so by FLAG_OVERRIDE_LOST, and returns once the chosen path is ready.
- * - Any other change is of the policy's own will: to a path that is *ready*, which means up, healthy for the
- *   hold-down time and for the probes asked for, and not suppressed.
+ * - A dead active slave is left at once if the other one is healthy. The other need not have been healthy for any time (bonding skips
+ *   updelay without an active slave). It may even be suppressed or in maintenance, because an outage would be worse.
+ * - A slave in maintenance is left as soon as the other is healthy.
+ * - An override is honoured at once if its slave is up. If not, the instance falls back to the other slave, sets FLAG_OVERRIDE_LOST, and
+ *   returns once the ordered slave is ready.
+ * - Any other switch is voluntary, and goes to a slave that is *ready* only. A ready slave is up, not suppressed, and has been healthy for
+ *   the hold-down time and the probes asked for.
  */
 export function evaluate(state: Int32Array, base: number, nowMs: number): number {
   track(state, base, PRIMARY, nowMs);
@@ -106,7 +104,7 @@ export function evaluate(state: Int32Array, base: number, nowMs: number): number
   return decide(state, base, cause === CAUSE_NONE ? active : other, cause);
 }
 
-/** Why an active path that lives should be left for another that is healthy; CAUSE_NONE: it should not. */
+/** Cause for leaving a live active slave for another healthy one, or CAUSE_NONE. */
 function will(state: Int32Array, base: number, active: number, other: number, wish: number): number {
   const flags = state[base + P_FLAGS]!;
   const ready = isReady(state, base, other);
@@ -123,19 +121,19 @@ function will(state: Int32Array, base: number, active: number, other: number, wi
     return (flags & FLAG_FASTER_HELD) !== 0 ? CAUSE_LATENCY : CAUSE_NONE;
   }
   if (wish !== other) return CAUSE_NONE;
-  // As bonding: a slave that is new is made active whatever primary_reselect says.
+  // As in bonding, a new slave becomes active whatever primary_reselect says.
   if (isFresh(state, base, other)) return CAUSE_JOIN;
   return reselects(state, base, active, other) ? CAUSE_FAILBACK : CAUSE_NONE;
 }
 
 /**
- * The active path has become `path`: the worker flipped it, or tier 0 did and the worker found out. A move
- * that was not desired means that the path left failed unseen, perhaps too briefly to be seen at all: its
- * hold-down starts again, or the next `evaluate` would go straight back, and it counts as a flap.
+ * Takes in that `path` is active now, by a flip of the worker or one of tier 0 that the worker noticed. A move that was not desired means that
+ * the slave that was left failed unseen, perhaps too briefly for a look. Its hold-down starts again, or the next `evaluate` would go straight
+ * back. The failure counts as a flap.
  */
 export function accept(state: Int32Array, base: number, path: number, nowMs: number): void {
   const was = state[base + P_ACTIVE]!;
-  // Taken is up, whatever its delay: there was no other.
+  // A slave that has become active counts as up even before its up delay ends, since it was the only choice.
   let flags = (state[base + P_FLAGS]! & ~(FLAG_FRESH << path)) | (FLAG_UP << path);
   const unseen = path !== was && path !== state[base + P_DESIRED] && was >= 0;
   if (path !== was) {
@@ -153,7 +151,7 @@ export function accept(state: Int32Array, base: number, path: number, nowMs: num
   if (state[base + P_OVERRIDE] === path + 1) flags &= ~FLAG_OVERRIDE_LOST;
   state[base + P_FLAGS] = flags;
   if (unseen) charge(state, base, was, nowMs);
-  // A path that is slow every now and then is one that flaps.
+  // A slave that is slow every now and then is charged as one that flaps.
   else if (path !== was && was >= 0 && state[base + P_CAUSE] === CAUSE_LATENCY) {
     penalise(state, base, was, nowMs);
   }
@@ -180,7 +178,7 @@ function armedTo(state: Int32Array, base: number, path: number, lost: number, si
   return (rank(state, base, path) > RANK_NO_CARRIER ? lost : 0) | (isHealthy(state, base, path) ? silent : 0);
 }
 
-/** Moves the timers and latches of one path on. */
+/** Advances the timers and latches of one slave. */
 function track(state: Int32Array, base: number, path: number, nowMs: number): void {
   const link = state[base + P_LINK_PRIMARY + path]!;
   const since = base + P_SINCE_PRIMARY + path;
@@ -194,15 +192,15 @@ function track(state: Int32Array, base: number, path: number, nowMs: number): vo
   }
   let elapsed = (nowMs - state[since]!) | 0;
   if (elapsed < 0) {
-    // More than half the range has passed without a look, or the clock stepped: count from here.
+    // More than half the range has passed without a look, or the clock stepped. Count from here.
     state[since] = nowMs;
     elapsed = 0;
   }
   if (healthy) {
-    // Not in the turn of an unseen failure, whose look may be older than that.
+    // `accept` may have charged an unseen failure in this turn, and this look may be older than that failure.
     if (elapsed > 0) flags &= ~(FLAG_CHARGED << path);
     if (elapsed >= state[base + P_UP_DELAY_MS]!) flags |= FLAG_UP << path;
-    // Looks are counted until then.
+    // Once settled, looks are no longer counted.
     const settled = (flags & (FLAG_SETTLED << path)) !== 0 || proven(state, base, path);
     if (settled && elapsed >= state[base + P_HOLD_DOWN_MS]!) flags |= FLAG_SETTLED << path;
   } else if ((link & LINK_UP) === 0 || link < 0 || elapsed >= state[base + P_DOWN_DELAY_MS]!) {
@@ -211,19 +209,19 @@ function track(state: Int32Array, base: number, path: number, nowMs: number): vo
   }
   if (link < 0) flags |= FLAG_FRESH << path;
   state[base + P_FLAGS] = flags;
-  // One that has not come up has not gone down either.
+  // A slave that has not come up has not gone down either, so it is not charged.
   if ((flags & ((FLAG_DEAD | FLAG_UP) << path)) === (FLAG_DEAD | FLAG_UP) << path) {
     state[base + P_FLAGS] = flags & ~(FLAG_UP << path);
     charge(state, base, path, nowMs);
   }
 }
 
-/** Healthy probes, or looks where there are no probes, are counted anew. */
+/** Begins to count healthy probes anew, or looks where there are no probes. */
 function restartProof(state: Int32Array, base: number, path: number): void {
   state[base + P_PROVEN_PRIMARY + path] = Math.max(0, state[base + P_PROBES_PRIMARY + path]!);
 }
 
-/** Has the path been healthy for as many probes in a row as is asked for? Counts a look. */
+/** True if the slave has been healthy for as many probes in a row as asked for. Counts a look. */
 function proven(state: Int32Array, base: number, path: number): boolean {
   const wanted = (state[base + P_RULES]! >>> 8) & 0xffff;
   const at = base + P_PROVEN_PRIMARY + path;
@@ -232,18 +230,18 @@ function proven(state: Int32Array, base: number, path: number): boolean {
     if (state[at]! < wanted) state[at] = state[at]! + 1;
     return state[at]! >= wanted;
   }
-  // One was missed: the row began again.
+  // A probe was missed, so the row began again.
   if (row < state[at]!) state[at] = 0;
   return row - state[at]! >= wanted;
 }
 
-/** Healthy, up, settled and not suppressed: a path that the policy may go to of its own will. */
+/** True if a voluntary switch may go to the slave: healthy, up, settled and not suppressed. */
 function isReady(state: Int32Array, base: number, path: number): boolean {
   const all = ((FLAG_HEALTHY | FLAG_SETTLED | FLAG_UP) << path) as number;
   return (state[base + P_FLAGS]! & all) === all && !isSuppressed(state, base, path);
 }
 
-/** Does the rule of reselection ask for the preferred path? */
+/** True if the rule of reselection asks for the preferred slave. */
 function reselects(state: Int32Array, base: number, active: number, other: number): boolean {
   const rule = state[base + P_RULES]! & 0xff;
   if (rule === RESELECT_FAILURE) return false;
@@ -252,19 +250,19 @@ function reselects(state: Int32Array, base: number, active: number, other: numbe
   return now > 0 && state[base + P_SPEED_PRIMARY + other]! > now;
 }
 
-/** Is the round trip over `other` shorter by the margins? Not if one of them is not measured. */
+/** True if the round trip over `other` is shorter by the margins. False if one of the two is not measured. */
 function isFaster(state: Int32Array, base: number, other: number): boolean {
   const there = state[base + P_RTT_PRIMARY + other]!;
   const here = state[base + P_RTT_PRIMARY + (other ^ 1)]!;
   if (there <= 0 || here <= there) return false;
   const margin = state[base + P_MARGIN]!;
   const percent = margin >>> 20;
-  // In two ways, so that the product stays an int32.
+  // Two formulas, so that the product stays an int32.
   const part = there < 2_000_000 ? ((there * percent) / 100) | 0 : ((there / 100) | 0) * percent;
   return here - there > (margin & 0xfffff) && here - there > part;
 }
 
-/** Keeps FLAG_FASTER and FLAG_FASTER_HELD: the hysteresis in time, beside the margins. */
+/** Keeps FLAG_FASTER and FLAG_FASTER_HELD. They are the hysteresis in time, beside the margins. */
 function compareLatency(state: Int32Array, base: number, other: number, nowMs: number): void {
   if (state[base + P_PREFER] !== CHOICE_FASTER) return;
   let flags = state[base + P_FLAGS]!;
@@ -281,14 +279,14 @@ function compareLatency(state: Int32Array, base: number, other: number, nowMs: n
   state[base + P_FLAGS] = flags;
 }
 
-/** Keeps FLAG_RECALLED: the path in maintenance carries traffic because the other could not. */
+/** Keeps FLAG_RECALLED, set while the slave in maintenance is active because the other one could not be. */
 function recall(state: Int32Array, base: number, active: number, otherHealthy: boolean): void {
   const flags = state[base + P_FLAGS]!;
   if (!inMaintenance(state, base, active)) state[base + P_FLAGS] = flags & ~FLAG_RECALLED;
   else if (!otherHealthy) state[base + P_FLAGS] = flags | FLAG_RECALLED;
 }
 
-/** The path that is ordered by hand, or NO_PATH. Any other number in the word orders nothing, nor does one for a path in maintenance. */
+/** Returns the slave ordered by hand, or NO_PATH. Other numbers order nothing, nor does an order for a slave in maintenance. */
 function orderOf(state: Int32Array, base: number): number {
   const override = state[base + P_OVERRIDE]!;
   if (override !== CHOICE_PRIMARY && override !== CHOICE_STANDBY) return NO_PATH;
@@ -296,8 +294,8 @@ function orderOf(state: Int32Array, base: number): number {
 }
 
 /**
- * The path that override or preference ask for, or NO_PATH. Keeps FLAG_OVERRIDE_LOST: cleared by a new
- * order and when the order is fulfilled, set when its path is not usable.
+ * Returns the slave that override or preference ask for, or NO_PATH. Keeps FLAG_OVERRIDE_LOST. It is set when the ordered slave is not
+ * usable, and cleared when the order is fulfilled or changed.
  */
 function wishOf(state: Int32Array, base: number): number {
   const order = orderOf(state, base);
@@ -308,7 +306,7 @@ function wishOf(state: Int32Array, base: number): number {
   }
   if (order !== NO_PATH) {
     const isActive = order === state[base + P_ACTIVE];
-    // The active path is usable for as long as its down delay runs; another one must be healthy to be taken.
+    // The active slave is usable while its down delay runs. Another one must be healthy to be taken.
     const usable = isActive ? (flags & (FLAG_DEAD << order)) === 0 : (flags & (FLAG_HEALTHY << order)) !== 0;
     if (!usable) flags |= FLAG_OVERRIDE_LOST;
     else if (isActive) flags &= ~FLAG_OVERRIDE_LOST;
@@ -319,10 +317,7 @@ function wishOf(state: Int32Array, base: number): number {
   return prefer === CHOICE_PRIMARY || prefer === CHOICE_STANDBY ? prefer - 1 : NO_PATH;
 }
 
-/**
- * The first path of an instance. Among equally bad ones the standby, which is the one that is never
- * unplugged.
- */
+/** Chooses the first active slave. Among equally bad ones it takes the standby, which is never unplugged. */
 function first(state: Int32Array, base: number, wish: number): number {
   const wished = wish === STANDBY ? STANDBY : PRIMARY;
   const favourite = inMaintenance(state, base, wished) ? wished ^ 1 : wished;
@@ -332,9 +327,9 @@ function first(state: Int32Array, base: number, wish: number): number {
   return decide(state, base, primaryBetter ? PRIMARY : STANDBY, CAUSE_NO_PATH);
 }
 
-/** Why the active path is left for `other`. */
+/** Cause for leaving the active slave for `other`. */
 function lossCause(state: Int32Array, base: number, active: number, other: number): number {
-  // There was no path before, so nothing is lost now: a new one has come.
+  // No slave was healthy before, so nothing is lost now. A new slave has come.
   if (state[base + P_CAUSE] === CAUSE_NO_PATH && isFresh(state, base, other)) return CAUSE_JOIN;
   const link = state[base + P_LINK_PRIMARY + active]!;
   if (link < 0) return CAUSE_UNPLUG;

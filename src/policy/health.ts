@@ -16,9 +16,9 @@ export function healthOf(link: number): LinkHealth {
 }
 
 interface Words {
-  /** What is wrong with the slave: `the primary has no carrier`. */
+  /** The fault: `the primary has no carrier`. */
   readonly fault: string;
-  /** What has to happen: `primary must get carrier`. */
+  /** The change that cures it: `primary must get carrier`. */
   readonly cure: string;
 }
 

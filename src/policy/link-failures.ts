@@ -1,7 +1,7 @@
 /**
- * How often each slave's link has been lost since it was attached (bonding's link_failure_count): int32 records in memory that the decision
- * worker shares with the supervisor. As bonding's link monitor counts: a link that was up and is not, be it without carrier or set down. A
- * slave that is pulled takes its count along; verdicts of detectors have records of their own. Nothing here allocates.
+ * How often each slave's link has been lost since it was attached (bonding's link_failure_count). The int32 records lie in memory that the
+ * decision worker shares with the supervisor. A loss is counted as bonding's link monitor does, when a link that was up loses carrier or is
+ * set down. A slave that is pulled takes its count along. Verdicts of detectors have records of their own. Nothing here allocates.
  */
 import { record } from '../record.js';
 import { LINK_HEALTHY } from './record.js';
@@ -26,7 +26,7 @@ const {
 
 const baseOf = (slot: number, path: number): number => slot * LINK_FAILURE_WORDS + path * PATH_WORDS;
 
-/** Takes in a look: `link` has LINK_* bits, or is negative where there is no device. True if it shows that the link is lost. */
+/** Takes in a look. `link` has LINK_* bits, or is negative without a device. True if the look shows that the link is lost. */
 export function sawLink(
   records: Int32Array,
   slot: number,
@@ -46,7 +46,7 @@ export function sawLink(
   return false;
 }
 
-/** The link is lost, or was: the programs act on a loss that may be over before anybody looks. Told twice it counts once. True if it counts. */
+/** Counts a loss that may be over already, since the programs act before anybody looks. True if it counts. A loss reported twice counts once. */
 export function lostLink(records: Int32Array, slot: number, path: number): boolean {
   const base = baseOf(slot, path);
   if (records[base + L_UP] !== 1) return false;
@@ -59,7 +59,7 @@ export function linkFailures(records: Int32Array, slot: number, path: number): n
   return records[baseOf(slot, path) + L_COUNT]! >>> 0;
 }
 
-/** Another instance may have the slot next, with the same devices. */
+/** Clears the records of a slot, since the next instance may have the same slot and devices. */
 export function forgetLinks(records: Int32Array, slot: number): void {
   records.fill(0, baseOf(slot, 0), baseOf(slot + 1, 0));
 }

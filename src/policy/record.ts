@@ -1,9 +1,9 @@
 /**
- * The record of the steering policy: what its words and bits mean. All of it lies in one Int32Array, POLICY_WORDS words (two cache
- * lines) per instance; nothing leaves the int32 range, since values from 2³¹ up become heap numbers and bring the garbage collector.
+ * The record of the steering policy: the meaning of its words and bits. An instance has POLICY_WORDS words (two cache lines) in one
+ * Int32Array. No value leaves the int32 range, since values from 2³¹ up become heap numbers and bring the garbage collector.
  *
- * Times are int32 milliseconds of one monotonic clock, which may wrap: only differences are looked at. Words of a path come in pairs:
- * path p has its word at the primary's + p.
+ * Times are int32 milliseconds of one monotonic clock. The clock may wrap, so only differences are compared. Words of a slave come in pairs.
+ * The word of slave `path` is at the primary's word + `path`.
  */
 import type { Path } from '../device.js';
 import { record } from '../record.js';
@@ -114,25 +114,25 @@ export const LINK_CARRIER = 1 as const;
 export const LINK_UP = 2 as const;
 /** Healthy: administratively up, with carrier, and no verdict. */
 export const LINK_HEALTHY = 3 as const;
-/** Beside LINK_CARRIER: there is none, and this is not held against the path as yet (src/detect/carrier.ts). */
+/** With LINK_CARRIER: the device has no carrier, and this is not held against the slave as yet (src/detect/carrier.ts). */
 export const LINK_SPARED = 4 as const;
 export const LINK_ABSENT = -1 as const;
-/** Bits of a link word from here on: what detectors have against the path, a CAUSE_*; 0 is nothing. */
+/** Shift of the verdict in a link word: a CAUSE_* of the slave's detectors, or 0. */
 export const LINK_VERDICT_SHIFT = 8 as const;
 const LINK_VERDICT_MASK = 0xff00;
 
-/** Values of P_OVERRIDE, P_PREFER and P_MAINTENANCE: 1 + path, or none. */
+/** Values of P_OVERRIDE, P_PREFER and P_MAINTENANCE: 1 + slave, or none. */
 export const CHOICE_NONE = 0 as const;
 export const CHOICE_PRIMARY = 1 as const;
 export const CHOICE_STANDBY = 2 as const;
-/** P_PREFER only: the path with the shorter round trip. */
+/** P_PREFER only: the slave with the shorter round trip. */
 export const CHOICE_FASTER = 3 as const;
 
-/** When to return to the preferred path (bonding's primary_reselect): as soon as it is ready; */
+/** Returns to the preferred slave as soon as it is ready (bonding's primary_reselect). */
 export const RESELECT_ALWAYS = 0 as const;
-/** if its link is better than the active one's; */
+/** Returns only if the preferred slave's link is better than the active one's. */
 export const RESELECT_BETTER = 1 as const;
-/** not until the active one fails. */
+/** Returns only when the active slave fails. */
 export const RESELECT_FAILURE = 2 as const;
 
 /** P_ACTIVE of an instance that has not carried traffic yet. */
@@ -140,22 +140,22 @@ export const NO_PATH = -1 as const;
 
 /** Causes of a switch; the BPF programs use the same numbers. */
 export const CAUSE_NONE = 0 as const;
-/** The active path lost carrier. */
+/** The active slave lost carrier. */
 export const CAUSE_CARRIER = 1 as const;
-/** The active path was set down. */
+/** The active slave was set down. */
 export const CAUSE_ADMIN_DOWN = 2 as const;
-/** The active path's device is gone. */
+/** The active slave's device is gone. */
 export const CAUSE_UNPLUG = 3 as const;
-/** Ordered: a switchover. */
+/** The operator ordered a switchover. */
 export const CAUSE_MANUAL = 4 as const;
-/** The preferred path is healthy again, and has been for the hold-down time. */
+/** The preferred slave has been healthy again for the hold-down time. */
 export const CAUSE_FAILBACK = 5 as const;
-/** The path joined, and takes over for the first time since. */
+/** The slave joined, and takes over for the first time since. */
 export const CAUSE_JOIN = 6 as const;
-/** No path is healthy: the less bad one is kept or taken. */
+/** No slave is healthy, so the less bad one is kept or taken. */
 export const CAUSE_NO_PATH = 7 as const;
-// Verdicts: what a detector says of a path whose link is up.
-/** Frames that expect an answer were sent on the active path, and nothing was received for too long. */
+// Verdicts: a detector's word on a slave whose link is up.
+/** Frames that expect an answer were sent on the active slave, and nothing was received for too long. */
 export const CAUSE_UNANSWERED = 8 as const;
 /** Probes were not answered. */
 export const CAUSE_PROBE = 9 as const;
@@ -165,7 +165,7 @@ export const CAUSE_BFD = 10 as const;
 export const CAUSE_WITNESS = 11 as const;
 /** The other slave is faster. */
 export const CAUSE_LATENCY = 12 as const;
-/** Taken out of service by hand. */
+/** The operator took the slave out of service. */
 export const CAUSE_MAINTENANCE = 13 as const;
 
 /** Names of the policy's own causes, by number. Verdicts are called as their detectors are (src/detect/table.ts). */
@@ -193,32 +193,32 @@ export type PolicyCause =
   | 'latency'
   | 'maintenance';
 
-// Flags come in pairs, if not said otherwise: shift the primary's bit left by the path.
-/** The path was healthy at the last look. */
+// Flags come in pairs unless noted as single. Shift the primary's bit left by the slave.
+/** The slave was healthy at the last look. */
 export const FLAG_HEALTHY = 1 as const;
-/** It has been for the hold-down time, and for the probes asked for. A latch, since the clock wraps. */
+/** The slave has been healthy for the hold-down time and the probes asked for. A latch, since the clock wraps. */
 export const FLAG_SETTLED = 4 as const;
-/** The path is unhealthy and the down delay is over, or never applied. A latch too. */
+/** The slave is unhealthy, and the down delay is over or does not apply. A latch too. */
 export const FLAG_DEAD = 16 as const;
-/** The path has not been active since it appeared. */
+/** The slave has not been active since it appeared. */
 export const FLAG_FRESH = 64 as const;
-/** Single: the override's path was left because it was not usable; the return to it waits for the hold-down. */
+/** Single: the slave ordered by the override was left because it was not usable. The return waits for the hold-down. */
 export const FLAG_OVERRIDE_LOST = 256 as const;
-/** The path has been healthy for the up delay since it was dead, or was taken without. */
+/** The slave has been healthy for the up delay since it was dead, or became active before that. */
 export const FLAG_UP = 512 as const;
-/** The flap that the path is in has been charged. */
+/** The slave's present flap has been charged. */
 export const FLAG_CHARGED = 2048 as const;
-/** The path has a penalty. */
+/** The slave has a penalty. */
 export const FLAG_PENALISED = 8192 as const;
-/** The path has flapped too often: it is not chosen until its penalty has decayed. */
+/** The slave has flapped too often, and is not chosen until its penalty has decayed. */
 export const FLAG_SUPPRESSED = 32768 as const;
-/** Single: the path that is not active is faster by the margin; */
+/** Single: the inactive slave is faster by the margin. */
 export const FLAG_FASTER = 1 << 17;
-/** single: and has been for the hold-down time. */
+/** Single: the inactive slave has been faster for the hold-down time. */
 export const FLAG_FASTER_HELD = 1 << 18;
-/** Single: the path in maintenance carries traffic for want of another; the next one must have settled to be taken. */
+/** Single: the slave in maintenance is active because the other one failed. The other must settle before it is taken. */
 export const FLAG_RECALLED = 1 << 19;
-/** From here on two bits: the override that FLAG_OVERRIDE_LOST is about. */
+/** Shift of two bits: the override that FLAG_OVERRIDE_LOST is about. */
 export const FLAG_ORDER_SHIFT = 20 as const;
 
 export const RANK_NO_CARRIER = 2 as const;
@@ -228,27 +228,27 @@ export function policyBase(index: number): number {
   return index << 5;
 }
 
-/** RESELECT_*, and after how many healthy probes (or looks) in a row, 0 … 65535, a path is ready to be returned to. */
+/** Returns P_RULES: RESELECT_*, and the healthy probes (or looks) in a row, 0 … 65535, before a failback to a slave. */
 export function rulesWord(reselect: number, healthyProbes: number): number {
   return reselect | (healthyProbes << 8);
 }
 
-/** A path is faster if its round trip is shorter by more than both: µs, 0 … 1,000,000, and percent of it, 0 … 1000. */
+/** Returns P_MARGIN. A slave is faster if its round trip is shorter by more than both: µs, 0 … 1,000,000, and percent, 0 … 1000. */
 export function marginWord(us: number, percent: number): number {
   return us | (percent << 20);
 }
 
-/** Penalties, 1 … 32767 (a flap costs 1000): a path that reaches the first is suppressed until it decays to the second. */
+/** Returns P_THRESHOLDS. Penalties are 1 … 32767, and a flap costs 1000. At `suppress` a slave is suppressed until the decay to `reuse`. */
 export function thresholdsWord(suppress: number, reuse: number): number {
   return (suppress << 16) | reuse;
 }
 
-/** How good a link is: Mb/s first, then whether it is full duplex. 0: the driver does not say (-1, or 0). */
+/** Rank of a link: by Mb/s, then by full duplex. 0 if the driver does not say (-1, or 0). */
 export function speedWord(mbps: number, fullDuplex: boolean): number {
   return mbps > 0 && mbps < 0x3fffffff ? mbps * 2 + (fullDuplex ? 1 : 0) : 0;
 }
 
-/** Flap damping; see the configuration's keys of the same names. */
+/** Flap damping, named as the configuration's keys. */
 export interface DampingConfig {
   halfLifeMs: number;
   suppress: number;
@@ -256,7 +256,7 @@ export interface DampingConfig {
   maxSuppressMs: number;
 }
 
-/** What `initPolicy` takes; see the words of the same names. */
+/** Options of `initPolicy`, named as the words of the record. */
 export interface PolicyConfig {
   holdDownMs?: number;
   downDelayMs?: number;
@@ -270,13 +270,13 @@ export interface PolicyConfig {
   damping?: DampingConfig;
   override?: number;
   maintenance?: number;
-  /** The path that carries traffic already, where pinned programs are adopted. */
+  /** The slave that is active already, where pinned programs are adopted. */
   active?: Path;
-  /** Both paths have been there before: the other one, when it is healthy, does not join but may be failed back to. */
+  /** True if both slaves have been there before. Then the inactive one may be failed back to, and does not count as joining. */
   known?: boolean;
 }
 
-/** Writes a fresh record: both paths absent. A record of zeros will not do. Cold. */
+/** Writes a fresh record, with both slaves absent. A record of zeros is not valid. Cold. */
 export function initPolicy(state: Int32Array, base: number, config: PolicyConfig = {}): void {
   const { damping, active, override = CHOICE_NONE } = config;
   state.fill(0, base, base + POLICY_WORDS);
@@ -302,32 +302,32 @@ export function initPolicy(state: Int32Array, base: number, config: PolicyConfig
     FLAG_DEAD | (FLAG_DEAD << 1) | (config.known === true ? 0 : fresh) | orderBits(override);
 }
 
-/** The bits at FLAG_ORDER_SHIFT for a value of P_OVERRIDE. */
+/** Returns the bits at FLAG_ORDER_SHIFT for a value of P_OVERRIDE. */
 export function orderBits(override: number): number {
   return override === CHOICE_PRIMARY || override === CHOICE_STANDBY ? override << FLAG_ORDER_SHIFT : 0;
 }
 
-/** A link word with what detectors say: a CAUSE_*, or 0. An absent path stays absent. */
+/** Returns a link word with a verdict, a CAUSE_* or 0. An absent slave stays absent. */
 export function withVerdict(link: number, verdict: number): number {
   return link < 0 ? link : (link & 0xff) | (verdict << LINK_VERDICT_SHIFT);
 }
 
-/** Is the path without carrier, and taken for healthy nonetheless? */
+/** True if the slave has no carrier and counts as healthy nonetheless. */
 export function isSpared(link: number): boolean {
   return link >= 0 && (link & LINK_SPARED) !== 0;
 }
 
-/** Has the path's device carrier in truth? */
+/** True if the slave's device really has carrier. */
 export function hasCarrier(link: number): boolean {
   return link >= 0 && (link & (LINK_CARRIER | LINK_SPARED)) === LINK_CARRIER;
 }
 
-/** The verdict in a link word: a CAUSE_*; 0 if detectors have nothing against the path. */
+/** Returns the verdict in a link word: a CAUSE_*, or 0 if no detector holds anything against the slave. */
 export function verdictOf(link: number): number {
   return link < 0 ? 0 : (link & LINK_VERDICT_MASK) >>> LINK_VERDICT_SHIFT;
 }
 
-/** Is the path up with carrier, and has no detector anything against it? */
+/** True if the slave is up with carrier, and no detector holds anything against it. */
 export function isHealthy(state: Int32Array, base: number, path: number): boolean {
   return isHealthyLink(state[base + P_LINK_PRIMARY + path]!);
 }
@@ -336,13 +336,13 @@ export function isHealthyLink(link: number): boolean {
   return link >= 0 && (link & (LINK_HEALTHY | LINK_VERDICT_MASK)) === LINK_HEALTHY;
 }
 
-/** How good an unhealthy path is: 0 absent, 1 down, 2 up without carrier, 3 with a link and a verdict. */
+/** Rank of an unhealthy slave: 0 absent, 1 down, 2 up without carrier, 3 with a link and a verdict. */
 export function rank(state: Int32Array, base: number, path: number): number {
   const link = state[base + P_LINK_PRIMARY + path]!;
   return link < 0 ? 0 : (link & LINK_UP) === 0 ? 1 : (link & LINK_CARRIER) === 0 ? RANK_NO_CARRIER : 3;
 }
 
-/** Has the operator taken the path out of service? */
+/** True if the operator has taken the slave out of service. */
 export function inMaintenance(state: Int32Array, base: number, path: number): boolean {
   return state[base + P_MAINTENANCE] === path + 1;
 }

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { affinity, setAffinity } from 'bpf-loader-ts/sys';
 
 /**
- * Moves every thread of this process off `cpus`, and with them the threads that they start later. A worker that spins decides late if they
- * push it aside. The scheduler leaves them beside it while the other CPUs are busy.
+ * Moves every thread of this process off `cpus`, and with them the threads that they start later. A spinning worker decides late if another
+ * thread pushes it aside. The scheduler leaves threads beside it while the other CPUs are busy.
  *
  * Returns a function that undoes it. Returns undefined, and moves nothing, if the calling thread may run on no other CPU.
  */
@@ -14,7 +14,7 @@ export function keepOff(cpus: readonly number[]): (() => void) | undefined {
   for (const tid of readdirSync('/proc/self/task').map(Number))
     unlessEnded(() => {
       const rest = others(tid);
-      // Somebody bound it to these CPUs alone.
+      // The thread is bound to these CPUs alone, so it stays.
       if (rest.length === 0) return;
       before.set(tid, affinity(tid));
       setAffinity(rest, tid);
@@ -24,7 +24,7 @@ export function keepOff(cpus: readonly number[]): (() => void) | undefined {
   };
 }
 
-/** Threads come and go while they are listed. */
+/** Ignores threads that end while they are listed. */
 function unlessEnded(change: () => void): void {
   try {
     change();

@@ -30,7 +30,7 @@ import {
   type ToWorker,
 } from './protocol.js';
 
-/** A worker that ended is started again after this long, ms. */
+/** Time after which a worker that ended is started again, ms. */
 const RESTART_MS = 100;
 
 interface Shard {
@@ -39,7 +39,7 @@ interface Shard {
   readonly wake: EventFd;
   port: MessagePort;
   state: 'running' | 'restarting' | 'stopped';
-  /** What the worker was told, to tell it again after a restart. */
+  /** Attach messages that the worker got, kept to repeat them after a restart. */
   readonly attached: Map<number, ToWorker & { type: 'attach' }>;
   readonly announcing: Map<number, ToWorker & { type: 'announce' }>;
   readonly supplied: Map<number, ToWorker & { type: 'supply' }>;
@@ -52,15 +52,15 @@ interface ShardEvents {
 }
 
 /**
- * The decision workers: one long-running piscina task per shard. An instance belongs to the shard of its slot number modulo their
- * count. Words are shared memory; only attach and detach are messages.
+ * The decision workers, one long-running piscina task per shard. An instance belongs to the shard of its slot number modulo their count. Words
+ * are shared memory. Only attach, detach and the like are messages.
  */
 export class Shards extends EventEmitter<ShardEvents> {
-  /** Policy records of all slots, as the workers see them. */
+  /** Policy records of all slots, shared with the workers. */
   readonly policy: Int32Array;
-  /** What detectors say of all slots (src/detect/record.ts), as the workers write it. */
+  /** State of the detectors of all slots (src/detect/record.ts), written by the workers. */
   readonly detect: Int32Array;
-  /** How often links were lost (src/policy/link-failures.ts), as the workers count. */
+  /** Number of lost links (src/policy/link-failures.ts), counted by the workers. */
   readonly linkFailures: Int32Array;
   readonly #store: PinStore;
   readonly #config: WorkerConfig;
@@ -68,7 +68,7 @@ export class Shards extends EventEmitter<ShardEvents> {
   readonly #shards: Shard[] = [];
   readonly #look: Look | undefined = loadLook();
   readonly #lookFd = this.#look?.programs.vf_look.fd ?? -1;
-  /** Lets the process's other threads back to the CPUs of workers that spin; undefined: they were not kept off. */
+  /** Lets the process's other threads back to the CPUs of spinning workers. undefined: they were not kept off. */
   readonly #backTogether: (() => void) | undefined;
   #closing = false;
 
@@ -83,7 +83,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     if (!existsSync(filename))
       throw new VfError('WORKER_FAILED', `${filename} is missing`, { fix: 'run `make build`' });
     const { cpu, count, wait } = config;
-    // Before the pool: its threads begin where the main thread may run.
+    // This precedes the pool, since its threads begin where the main thread may run.
     if (wait === 'spin' && cpu !== null)
       this.#backTogether = keepOff(Array.from({ length: count }, (_, i) => cpu + i));
     this.#pool = new Piscina({
@@ -91,10 +91,10 @@ export class Shards extends EventEmitter<ShardEvents> {
       minThreads: config.count,
       maxThreads: config.count,
       idleTimeout: Number.POSITIVE_INFINITY,
-      // The default mode parks an idle worker in Atomics.wait, where it hears nothing else.
+      // The default mode parks an idle worker in Atomics.wait, where it gets no messages.
       atomics: 'disabled',
     });
-    // Its listeners would otherwise count as leaks: one per shard is meant.
+    // One listener per shard is meant, and Node would report them as a leak.
     this.#pool.setMaxListeners(0);
     for (let id = 0; id < config.count; id++) this.#shards.push(this.#start(id));
   }
@@ -154,7 +154,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     for (const m of shard.supplied.values()) this.#post(shard, m);
   }
 
-  /** Until the worker is back tier 0 alone covers its instances, as after a kill. */
+  /** Restarts a worker. Until it is back tier 0 alone covers its instances, as after a kill. */
   #failed(shard: Shard, cause: unknown): void {
     shard.port.close();
     if (this.#closing) return;
@@ -176,7 +176,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     shard.wake.signal();
   }
 
-  /** True if workers spin on CPUs that other threads of the process need as well: because no CPU was named, or there is no other. */
+  /** True if workers spin on CPUs that other threads of the process need, because no CPU was named or there is no other. */
   get crowded(): boolean {
     return this.#config.wait === 'spin' && this.#backTogether === undefined;
   }
@@ -188,14 +188,14 @@ export class Shards extends EventEmitter<ShardEvents> {
   attach(m: Omit<ToWorker & { type: 'attach' }, 'type'>): void {
     const shard = this.#shards[this.shardOf(m.slot)]!;
     const message = { type: 'attach', ...m } as const;
-    // Until the worker looks, the record says that nothing is known, and nothing of an earlier instance in the same slot.
+    // Until the worker looks, the record must say that nothing is known. It must have nothing of an earlier instance of the slot.
     initPolicy(this.policy, policyBase(m.slot), m.policy);
     this.#post(shard, message);
-    // A worker that is started again finds paths that have joined already.
+    // A restarted worker finds slaves that have joined already.
     shard.attached.set(m.slot, { ...message, policy: { ...m.policy, known: true } });
   }
 
-  /** Gives the worker what to send when the slot's active slave changes. The sockets stay the caller's. */
+  /** Gives the worker the frames to send when the slot's active slave changes. The sockets stay the caller's. */
   announce(slot: number, sends: readonly AnnouncementFrame[]): void {
     const shard = this.#shards[this.shardOf(slot)]!;
     const message = { type: 'announce', slot, sends } as const;
@@ -218,12 +218,12 @@ export class Shards extends EventEmitter<ShardEvents> {
     if (shard.attached.delete(slot)) this.#post(shard, { type: 'detach', slot });
   }
 
-  /** 0 auto, 1 primary, 2 standby: seen in the worker's next turn, which is at once. */
+  /** Sets the override: 0 auto, 1 primary, 2 standby. The worker is woken and sees it in its next turn. */
   override(slot: number, choice: 0 | 1 | 2): void {
     this.#order(slot, P_OVERRIDE, { override: choice }, choice);
   }
 
-  /** The slave that is out of service: 0 none, 1 primary, 2 standby. Seen as an override is. */
+  /** Sets the slave that is out of service: 0 none, 1 primary, 2 standby. The worker sees it as an override. */
   maintenance(slot: number, choice: 0 | 1 | 2): void {
     this.#order(slot, P_MAINTENANCE, { maintenance: choice }, choice);
   }
@@ -241,14 +241,14 @@ export class Shards extends EventEmitter<ShardEvents> {
     shard.wake.signal();
   }
 
-  /** How good the links are (`speedWord`). Told again every few seconds, since a worker that starts anew forgets it. */
+  /** Sets the ranks of the links (`speedWord`). Repeated every few seconds, since a restarted worker forgets them. */
   speeds(slot: number, primary: number, standby: number): void {
     const at = policyBase(slot) + P_SPEED_PRIMARY;
     Atomics.store(this.policy, at, primary);
     Atomics.store(this.policy, at + 1, standby);
   }
 
-  /** Resolves when every message posted so far has been taken in; a thread that only starts takes seconds on a loaded machine. */
+  /** Resolves when every message posted so far has been taken in. A thread that only starts takes seconds on a loaded machine. */
   async settled(timeoutMs = 60_000): Promise<void> {
     const until = performance.now() + timeoutMs;
     for (const { id, control, state } of this.#shards) {
@@ -270,7 +270,7 @@ export class Shards extends EventEmitter<ShardEvents> {
     }));
   }
 
-  /** Ends the workers. What they flipped stays flipped. */
+  /** Ends the workers. Their flips stay in force. */
   async close(): Promise<void> {
     this.#closing = true;
     for (const { control, wake } of this.#shards) {

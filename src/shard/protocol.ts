@@ -28,7 +28,7 @@ export const CONTROL = record('control', CONTROL_WORDS, {
   running: 1,
 });
 
-/** One shard: a long-running task of the pool. Descriptors are the process's; the worker maps them for itself. */
+/** One shard: a long-running task of the pool. Descriptors belong to the process, and the worker maps them for itself. */
 export interface DecisionTask {
   shard: number;
   port: MessagePort;
@@ -36,7 +36,7 @@ export interface DecisionTask {
   control: SharedArrayBuffer;
   /** A policy record (src/policy/evaluate.ts) per slot of the store. */
   policy: SharedArrayBuffer;
-  /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: what detectors say. */
+  /** DETECT_SLOT_WORDS int32 (src/detect/record.ts) per slot: state of the detectors. */
   detect: SharedArrayBuffer;
   /** LINK_FAILURE_WORDS int32 (src/policy/link-failures.ts) per slot. */
   linkFailures: SharedArrayBuffer;
@@ -46,14 +46,14 @@ export interface DecisionTask {
   linesFd: number;
   countersFd: number;
   eventsFd: number;
-  /** The program bpf/look.bpf.c, which reads links without a lock; -1 where it cannot be had: then by ioctl. */
+  /** The program bpf/look.bpf.c, which reads links without a lock. -1: not available, so links are read by ioctl. */
   lookFd: number;
-  /** eventfd: wakes the worker for its mail or its end. */
+  /** eventfd that wakes the worker for its mail or its end. */
   wakeFd: number;
   wait: WaitMode;
   /** Microseconds between looks at the links (epoll, poll). */
   pollIntervalUs: number;
-  /** Pin the thread to this CPU. */
+  /** CPU to which the thread is pinned. null: any. */
   cpu: number | null;
 }
 
@@ -64,12 +64,12 @@ export type ToWorker =
       slot: number;
       netnsFd: number;
       tier0: boolean;
-      /** What the policy's record begins with. */
+      /** Initial values of the policy's record. */
       policy: Omit<PolicyConfig, 'active'>;
       detect: DetectConfig;
-      /** Of the master, 6 bytes. */
+      /** MAC of the master, 6 bytes. */
       mac: Uint8Array;
-      /** The program that starts the timer of its BFD session; -1: there is none. */
+      /** The program that starts the timer of the instance's BFD session. -1: none. */
       deadlineFd: number;
       /** What the host halves of its detectors have prepared. */
       prepared: Prepared;
@@ -77,24 +77,24 @@ export type ToWorker =
       knownWord: number;
     }
   | {
-      /** What the worker sends itself when the active slave changes; replaces an earlier list. */
+      /** Frames that the worker sends itself when the active slave changes. Replaces an earlier list. */
       type: 'announce';
       slot: number;
       sends: readonly AnnouncementFrame[];
     }
   | {
-      /** What its detectors need of the outside; replaces an earlier supply. */
+      /** Sockets and facts that the detectors need from outside. Replaces an earlier supply. */
       type: 'supply';
       slot: number;
       supply: Supply;
     }
   | { type: 'detach'; slot: number };
 
-/** A frame and the packet socket that it leaves by: the supervisor's; the worker takes a duplicate. */
+/** A frame and the supervisor's packet socket that sends it. The worker takes a duplicate of the socket. */
 export interface AnnouncementFrame {
   fd: number;
   frame: Uint8Array;
-  /** The part that gets random bytes at each switch: the destination that no switch has met yet. */
+  /** The bytes that become random at each switch: a destination that no network switch has met yet. */
   fresh?: { at: number; bytes: number };
 }
 
@@ -105,19 +105,19 @@ export type FromWorker =
       slot: number;
       /** CAUSE_* of the policy. */
       cause: number;
-      /** 0 the programs, 1 the worker, 2 the supervisor (a leave). */
+      /** The tier that decided: 0 the programs, 1 the worker, 2 the supervisor (a leave). */
       tier: 0 | 1 | 2;
       from: number;
       to: number;
       detectedNs: number;
       flippedNs: number;
-      /** Link words of both paths at the decision: LINK_* and the verdict. */
+      /** Link words of both slaves at the decision: LINK_* and the verdict. */
       links: [primary: number, standby: number];
-      /** What a detector has against the path that was left; null if none had a part in it. */
+      /** A detector's evidence against the slave that was left. null if no detector took part. */
       evidence: Evidence | null;
-      /** The worker has sent what it was given to announce. */
+      /** True if the worker has sent the announcement that it was given. */
       announced: boolean;
     }
   | { type: 'first'; slot: number; to: number; outNs: number | null; inNs: number | null }
-  /** A link is lost: seen before the kernel tells, which can take a second. */
+  /** A lost link, which the worker sees up to a second before the kernel tells. */
   | { type: 'lost'; slot: number; ifindex: number };

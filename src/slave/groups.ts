@@ -12,25 +12,25 @@ import { Owned } from './owned.js';
 import type { SlaveContext, Takeover } from './takeover.js';
 
 /**
- * So many groups are added one by one. A driver programs its whole list anew for each of them, so above this allmulti alone is
- * set, which lets all of them in at once.
+ * Most groups that are added one by one. A driver programs its whole list anew for each of them. Above this number allmulti alone is set, which
+ * lets all of them in at once.
  */
 export const GROUPS_MAX = 128;
 
-/** How long after a quarrel it is asked whether it is over, ms. */
+/** Time after a quarrel at which it is checked whether the quarrel is over, ms. */
 const QUARREL_MS = 15_000;
 
 interface State {
   ours: Owned;
   limits: DriverLimits;
   damper: Damper;
-  /** The lists of the last look: the same objects mean that there is nothing to do. */
+  /** Lists of the last look. The same objects mean that there is nothing to do. */
   master: FilterList | undefined;
   slave: FilterList | undefined;
-  /** When a repair that waits may be made, ms of performance.now(). */
+  /** When a waiting repair may be made, ms of performance.now(). */
   retryAt: number;
   told: Shortfall[];
-  /** The slave cannot have all groups one by one. */
+  /** True if the slave cannot have all groups one by one. */
   overflow: boolean;
 }
 
@@ -71,7 +71,7 @@ export const GROUPS: Takeover = {
   },
 };
 
-/** Makes the slave's list the master's, as far as the driver has room. Returns what does not come in. */
+/** Makes the slave's list the master's, as far as the driver has room. Returns the groups that it cannot have. */
 function bring(
   context: SlaveContext,
   state: State,
@@ -99,18 +99,18 @@ function bring(
 }
 
 /**
- * Drivers of VFs put groups into one message to the host's driver (30 in igbvf's and ixgbevf's sources) and drop what has no room
- * there without a word. A driver that was not measured is given allmulti beside the groups when there are more.
+ * Groups that fit into one message of a VF's driver to the host's driver (30 in igbvf's and ixgbevf's sources). Such drivers drop the rest
+ * silently. A driver that was not measured gets allmulti beside the groups when there are more.
  */
 const UNKNOWN_GROUPS = 30;
 
-/** Which groups are added one by one, and which not. */
+/** Chooses which groups are added one by one, and which are left. */
 function choose(
   wanted: readonly string[],
   foreign: ReadonlySet<string>,
   limits: DriverLimits,
 ): { fit: ReadonlySet<string>; left: string[] } {
-  // Allmulti lets them all in, where the driver has it.
+  // Allmulti lets all of them in, where the driver has it.
   if (limits.allmulti !== false && wanted.length > GROUPS_MAX) return { fit: new Set(), left: [...wanted] };
   let room = (limits.groups ?? Number.POSITIVE_INFINITY) - foreign.size;
   const fit = new Set<string>();
@@ -123,11 +123,11 @@ function choose(
   return { fit, left };
 }
 
-/** What is needed most comes first: without the groups of neighbour discovery IPv6 does not work at all. */
+/** Rank of a group. The most needed come first, as IPv6 does not work without the groups of neighbour discovery. */
 const rank = (mac: string): number =>
   mac.startsWith('33:33:ff:') || mac === '33:33:00:00:00:01' || mac === '01:00:5e:00:00:01' ? 0 : 1;
 
-/** Adds what is missing. Those that are ours already were taken away by somebody: they are put back, but not for ever at once. */
+/** Adds missing groups. Somebody took away those that are ours already. They are put back, but not for ever at once. */
 function add(context: SlaveContext, state: State, missing: readonly string[]): Shortfall[] {
   const { ours, damper } = state;
   const repairs = missing.filter((mac) => ours.has(mac));
@@ -153,7 +153,7 @@ function add(context: SlaveContext, state: State, missing: readonly string[]): S
   return [...told, ...refused(context, state, kept, change(context, true, kept))];
 }
 
-/** What the device refused is not ours. */
+/** Takes a group that the device refused out of the undo log, since it is not ours. */
 function refused(
   context: SlaveContext,
   state: State,
@@ -163,7 +163,7 @@ function refused(
   const no = macs.filter((_, i) => errnos[i] !== 0);
   for (const mac of no) state.ours.delete(context, mac);
   const errno = errnos.find((n) => n !== 0);
-  // ENODEV: it is just going, and its leave tells.
+  // ENODEV means that the slave is just going, and its leave tells.
   if (errno === undefined || errnoName(-errno) === 'ENODEV') return [];
   state.overflow = true;
   const { slave } = context;

@@ -6,33 +6,33 @@ import type { JoinStep } from '../registry/transaction.js';
 import { TAKEOVERS, takeoversOf } from './table.js';
 import { type SlaveContext, SlaveUnfit, type Takeover, type TakeoverKind } from './takeover.js';
 
-/** A takeover that tells of a shortfall tries again in one of so many looks. */
+/** Looks between two tries of a takeover that reports a shortfall. */
 const TROUBLED_EVERY = 3;
 
 export interface KeeperOptions {
-  /** What the instance's model is like. */
+  /** Traits of the instance's model. */
   traits: SteeredModel;
-  /** The facts of this moment, of each slave that has joined and is not the master itself. */
+  /** Facts of this moment, for each slave that has joined and is not the master itself. */
   contexts: () => readonly SlaveContext[];
-  /** Told after each look what is wrong; `source` names the takeover. */
+  /** Called after each look with the shortfalls. `source` names the takeover. */
   report: (source: string, shortfalls: readonly Shortfall[]) => void;
-  /** A slave must leave. */
+  /** Called when a slave must leave. */
   unfit: (role: Role, reason: VfError) => void;
   takeovers?: readonly TakeoverKind[];
 }
 
-/** A slave's takeovers, and those of them whose join step is done, with what they last reported. */
+/** A slave's takeovers, and those whose join step is done, with their last report. */
 interface Kept {
   readonly all: readonly Takeover[];
   readonly done: Map<Takeover, readonly Shortfall[]>;
   last: SlaveContext;
-  /** How many changes there had been when it was last looked at. */
+  /** Number of changes at the last look. */
   seen: number;
-  /** Those that are to be asked again soon. */
+  /** Takeovers to ask again soon. */
   readonly waiting: Set<Takeover>;
 }
 
-/** Keeps slaves what their master is: from the join to the leave. */
+/** Keeps slaves in line with their master, from the join to the leave. */
 export class SlaveKeeper {
   readonly #o: KeeperOptions;
   readonly #kinds: readonly TakeoverKind[];
@@ -45,8 +45,8 @@ export class SlaveKeeper {
   }
 
   /**
-   * The parts of a join that bring the slave in line, a step for each takeover: `early` ones before the programs are on it, `late` ones
-   * after. `context`: the slave that joins.
+   * Returns the join steps that bring the slave in line, one for each takeover. `early` ones come before the programs are on it, `late` ones
+   * after. `context` is the joining slave's.
    */
   steps(context: SlaveContext): { early: JoinStep[]; late: JoinStep[] } {
     const all = takeoversOf(this.#o.traits, this.#kinds);
@@ -89,7 +89,7 @@ export class SlaveKeeper {
     this.#o.report(both ? `${takeover.name}/${role}` : takeover.name, shortfalls);
   }
 
-  /** Called every KEEP_MS, after a look at `filters`: looks at a slave of which something has changed since the last look. */
+  /** Looks at each slave of which something has changed since the last look. Called every KEEP_MS, after a look at `filters`. */
   poll(): void {
     const again = this.#polls++ % TROUBLED_EVERY === 0;
     for (const kept of this.#kept.values()) {
@@ -115,7 +115,7 @@ export class SlaveKeeper {
 
   #look(kept: Kept, context: SlaveContext): void {
     kept.last = context;
-    // First: what changes meanwhile is looked at again.
+    // The count is taken first, so that a change during the look brings another look.
     kept.seen = changesOf(context);
     for (const takeover of kept.all) if (kept.done.has(takeover)) this.#follow(kept, takeover);
   }
@@ -126,7 +126,7 @@ export class SlaveKeeper {
       const told = takeover.follow(kept.last);
       if (takeover.waits?.(kept.last)) kept.waiting.add(takeover);
       else kept.waiting.delete(takeover);
-      // The same list again says the same.
+      // The same list says the same.
       if (told === kept.done.get(takeover)) return;
       kept.done.set(takeover, told);
       this.#report(takeover, role, told);
@@ -142,14 +142,14 @@ export class SlaveKeeper {
         message,
         ...(fix !== undefined && { fix }),
       };
-      // As one that tells of a shortfall, it is tried again.
+      // It counts as a takeover with a shortfall, so it is tried again.
       kept.done.set(takeover, [failed]);
       this.#report(takeover, role, [failed]);
     }
   }
 }
 
-/** Counts the changes of anything that a takeover may look at. */
+/** Number of changes of anything that a takeover may look at. */
 const changesOf = ({ changes, master, slave }: SlaveContext): number =>
   changes.links() +
   changes.link(master.ifindex) +

@@ -12,16 +12,16 @@ import type { SlaveContext, Takeover } from './takeover.js';
 import { bridgeWithVlans, idBytes, idText, textOfVlan, type VlanKey, wantedVlans } from './wanted-vlans.js';
 
 const STAG = 0x88a8;
-/** An id that was refused is tried again after so long, ms: nothing tells that the module 8021q was loaded. */
+/** Time after which a refused id is tried again, ms. No message tells that the module 8021q was loaded. */
 const REFUSED_MS = 5_000;
 
 interface State {
   ours: Owned;
   damper: Damper;
-  /** Count of changes at the last look; the master's bridge, if it filters VLANs, is asked at each look all the same. */
+  /** Count of changes at the last look. A master's bridge that filters VLANs is asked at each look all the same. */
   links: number;
   bridged: boolean;
-  /** What was wanted and what was there at the last look, as text. */
+  /** Wanted and present ids at the last look, as text. */
   seen: string;
   told: Shortfall[];
   retryAt: number;
@@ -38,15 +38,15 @@ const memory = new Memory<State>((context) => ({
 }));
 
 /**
- * VLAN ids. A NIC that filters VLANs lets an id in once the kernel calls vlan_vid_add on it, and the only way to that from user space
- * is a VLAN device on the NIC. Ours stay down and are of no other use. Why so, and not otherwise:
- * - Turning the filter off (`ethtool -K DEV rx-vlan-filter off`) needs no device, but drivers whose filter cannot be turned off are the rule
- *   where it matters: vmxnet3 and igbvf say "on [fixed]", and hosts refuse it to a VF that they do not trust.
- * - The device is in the slave's own namespace: another one would have to be kept alive by somebody (a process, or a mount, which dies with a
- *   systemd unit's private mounts). When the slave goes, the kernel removes its VLAN devices as well.
- * - It is made with loose binding, or the kernel would set it up whenever the slave goes up. Being down it has no address and takes no frame:
- *   tagged frames that arrive on the slave meet our program before the kernel looks for a VLAN device.
- * - Its name begins with `vf`, so no manager's pattern for physical NICs (`en*`, `eth*`) takes it, and its alias says what it is.
+ * VLAN ids. A NIC that filters VLANs lets an id in once the kernel calls vlan_vid_add on it. The only way to that from user space is a VLAN
+ * device on the NIC. Ours stay down and have no other use. The reasons for this way are:
+ * - Turning the filter off (`ethtool -K DEV rx-vlan-filter off`) needs no device, but most drivers that matter cannot do it. vmxnet3 and igbvf
+ *   say "on [fixed]", and hosts refuse it to a VF that they do not trust.
+ * - The device is in the slave's own namespace. A namespace of its own would have to be kept alive by a process, or by a mount, which dies with
+ *   a systemd unit's private mounts. When the slave goes, the kernel removes its VLAN devices as well.
+ * - It is made with loose binding, or the kernel would set it up whenever the slave goes up. While down it has no address and takes no frame.
+ *   Tagged frames that arrive on the slave meet our program before the kernel looks for a VLAN device.
+ * - Its name begins with `vf`, so no manager's pattern for physical NICs (`en*`, `eth*`) takes it. Its alias says what it is.
  */
 export const VLANS: Takeover = {
   name: 'vlans',
@@ -54,7 +54,7 @@ export const VLANS: Takeover = {
   follow(context) {
     const state = memory.of(context);
     const { links, link } = context.changes;
-    // The count of the slave: its offloads, of which the VLAN filter is one, are no fact of a device.
+    // The slave's own count is added, because its offloads, such as the VLAN filter, are no fact of a device.
     const count = links() + link(context.slave.ifindex);
     const due = performance.now() >= state.retryAt || (state.links !== count && state.told.length > 0);
     if (state.links === count && !state.bridged && !due) return state.told;
@@ -66,7 +66,7 @@ export const VLANS: Takeover = {
       state.retryAt = Number.POSITIVE_INFINITY;
       state.told = bring(context, state, wanted, have);
     }
-    // What was just made is not known yet: the kernel's message brings the next look.
+    // Devices made just now are not known yet. The kernel's message brings the next look.
     Object.assign(state, { links: count, seen });
     return state.told;
   },
@@ -82,10 +82,10 @@ export const VLANS: Takeover = {
   },
 };
 
-/** VLAN devices on the slave, as known. */
+/** Returns the known VLAN devices on the slave. */
 const vlansOn = ({ links, slave }: SlaveContext): Map<string, Device> => onSlave(links.values(), slave);
 
-/** The same, asked of the kernel. */
+/** Returns the same, asked of the kernel. */
 const vlansNow = ({ rtnl, slave }: SlaveContext): Map<string, Device> => onSlave(rtnl.links(), slave);
 
 function onSlave(devices: Iterable<Device>, slave: Device): Map<string, Device> {
@@ -95,7 +95,7 @@ function onSlave(devices: Iterable<Device>, slave: Device): Map<string, Device> 
   return out;
 }
 
-/** Lets in the ids that are wanted. Returns those that will not come. */
+/** Lets in the wanted ids. Returns those that could not be let in. */
 function bring(
   context: SlaveContext,
   state: State,
@@ -119,7 +119,7 @@ function bring(
   return told;
 }
 
-/** Which tags the slave filters. A driver that says nothing (before Linux 5.7) is taken to filter both. */
+/** Returns the tags that the slave filters. A driver that says nothing (before Linux 5.7) is taken to filter both. */
 function filterOf({ ethtool, slave }: SlaveContext): { ctag: boolean; stag: boolean } {
   const features = ethtool.features(slave.ifindex);
   if (features === undefined) return { ctag: true, stag: true };
@@ -162,7 +162,7 @@ function makeOne(context: SlaveContext, ours: Owned, id: string, vlan: VlanKey):
     return undefined;
   } catch (e) {
     if (!(e instanceof VfError)) throw e;
-    // Somebody's own VLAN device, made at this moment, lets the id in as well; or the slave is just going, and its leave tells.
+    // A VLAN device that somebody makes at this moment lets the id in as well. Or the slave is just going, and its leave tells.
     const known = vlansNow(context).has(id);
     if (!known) ours.delete(context, id);
     if (known || e.code === 'DEVICE_NOT_FOUND') return undefined;
@@ -175,7 +175,7 @@ function makeOne(context: SlaveContext, ours: Owned, id: string, vlan: VlanKey):
   }
 }
 
-/** A manager that sets our devices up would give them addresses. */
+/** Sets our devices down again, since a manager that sets them up would give them addresses. */
 function setDown(context: SlaveContext, state: State, have: ReadonlyMap<string, Device>): Shortfall[] {
   const { ours, damper } = state;
   const up = [...ours].map((id) => have.get(id)).filter((d) => d?.up) as Device[];

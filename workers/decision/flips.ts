@@ -20,36 +20,36 @@ import type { Instances } from './instances.js';
 
 const EVENT = VfEvent.offsets;
 const EPOCHS = 0x7ffffff;
-/** How long the first frames after a flip are waited for: 10 s. */
+/** How long the first frames after a flip are waited for (10 s), ns. */
 const FIRST_FRAME_NS = 10e9;
 
-/** Who flipped: the programs, this thread, the supervisor. */
+/** Tiers that flip: the programs, this thread, the supervisor. */
 const TIER_PROGRAMS = 0;
 const TIER_WORKER = 1;
 const TIER_SUPERVISOR = 2;
 
-/** A flip as it is told. Times are CLOCK_MONOTONIC, ns. */
+/** A flip as reported. Times are CLOCK_MONOTONIC, ns. */
 type Flip = Pick<
   FromWorker & { type: 'decision' },
   'tier' | 'cause' | 'from' | 'to' | 'detectedNs' | 'flippedNs'
 >;
 
-/** What the loop shares with its flips. */
+/** Parts of the loop that its flips use. */
 export interface FlipMeans {
   readonly instances: Instances;
   readonly control: Int32Array;
   readonly policy: Int32Array;
   readonly linkFailures: Int32Array;
   readonly lines: Int32Array;
-  /** Announces a switch, before anything else is done about it: until the network knows the new path it delivers to the old one. */
+  /** Announces a switch before anything else is done about it, since the network delivers to the old slave until it learns of the new one. */
   readonly announcer: ChangeSender;
   readonly detectors: Detectors;
-  /** [0]: CLOCK_MONOTONIC of this turn, ns. */
+  /** [0]: time of this turn (CLOCK_MONOTONIC, ns). */
   readonly clock: Float64Array;
   readonly report: (m: FromWorker) => void;
 }
 
-/** The flips of a shard's instances: made by this thread, by the programs or by the supervisor. Each is accounted for once and reported. */
+/** The flips of a shard's instances, made by this thread, the programs or the supervisor. Each is accounted for once and reported. */
 export class Flips {
   /** The policy's clock in this turn. */
   nowMs = 0;
@@ -75,10 +75,10 @@ export class Flips {
     this.#report = means.report;
   }
 
-  /** Flips instance `i` from `word` to `path`, which the policy wants. */
+  /** Flips instance `i` from `word` to `path`, as the policy wants. */
   make(i: number, line: number, word: number, path: Path): void {
     const detectedNs = this.#clock[0]!;
-    // Lost means that tier 0 or the supervisor was faster: the next turn sees what they made.
+    // If the flip is lost, tier 0 or the supervisor was faster. The next turn sees the new word.
     if (!flip(this.#lines, line, word, path)) return;
     clockMonotonic(this.#clock, 0);
     const flippedNs = this.#clock[0]!;
@@ -89,17 +89,17 @@ export class Flips {
   }
 
   #accepted(i: number, word: number, path: Path): void {
-    // After a flip of our own, or one that came since the wait.
+    // The flip may be this thread's, or one that came since the wait.
     this.#announcer.run();
     const { slots, known, armed, awaiting } = this.#instances;
     accept(this.#policy, policyBase(slots[i]!), path, this.nowMs);
     known[i] = word;
-    // The programs may have taken a fallback back with their flip.
+    // The programs may have disarmed a fallback with their flip.
     armed[i] = -1;
     awaiting[i] = this.#clock[0]! + FIRST_FRAME_NS;
   }
 
-  /** Somebody else flipped, and no event said so (yet): the line tells whether it was tier 0. */
+  /** Accounts for a flip that no event has told of yet. The line says whether tier 0 made it. */
   found(i: number, line: number, word: number): void {
     const from = this.#instances.known[i]!;
     const lines = this.#lines;
@@ -112,13 +112,13 @@ export class Flips {
     this.#tell(i, { tier, cause, from, to: word, detectedNs: ns, flippedNs: ns });
   }
 
-  /** Takes in a record of the ring buffer (struct vf_event at `at`): the programs flipped. */
+  /** Takes in a flip by the programs, from a record of the ring buffer (struct vf_event at `at`). */
   event(view: DataView, at: number): void {
     const i = this.#instances.indexOf(view.getInt32(at + EVENT.slot, true));
     if (i < 0) return;
     const word = view.getInt32(at + EVENT.new_word, true);
     const known = this.#instances.known[i]!;
-    // An event about a flip that is known already (the line was read first), or older than what is known.
+    // The flip may be known already, from the line, or be older than the one that is known.
     const ahead = (epochOf(word) - epochOf(known)) & EPOCHS;
     if (ahead === 0 || ahead > EPOCHS >>> 1) return;
     const ns = view.getInt32(at + EVENT.ns + 4, true) * 4294967296 + view.getUint32(at + EVENT.ns, true);
@@ -128,7 +128,7 @@ export class Flips {
     this.#tell(i, { tier: TIER_PROGRAMS, cause, from, to: word, detectedNs: ns, flippedNs: ns });
   }
 
-  /** Reports the first frames out and in after a flip, when both have been seen or the wait is over. */
+  /** Reports the first frames out and in after a flip, once both have been seen or the wait is over. */
   firstFrames(i: number, line: number): void {
     const { slots, known, awaiting } = this.#instances;
     const word = known[i]!;
@@ -146,7 +146,7 @@ export class Flips {
     });
   }
 
-  /** The supervisor asks the kernel for the link: here that could wait for the RTNL lock. */
+  /** Lets the supervisor ask the kernel for the link, since asking here could wait for the RTNL lock. */
   lost(i: number, path: number): void {
     const { slots, ifindexes } = this.#instances;
     this.#report({ type: 'lost', slot: slots[i]!, ifindex: ifindexes[2 * i + path]! });
@@ -160,7 +160,7 @@ export class Flips {
     const evidence = this.#detectors.evidence(slot, left, cause, detectedNs);
     if (tier === TIER_PROGRAMS && (cause === CAUSE_CARRIER || cause === CAUSE_ADMIN_DOWN))
       if (lostLink(this.#linkFailures, slot, left)) this.lost(i, left);
-    // The programs were faster than this thread's own verdict.
+    // The programs may have been faster than this thread's own verdict.
     if (evidence !== null) links[2 * i + left] = withVerdict(links[2 * i + left]!, cause);
     this.#report({
       type: 'decision',

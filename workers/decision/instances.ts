@@ -5,41 +5,41 @@ import type { ToWorker } from '../../src/shard/protocol.js';
 const NETLINK_ROUTE = 0;
 const RTNLGRP_LINK = 1;
 
-/** What one instance holds open in this thread. */
+/** Resources that one instance holds open in this thread. */
 export interface Held {
   readonly slot: number;
   readonly netnsFd: number;
   readonly control: ControlSocket;
   readonly hint: NetlinkSocket;
-  /** What its announcement leaves by: duplicates, by the supervisor's numbers. */
+  /** Sockets of its announcement: duplicates, keyed by the supervisor's numbers. */
   sockets: ReadonlyMap<number, number>;
 }
 
 /**
- * The instances of one shard, by position. A turn reads typed arrays alone: one entry per instance, or two (primary, standby) where slaves
- * are concerned. They are laid out anew whenever an instance comes or goes.
+ * The instances of one shard, by position. A turn reads typed arrays alone. They have one entry per instance, or two (primary, standby) where
+ * slaves are concerned. They are laid out anew whenever an instance comes or goes.
  */
 export class Instances {
-  /** How many there are. */
+  /** Number of instances. */
   n = 0;
   held: readonly Held[] = [];
   slots = new Int32Array(0);
-  /** Two entries each, for one native call that reads all links. */
+  /** Two entries each, so that one native call reads all links. */
   sockets = new Int32Array(0);
   netns = new Int32Array(0);
   ifindexes = new Int32Array(0);
-  /** What was read of the links, with what detectors have against them. */
+  /** Link words as read, with the verdicts of detectors. */
   links = new Int32Array(0);
-  /** The steering word that was last accounted for. */
+  /** The last steering word that was accounted for. */
   known = new Int32Array(0);
-  /** Arm bits that the programs were given; -1: not known. */
+  /** Arm bits that the programs were given. -1: not known. */
   armed = new Int32Array(0);
   /** 1: the programs may fall back by themselves. */
   tier0 = new Int32Array(0);
-  /** When the first frames after the last flip stop being waited for; 0: not waiting. */
+  /** When the wait for the first frames after the last flip ends. 0: no wait. */
   awaiting = new Float64Array(0);
   readonly #drain = new Uint8Array(16384);
-  /** The namespace that this thread began in. */
+  /** Namespace in which this thread began. */
   readonly #home = netnsCurrent();
 
   /** Adds the instance of an attach message, as the last one. */
@@ -69,7 +69,7 @@ export class Instances {
     this.#layOut(this.held.filter((h) => h !== gone));
   }
 
-  /** Lays the arrays out anew for these instances; what is known of those that stay is kept. */
+  /** Lays the arrays out anew for these instances. Those that stay keep their state. */
   #layOut(held: readonly Held[]): void {
     const before = new Map(this.held.map((h, i) => [h.slot, i]));
     const n = held.length;
@@ -86,7 +86,7 @@ export class Instances {
     this.awaiting = keep(this.awaiting, new Float64Array(n));
     this.slots = Int32Array.from(held, (h) => h.slot);
     this.netns = Int32Array.from(held.flatMap((h) => [h.netnsFd, h.netnsFd]));
-    // The look at the links moves this thread; a namespace that it stood in would not end.
+    // Reading links moves this thread into namespaces. A namespace in which it stood would not end.
     netnsEnter(this.#home);
     forgetNetns();
     this.sockets = Int32Array.from(held.flatMap((h) => [h.control.fd, h.control.fd]));
@@ -100,13 +100,13 @@ export class Instances {
     return this.held.find((h) => h.slot === slot);
   }
 
-  /** The position of a slot's instance; -1: it is none of this shard's. */
+  /** Returns the position of a slot's instance, or -1 if the shard has none. */
   indexOf(slot: number): number {
     for (let i = 0; i < this.n; i++) if (this.slots[i] === slot) return i;
     return -1;
   }
 
-  /** Link messages only tell that it is time to look: what they say may be old. */
+  /** Discards link messages. They only tell that it is time to look, since their content may be old. */
   drainHints(): void {
     for (let i = 0; i < this.n; i++) {
       const { hint } = this.held[i]!;

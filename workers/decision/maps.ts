@@ -1,7 +1,7 @@
 import { BpfMap, type Mapping, RingBuffer } from 'bpf-loader-ts';
 import type { DecisionTask } from '../../src/shard/protocol.js';
 
-/** The programs' maps as a decision thread holds them: mapped into its memory, over duplicates of the process's descriptors. */
+/** The programs' maps in a decision thread: mapped into its memory, over duplicates of the process's descriptors. */
 export class ShardMaps {
   readonly lines: Int32Array;
   readonly counters: Int32Array;

@@ -3,32 +3,32 @@ import { clockMonotonic } from 'bpf-loader-ts/sys';
 import { COUNT_WORDS, COUNTERS_WORDS } from '../../src/datapath/offsets.js';
 import type { Instances } from './instances.js';
 
-/** An instance is idle when no frame passed for so long; then its links are looked at every so many microseconds at most. */
+/** An instance is idle when no frame passed for IDLE_NS (200 ms). Its links are then looked at every 20 ms at most. */
 const IDLE_NS = 200e6;
 const IDLE_INTERVAL_US = 20_000;
 /**
- * In epoll mode, the time between two looks is at least so many times what a turn takes: with hundreds of instances a turn takes milliseconds,
- * and the thread would do nothing else.
+ * Least time between two looks in epoll mode, as a multiple of a turn. With hundreds of instances a turn takes milliseconds, and the thread
+ * would do nothing else.
  */
 const BUSY_SHARE = 4;
 const IDLE_SHARE = 32;
 
-/** How long a thread in epoll mode may wait between two looks at the links. Allocates nothing. */
+/** Decides how long a thread in epoll mode may wait between two looks at the links. Allocates nothing. */
 export class Pace {
   readonly #instances: Instances;
   readonly #counters: Int32Array;
   readonly #clock: Float64Array;
   readonly #pollIntervalUs: number;
   readonly #cpus = possibleCpus();
-  /** When the turn began and ended; what one takes, the shortest of late (one may have been interrupted), ns. */
+  /** Start and end of the turn, ns. `#turnNs` is the shortest of recent turns, since one may have been interrupted. */
   readonly #turn = new Float64Array(2);
   #turnNs = 0;
-  /** Sum of the frames counted, when it was last formed, and when it was last another. */
+  /** Sum of the frames counted, when it was last formed, and when it last changed. */
   #frames = 0;
   #lookedAt = 0;
   #movedAt = 0;
 
-  /** `clock` is the loop's: the time of its last turn. */
+  /** `clock` is the loop's and has the time of its last turn. */
   constructor(
     instances: Instances,
     counters: Int32Array,
@@ -41,12 +41,12 @@ export class Pace {
     this.#pollIntervalUs = pollIntervalUs;
   }
 
-  /** To be called as a turn begins. */
+  /** Notes that a turn begins. */
   begin(): void {
     clockMonotonic(this.#turn, 0);
   }
 
-  /** Microseconds between two looks. */
+  /** Returns the microseconds between two looks. */
   interval(): number {
     clockMonotonic(this.#turn, 1);
     const took = this.#turn[1]! - this.#turn[0]!;
@@ -57,8 +57,8 @@ export class Pace {
   }
 
   /**
-   * Whether no frame has passed for IDLE_NS: then nothing is lost by looking less often. The first frame to be sent meets tier 0, and
-   * the first one counted brings the configured interval back. The counters are summed a few times in that span, not every turn.
+   * True if no frame has passed for IDLE_NS. Looking less often then loses nothing. The first frame to be sent meets tier 0, and the first one
+   * counted brings the configured interval back. The counters are summed a few times in that span, not every turn.
    */
   #idle(): boolean {
     const now = this.#clock[0]!;
@@ -68,7 +68,7 @@ export class Pace {
     const { n, slots } = this.#instances;
     for (let i = 0; i < n; i++) {
       const from = slots[i]! * this.#cpus * COUNTERS_WORDS;
-      // `packets` is the first field of every count, and its low word moves with every frame.
+      // `packets` is the first field of every count, and its low word changes with every frame.
       for (let at = 0; at < this.#cpus * COUNTERS_WORDS; at += COUNT_WORDS)
         sum = (sum + this.#counters[from + at]!) | 0;
     }
