@@ -325,7 +325,7 @@ describe('no usable path', () => {
   it('is said, with the one that is kept', () => {
     const rig = steady().links(P.withVerdict(UP, P.CAUSE_PROBE), NO_CARRIER);
     expect(rig.turn()).toEqual([PRI, P.CAUSE_NO_PATH]);
-    expect(rig.describe().notes).toEqual(['no slave is healthy: the primary (probe) is the less bad one']);
+    expect(rig.describe().notes).toEqual(['no slave is healthy: the primary (dead) is the less bad one']);
     expect(rig.describe().toSwitch).toEqual(['standby must get carrier']);
   });
 });
