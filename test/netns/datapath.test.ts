@@ -42,13 +42,21 @@ async function arriving(socket: PacketSocket, n: number): Promise<number[]> {
   return [...fills, ...received(socket)];
 }
 
-/** Waits for the switch, and for traffic after it. */
+/** Frames that have to pass each way after a switch before it counts as seen. */
+const AFTER = 100;
+
+/** Waits for the switch, and for traffic after it, both ways. */
 async function steered(b: Bench, path: typeof PRIMARY | typeof STANDBY): Promise<void> {
   await until(
     () => pathOf(word(b)),
     (now) => now === path,
   );
-  await elapse(20);
+  const passed = () => ({
+    out: b.datapath.counters(path).tx.packets,
+    in: b.datapath.counters(path).rx.packets,
+  });
+  const before = passed();
+  await until(passed, (now) => now.out >= before.out + AFTER && now.in >= before.in + AFTER);
 }
 
 describe.each(['tcx', 'clsact'] as const)('steering (%s)', (attach) => {
