@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * In CI a test of real devices or guests is tried twice, until twenty whole runs without a failure allow to drop this. A second try is told as
+ * flaky. Everywhere else each failure counts.
+ */
+const RETRY = { retry: process.env.CI ? 1 : 0 };
+
 /** `make test` sets TESTS=commit: it leaves out what takes guests or whole suites, and `make test-full` runs that too. */
 const EACH_COMMIT = process.env.TESTS === 'commit';
 
@@ -35,6 +41,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'netns',
+          ...RETRY,
           include: ['test/netns/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 2,
@@ -47,6 +54,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'vm',
+          ...RETRY,
           include: [`test/vm/${GUESTS}.test.ts`],
           exclude: FOR_VM_TEST,
           pool: 'forks',
