@@ -9,22 +9,22 @@ import { watched } from './watched.js';
 
 const { VF_ARM_PRIMARY, VF_ARM_PRIMARY_SILENT, VF_ARM_STANDBY, VF_ARM_STANDBY_SILENT } = VfArm;
 
-/** By path: what leaves it for its lost link. */
+/** Bits that allow to leave a slave for its lost link, by path. */
 export const LOST: readonly [number, number] = [VF_ARM_PRIMARY, VF_ARM_STANDBY];
-/** By path: the bit by which the policy lets detectors leave it, */
+/** Bit by which the policy lets detectors leave a slave, by path. */
 const SILENT: readonly [number, number] = [VF_ARM_PRIMARY_SILENT, VF_ARM_STANDBY_SILENT];
 const ANY_SILENT = VF_ARM_PRIMARY_SILENT | VF_ARM_STANDBY_SILENT;
 
-/** and all by which they do. */
+/** Returns all bits by which detectors leave a slave. */
 const allOf = (path: Path): number =>
   ROWS.reduce((bits, { arm }) => bits | (arm ? VfArm[arm.bits[path]] : 0), 0);
 export const VERDICTS: readonly [number, number] = [allOf(0), allOf(1)];
 
-/** A bit that detectors of an instance have a use for. */
+/** A bit of `vf_arm` that detectors of an instance use. */
 interface Rule {
   readonly path: Path;
   readonly bit: number;
-  /** Records of those that share it: first words. It stands for the first that watches the path. */
+  /** First words of the records of the detectors that share the bit. The bit stands for the first that watches the slave. */
   readonly owners: readonly number[];
 }
 
@@ -54,8 +54,8 @@ export class Arms {
   }
 
   /**
-   * Of the fallbacks that the policy allows (VfArm), those that the programs may make: for a verdict only by the detector whose verdict
-   * would decide.
+   * Returns those of the fallbacks `arms` (VfArm) that the programs may make. A fallback for a verdict is allowed only if that
+   * detector's verdict would decide.
    */
   allowed(arms: number): number {
     const rules = this.#rules;

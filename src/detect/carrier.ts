@@ -1,9 +1,10 @@
 /**
- * Carrier as one of what is combined (`detect.carrier: combined`): while the slave in use has none, it is left only once all detectors that
- * watch it say so too, and for their verdicts only then. Pure, called on every turn: nothing here allocates after construction.
+ * Combines carrier with the detectors' verdicts (`detect.carrier: combined`). An active slave without carrier is left only once all
+ * detectors that watch the slave have a verdict too. With carrier, their verdicts alone do not suffice. Pure. Runs on every turn, so
+ * nothing here allocates after construction.
  *
- * Only the slave in use is spared. The kernel sends nothing on a device without carrier, so nobody goes to one; and only the carrier bit is
- * weighed, not that a device is set down or gone.
+ * Only the active slave is spared. The kernel sends nothing on a device without carrier, so no switch goes to one. Only the carrier bit
+ * is weighed. A device that is set down or gone is never spared.
  */
 import { isSpared, LINK_CARRIER, LINK_HEALTHY, LINK_SPARED, LINK_UP } from '../policy/evaluate.js';
 import { LOST, VERDICTS } from './arms.js';
@@ -15,17 +16,17 @@ export class CombinedCarrier {
   readonly #links = new Int32Array(2);
   readonly #told = new Int32Array(2);
   /**
-   * It was given up, and its carrier is not back. Detectors take a verdict back after a while, to have the path tried again: that says nothing
-   * for one without carrier.
+   * 1 if the slave was given up and its carrier is not back. Detectors withdraw a verdict after a time so that the slave is tried
+   * again. Such a withdrawal does not revive a slave without carrier.
    */
   readonly #given = new Int32Array(2);
 
-  /** `verdicts`: of the instance's detectors, all of which have to agree. */
+  /** `verdicts` are those of the instance's detectors, all of which have to agree. */
   constructor(verdicts: Verdicts) {
     this.#verdicts = verdicts;
   }
 
-  /** Takes in what was read of a link. @returns what detectors are told of it: to them a spared path has carrier */
+  /** Takes in what was read of a link. @returns the link word for the detectors, in which a spared slave has carrier */
   look(path: number, link: number, active: number): number {
     const spared = path === active && link >= 0 && (link & LINK_HEALTHY) === LINK_UP;
     this.#links[path] = link;
@@ -34,7 +35,7 @@ export class CombinedCarrier {
     return this.#told[path]!;
   }
 
-  /** The link word that the policy gets, once the detectors have had their turn. */
+  /** Returns the link word for the policy. Runs after the turn of the detectors. */
   judge(path: number): number {
     const told = this.#told[path]!;
     if (!isSpared(told)) return told;
@@ -42,7 +43,7 @@ export class CombinedCarrier {
     return this.#given[path] === 1 ? this.#links[path]! : told;
   }
 
-  /** Of the fallbacks that the detectors' verdicts alone would allow, those that the programs may make. */
+  /** Returns those of the fallbacks allowed by verdicts alone that the programs may make. */
   allowed(arms: number): number {
     let bits = 0;
     for (let path = 0; path < 2; path++) {
@@ -52,7 +53,7 @@ export class CombinedCarrier {
     return arms & bits;
   }
 
-  /** True if carrier is all that the others wait for. Where nobody watches, it is by itself. */
+  /** True if a lost carrier is enough now. A slave that no detector watches needs no other agreement. */
   #agreed(path: number): boolean {
     return !this.#verdicts.isWatched(path) || this.#verdicts.combine(path) !== 0;
   }

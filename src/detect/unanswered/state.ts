@@ -1,9 +1,9 @@
 /**
- * The judgement on a path that the unanswered-TX watchdog (bpf/watch.bpf.h) found silent. The watchdog sees only the path that carries
- * traffic: once it is left, nothing more is learned of it. So a path that fell silent is avoided for a while, then tried again; each
- * relapse doubles the while, and time that it spends carrying traffic well takes a relapse back.
+ * Verdict on a slave that the watchdog (bpf/watch.bpf.h) found silent. The watchdog sees only the active slave, so it learns nothing more
+ * about a slave after a switch. A silent slave is therefore avoided for a time and then tried again. Each relapse doubles
+ * the time. A slave that carries traffic well for long enough loses one strike.
  *
- * State is a record of src/detect/record.ts; nothing here allocates or has a clock of its own.
+ * State is a record of src/detect/record.ts. Nothing here allocates or has a clock of its own.
  */
 import { CAUSE_UNANSWERED } from '../../policy/evaluate.js';
 import { record } from '../../record.js';
@@ -31,11 +31,11 @@ export const {
   'detect.unanswered',
   DETECT_WORDS,
   {
-    /** Times the path fell silent that are held against it; 0: none. */
+    /** Strikes: how often the slave fell silent, less those taken back. */
     strikes: 1,
     /** When the present suspicion ends. */
     untilMs: 1,
-    /** How long it has carried traffic well since the last strike, or since one was taken back, ms. */
+    /** Time for which the slave has carried traffic well since its strikes last changed, ms. */
     wellMs: 1,
     /** The latest look. */
     seenMs: 1,
@@ -48,14 +48,14 @@ export const {
 
 /** What a turn sees: bits. */
 export const SEEN_ACTIVE = 1 as const;
-/** Frames wait for an answer, and have for half the timeout. */
+/** Frames have waited for an answer for at least half the timeout. */
 export const SEEN_WAITING = 2 as const;
-/** No frame waits: the latest have been answered. */
+/** No frame waits, because the latest ones have been answered. */
 export const SEEN_ANSWERED = 4 as const;
-/** Another detector has had an answer on the path since it fell silent. */
+/** Another detector has had an answer on the slave since the slave fell silent. */
 export const SEEN_ALIVE = 8 as const;
 
-/** Longest step that is added to U_WELL_MS at once: a paused worker has not seen the path well. */
+/** Longest step that is added to U_WELL_MS at once. A stalled worker has not seen the slave carry traffic. */
 const STEP_MS = 1000;
 
 /** Begins anew, with the strikes that an earlier worker had counted. */
@@ -96,7 +96,7 @@ export function hadFallenSilent(records: Int32Array, base: number, agoMs: number
   records[base + U_UNTIL_MS] = (nowMs + left) | 0;
 }
 
-/** The path's device is gone: the next one has a clean sheet. */
+/** Forgets the strikes of a device that is gone, because they say nothing about the next device. */
 export function forgetPath(records: Int32Array, base: number, nowMs: number): void {
   setState(records, base, STATE_OFF, 0, nowMs);
   records[base + U_STRIKES] = 0;
@@ -117,7 +117,7 @@ export function watchTurn(records: Int32Array, base: number, nowMs: number, seen
 
 function isOver(records: Int32Array, base: number, nowMs: number, seen: number): boolean {
   if (((nowMs - records[base + U_UNTIL_MS]!) | 0) >= 0) return true;
-  // Kept for want of a better one, and it answers again.
+  // The policy kept the slave for want of a better one, and the slave answers again.
   if ((seen & SEEN_ACTIVE) !== 0) return (seen & SEEN_ANSWERED) !== 0;
   // What another detector asks is answered. Believed once: a relapse shows that it asks something else than the traffic does.
   return (seen & SEEN_ALIVE) !== 0 && records[base + U_STRIKES]! <= 1;

@@ -20,7 +20,7 @@ export class WitnessDetector implements Detector {
     this.#witness = new Witness({ timeoutNs: timeout_ms * 1e6, minFrames: min_frames });
   }
 
-  /** The programs have to know our own frames from others'. */
+  /** Sets the MAC by which the programs tell the master's own frames from others. */
   supply({ mac }: DetectorSupply): void {
     const { probes, slot } = this.#c;
     new Uint8Array(probes.buffer, probes.byteOffset + 4 * (probingBase(slot) + PROBING.mac), 6).set(mac);

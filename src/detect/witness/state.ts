@@ -1,15 +1,15 @@
 /**
- * The cross-path witness as a state machine. Pure. What a network broadcasts reaches both slaves; a slave that misses what the other
- * receives, frame after frame, is cut off, though nobody asked it anything and its link is up. Only what every device receives counts
- * (bpf/probe.bpf.h), and not what the master sent itself.
+ * The cross-path witness as a state machine. Pure. A network's broadcasts reach both slaves. A slave that keeps missing the other's
+ * broadcasts is cut off, even if its link is up and no probe is sent. Only frames that every device receives count
+ * (bpf/probe.bpf.h). The master's own frames do not count.
  *
- * Times are CLOCK_MONOTONIC nanoseconds as doubles; counts are int32 that wrap. Nothing here allocates after construction.
+ * Times are CLOCK_MONOTONIC nanoseconds as doubles. Counts are int32 that wrap. Nothing here allocates after construction.
  */
 
 export interface WitnessOptions {
-  /** How long one path must miss what the other receives. */
+  /** Time for which one slave must miss the broadcasts that the other receives, ns. */
   timeoutNs: number;
-  /** How many frames at least; and as many the path must have received before anybody expects any of it. */
+  /** Least number of frames to miss. The slave must have received as many before a missing frame counts. */
   minFrames: number;
 }
 
@@ -17,13 +17,13 @@ export class Witness {
   readonly options: WitnessOptions;
   // By path.
   readonly dead = new Int32Array(2);
-  /** Frames that the other path has received since this one's last. */
+  /** Frames that the other slave has received since the last frame of this slave. */
   readonly missing = new Int32Array(2);
-  /** When the first of them came; 0: none is missing. */
+  /** Time of the first missing frame, 0 if none is missing. */
   readonly sinceNs = new Float64Array(2);
-  /** When the path's latest came, as far as steps saw it. */
+  /** Time of the step that saw the latest frame of the slave. */
   readonly seenNs = new Float64Array(2);
-  /** What it received since its link came up, `minFrames` at most. */
+  /** Frames that the slave received since its link came up, at most `minFrames`. */
   readonly seen = new Int32Array(2);
   readonly #up = new Int32Array(2);
   readonly #count = new Int32Array(2);
@@ -75,7 +75,7 @@ export class Witness {
       this.missing[path] = Math.min(1e9, this.missing[path]! + others);
       this.#lastNs[path] = nowNs;
     }
-    // Missed over a while, not in one burst that got lost.
+    // A single lost burst is no fault, so the missing frames must span half the timeout.
     if (
       this.missing[path]! >= minFrames &&
       nowNs - this.sinceNs[path]! >= timeoutNs &&
