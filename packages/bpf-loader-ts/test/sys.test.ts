@@ -239,14 +239,14 @@ describe('epoll', () => {
   it('waits less than a millisecond when asked to', () => {
     const epoll = own(new Epoll());
     const ready = new Int32Array(1);
-    let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 20; i++) {
+    const waits = Array.from({ length: 20 }, () => {
       const start = monotonicNs();
       expect(epoll.wait(ready, 200)).toBe(0);
-      best = Math.min(best, monotonicNs() - start);
-    }
-    expect(best).toBeGreaterThanOrEqual(200_000);
-    expect(best).toBeLessThan(900_000 * SLOWDOWN);
+      return monotonicNs() - start;
+    }).sort((a, b) => a - b);
+    // A signal, such as that of a child's end, may shorten one.
+    expect(waits[1]).toBeGreaterThanOrEqual(200_000);
+    expect(waits[1]).toBeLessThan(900_000 * SLOWDOWN);
   });
 
   it('is woken by another thread', async () => {
