@@ -8,6 +8,8 @@ const WAIT_MAX_MS = 60_000;
 /** How often something that somebody undoes again and again is done again: at once at first, then after 1, 2, 4 … 60 s. */
 export class Patience {
   #count = 0;
+  /** Attempts in a row that failed since it was last undone. */
+  #failures = 0;
   #last = Number.NEGATIVE_INFINITY;
   #dueAt = Number.NEGATIVE_INFINITY;
 
@@ -26,6 +28,8 @@ export class Patience {
     if (now - this.#last > QUIET_MS && now - this.#dueAt > QUIET_MS) this.#count = 0;
     this.#last = now;
     this.#count++;
+    // Whatever is undone had been done, so earlier attempts count no more.
+    this.#failures = 0;
     this.#dueAt = now + (this.#count <= FREE ? 0 : this.#wait());
     return this.#dueAt <= now;
   }
@@ -33,11 +37,11 @@ export class Patience {
   /** It could not be done at `now`. */
   failed(now: number): void {
     this.#last = now;
-    this.#count = Math.max(this.#count, FREE) + 1;
+    this.#failures++;
     this.#dueAt = now + this.#wait();
   }
 
   #wait(): number {
-    return Math.min(WAIT_MAX_MS, WAIT_MIN_MS * 2 ** (this.#count - FREE - 1));
+    return Math.min(WAIT_MAX_MS, WAIT_MIN_MS * 2 ** (Math.max(0, this.#count - FREE) + this.#failures - 1));
   }
 }

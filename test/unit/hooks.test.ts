@@ -35,6 +35,15 @@ describe('patience', () => {
     p.failed(1000);
     expect(p.dueAt).toBe(3000);
   });
+
+  it('counts an attempt that failed as no loss, and forgets it once it was done', () => {
+    const p = new Patience();
+    p.undone(0);
+    p.failed(0);
+    expect(p.count).toBe(1);
+    expect(p.undone(2000)).toBe(true);
+    expect(p.count).toBe(2);
+  });
 });
 
 describe('starvation', () => {
